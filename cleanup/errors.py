@@ -1,0 +1,142 @@
+"""What can go wrong, by name: what happened, why, what to do next, and the exit code.
+
+Every error that a person can meet is a CleanupError. Its `code` is stable and stands in docs/exit-codes.md.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The exit codes of every command (docs/exit-codes.md)."""
+
+    DONE = 0
+    UNEXPECTED = 1
+    USAGE = 2
+    PARTLY = 3
+    REVIEW_WAITS = 4
+    CANNOT_CONNECT = 10
+    LOCKED = 11
+    TLS = 12
+    LOGIN_REFUSED = 13
+    FOLDER_OR_PERMISSION = 14
+    SAFETY_STOP = 20
+
+
+class CleanupError(Exception):
+    """Something that stops a command, in one line: what happened, why if known, and what to do next."""
+
+    code = "unexpected"
+    exit_code = ExitCode.UNEXPECTED
+
+    def __init__(self, what: str, *, why: str | None = None, hint: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.hint = hint
+
+    def __str__(self) -> str:
+        why = f": {self.why}" if self.why else ""
+        hint = f". {self.hint}" if self.hint else ""
+        return f"{self.what}{why}{hint}"
+
+
+class UsageError(CleanupError):
+    """An option, argument or configuration that cannot be acted on."""
+
+    code = "usage"
+    exit_code = ExitCode.USAGE
+
+
+class ConfigurationError(UsageError):
+    """A configuration file that cannot be read or says something impossible."""
+
+    code = "configuration"
+
+
+class CannotConnect(CleanupError):
+    """The server cannot be reached, went away, or took longer than its deadline."""
+
+    code = "cannot-connect"
+    exit_code = ExitCode.CANNOT_CONNECT
+
+
+class ServerMisbehaved(CannotConnect):
+    """The server answered something that IMAP does not allow, or contradicted itself."""
+
+    code = "server-misbehaved"
+
+
+class TlsFailed(CleanupError):
+    """No verified TLS connection came about."""
+
+    code = "tls"
+    exit_code = ExitCode.TLS
+
+
+class LoginRefused(CleanupError):
+    """The server refused the login."""
+
+    code = "login-refused"
+    exit_code = ExitCode.LOGIN_REFUSED
+
+
+class FolderNotFound(CleanupError):
+    """A folder that is needed is not there."""
+
+    code = "folder-not-found"
+    exit_code = ExitCode.FOLDER_OR_PERMISSION
+
+
+class SentFolderNotFound(FolderNotFound):
+    """No folder of sent mail was found."""
+
+    code = "sent-not-found"
+
+
+class PermissionMissing(CleanupError):
+    """The server does not let this login do what is needed (read-only, ACL, quota)."""
+
+    code = "permission-missing"
+    exit_code = ExitCode.FOLDER_OR_PERMISSION
+
+
+class MoveNotSupported(PermissionMissing):
+    """The server has neither MOVE nor UIDPLUS, so nothing can be moved safely."""
+
+    code = "move-not-supported"
+
+
+class MailboxLocked(CleanupError):
+    """Another run works on the same mailbox."""
+
+    code = "locked"
+    exit_code = ExitCode.LOCKED
+
+
+class SafetyStop(CleanupError):
+    """A limit that exists to protect the owner's mail was met; nothing was moved."""
+
+    code = "safety-stop"
+    exit_code = ExitCode.SAFETY_STOP
+
+
+class UidValidityChanged(SafetyStop):
+    """The folder was renumbered between the plan and the move."""
+
+    code = "uidvalidity-changed"
+
+
+class LedgerUnusable(CleanupError):
+    """The ledger cannot be read or written."""
+
+    code = "ledger-unusable"
+    exit_code = ExitCode.UNEXPECTED
+
+
+class FinishedInPart(CleanupError):
+    """Some of the work was done and some could not be."""
+
+    code = "partly"
+    exit_code = ExitCode.PARTLY
