@@ -62,6 +62,12 @@ class CannotConnect(CleanupError):
     exit_code = ExitCode.CANNOT_CONNECT
 
 
+class ConnectionLost(CannotConnect):
+    """The connection died in the middle: what was under way may or may not have happened."""
+
+    code = "connection-lost"
+
+
 class ServerMisbehaved(CannotConnect):
     """The server answered something that IMAP does not allow, or contradicted itself."""
 
@@ -100,6 +106,30 @@ class PermissionMissing(CleanupError):
 
     code = "permission-missing"
     exit_code = ExitCode.FOLDER_OR_PERMISSION
+
+
+class CommandRefused(CleanupError):
+    """The server answered NO or BAD to a command; the connection is still usable."""
+
+    code = "command-refused"
+    exit_code = ExitCode.FOLDER_OR_PERMISSION
+
+
+class OverQuota(CommandRefused):
+    """The mailbox is full (RFC 9208)."""
+
+    code = "over-quota"
+
+
+class Throttled(CommandRefused):
+    """The server asks to be left alone for a while; `wait_s` is how long, where it says so."""
+
+    code = "throttled"
+    exit_code = ExitCode.CANNOT_CONNECT
+
+    def __init__(self, what: str, *, why: str | None = None, hint: str | None = None, wait_s: float = 0.0) -> None:
+        super().__init__(what, why=why, hint=hint)
+        self.wait_s = wait_s
 
 
 class MoveNotSupported(PermissionMissing):
