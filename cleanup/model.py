@@ -259,6 +259,7 @@ class Finding:
     flags: tuple[str, ...] = ()  # "id_reused", "sent_gap", "not_owners_address", ...
     nearest_sent: SentMessage | None = None
     campaign: str | None = None  # key of the cluster it belongs to
+    trusted_hop: str | None = None  # the host whose delivery the evidence of the path rests on
 
 
 # --- where messages are --------------------------------------------------------------------------------------------
