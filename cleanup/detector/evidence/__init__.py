@@ -1,0 +1,26 @@
+"""The evidence, a family a file. Every rule is a small function from a Question to Reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from cleanup.detector.evidence.identity import identity
+from cleanup.detector.evidence.question import Question
+from cleanup.detector.evidence.sent_match import sent_match
+from cleanup.detector.evidence.transport import transport
+from cleanup.model import Family, Reason
+
+Rules = Callable[[Question], Iterator[Reason]]
+
+# What can be asked of one notice alone. The campaign family needs the others' findings first (campaign.py).
+FAMILIES: tuple[tuple[Family, Rules], ...] = (
+    (Family.LEDGER, sent_match),
+    (Family.TRANSPORT, transport),
+    (Family.IDENTITY, identity),
+)
+
+
+def gather(question: Question) -> tuple[Reason, ...]:
+    """Return everything that was found, also what does not count, but for families that the policy switched off."""
+    off = question.known.policy.switched_off
+    return tuple(reason for family, rules in FAMILIES if family not in off for reason in rules(question))

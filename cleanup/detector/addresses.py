@@ -1,0 +1,84 @@
+"""Addresses in the form in which they are compared: case, quoting, IDN, tags and rewritten senders undone."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+_BATV = re.compile(r"^(?:prvs|btv1|msprvs1)=[^=]+=+(?P<local>.+)$", re.IGNORECASE)
+_BARRACUDA = re.compile(r"^btv1==[^=]+==(?P<local>.+)$", re.IGNORECASE)
+_SRS0 = re.compile(r"^srs0[=+-][^=]+=[^=]+=(?P<domain>[^=]+)=(?P<local>.+)$", re.IGNORECASE)
+_SRS1 = re.compile(r"^srs1[=+-][^=]+=[^=]+=+[^=]+=[^=]+=(?P<domain>[^=]+)=(?P<local>.+)$", re.IGNORECASE)
+_DOTLESS = {"gmail.com", "googlemail.com"}  # the provider ignores dots in the local part
+
+
+@lru_cache(maxsize=65_536)
+def address_key(address: str) -> str:
+    """Return the form in which addresses are compared; "" for what has no domain.
+
+    Local parts compare without case (RFC 5321 allows case to matter; nobody's does), without needless quotes and in
+    NFC (RFC 6532); domains in their A-label form, without a final dot. BATV and SRS senders become the address inside.
+    """
+    local, at, domain = address.strip().strip("<>").rpartition("@")
+    if not at or not local or not domain:
+        return ""
+    local = _unwrapped(_unquoted(unicodedata.normalize("NFC", local)))
+    if "\0" in local:
+        local, _, domain = local.partition("\0")
+    name = domain_key(domain)
+    folded = local.casefold()
+    return f"{folded.replace('.', '') if name in _DOTLESS else folded}@{'gmail.com' if name in _DOTLESS else name}"
+
+
+@lru_cache(maxsize=65_536)
+def untagged_key(address: str) -> str:
+    """Return the compared form without a tag: "anna+shop@example.org" is "anna@example.org" (RFC 5233)."""
+    key = address_key(address)
+    local, _, domain = key.rpartition("@")
+    base = local.split("+", 1)[0]
+    return f"{base}@{domain}" if base else key
+
+
+@lru_cache(maxsize=65_536)
+def domain_key(domain: str) -> str:
+    """Return a domain in lower case, as A-labels where it can be written so, without a final dot."""
+    plain = unicodedata.normalize("NFKC", domain.strip().strip("[]").rstrip(".")).casefold()
+    if plain.isascii():
+        return plain
+    try:
+        return plain.encode("idna").decode("ascii")
+    except UnicodeError:
+        return plain
+
+
+def domain_of(address: str) -> str:
+    """Return the domain of an address in its compared form; "" where there is none."""
+    return address_key(address).rpartition("@")[2]
+
+
+def is_srs(address: str) -> bool:
+    """Return whether a forwarder rewrote this sender (Sender Rewriting Scheme)."""
+    local = address.rpartition("@")[0]
+    return bool(_SRS0.match(local) or _SRS1.match(local))
+
+
+def is_batv(address: str) -> bool:
+    """Return whether this sender carries a BATV tag (draft-levine-smtp-batv)."""
+    local = address.rpartition("@")[0]
+    return bool(_BATV.match(local) or _BARRACUDA.match(local))
+
+
+def _unquoted(local: str) -> str:
+    if len(local) > 1 and local[0] == local[-1] == '"':
+        return re.sub(r"\\(.)", r"\1", local[1:-1])
+    return local
+
+
+def _unwrapped(local: str) -> str:
+    """Return the local part without BATV; for SRS "local NUL domain" of the address inside."""
+    tagged = _BARRACUDA.match(local) or _BATV.match(local)
+    if tagged:
+        return tagged["local"]
+    forwarded = _SRS1.match(local) or _SRS0.match(local)
+    return f"{forwarded['local']}\0{forwarded['domain']}" if forwarded else local

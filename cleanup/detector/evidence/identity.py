@@ -1,0 +1,100 @@
+"""The identity family: whether the returned message looks like the owner's. All but the first are supporting only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cleanup.detector.addresses import untagged_key
+from cleanup.detector.evidence.question import Question, points
+from cleanup.detector.message_ids import right_side
+from cleanup.detector.sent_profile import MIN_NEVER_USED, mailer_key
+from cleanup.model import Extent, Family, Reason, Strength, Verdict
+
+IDENTITY = Family.IDENTITY
+CHARACTERISTIC = 0.9  # share of sent messages that must show a habit before its absence says something
+
+
+def identity(question: Question) -> Iterator[Reason]:
+    """Yield what names, ids, programs and zones say."""
+    yield from _never_used(question)
+    yield from _not_the_owners(question)
+    if question.known.profile.has_habits:
+        yield from _name_foreign(question)
+        yield from _id_foreign(question)
+        yield from _mailer_foreign(question)
+        yield from _zone_foreign(question)
+        yield from _never_written(question)
+
+
+def _never_used(question: Question) -> Iterator[Reason]:
+    """Yield whether the forged From is an address of the owner's that Sent has never used."""
+    owner, profile, sender = question.known.owner, question.known.profile, question.returned.from_address
+    if not sender or not question.sender or not _is_ours(question):
+        return
+    used = profile.addresses.get(question.sender, 0) or profile.addresses.get(untagged_key(sender), 0)
+    leads_here = any(untagged_key(sender) in names for names in owner.aliases.values())
+    if used or leads_here or "from" in (name.lower() for name in question.returned.ambiguous):
+        return
+    enough = profile.messages >= MIN_NEVER_USED
+    strength = Strength.HARD if enough else Strength.NOTE
+    says = f"None of {profile.messages} sent messages was written as {question.sender}."
+    yield points("sender.never_used", IDENTITY, Verdict.BACKSCATTER, strength, says)
+
+
+def _is_ours(question: Question) -> bool:
+    """Return whether the From is the owner's: configured, or at an own domain and the address the notice came to."""
+    owner, sender = question.known.owner, question.returned.from_address
+    if owner.is_own_address(sender):
+        return True
+    came_to = {untagged_key(a) for a in question.notice.addressed_to}
+    return owner.is_own_domain(sender) and untagged_key(sender or "") in came_to
+
+
+def _not_the_owners(question: Question) -> Iterator[Reason]:
+    owner = question.known.owner
+    if question.sender and owner.addresses and not _is_ours(question):
+        says = f"The returned message was written as {question.sender}, which is not the owner's address."
+        yield points("sender.not_the_owner", IDENTITY, Verdict.UNSURE, Strength.NOTE, says)
+
+
+def _name_foreign(question: Question) -> Iterator[Reason]:
+    names, name = question.known.profile.names, (question.returned.from_name or "").casefold().strip()
+    if name and names and name not in names and question.known.owner.is_own_address(question.returned.from_address):
+        says = f"No sent message was signed with the name “{question.returned.from_name}”."
+        yield points("sender.name_foreign", IDENTITY, Verdict.BACKSCATTER, Strength.SUPPORTING, says)
+
+
+def _id_foreign(question: Question) -> Iterator[Reason]:
+    rights, message_id = question.known.profile.right_sides, question.returned.message_id
+    if message_id and rights and right_side(message_id) not in rights:
+        says = f"No sent message has an id at {right_side(message_id) or 'no host at all'}."
+        yield points("profile.message_id", IDENTITY, Verdict.BACKSCATTER, Strength.SUPPORTING, says)
+
+
+def _mailer_foreign(question: Question) -> Iterator[Reason]:
+    profile = question.known.profile
+    if question.returned.extent not in (Extent.FULL, Extent.HEADERS):
+        return
+    named = (v for n, v in question.returned.headers if n.lower() in ("x-mailer", "user-agent"))
+    mailer = mailer_key(next(named, ""))
+    shown = sum(profile.mailers.values()) >= CHARACTERISTIC * profile.messages
+    if shown and mailer not in profile.mailers:
+        says = f"No sent message was written with “{mailer}”." if mailer else "Sent messages name their mail program."
+        yield points("profile.mailer", IDENTITY, Verdict.BACKSCATTER, Strength.SUPPORTING, says)
+
+
+def _zone_foreign(question: Question) -> Iterator[Reason]:
+    zones, text = question.known.profile.zones, (question.returned.date_text or "").split("(")[0].split()
+    zone = text[-1] if text else ""
+    if len(zone) == 5 and zone[0] in "+-" and zone[1:].isdigit() and zones:
+        minutes = (int(zone[1:3]) * 60 + int(zone[3:])) * (-1 if zone[0] == "-" else 1)
+        if minutes not in zones:
+            says = f"No sent message was written in the time zone {zone}."
+            yield points("profile.zone", IDENTITY, Verdict.BACKSCATTER, Strength.SUPPORTING, says)
+
+
+def _never_written(question: Question) -> Iterator[Reason]:
+    people, rows = question.recipients, question.known.rows
+    if people and not any(rows.written_to(person) for person in people):
+        says = f"{people[0]} was never written to."
+        yield points("recipient.never_written", IDENTITY, Verdict.BACKSCATTER, Strength.SUPPORTING, says)

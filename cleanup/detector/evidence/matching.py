@@ -1,0 +1,176 @@
+"""Finds what Sent holds of a returned message, and says how well the two agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from cleanup.detector.addresses import untagged_key
+from cleanup.detector.sent_rows import moment_of
+from cleanup.detector.subjects import is_telling, is_uncommon, subjects_agree
+from cleanup.model import SentMessage
+
+if TYPE_CHECKING:
+    from cleanup.detector.evidence.question import Question
+
+COMMON_SUBJECT = 5  # sent messages with one subject from which it tells nothing
+
+
+class Bond(StrEnum):
+    """What ties a returned message to a sent one, weakest last."""
+
+    ID = "id"  # the id, and the rest agrees
+    CONTENT = "content"  # recipient, subject and Date
+    ID_ONLY = "id_only"  # the id, with nothing or too little to compare
+    ID_REUSED = "id_reused"  # the id, and everything comparable contradicts
+    PARTLY = "partly"  # two of recipient, subject and Date
+    THREAD = "thread"  # the conversation
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How a returned message compares with a sent one; None = cannot be compared."""
+
+    recipient: bool | None  # a failed recipient
+    addressee: bool | None  # To or Cc
+    subject: bool | None
+    date: bool | None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether an id that is ours is believed: a recipient agrees, or subject and Date do.
+
+        Where a recipient agrees and yet subject and Date both differ, someone who was on that mail made up another.
+        """
+        anyone = bool(self.recipient or self.addressee)
+        content = (self.subject, self.date)
+        return (anyone and content != (False, False)) or content == (True, True)
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether everything that can be compared differs, two things at least; or both subject and Date do."""
+        compared = [x for x in (self.recipient, self.addressee, self.subject, self.date) if x is not None]
+        return (len(compared) >= 2 and not any(compared)) or (self.subject is False and self.date is False)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The sent message that fits best, and how."""
+
+    bond: Bond = Bond.NONE
+    sent: SentMessage | None = None
+    agreement: Agreement | None = None
+    ambiguous: int = 0  # further sent messages that fit as well
+
+
+def best_match(question: Question) -> Match:
+    """Return what Sent holds of the returned message: by id, by content, in part, by conversation, or nothing."""
+    by_id = [compare(question, sent) for sent in _with_an_id(question)]
+    agreeing = [m for m in by_id if m.agreement and m.agreement.agrees]
+    if agreeing:
+        return Match(Bond.ID, agreeing[0].sent, agreeing[0].agreement, len(agreeing) - 1)
+    content = _by_content(question)
+    if content.bond is Bond.CONTENT:
+        return content
+    for match in by_id:
+        if match.agreement and not match.agreement.contradicts:
+            return Match(Bond.ID_ONLY, match.sent, match.agreement)
+    if by_id:
+        return Match(Bond.ID_REUSED, by_id[0].sent, by_id[0].agreement)
+    return content if content.bond is not Bond.NONE else _by_thread(question)
+
+
+def compare(question: Question, sent: SentMessage) -> Match:
+    """Return how the returned message agrees with this sent one; the bond is that of an id."""
+    wrote_to = {untagged_key(r) for r in sent.recipients}
+    returned, tolerance = question.returned, question.known.policy.date_tolerance
+    date = None
+    if returned.date is not None and sent.date is not None:
+        date = abs(returned.date - sent.date) <= tolerance
+    agreement = Agreement(
+        recipient=_any_in(question.recipients, wrote_to),
+        addressee=_any_in(question.addressees, wrote_to),
+        subject=subjects_agree(returned.subject, sent.subject),
+        date=date,
+    )
+    return Match(Bond.ID, sent, agreement)
+
+
+def _any_in(keys: Iterable[str], wrote_to: set[str]) -> bool | None:
+    named = list(keys)
+    if not named or not wrote_to:
+        return None
+    return any(key in wrote_to for key in named)
+
+
+def _with_an_id(question: Question) -> list[SentMessage]:
+    rows = question.known.rows
+    found = {(m.folder, m.uid): m for message_id in question.ids for m in rows.by_id(message_id)}
+    return list(found.values())
+
+
+def _by_content(question: Question) -> Match:
+    """Return the sent message with the same recipient, subject and Date, or with two of the three."""
+    candidates = _alike(question)
+    full, partly = [], []
+    for sent in candidates:
+        agreement = compare(question, sent).agreement
+        if agreement is None:
+            continue
+        anyone = bool(agreement.recipient or agreement.addressee)
+        agreed = (anyone, agreement.subject is True, agreement.date is True or _fits_the_arrival(question, sent))
+        if all(agreed):
+            full.append(Match(Bond.CONTENT, sent, agreement))
+        elif sum(agreed) == 2 and _tells(question, agreed):
+            partly.append(Match(Bond.PARTLY, sent, agreement))
+    best = full or partly
+    return Match(best[0].bond, best[0].sent, best[0].agreement, len(best) - 1) if best else Match()
+
+
+def _fits_the_arrival(question: Question, sent: SentMessage) -> bool:
+    """Return whether, with no Date returned, the sent message left within the queue lifetime before the notice came.
+
+    Days suffice here only for a subject that few sent messages share and that is no mere "Hello".
+    """
+    moment, subject = moment_of(sent), question.returned.subject or ""
+    if question.returned.date is not None or question.arrived is None or moment is None:
+        return False
+    if not question.arrived - question.known.policy.queue_lifetime <= moment <= question.arrived:
+        return False
+    return is_uncommon(subject) and len(question.known.rows.by_subject(subject)) < COMMON_SUBJECT
+
+
+def _alike(question: Question) -> list[SentMessage]:
+    rows, returned = question.known.rows, question.returned
+    people = (*question.recipients, *question.addressees)
+    found: dict[tuple[str, int], SentMessage] = {}
+    for person in people:
+        if returned.subject:
+            found.update({(m.folder, m.uid): m for m in rows.by_recipient_subject(person, returned.subject)})
+        if returned.date is not None:
+            near = rows.near(person, returned.date, question.known.policy.date_tolerance)
+            found.update({(m.folder, m.uid): m for m in near})
+    if returned.subject and len(same := rows.by_subject(returned.subject)) < COMMON_SUBJECT:
+        found.update({(m.folder, m.uid): m for m in same})
+    return list(found.values())
+
+
+def _tells(question: Question, agreed: tuple[bool, bool, bool]) -> bool:
+    """Return whether two of (recipient, subject, Date) that agree say anything.
+
+    A subject says something if it has three words and few sent messages share it; without it, recipient and Date do.
+    """
+    if not agreed[1]:
+        return True
+    subject = question.returned.subject or ""
+    rare = len(question.known.rows.by_subject(subject)) < COMMON_SUBJECT
+    return is_telling(subject) and (rare or agreed[2])
+
+
+def _by_thread(question: Question) -> Match:
+    thread = question.returned.thread_index
+    same = question.known.rows.by_thread(thread) if thread else ()
+    return Match(Bond.THREAD, same[0]) if same else Match()

@@ -1,0 +1,121 @@
+"""The question that every rule answers: one notice with one returned message, and all that is known around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from cleanup.detector.addresses import address_key, untagged_key
+from cleanup.detector.evidence.matching import Match, best_match
+from cleanup.detector.message_ids import id_key
+from cleanup.detector.owner import Owner
+from cleanup.detector.path import Path, for_returned
+from cleanup.detector.sent_coverage import Coverage
+from cleanup.detector.sent_profile import Profile
+from cleanup.detector.sent_rows import SentRows
+from cleanup.model import Extent, Family, Identity, Notice, Policy, Reason, Returned, Strength, Verdict
+
+CLOCK_SLACK = timedelta(days=1)  # what a sender's clock may be ahead before its Date says nothing
+
+
+@dataclass(frozen=True)
+class Known:
+    """What stays the same for all notices of a run."""
+
+    rows: SentRows
+    coverage: Coverage
+    profile: Profile
+    identity: Identity
+    owner: Owner
+    policy: Policy
+    rewritten: frozenset[str] = frozenset()  # id shapes that cannot be compared
+    dns_answers: Mapping[str, str] = field(default_factory=dict)  # TXT records by lower-cased name
+
+
+@dataclass(frozen=True)
+class Question:
+    """Did the owner send this returned message? Derived answers are worked out once, when they are asked for."""
+
+    notice: Notice
+    returned: Returned
+    arrived: datetime | None
+    known: Known
+
+    @cached_property
+    def path(self) -> Path:
+        """The trusted part of the way of the returned message."""
+        return for_returned(self.notice, self.returned, self.known.owner)
+
+    @cached_property
+    def recipients(self) -> tuple[str, ...]:
+        """The recipients that the notice names, as Sent knows them: with what leads to them, in compared form."""
+        named = (a for r in self.notice.recipients for a in (r.address, r.original) if a)
+        keys = dict.fromkeys(key for a in named if (key := untagged_key(a)))
+        return tuple(dict.fromkeys(k for key in keys for k in (key, *self.known.owner.aliases.get(key, ()))))
+
+    @cached_property
+    def addressees(self) -> tuple[str, ...]:
+        """To and Cc of the returned message, in compared form."""
+        return tuple(dict.fromkeys(key for a in self.returned.to if (key := untagged_key(a))))
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """Every id that may be the original's: the returned ones first, then what the notice says it answers."""
+        returned = self.returned
+        own = (i for i in (returned.message_id, *returned.other_ids) if i)
+        answered = (*self.notice.in_reply_to, *self.notice.references[-1:])
+        return tuple(dict.fromkeys(i for i in (*own, *answered) if id_key(i)))
+
+    @cached_property
+    def match(self) -> Match:
+        """What Sent holds of it."""
+        return best_match(self)
+
+    @cached_property
+    def sender(self) -> str:
+        """From of the returned message, in compared form; "" where it is not known."""
+        return address_key(self.returned.from_address or "")
+
+    @cached_property
+    def silent(self) -> str | None:
+        """Why Sent cannot vouch for the time of the original; None where it can.
+
+        The original left at most a queue lifetime before the notice arrived. Its own Date is the forger's word: it may
+        only add a reason to be silent.
+        """
+        if self.arrived is None:
+            return "It is not known when the notice arrived."
+        coverage, lifetime = self.known.coverage, self.known.policy.queue_lifetime
+        why = coverage.why_silent(self.arrived - lifetime, self.arrived)
+        date = self.returned.date
+        if why is None and date is not None and date <= self.arrived + CLOCK_SLACK:
+            why = coverage.why_silent(date, date)
+        return why
+
+    @cached_property
+    def unusable(self) -> str | None:
+        """Why Sent says nothing at all; None where it was read whole."""
+        return self.known.coverage.unusable()
+
+    @cached_property
+    def incomplete(self) -> str | None:
+        """Why Sent is not complete enough to vouch; None where it is."""
+        configured = bool(self.known.owner.configured)
+        return self.known.coverage.why_incomplete(self.known.policy, own_hosts_configured=configured)
+
+    @property
+    def vouched(self) -> bool:
+        """Whether absence from Sent counts for this message."""
+        return self.unusable is None and self.silent is None and self.incomplete is None
+
+    @property
+    def shows_headers(self) -> bool:
+        """Whether the notice returned the headers, whole or quoted."""
+        return self.returned.extent is not Extent.NOTHING
+
+
+def points(rule: str, family: Family, to: Verdict, strength: Strength, says: str) -> Reason:
+    """Return a reason."""
+    return Reason(rule, family, to, strength, says)

@@ -1,0 +1,141 @@
+"""The ledger family: what Sent holds of the message that a notice answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cleanup.detector.evidence.matching import Agreement, Bond
+from cleanup.detector.evidence.question import Question, points
+from cleanup.detector.message_ids import id_shape
+from cleanup.model import Extent, Family, Reason, SentMessage, Strength, Verdict
+
+LEDGER = Family.LEDGER
+
+
+def sent_match(question: Question) -> Iterator[Reason]:
+    """Yield what the Sent index says for and against."""
+    bond = question.match.bond
+    if question.unusable:
+        yield points("sent.unusable", LEDGER, Verdict.UNSURE, Strength.HARD, question.unusable)
+    elif bond in _BONDS:
+        yield _BONDS[bond](question)
+    if bond is Bond.NONE:
+        yield from _nothing_found(question)
+
+
+def _by_id(question: Question) -> Reason:
+    sent, agreement = question.match.sent, question.match.agreement
+    says = f"The id of the returned message is in {_where(sent)}, and {_agreed(agreement)}."
+    return points("sent.message_id", LEDGER, Verdict.GENUINE, Strength.HARD, says)
+
+
+def _by_content(question: Question) -> Reason:
+    says = f"Recipient, subject and Date agree with a message in {_where(question.match.sent)}."
+    if question.match.ambiguous:
+        says = f"{says} So they do with {question.match.ambiguous} more."
+    return points("sent.recipient_subject_date", LEDGER, Verdict.GENUINE, Strength.HARD, says)
+
+
+def _id_only(question: Question) -> Reason:
+    says = f"The id is in {_where(question.match.sent)}, but too little else can be compared to believe it."
+    return points("sent.id_only", LEDGER, Verdict.GENUINE, Strength.SUPPORTING, says)
+
+
+def _id_reused(question: Question) -> Reason:
+    says = f"The id is that of a message in {_where(question.match.sent)}, yet everything else differs: it was reused."
+    return points("sent.id_reused", LEDGER, Verdict.UNSURE, Strength.HARD, says)
+
+
+def _partly(question: Question) -> Reason:
+    says = f"It agrees in part with a message in {_where(question.match.sent)}: {_agreed(question.match.agreement)}."
+    return points("sent.two_of_three", LEDGER, Verdict.GENUINE, Strength.SUPPORTING, says)
+
+
+def _thread(question: Question) -> Reason:
+    says = f"It belongs to a conversation in {_where(question.match.sent)} (Thread-Index)."
+    return points("sent.thread_index", LEDGER, Verdict.GENUINE, Strength.SUPPORTING, says)
+
+
+_BONDS = {
+    Bond.ID: _by_id,
+    Bond.CONTENT: _by_content,
+    Bond.ID_ONLY: _id_only,
+    Bond.ID_REUSED: _id_reused,
+    Bond.PARTLY: _partly,
+    Bond.THREAD: _thread,
+}
+
+
+def _nothing_found(question: Question) -> Iterator[Reason]:
+    why = question.silent or question.incomplete
+    if why and not question.unusable:
+        yield points("sent.cannot_vouch", LEDGER, Verdict.UNSURE, Strength.HARD, why)
+    yield from _recently_written(question)
+    yield _absent(question)
+
+
+def _recently_written(question: Question) -> Iterator[Reason]:
+    """Yield whether a recipient was written to within the queue lifetime.
+
+    That spares where nothing was returned to compare, and where no person vouches for Sent; otherwise it is only said:
+    spammers take both ends from one address book.
+    """
+    if question.arrived is None or question.unusable:
+        return
+    start = question.arrived - question.known.policy.queue_lifetime
+    rows = question.known.rows
+    written = next((r for r in question.recipients if rows.written_between(r, start, question.arrived)), None)
+    if written is None:
+        return
+    certain = _comparable(question) and question.known.coverage.complete_since and question.known.owner.configured
+    strength = Strength.NOTE if certain else Strength.SUPPORTING
+    says = f"{written} was written to in the {question.known.policy.queue_lifetime.days} days before the notice came."
+    yield points("sent.recipient_recent", LEDGER, Verdict.GENUINE, strength, says)
+
+
+def _absent(question: Question) -> Reason:
+    """Return that Sent lacks the message: hard where it vouches and the message could be compared, else a note."""
+    rule = "sent.absent" if question.ids else "sent.absent_by_content"
+    counts = question.vouched and _comparable(question)
+    strength = Strength.HARD if counts else Strength.NOTE
+    says = "No message in Sent has this id" if question.ids else "No message in Sent looks like it"
+    says += ", nor its recipient and subject." if question.ids and question.returned.subject else "."
+    if not counts:
+        says += " That proves nothing here."
+    return points(rule, LEDGER, Verdict.BACKSCATTER, strength, says)
+
+
+def _comparable(question: Question) -> bool:
+    """Return whether absence says something: by the id, on a route that keeps ids, or by the whole header.
+
+    Without any id the header must have come back with recipient, subject and Date, and the owner's own messages must
+    all carry an id: every mail program gives one.
+    """
+    returned = question.returned
+    if returned.ambiguous and "message-id" in (name.lower() for name in returned.ambiguous):
+        return False
+    if question.ids:
+        return not any(id_shape(i) in question.known.rewritten for i in question.ids)
+    whole = returned.extent in (Extent.FULL, Extent.HEADERS) and bool(returned.received)
+    shown = bool(question.recipients or question.addressees) and bool(returned.subject) and returned.date is not None
+    profile = question.known.profile
+    return whole and shown and profile.has_habits and profile.without_id == 0
+
+
+def _where(sent: SentMessage | None) -> str:
+    if sent is None:
+        return "Sent"
+    return f"{sent.folder} ({sent.date:%Y-%m-%d %H:%M})" if sent.date else sent.folder
+
+
+def _agreed(agreement: Agreement | None) -> str:
+    if agreement is None:
+        return "nothing else can be compared"
+    words = (
+        ("the recipient", agreement.recipient),
+        ("To or Cc", agreement.addressee),
+        ("the subject", agreement.subject),
+        ("the Date", agreement.date),
+    )
+    same = [word for word, agrees in words if agrees]
+    return f"{', '.join(same)} agree{'s' if len(same) == 1 else ''}" if same else "nothing else agrees"

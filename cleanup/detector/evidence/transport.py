@@ -1,0 +1,119 @@
+"""The transport family: whose host handed the returned message over at the trusted hop (path.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cleanup.detector.evidence.question import Question, points
+from cleanup.detector.networks import organisation
+from cleanup.detector.path import handing_over, own_lines
+from cleanup.detector.received import Hop
+from cleanup.model import Family, Reason, Strength, Verdict
+
+TRANSPORT = Family.TRANSPORT
+
+
+def transport(question: Question) -> Iterator[Reason]:
+    """Yield what the way of the returned message says."""
+    path, owner = question.path, question.known.owner
+    if path.submitted:
+        yield _submitted()
+    elif path.hop is not None:
+        yield from _trusted_hop(question, path.hop)
+    elif path.untied is not None and owner.has_own_address(path.untied):
+        says = f"{_named(path.untied)} is an own host, but nothing ties that line to this notice."
+        yield points("origin.own_unproved", TRANSPORT, Verdict.GENUINE, Strength.SUPPORTING, says)
+    elif question.returned.received:
+        says = "No line of the way can be tied to the host that wrote this notice."
+        yield points("origin.unknown", TRANSPORT, Verdict.UNSURE, Strength.NOTE, says)
+
+
+def _trusted_hop(question: Question, hop: Hop) -> Iterator[Reason]:
+    owner = question.known.owner
+    provider = owner.provider_of(hop)
+    if provider:
+        says = f"It came through {provider}, which the owner shares with strangers."
+        yield points("origin.shared_provider", TRANSPORT, Verdict.UNSURE, Strength.HARD, says)
+    elif owner.has_own_address(hop):
+        yield _own(question, hop)
+    else:
+        yield from _outside(question, hop)
+
+
+def _submitted() -> Reason:
+    says = "The owner's own mail server took it from inside or from someone who logged in."
+    return points("origin.own_host", TRANSPORT, Verdict.GENUINE, Strength.HARD, says)
+
+
+def _own(question: Question, hop: Hop) -> Reason:
+    """Return the own host at the trusted hop: hard, unless a stranger wrote the line or handed the message to us."""
+    if not question.path.certain:
+        says = f"{_named(hop)} is an own host, but a stranger's HELO had to be believed to get there."
+        return points("origin.own_unproved", TRANSPORT, Verdict.GENUINE, Strength.SUPPORTING, says)
+    if not _handed_over_by_its_reporter(question, hop):
+        says = f"{_named(hop)} is an own host, but another organisation handed the notice over than wrote that line."
+        return points("origin.own_unproved", TRANSPORT, Verdict.GENUINE, Strength.SUPPORTING, says)
+    if question.path.at_own_server:
+        says = f"One own host handed it to another without a login: {_named(hop)}."
+        return points("origin.own_relay", TRANSPORT, Verdict.UNSURE, Strength.HARD, says)
+    return points(
+        "origin.own_host", TRANSPORT, Verdict.GENUINE, Strength.HARD, f"It left by the own host {_named(hop)}."
+    )
+
+
+def _outside(question: Question, hop: Hop) -> Iterator[Reason]:
+    """Yield what a hop says that is neither own nor shared."""
+    owner = question.known.owner
+    with_address, bare = own_lines(question.path.below, owner)
+    if with_address:
+        says = f"It came from {_named(hop)}, but an own host stands deeper down: forwarded, from a list, or forged."
+        yield points("origin.own_name_below", TRANSPORT, Verdict.UNSURE, Strength.HARD, says)
+        return
+    if bare:
+        says = "An own host is named deeper down, without its address; anyone can write that."
+        yield points("origin.own_name_bare", TRANSPORT, Verdict.UNSURE, Strength.NOTE, says)
+    if _claims_to_be_own(question, hop):
+        says = f"{_named(hop)} calls itself an own host, and its addresses are not known."
+        yield points("origin.own_name_claimed", TRANSPORT, Verdict.UNSURE, Strength.HARD, says)
+        return
+    yield _foreign(question, hop)
+
+
+def _foreign(question: Question, hop: Hop) -> Reason:
+    """Return the foreign hop: hard where own hosts are known, else a note, as foreign then means nothing."""
+    owner = question.known.owner
+    if not owner.knows_hosts:
+        says = f"It came from {_named(hop)}; whether that is foreign cannot be said while own hosts are not known."
+        return points("origin.foreign", TRANSPORT, Verdict.BACKSCATTER, Strength.NOTE, says)
+    if organisation(hop.name or "") in owner.learned.organisations:
+        says = f"{_named(hop)} is a neighbour of a host that the owner's mail came from."
+        return points("origin.own_neighbour", TRANSPORT, Verdict.UNSURE, Strength.HARD, says)
+    says = f"It came from {_named(hop)}, which is no host of the owner's."
+    if question.path.at_own_server:
+        says += (
+            " The owner's server took it from outside and bounced it itself: unknown users are best refused at once."
+        )
+    return points("origin.foreign", TRANSPORT, Verdict.BACKSCATTER, Strength.HARD, says)
+
+
+def _claims_to_be_own(question: Question, hop: Hop) -> bool:
+    """Return whether the HELO is an own name where no own address of that kind is known to refute it."""
+    configured = question.known.owner.configured
+    if hop.address is None or not configured.has_name(hop.helo):
+        return False
+    return not configured.knows_addresses(hop.address.version)
+
+
+def _handed_over_by_its_reporter(question: Question, hop: Hop) -> bool:
+    """Return whether the notice came from the organisation that wrote the trusted line, as far as one can see.
+
+    Whoever invents a whole notice can write any line into it; the host that handed it to the owner's server cannot be
+    invented.
+    """
+    handed = {o for name in handing_over(question.notice) if (o := organisation(name))}
+    wrote = organisation(hop.by or "")
+    return not handed or not wrote or wrote in handed or bool(handed & question.known.owner.organisations)
+
+
+def _named(hop: Hop) -> str:
+    return f"{hop.name or hop.helo or 'a host'} [{hop.address}]" if hop.address else hop.name or hop.helo or "a host"

@@ -1,0 +1,118 @@
+"""Header blocks read in linear time: unfolded fields, encoded words, addresses, ids and dates. For Sent and its clues.
+
+Notices have their own, more forgiving reader; what stands here reads a million headers of the owner's own mail.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import quopri
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import getaddresses, parsedate_tz
+from typing import NamedTuple
+
+MOST_CHARACTERS = 8_192  # of one field
+MOST_ADDRESSES = 2_000  # of one field
+
+_FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:(.*(?:\r?\n[ \t].*)*)", re.MULTILINE)
+_FOLD = re.compile(r"\r?\n(?=[ \t])")
+_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?\r\n]*)\?=")
+_BETWEEN_WORDS = re.compile(r"(\?=)\s+(?==\?[^?\s]{1,60}\?[bBqQ]\?)")
+_ANGLE = re.compile(r"<([^<>]*)>")
+_ID = re.compile(r"<([^<>\s]{1,998})>")
+
+
+class Moment(NamedTuple):
+    """A Date field: the time in UTC, and its zone in minutes east of it (None for "-0000" and none)."""
+
+    time: datetime
+    zone_minutes: int | None
+
+
+class Person(NamedTuple):
+    """One address with its display name, decoded."""
+
+    address: str
+    name: str | None
+
+
+def header_fields(block: bytes) -> dict[str, list[str]]:
+    """Return the unfolded values by lower-cased field name, in their order."""
+    found: dict[str, list[str]] = {}
+    for name, value in _FIELD.findall(block):
+        text = _text(value)[:MOST_CHARACTERS]
+        found.setdefault(name.decode("ascii").lower(), []).append(_FOLD.sub("", text).strip())
+    return found
+
+
+def decode_words(value: str) -> str:
+    """Return a value with its encoded words decoded (RFC 2047); what cannot be decoded stays as it is."""
+    if "=?" not in value:
+        return value
+    return _WORD.sub(_decoded, _BETWEEN_WORDS.sub(r"\1", value))
+
+
+def read_people(values: Iterable[str]) -> Iterator[Person]:
+    """Yield the addresses of address fields; what has no @ is passed over."""
+    for value in values:
+        for name, address in _pairs(value)[:MOST_ADDRESSES]:
+            if "@" in address:
+                yield Person(address.strip(), decode_words(name).strip() or None)
+
+
+def read_ids(values: Iterable[str]) -> tuple[str, ...]:
+    """Return the ids of Message-ID, In-Reply-To or References fields, without angle brackets."""
+    found: list[str] = []
+    for value in values:
+        ids = _ID.findall(value)
+        found += ids if ids else [word for word in value.split()[:1] if "@" in word]
+    return tuple(dict.fromkeys(found))
+
+
+def read_date(value: str) -> Moment | None:
+    """Return what a Date field says, in UTC; None where it says nothing sensible."""
+    try:
+        parts = parsedate_tz(value[:200])
+        if parts is None:
+            return None
+        zone = parts[9]
+        time = datetime(*parts[:5], min(parts[5], 59), tzinfo=UTC) - timedelta(seconds=zone or 0)
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None
+    return Moment(time, None if zone is None else zone // 60)
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def _pairs(value: str) -> list[tuple[str, str]]:
+    if '"' in value or "(" in value or ":" in value:
+        try:
+            return getaddresses([value])
+        except (ValueError, IndexError, RecursionError):
+            return [("", address) for address in _ANGLE.findall(value)]
+    return [_pair(item) for item in value.split(",")]
+
+
+def _pair(item: str) -> tuple[str, str]:
+    angle = _ANGLE.search(item)
+    return (item[: angle.start()].strip(), angle[1]) if angle else ("", item.strip())
+
+
+def _decoded(word: re.Match[str]) -> str:
+    charset, encoding, text = word.groups()
+    try:
+        if encoding in "bB":
+            octets = base64.b64decode(text + "=" * (-len(text) % 4))
+        else:
+            octets = quopri.decodestring(text.replace("_", " ").encode("utf-8"))
+        return octets.decode(charset.partition("*")[0], "replace")
+    except (binascii.Error, ValueError, LookupError):
+        return word.group()

@@ -1,0 +1,79 @@
+"""What a run learns from its own proved notices: outbound hosts, shared providers, rewriting routes, completeness."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from cleanup.detector.evidence.matching import Bond
+from cleanup.detector.evidence.question import Question
+from cleanup.detector.message_ids import id_shape
+from cleanup.detector.networks import Address, Hosts, organisation, shared_provider
+from cleanup.detector.owner import LearnedHosts
+from cleanup.detector.received import Hop
+from cleanup.detector.sent_coverage import Proof
+from cleanup.model import Policy
+
+MOST_UNSEEN = 0.1  # share of proved notices whose host no other showed (Good-Turing: the chance of one unseen so far)
+MIN_REPORTERS = 2  # organisations that must have seen a host: else it is some gateway of one of them
+
+
+def learn_hosts(questions: Iterable[Question], policy: Policy) -> LearnedHosts:
+    """Return the owner's outbound hosts, as the trusted hops of proved notices show them.
+
+    Proved means: the id or the content is in Sent, and a failed recipient was written to directly. An id alone must not
+    teach (it may be stolen), nor a message that was forwarded (the hop is the forwarder's).
+    """
+    seen: dict[Address, set[tuple[str, int]]] = defaultdict(set)
+    reporters: dict[Address, set[str]] = defaultdict(set)
+    names: dict[Address, set[str]] = defaultdict(set)
+    providers: Counter[str] = Counter()
+    for hop, sent, reporter in _proved_hops(questions):
+        provider = shared_provider(hop.name or hop.helo, hop.address)
+        if provider:
+            providers[provider] += 1
+        elif hop.address is not None:
+            seen[hop.address].add(sent)
+            reporters[hop.address].add(reporter)
+            names[hop.address] |= {organisation(hop.name or "")} - {""}
+    known = {a for a in seen if len(seen[a]) >= policy.min_hop_samples and len(reporters[a]) >= MIN_REPORTERS}
+    total = sum(len(sent) for sent in seen.values())
+    once = sum(1 for sent in seen.values() if len(sent) == 1)
+    return LearnedHosts(
+        hosts=Hosts(addresses=frozenset(known)),
+        organisations=frozenset(name for address in known for name in names[address]),
+        providers=frozenset(p for p, n in providers.items() if n >= 1),
+        saturated=bool(known) and once <= MOST_UNSEEN * total,
+    )
+
+
+def learn_rewriting(questions: Iterable[Question]) -> frozenset[str]:
+    """Return the shapes of ids that a relay gave after Sent was stored: matched by content, with an id Sent lacks."""
+    lacking: Counter[str] = Counter()
+    held: Counter[str] = Counter()
+    for question in questions:
+        message_id = question.returned.message_id
+        if message_id and question.match.bond is Bond.CONTENT:
+            lacking[id_shape(message_id)] += 1
+        elif message_id and question.match.bond is Bond.ID:
+            held[id_shape(message_id)] += 1
+    return frozenset(shape for shape, n in lacking.items() if held[shape] < n / 4)
+
+
+def measure_proved(questions: Sequence[Question], proved: Sequence[bool]) -> Iterator[Proof]:
+    """Yield whether Sent holds what the path or a signature proves to be the owner's."""
+    for question, is_proved in zip(questions, proved, strict=True):
+        message_id = question.returned.message_id
+        if is_proved and message_id:
+            found = question.match.bond in (Bond.ID, Bond.CONTENT, Bond.ID_ONLY)
+            yield Proof("proved", id_shape(message_id), found)
+
+
+def _proved_hops(questions: Iterable[Question]) -> Iterator[tuple[Hop, tuple[str, int], str]]:
+    for question in questions:
+        match, path = question.match, question.path
+        if match.bond not in (Bond.ID, Bond.CONTENT) or match.sent is None or match.agreement is None:
+            continue
+        if not match.agreement.recipient or path.hop is None or not path.certain or path.submitted:
+            continue
+        yield path.hop, (match.sent.folder, match.sent.uid), organisation(path.hop.by or "")

@@ -1,0 +1,205 @@
+"""Hosts, addresses and organisations: what belongs together, what is public, what is the owner's or shared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from publicsuffixlist import PublicSuffixList
+
+from cleanup.detector.addresses import domain_key
+
+Address = IPv4Address | IPv6Address
+
+# Not `is_private`: that calls the documentation networks private, which examples and demonstrations live in.
+_PRIVATE = tuple(
+    ip_network(n)
+    for n in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "::/127",
+        "fc00::/7",
+        "fe80::/10",
+    )
+)
+_SUFFIXES = PublicSuffixList()
+
+# Providers whose hosts send for strangers too: organisation of their host names, and what their documentation lists as
+# sending networks (looked up in October 2026). A provider counts as shared only if the owner uses it.
+SHARED_PROVIDERS: dict[str, tuple[str, ...]] = {
+    "google.com": (
+        "64.233.160.0/19",
+        "66.102.0.0/20",
+        "66.249.80.0/20",
+        "72.14.192.0/18",
+        "74.125.0.0/16",
+        "108.177.8.0/21",
+        "172.217.0.0/19",
+        "173.194.0.0/16",
+        "209.85.128.0/17",
+        "216.58.192.0/19",
+        "216.239.32.0/19",
+        "2607:f8b0:4000::/36",
+        "2a00:1450:4000::/36",
+        "2404:6800:4000::/36",
+    ),
+    "outlook.com": ("40.92.0.0/15", "40.107.0.0/16", "52.100.0.0/14", "104.47.0.0/17", "2a01:111:f400::/48"),
+    "amazonses.com": ("54.240.0.0/18", "69.169.224.0/20", "23.249.208.0/20", "76.223.176.0/20"),
+    "sendgrid.net": ("167.89.0.0/17", "149.72.0.0/16", "159.183.0.0/16"),
+    "mailgun.net": (),
+    "mailgun.org": (),
+    "mailchimp.com": (),
+    "mcsv.net": (),
+    "mandrillapp.com": (),
+    "postmarkapp.com": (),
+    "mtasv.net": (),
+    "sparkpostmail.com": (),
+    "mailjet.com": (),
+    "sendinblue.com": (),
+    "yahoo.com": (),
+    "icloud.com": (),
+    "apple.com": ("17.0.0.0/8",),
+    "gmx.net": (),
+    "web.de": (),
+    "kundenserver.de": (),
+    "fastmail.com": (),
+    "messagingengine.com": (),
+    "zoho.com": (),
+    "protonmail.ch": (),
+    "pphosted.com": (),
+    "mimecast.com": (),
+    "messagelabs.com": (),
+}
+# One company under several names.
+_SAME = {
+    "gmail.com": "google.com",
+    "googlemail.com": "google.com",
+    "hotmail.com": "outlook.com",
+    "live.com": "outlook.com",
+    "msn.com": "outlook.com",
+    "office365.com": "outlook.com",
+    "microsoft.com": "outlook.com",
+    "amazonaws.com": "amazonses.com",
+    "mailgun.org": "mailgun.net",
+    "me.com": "icloud.com",
+    "mac.com": "icloud.com",
+    "apple.com": "icloud.com",
+    "gmx.de": "gmx.net",
+    "yahoodns.net": "yahoo.com",
+}
+
+
+@lru_cache(maxsize=65_536)
+def organisation(host: str) -> str:
+    """Return the registrable domain of a host name (public suffix list), with companies of several names joined.
+
+    "" for addresses, single labels, and names of the own machine.
+    """
+    name = domain_key(host)
+    if "." not in name or read_address(name) is not None:
+        return ""
+    domain = _SUFFIXES.privatesuffix(name) or name
+    return _SAME.get(domain, domain)
+
+
+@lru_cache(maxsize=65_536)
+def read_address(text: str) -> Address | None:
+    """Return an IP address, IPv4-mapped ones as IPv4; None for anything else. "IPv6:" and zones are dropped."""
+    plain = text.strip().strip("[]")
+    if not plain or plain[-1] == ".":
+        return None
+    if plain[:5].lower() == "ipv6:":
+        plain = plain[5:]
+    if not ("." in plain or ":" in plain) or not (plain[0].isalnum() or plain[0] == ":"):
+        return None
+    try:
+        address = ip_address(plain.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+@lru_cache(maxsize=65_536)
+def is_public(address: Address) -> bool:
+    """Return whether an address is routed on the Internet; documentation networks count as routed."""
+    return not any(address.version == network.version and address in network for network in _PRIVATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """A set of hosts: exact names, names with everything below, addresses and networks."""
+
+    names: frozenset[str] = frozenset()
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    addresses: frozenset[Address] = frozenset()
+
+    @classmethod
+    def read(cls, entries: Iterable[str]) -> Hosts:
+        """Return the hosts that these names, addresses and CIDR networks mean; what is none of them is a name."""
+        names, networks, addresses = set(), [], set()
+        for entry in entries:
+            address = read_address(entry)
+            network = None if address else _network(entry)
+            if address:
+                addresses.add(address)
+            elif network:
+                networks.append(network)
+            else:
+                names.add(domain_key(entry.removeprefix("*.").removeprefix(".")))
+        return cls(frozenset(names), tuple(networks), frozenset(addresses))
+
+    def __bool__(self) -> bool:
+        return bool(self.names or self.networks or self.addresses)
+
+    def has_address(self, address: Address | None) -> bool:
+        """Return whether the address is one of these hosts'."""
+        if address is None:
+            return False
+        return address in self.addresses or any(
+            address.version == network.version and address in network for network in self.networks
+        )
+
+    def has_name(self, name: str | None) -> bool:
+        """Return whether the name is one of these hosts', or stands below one of them."""
+        if not name or not self.names:
+            return False
+        labels = domain_key(name).split(".")
+        return any(".".join(labels[i:]) in self.names for i in range(len(labels) - 1))
+
+    def knows_addresses(self, version: int) -> bool:
+        """Return whether addresses of this IP version are among what is known."""
+        return any(a.version == version for a in self.addresses) or any(n.version == version for n in self.networks)
+
+
+@lru_cache(maxsize=65_536)
+def shared_provider(name: str | None, address: Address | None) -> str:
+    """Return the organisation of the provider that a verified name or an address belongs to; "" for none."""
+    domain = organisation(name) if name else ""
+    if domain in SHARED_PROVIDERS:
+        return domain
+    for provider, networks in _PROVIDER_NETWORKS:
+        if address is not None and any(address.version == n.version and address in n for n in networks):
+            return provider
+    return ""
+
+
+def _network(entry: str) -> IPv4Network | IPv6Network | None:
+    try:
+        return ip_network(entry.strip(), strict=False) if "/" in entry else None
+    except ValueError:
+        return None
+
+
+_PROVIDER_NETWORKS = tuple(
+    (_SAME.get(provider, provider), tuple(ip_network(n) for n in networks))
+    for provider, networks in SHARED_PROVIDERS.items()
+    if networks
+)

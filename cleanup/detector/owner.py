@@ -1,0 +1,128 @@
+"""Who the owner is, ready to be asked: addresses, hosts, providers; from configuration and from what was learned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cleanup.detector.addresses import domain_of, untagged_key
+from cleanup.detector.networks import SHARED_PROVIDERS, Hosts, organisation, read_address, shared_provider
+from cleanup.detector.received import Hop
+from cleanup.detector.sent_profile import MIN_HABIT, Profile
+from cleanup.model import Identity
+
+PROVIDER_SHARE = 0.02  # of sent ids that a provider must have made to count as the owner's
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedHosts:
+    """Outbound hosts learned from the trusted hops of proved notices (learning.py)."""
+
+    hosts: Hosts = field(default_factory=Hosts)
+    organisations: frozenset[str] = frozenset()  # of their names: a neighbour of a learned host is not foreign
+    providers: frozenset[str] = frozenset()  # shared ones that the owner's mail went through
+    saturated: bool = False  # hardly any proved notice showed a host that no other showed
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The owner, as the rules ask for it."""
+
+    addresses: frozenset[str]  # compared forms, untagged
+    domains: frozenset[str]  # the owner's own, not the providers'
+    organisations: frozenset[str]  # registrable domains of own domains and hosts
+    configured: Hosts
+    learned: LearnedHosts
+    shared_hosts: Hosts
+    providers: frozenset[str]
+    aliases: Mapping[str, tuple[str, ...]]  # where it leads -> what was written to
+    marks: tuple[str, ...]  # texts whose presence in a line makes it worth parsing; empty: parse every line
+
+    @property
+    def knows_hosts(self) -> bool:
+        """Whether enough is known of own hosts for "foreign" to mean something."""
+        return bool(self.configured) or (bool(self.learned.hosts) and self.learned.saturated)
+
+    def is_own_address(self, address: str | None) -> bool:
+        """Return whether a mail address is the owner's."""
+        return address is not None and untagged_key(address) in self.addresses
+
+    def is_own_domain(self, address: str | None) -> bool:
+        """Return whether a mail address is at a domain of the owner's."""
+        return address is not None and domain_of(address) in self.domains
+
+    def is_own_host(self, name: str | None) -> bool:
+        """Return whether a host name belongs to the owner's side: an outbound host or a host of an own domain."""
+        if not name:
+            return False
+        return self.configured.has_name(name) or organisation(name) in self.organisations
+
+    def has_own_address(self, hop: Hop) -> bool:
+        """Return whether a hop came from an own outbound host, by address or by the name the receiver looked up."""
+        hosts = (self.configured, self.learned.hosts)
+        return any(h.has_address(hop.address) or (hop.name and h.has_name(hop.name)) for h in hosts)
+
+    def provider_of(self, hop: Hop) -> str:
+        """Return the shared provider of the owner's that a hop came from; "" for none."""
+        if self.shared_hosts.has_address(hop.address) or self.shared_hosts.has_name(hop.name):
+            return organisation(hop.name or "") or str(hop.address)
+        provider = shared_provider(hop.name or _helo_of_unnamed(hop), hop.address)
+        if provider in self.providers or (provider and self.has_own_address(hop)):
+            return provider
+        return ""
+
+
+def know_owner(identity: Identity, profile: Profile, learned: LearnedHosts | None = None) -> Owner:
+    """Return the owner, from configuration, from the habits in Sent and from learned hosts."""
+    learned = learned or LearnedHosts()
+    configured = Hosts.read(identity.outbound_hosts)
+    addresses = frozenset(untagged_key(a) for a in identity.addresses) | frozenset(
+        untagged_key(a) for a in profile.own_addresses
+    )
+    domains = frozenset(d for a in addresses if (d := domain_of(a)) and organisation(d) not in SHARED_PROVIDERS)
+    return Owner(
+        addresses=addresses,
+        domains=domains,
+        organisations=frozenset(
+            o for name in (*domains, *configured.names) if (o := organisation(name)) and o not in SHARED_PROVIDERS
+        ),
+        configured=configured,
+        learned=learned,
+        shared_hosts=Hosts.read(identity.shared_providers),
+        providers=_providers(identity, profile, addresses) | learned.providers,
+        aliases=_aliases(identity),
+        marks=_marks(configured, learned.hosts),
+    )
+
+
+def _providers(identity: Identity, profile: Profile, addresses: frozenset[str]) -> frozenset[str]:
+    """Return the shared providers that the owner uses: named, shown by ids in Sent, or by the mail domain itself."""
+    named = {organisation(name) for name in identity.shared_providers if not read_address(name)}
+    at_home = {organisation(domain_of(address)) for address in addresses}
+    least = max(3.0, PROVIDER_SHARE * profile.messages) if profile.messages >= MIN_HABIT else 3.0
+    made_ids: dict[str, int] = {}
+    for right, seen in profile.right_sides.items():
+        made_ids[organisation(right)] = made_ids.get(organisation(right), 0) + seen
+    shown = {o for o, seen in made_ids.items() if seen >= least}
+    return frozenset(o for o in named if o) | frozenset(o for o in at_home | shown if o in SHARED_PROVIDERS)
+
+
+def _aliases(identity: Identity) -> dict[str, tuple[str, ...]]:
+    leads: dict[str, tuple[str, ...]] = {}
+    for alias, target in identity.aliases:
+        leads[untagged_key(target)] = (*leads.get(untagged_key(target), ()), untagged_key(alias))
+    return leads
+
+
+def _marks(*known: Hosts) -> tuple[str, ...]:
+    if any(hosts.networks for hosts in known):
+        return ()
+    if any(address.version == 6 for hosts in known for address in hosts.addresses):
+        return ()  # an IPv6 address has many spellings
+    texts = [str(a) for hosts in known for a in hosts.addresses] + [n for hosts in known for n in hosts.names]
+    return tuple(sorted(texts))
+
+
+def _helo_of_unnamed(hop: Hop) -> str | None:
+    """Return the HELO where the receiver looked nothing up: enough to spare a provider's mail, never to accuse."""
+    return None if hop.name else hop.helo

@@ -1,0 +1,146 @@
+"""The way a returned message came, walked from the top down to the trusted hop.
+
+The top lines were written by hosts that the notice can be tied to, so they are believed; what stands below the first
+address outside was handed over by a stranger, who can write what he likes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from cleanup.detector.addresses import domain_of
+from cleanup.detector.networks import Hosts, organisation
+from cleanup.detector.owner import Owner
+from cleanup.detector.received import Hop, read_received
+from cleanup.model import Notice, Returned
+
+MOST_LINES = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """Where the trusted part of the way ends.
+
+    `hop` is the first hand-over from an address outside, None where there is none to be trusted. `certain` is False
+    where a stranger's HELO had to be believed to get there. `submitted`: the owner's own server took the message from
+    inside or from someone who logged in. `untied`: the topmost public hand-over, where no line could be tied at all.
+    """
+
+    hop: Hop | None = None
+    certain: bool = True
+    submitted: bool = False
+    untied: Hop | None = None
+    below: tuple[str, ...] = ()
+    at_own_server: bool = False  # the trusted hop was a hand-over to the owner's own server
+
+
+def tied_organisations(notice: Notice) -> frozenset[str]:
+    """Return the organisations whose Received lines this notice lets us believe.
+
+    Reporting MTA, failed recipients, the notice's sender and the host that handed the notice over: reporting MTAs often
+    carry internal names, so that one of them alone ties too rarely.
+    """
+    names = [notice.reporting_mta or "", domain_of(notice.sender or "")]
+    for recipient in notice.recipients:
+        names += [domain_of(recipient.address), domain_of(recipient.original or "")]
+    names += handing_over(notice)
+    return frozenset(o for name in names if name and (o := organisation(name)))
+
+
+def handing_over(notice: Notice) -> list[str]:
+    """Return the looked-up names of the host that handed the notice to the owner's side; empty where none is shown."""
+    for line in notice.received[:MOST_LINES]:
+        hop = read_received(line)
+        if not hop.handed_over_inside:
+            return [name for name in (hop.name or hop.helo,) if name]
+    return []
+
+
+def walk(received: Sequence[str], tied: frozenset[str], owner: Owner) -> Path:
+    """Return where the trusted part of these Received lines, topmost first, ends."""
+    lines = received[:MOST_LINES]
+    certain, last_tied_by = True, ""
+    for position, line in enumerate(lines):
+        hop = read_received(line)
+        below = tuple(lines[position + 1 :])
+        own = owner.is_own_host(hop.by)
+        if not (own or _is_tied(hop, tied, certain and not last_tied_by)):
+            return _at_an_untied_line(hop, below, last_tied_by, certain, owner)
+        last_tied_by = hop.by or last_tied_by
+        if own and hop.authenticated:
+            return Path(hop, certain, submitted=True, below=below, at_own_server=True)
+        if hop.handed_over_inside:
+            continue
+        if not _goes_on_inside(hop, below, tied, owner):
+            return Path(hop, certain, below=below, at_own_server=own)
+        certain = certain and hop.name is not None
+    if last_tied_by and owner.is_own_host(last_tied_by):
+        return Path(certain=certain, submitted=True, at_own_server=True)
+    return Path(certain=certain)
+
+
+def for_returned(notice: Notice, returned: Returned, owner: Owner) -> Path:
+    """Return the trusted part of the way that this returned message came."""
+    if not returned.received:
+        return Path()
+    return walk(returned.received, tied_organisations(notice), owner)
+
+
+def own_lines(lines: Iterable[str], owner: Owner) -> tuple[bool, bool]:
+    """Return whether lines name an own host (with its address, by its bare name)."""
+    with_address = bare = False
+    for line in lines:
+        if owner.marks and not any(mark in line for mark in owner.marks):
+            continue
+        hop = read_received(line)
+        if _shows_an_own_address(hop, owner):
+            with_address = True
+        elif any(hosts.has_name(name) for hosts in _own_hosts(owner) for name in (hop.helo, hop.by, hop.name)):
+            bare = True
+    return with_address, bare
+
+
+def _is_tied(hop: Hop, tied: frozenset[str], at_top: bool) -> bool:
+    """Return whether a line was written by a host of a tied organisation, or inside it."""
+    if hop.by is None:
+        return hop.handed_over_inside and at_top  # qmail's "(qmail 123 invoked by uid 89)"
+    if organisation(hop.by) in tied:
+        return True
+    nameless = not organisation(hop.by)  # "by 10.1.2.3", "by localhost", "by store7"
+    return nameless and hop.handed_over_inside
+
+
+def _goes_on_inside(hop: Hop, below: tuple[str, ...], tied: frozenset[str], owner: Owner) -> bool:
+    """Return whether a public address is a machine of the same organisation: so named, and it wrote the next line."""
+    names = hop.name or hop.helo
+    inside = organisation(names or "")
+    if not below or not inside or not (inside in tied or owner.is_own_host(names)):
+        return False
+    following = read_received(below[0]).by
+    if not following:
+        return False
+    reporting_is_own = owner.is_own_host(hop.by)
+    if inside in owner.organisations or owner.has_own_address(hop):
+        return reporting_is_own and owner.is_own_host(following)
+    return organisation(following) == inside
+
+
+def _at_an_untied_line(hop: Hop, below: tuple[str, ...], last_tied_by: str, certain: bool, owner: Owner) -> Path:
+    if last_tied_by:
+        submitted = owner.is_own_host(last_tied_by)
+        return Path(certain=certain, submitted=submitted, untied=None if hop.handed_over_inside else hop, below=below)
+    return Path(certain=False, untied=None if hop.handed_over_inside else hop, below=below)
+
+
+def _own_hosts(owner: Owner) -> tuple[Hosts, Hosts]:
+    return owner.configured, owner.learned.hosts
+
+
+def _shows_an_own_address(hop: Hop, owner: Owner) -> bool:
+    """Return whether a line shows an own host's address, or a looked-up own name where no address could refute it."""
+    if any(hosts.has_address(a) for hosts in _own_hosts(owner) for a in (hop.address, hop.by_address)):
+        return True
+    if hop.address is None or owner.configured.knows_addresses(hop.address.version):
+        return False
+    return any(hosts.has_name(hop.name) for hosts in _own_hosts(owner))

@@ -1,0 +1,134 @@
+"""Received lines of many dialects, read into one form (RFC 5321 section 4.4 and what is written instead).
+
+Names are kept apart by who vouches for them: `helo` is what the sender said of itself, `name` what the receiver looked
+up. Exim writes the looked-up name first; Postfix, sendmail and Courier the HELO; qmail `from NAME (HELO x) (IP)`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cleanup.detector.networks import Address, is_public, read_address
+
+MOST_CHARACTERS = 2_000  # of one line
+DEEPEST_COMMENT = 4
+
+_CLAUSE = re.compile(r"(?:^|\s)(from|by|with|via|id|for)\s+(?=\S)", re.IGNORECASE)
+_COMMENT = re.compile(r"\([^()]*\)")
+_HOST = re.compile(r"^\[?([^\s()\[\];,]+)\]?")
+_BRACKETED = re.compile(r"\[(?:ipv6:)?([0-9a-f:.]{3,45})(?:%[^\]]*)?\]", re.IGNORECASE)
+_BARE = re.compile(
+    r"(?<![\w.:-])(?:ipv6:)?((?:\d{1,3}\.){3}\d{1,3}|(?=[0-9a-f]*:[0-9a-f:]*:)[0-9a-f:]{3,39}(?:\d{1,3}(?:\.\d{1,3}){3})?)(?![\w.-])",
+    re.IGNORECASE,
+)
+_SAID = re.compile(r"\b(?:helo|ehlo)[=\s]+\[?([^\s()\[\];,]+)", re.IGNORECASE)
+_AUTHENTICATED = re.compile(
+    r"\b(?:(?:e?smtps?a|esmtpsa|utf8smtps?a|smtpsa|asmtp|lmtpsa?a|httpu?s?)\b|authenticated|auth(?:info)?[=:]|"
+    r"\(auth\b|account\s|login[=:]|sasl)",
+    re.IGNORECASE,
+)
+_AUTH_PROTOCOL = re.compile(
+    r"^(?:(?:utf8)?(?:e?smtp|lmtp)s?a|asmtps?|https?|httpus?|mapi|webmail|local|submission)\b", re.IGNORECASE
+)
+_FORGED = re.compile(r"may be forged|unverified|unknown", re.IGNORECASE)
+_FROM_NOBODY = re.compile(r"^\s*(?:\(qmail|\(from\b|by\b|\(nullmailer|\(postfix, from userid)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One Received line. `authenticated`: the receiver says that the sender logged in, or handed over in person."""
+
+    helo: str | None = None
+    name: str | None = None  # what the receiver looked up; None where it found or wrote nothing
+    address: Address | None = None
+    by: str | None = None
+    by_address: Address | None = None
+    protocol: str | None = None
+    authenticated: bool = False
+
+    @property
+    def handed_over_inside(self) -> bool:
+        """Whether the sender was a process or a machine of the receiver's own network."""
+        return self.address is None or not is_public(self.address)
+
+
+@lru_cache(maxsize=16_384)
+def read_received(line: str) -> Hop:
+    """Return what a Received value says. Never raises: what cannot be read is None."""
+    text = " ".join(line[:MOST_CHARACTERS].split())
+    clauses = _clauses(text)
+    came_from, by = clauses.get("from", ""), clauses.get("by", "")
+    if _FROM_NOBODY.match(text) and "from" not in clauses:
+        came_from = ""
+    helo, name = _names(came_from)
+    protocol = clauses.get("with") or clauses.get("via")
+    return Hop(
+        helo=helo,
+        name=name,
+        address=_address(came_from),
+        by=_host(by),
+        by_address=_address(by),
+        protocol=protocol.split()[0] if protocol else None,
+        authenticated=_logged_in(came_from, by, protocol or ""),
+    )
+
+
+def _clauses(text: str) -> dict[str, str]:
+    """Return the clauses by keyword, comments with them; keywords inside comments do not count."""
+    plain = text
+    for _ in range(DEEPEST_COMMENT):
+        masked = _COMMENT.sub(lambda comment: "_" * len(comment[0]), plain)
+        if masked == plain:
+            break
+        plain = masked
+    end = plain.rfind(";")
+    end = end if end >= 0 else len(text)
+    found = list(_CLAUSE.finditer(plain, 0, end))
+    starts = [match.start() for match in found[1:]]
+    clauses: dict[str, str] = {}
+    for this, stop in zip(found, (*starts, end), strict=bool(found)):
+        clauses.setdefault(this[1].lower(), text[this.end() : stop].strip())
+    return clauses
+
+
+def _names(came_from: str) -> tuple[str | None, str | None]:
+    """Return (what the sender said, what the receiver looked up)."""
+    if not came_from:
+        return None, None
+    first, said = _host(came_from), _SAID.search(came_from)
+    if said:  # Exim, qmail, CommuniGate: the looked-up name stands first
+        name = first if first and not _FORGED.search(first) and read_address(first) is None else None
+        return said[1], name
+    return first, _looked_up(came_from)
+
+
+def _looked_up(came_from: str) -> str | None:
+    """Return the name in `HELO (NAME [IP])`; None where it is missing, unknown or doubted."""
+    _, opened, comment = came_from.partition("(")
+    if not opened or _FORGED.search(comment):
+        return None
+    before = comment.partition("[")[0].rpartition("@")[2].strip()
+    host = _HOST.match(before)
+    if not host or "." not in host[1] or read_address(host[1]) is not None or "=" in before:
+        return None
+    return host[1].rstrip(".") if "[" in comment else None
+
+
+def _host(clause: str) -> str | None:
+    found = _HOST.match(clause)
+    return found[1].rstrip(".") or None if found else None
+
+
+def _address(clause: str) -> Address | None:
+    for text in (*_BRACKETED.findall(clause), *_BARE.findall(clause)):
+        address = read_address(text)
+        if address is not None:
+            return address
+    return None
+
+
+def _logged_in(came_from: str, by: str, protocol: str) -> bool:
+    comments = " ".join(part.partition("(")[2] for part in (came_from, by, protocol))
+    return bool(_AUTH_PROTOCOL.match(protocol)) or bool(_AUTHENTICATED.search(comments))

@@ -1,0 +1,212 @@
+"""How far Sent can vouch: what was read, from when, with which holes, and how complete it was measured to be.
+
+Absence counts only where Sent vouches. Completeness is measured three ways: *replies* in the Inbox that name ids of the
+owner's making, *proved* bounces (own path, own signature) and *self-copies*; each is found in Sent or is not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from math import log
+
+from cleanup.detector.wilson import lower_bound, upper_bound
+from cleanup.model import Policy, SentMessage, SentSource
+
+SHORTEST_HOLE = timedelta(days=3)
+IMPROBABLE_HOLE = 12.0  # messages that the rate would have put there; a Poisson silence has probability e^-12
+HOLE_TO_LONGEST = 4.0  # times the longest but one silence: habits come in bursts, a purge does not
+REWRITTEN_BELOW = 0.2  # share found below which a route's ids are rewritten after Sent is stored
+REWRITTEN_N = 3
+SMALL_SENT = 20  # messages below which an unmeasured Sent never vouches
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One message that the owner certainly sent, and whether Sent holds it. `way`: replies, proved or self-copies."""
+
+    way: str
+    route: str  # the shape of its id
+    found: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """How many of `samples` certainly sent messages Sent holds."""
+
+    found: int = 0
+    samples: int = 0
+
+    @property
+    def at_least(self) -> float:
+        """The lower end of the 95 % interval."""
+        return lower_bound(self.found, self.samples)
+
+    @property
+    def at_most(self) -> float:
+        """The upper end of the 95 % interval."""
+        return upper_bound(self.found, self.samples)
+
+    def in_words(self) -> str:
+        """Return "412 of 414 (99.5 %, at least 98.3 %)"."""
+        return f"{self.found} of {self.samples} ({self.found / max(self.samples, 1):.1%}, at least {self.at_least:.1%})"
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A stretch without sent mail that the usual rate makes improbable."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What Sent can vouch for. `complete_since`: a person's word that it is complete from then on."""
+
+    sources: tuple[SentSource, ...] = ()
+    messages: int = 0
+    oldest: datetime | None = None
+    newest: datetime | None = None
+    complete_since: datetime | None = None
+    holes: tuple[Hole, ...] = ()
+    proofs: tuple[tuple[Proof, int], ...] = ()  # with how often each was seen
+
+    def unusable(self) -> str | None:
+        """Return why Sent says nothing at all: missing, unreadable, short or empty; None where it was read whole."""
+        if not self.sources:
+            return "No Sent folder was read."
+        for source in self.sources:
+            if source.problem:
+                return f"The Sent folder {source.folder} could not be read: {source.problem}"
+            if source.read < source.announced:
+                return (
+                    f"Of the Sent folder {source.folder} only {source.read} of {source.announced} messages were read."
+                )
+        return None if self.messages else "The Sent folder is empty."
+
+    @property
+    def floor(self) -> datetime | None:
+        """The time from which Sent may vouch."""
+        return self.complete_since or self.oldest
+
+    def measured(self, *, way: str | None = None, route: str | None = None) -> Measure:
+        """Return the measured completeness, of one way or one route alone where they are named."""
+        fitting = [(p, n) for p, n in self.proofs if way in (None, p.way) and route in (None, p.route)]
+        return Measure(sum(n for p, n in fitting if p.found), sum(n for _, n in fitting))
+
+    def rewritten_routes(self) -> frozenset[str]:
+        """Return the id shapes that are rewritten after Sent is stored: such ids can never be compared."""
+        routes = {proof.route for proof, _ in self.proofs if not proof.found and proof.route}
+        measures = {route: self.measured(route=route) for route in routes}
+        return frozenset(
+            route
+            for route, seen in measures.items()
+            if seen.samples >= REWRITTEN_N and seen.found / seen.samples < REWRITTEN_BELOW
+        )
+
+    def with_proofs(self, proofs: Iterable[Proof]) -> Coverage:
+        """Return the coverage with further samples of completeness."""
+        counts = Counter(dict(self.proofs))
+        counts.update(proofs)
+        return replace(self, proofs=tuple(sorted(counts.items(), key=lambda c: (c[0].way, c[0].route, c[0].found))))
+
+    def why_silent(self, start: datetime, end: datetime) -> str | None:
+        """Return why Sent cannot vouch for a message sent between `start` and `end`; None where time is no obstacle."""
+        floor = self.floor
+        if floor is None:
+            return "Nothing says from when on Sent is complete."
+        if start < floor:
+            return f"Sent vouches from {floor:%Y-%m-%d} on; the message may have been sent earlier."
+        for hole in self.holes:
+            if start < hole.end and hole.start < end:
+                return f"Sent has a hole from {hole.start:%Y-%m-%d} to {hole.end:%Y-%m-%d}."
+        return None
+
+    def why_incomplete(self, policy: Policy, *, own_hosts_configured: bool) -> str | None:
+        """Return why the measured completeness is too low to vouch; None where it is enough.
+
+        A person's word (`complete_since`) holds unless the measure refutes it. Without it the measure must reach the
+        policy's lower bound. A small mailbox has no measure: then Sent vouches only with 20 messages or more, no sample
+        missing, and the owner's outbound hosts configured, so that a foreign path speaks for itself.
+        """
+        seen = self.measured()
+        if self.complete_since is not None:
+            refuted = seen.samples >= policy.min_completeness_n and seen.at_most < policy.min_completeness
+            return f"Sent is said to be complete, yet holds only {seen.in_words()} sent messages." if refuted else None
+        if seen.samples >= policy.min_completeness_n:
+            enough = seen.at_least >= policy.min_completeness
+            return None if enough else f"Sent holds only {seen.in_words()} of the mail that was certainly sent."
+        if self.messages >= SMALL_SENT and seen.found == seen.samples and own_hosts_configured:
+            return None
+        return f"Nothing measures whether Sent is complete ({seen.samples} samples; say since when it is)."
+
+    def in_words(self) -> list[str]:
+        """Return what Sent holds and how far it vouches, a sentence a line."""
+        unusable = self.unusable()
+        if unusable:
+            return [f"{unusable} An absent message proves nothing."]
+        lines = [f"Sent holds {self.messages:,} messages{_span(self.oldest, self.newest)}."]
+        if self.complete_since:
+            lines.append(f"You say that it is complete since {self.complete_since:%Y-%m-%d}.")
+        lines += [f"It has a hole from {h.start:%Y-%m-%d} to {h.end:%Y-%m-%d}." for h in self.holes]
+        return lines + self._measures_in_words()
+
+    def _measures_in_words(self) -> list[str]:
+        seen = self.measured()
+        if not seen.samples:
+            return ["Nothing in the mailbox measures how complete it is."]
+        lines = [f"Of mail that you certainly sent it holds {seen.in_words()}."]
+        ways = sorted({proof.way for proof, _ in self.proofs})
+        lines += [f"  measured by {way}: {self.measured(way=way).in_words()}" for way in ways]
+        for route in sorted({proof.route for proof, _ in self.proofs if not proof.found})[:5]:
+            here = self.measured(route=route)
+            if here.samples >= REWRITTEN_N:
+                lines.append(f"  mail with ids like {route}: {here.in_words()}")
+        return lines
+
+
+def cover(
+    messages: Sequence[SentMessage],
+    sources: Sequence[SentSource],
+    *,
+    now: datetime,
+    complete_since: datetime | None = None,
+) -> Coverage:
+    """Return what these sent messages can vouch for. Dates after `now` are wrong clocks and bound nothing."""
+    times = sorted(t for m in messages if (t := m.arrived or m.date) is not None and t <= now)
+    return Coverage(
+        sources=tuple(sources),
+        messages=len(messages),
+        oldest=times[0] if times else None,
+        newest=times[-1] if times else None,
+        complete_since=complete_since,
+        holes=find_holes(times, now=now),
+    )
+
+
+def find_holes(times: Sequence[datetime], *, now: datetime) -> tuple[Hole, ...]:
+    """Return the silences, up to `now`, that the usual rate makes improbable. `times` are in order.
+
+    The rate is the median rate between neighbouring silences, so that a burst does not make every other week a hole;
+    nights and weekends are within it, as only silences of three days and more are looked at.
+    """
+    if len(times) < SMALL_SENT:
+        return ()
+    gaps = [(start, end) for start, end in zip(times, (*times[1:], now), strict=True) if end > start]
+    lengths = sorted((end - start for start, end in gaps), reverse=True)
+    usual = lengths[max(3, len(lengths) // 50)] if len(lengths) > 3 else timedelta.max
+    days = {time.date() for time in times}
+    per_day = len(days) / max((times[-1] - times[0]).days, 1)  # days with mail: bursts within a day do not count
+    return tuple(
+        Hole(start, end)
+        for start, end in gaps
+        if end - start >= max(SHORTEST_HOLE, HOLE_TO_LONGEST * usual)
+        and (end - start).days * per_day >= IMPROBABLE_HOLE + log(len(gaps))
+    )
+
+
+def _span(oldest: datetime | None, newest: datetime | None) -> str:
+    return f" from {oldest:%Y-%m-%d} to {newest:%Y-%m-%d}" if oldest and newest else ""

@@ -1,0 +1,73 @@
+"""Subjects in the form in which they are compared: prefixes, gateway tags, folding and truncation undone."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+SHORTEST_TRUNCATED = 20  # characters that a cut subject must keep to be compared by its beginning
+MOST_CHARACTERS = 300
+
+# "Re" and "Fwd" as mail programs write them in their users' languages.
+_REPLY = (
+    "re|aw|antw|antwort|sv|vs|ref|rif|r|odp|ynt|vá|vl|bls|ats|atb|res|resp|hov|απ|σχετ|на|отв|ответ|ha|"
+    "回复|回覆|答复|答覆|返信|회신|תשובה|رد"
+)
+_FORWARD = (
+    "fw|fwd|wg|tr|i|rv|enc|doorst|vb|vs|pd|ilt|továbbítás|trs|fs|prp|trx|vidarebefordrat|"
+    "转发|轉寄|転送|전달|πρθ|הועבר|إعادة توجيه"
+)
+_PREFIX = re.compile(
+    rf"^\s*(?:{_REPLY}|{_FORWARD})\s*(?:\[\d{{1,3}}\]|\(\d{{1,3}}\)|\^\d{{1,3}}|\d{{1,2}})?\s*[:：]\s*"
+)
+_GATEWAY = re.compile(
+    r"^\s*(?:[\[({*]+\s*(?:ext|external|extern|externe|spam|\?*spam\?*|suspect|caution|warning|bulk|newsletter|signed|"
+    r"encrypted|verschl[^\])}]{0,20})\s*[\])}*]+|\*{2,5}\s*spam\s*\*{2,5}|external\s*:)\s*[:-]?\s*"
+)
+_LIST_TAG = re.compile(r"^\s*\[[^\][]{1,40}\]\s*")
+_SPACE = re.compile(r"\s+")
+
+
+@lru_cache(maxsize=65_536)
+def subject_key(subject: str) -> str:
+    """Return the compared form of a decoded subject; "" where nothing is left of it.
+
+    Reply and forward prefixes of many languages, marks of gateways ("[EXT]") and list tags go, spaces and case do not
+    count, compatibility characters become plain ones (NFKC). At most 300 characters count.
+    """
+    text = unicodedata.normalize("NFKC", subject[: 4 * MOST_CHARACTERS]).casefold()
+    text = _SPACE.sub(" ", text).strip()
+    for _ in range(12):
+        shorter = _LIST_TAG.sub("", _GATEWAY.sub("", _PREFIX.sub("", text)))
+        if shorter == text:
+            break
+        text = shorter or text
+        if not shorter:
+            break
+    return text.strip()[:MOST_CHARACTERS]
+
+
+def subjects_agree(one: str | None, other: str | None) -> bool | None:
+    """Return whether two decoded subjects are the same; None where one is missing or empty, so nothing can be said.
+
+    A subject that was cut (Exchange and some notices cut at 60 to 100 characters) agrees by its beginning.
+    """
+    a, b = subject_key(one or ""), subject_key(other or "")
+    if not a or not b:
+        return None
+    if a == b:
+        return True
+    short, long = sorted((a.rstrip(".… "), b), key=len)
+    return len(short) >= SHORTEST_TRUNCATED and long.startswith(short)
+
+
+def is_telling(subject: str | None) -> bool:
+    """Return whether a subject has three words or more, so that two mails hardly share it by chance."""
+    return len(subject_key(subject or "").split()) >= 3
+
+
+def is_uncommon(subject: str | None) -> bool:
+    """Return whether a subject has two words or ten characters: more than "Hello"."""
+    key = subject_key(subject or "")
+    return len(key) >= 10 or len(key.split()) >= 2
