@@ -115,6 +115,12 @@ class CommandRefused(CleanupError):
     exit_code = ExitCode.FOLDER_OR_PERMISSION
 
 
+class CommandUnknown(CommandRefused):
+    """The server answered BAD: it does not know the command, or not in this form. It did nothing."""
+
+    code = "command-unknown"
+
+
 class OverQuota(CommandRefused):
     """The mailbox is full (RFC 9208)."""
 
