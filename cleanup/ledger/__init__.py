@@ -1,0 +1,6 @@
+"""The ledger: the record of runs, findings, moves and what people said. SQLite by default, PostgreSQL by URL."""
+
+from cleanup.ledger.store import Ledger
+from cleanup.ledger.values import Cursor, MoveIntent, MoveRecord, MoveState, RunRecord
+
+__all__ = ["Cursor", "Ledger", "MoveIntent", "MoveRecord", "MoveState", "RunRecord"]

@@ -1,0 +1,140 @@
+"""Writes what a run found: one row a notice, its failed recipients, its reasons, and what Sent could vouch for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Table, insert
+
+from cleanup.ledger import schema
+from cleanup.ledger.rows import insert_one
+from cleanup.ledger.texts import sure_text, text, to_us, us
+from cleanup.model import FilingPlan, Judged, MessageRef, Recipient, SentSource
+
+Row = dict[str, Any]
+
+
+def write_findings(connection: Connection, run_id: int, judged: Sequence[Judged], plan: FilingPlan | None) -> None:
+    """Write the findings of a run; `plan` says which of them are to be filed, and why others are not."""
+    planned = {move.ref for move in plan.moves} if plan else set()
+    why_not = {kept.ref: kept.reason for kept in plan.not_filed} if plan else {}
+    for one in judged:
+        row = _finding_row(run_id, one, planned=one.ref in planned, why_not=why_not.get(one.ref))
+        finding_id = insert_one(connection, schema.findings, row)
+        _write_all(connection, schema.recipients, _recipient_rows(finding_id, one.notice.recipients))
+        _write_all(connection, schema.reasons, _reason_rows(finding_id, one))
+
+
+def write_sources(connection: Connection, run_id: int, sources: Iterable[SentSource]) -> None:
+    """Write which Sent folders a run read, and how far."""
+    rows = [
+        {
+            "run_id": run_id,
+            "folder": sure_text(s.folder),
+            "announced": s.announced,
+            "read": s.read,
+            "problem": text(s.problem),
+        }
+        for s in sources
+    ]
+    _write_all(connection, schema.sent_sources, rows)
+
+
+def _write_all(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    if rows:
+        connection.execute(insert(table), rows)
+
+
+def _finding_row(run_id: int, one: Judged, *, planned: bool, why_not: str | None) -> Row:
+    return {
+        "run_id": run_id,
+        "planned": int(planned),
+        "not_filed_because": text(why_not),
+        **_place(one.ref),
+        "size": one.fingerprint.size,
+        "arrived_us": us(one.fingerprint.arrived),
+        "digest": one.fingerprint.digest,
+        "imap_flags": [sure_text(flag) for flag in one.flags],
+        **_decision(one),
+        **_notice(one),
+        **_original(one),
+    }
+
+
+def _place(ref: MessageRef) -> Row:
+    return {"folder": sure_text(ref.folder), "uidvalidity": ref.uidvalidity, "uid": ref.uid}
+
+
+def _decision(one: Judged) -> Row:
+    finding = one.finding
+    return {
+        "verdict": finding.verdict.value,
+        "leaning": finding.leaning.value if finding.leaning else None,
+        "row": finding.row,
+        "flags": list(finding.flags),
+        "campaign": text(finding.campaign),
+        "trusted_hop": text(finding.trusted_hop),
+    }
+
+
+def _notice(one: Judged) -> Row:
+    notice = one.notice
+    return {
+        "kind": notice.kind.value,
+        "action": notice.action.value if notice.action else None,
+        "format": notice.format,
+        "reporting_mta": text(notice.reporting_mta),
+        "status": text(notice.status),
+        "cause": notice.cause.value,
+        "notice_id": text(notice.message_id),
+        "notice_subject": text(notice.subject),
+        "notice_sender": text(notice.sender),
+        "notice_date_us": to_us(notice.date),
+    }
+
+
+def _original(one: Judged) -> Row:
+    first = one.notice.returned[0]
+    return {
+        "extent": first.extent.value,
+        "originals": len(one.notice.returned),
+        "original_id": text(first.message_id),
+        "original_subject": text(first.subject),
+        "original_date_us": to_us(first.date),
+        "original_from": text(first.from_address),
+    }
+
+
+def _recipient_rows(finding_id: int, recipients: Sequence[Recipient]) -> list[Row]:
+    return [
+        {
+            "finding_id": finding_id,
+            "position": position,
+            "address": sure_text(recipient.address),
+            "domain": text(recipient.address.rpartition("@")[2].lower() or None),
+            "original": text(recipient.original),
+            "action": recipient.action.value if recipient.action else None,
+            "status": text(recipient.status),
+            "reply": text(recipient.reply),
+            "cause": recipient.cause.value,
+            "remote_mta": text(recipient.remote_mta),
+            "diagnostic": text(recipient.diagnostic),
+        }
+        for position, recipient in enumerate(recipients)
+    ]
+
+
+def _reason_rows(finding_id: int, one: Judged) -> list[Row]:
+    return [
+        {
+            "finding_id": finding_id,
+            "position": position,
+            "rule": reason.rule,
+            "family": reason.family.value,
+            "points_to": reason.points_to.value,
+            "strength": reason.strength.value,
+            "says": sure_text(reason.says),
+        }
+        for position, reason in enumerate(one.finding.reasons)
+    ]

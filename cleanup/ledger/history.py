@@ -1,0 +1,105 @@
+"""Runs, labels and cursors: written and read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+
+from cleanup.ledger.rows import insert_one
+from cleanup.ledger.schema import cursors, labels, moves, runs
+from cleanup.ledger.texts import from_us, moment, sure_text, text, us
+from cleanup.ledger.values import Cursor, MoveState, RunRecord
+from cleanup.model import Verdict
+
+STANDING = (MoveState.MOVED.value,)
+
+
+def write_run(connection: Connection, now: datetime, values: Mapping[str, Any]) -> int:
+    """Write that a run begins; return its number."""
+    row = {"started_us": us(now), "status": "running", "counts": {}, "options": {}} | dict(values)
+    return insert_one(connection, runs, row)
+
+
+def end_run(connection: Connection, run_id: int, now: datetime, status: str, counts: Mapping[str, int]) -> None:
+    """Write how a run ended."""
+    values = {"finished_us": us(now), "status": status, "counts": dict(counts)}
+    connection.execute(update(runs).where(runs.c.run_id == run_id).values(values))
+
+
+def read_runs(
+    connection: Connection,
+    *,
+    mailbox: str | None = None,
+    run_id: int | None = None,
+    moved_only: bool = False,
+    limit: int,
+) -> list[RunRecord]:
+    """Return the latest runs, newest first; `moved_only` leaves out those of which no move stands."""
+    filed = (
+        select(func.count())
+        .where(moves.c.run_id == runs.c.run_id, moves.c.state.in_(STANDING), moves.c.undoes.is_(None))
+        .scalar_subquery()
+    )
+    query = select(runs, filed.label("filed")).order_by(runs.c.run_id.desc()).limit(limit)
+    if mailbox is not None:
+        query = query.where(runs.c.mailbox == mailbox)
+    if run_id is not None:
+        query = query.where(runs.c.run_id == run_id)
+    if moved_only:
+        query = query.where(filed > 0)
+    return [_run(row) for row in connection.execute(query).mappings()]
+
+
+def write_label(
+    connection: Connection, mailbox: str, digest: str, verdict: Verdict, said_by: str, note: str | None, now: datetime
+) -> None:
+    """Write what a person said of a message; the latest word counts."""
+    row = {"mailbox": mailbox, "digest": digest, "verdict": verdict.value, "said_by": said_by, "note": text(note)}
+    connection.execute(insert(labels).values(row | {"said_us": us(now)}))
+
+
+def read_labels(connection: Connection, mailbox: str) -> dict[str, Verdict]:
+    """Return people's latest word on each message, by fingerprint digest."""
+    query = select(labels.c.digest, labels.c.verdict).where(labels.c.mailbox == mailbox).order_by(labels.c.label_id)
+    return {row.digest: Verdict(row.verdict) for row in connection.execute(query)}
+
+
+def write_cursor(connection: Connection, mailbox: str, cursor: Cursor, now: datetime) -> None:
+    """Write how far a folder has been read."""
+    folder = sure_text(cursor.folder)
+    connection.execute(delete(cursors).where(cursors.c.mailbox == mailbox, cursors.c.folder == folder))
+    connection.execute(
+        insert(cursors).values(
+            mailbox=mailbox,
+            folder=folder,
+            uidvalidity=cursor.uidvalidity,
+            uidnext=cursor.uidnext,
+            highest_modseq=cursor.highest_modseq,
+            updated_us=us(now),
+        )
+    )
+
+
+def read_cursor(connection: Connection, mailbox: str, folder: str) -> Cursor | None:
+    """Return how far a folder has been read; None where it never was."""
+    query = select(cursors).where(cursors.c.mailbox == mailbox, cursors.c.folder == sure_text(folder))
+    row = connection.execute(query).mappings().first()
+    return Cursor(folder, row["uidvalidity"], row["uidnext"], row["highest_modseq"]) if row else None
+
+
+def _run(row: RowMapping) -> RunRecord:
+    return RunRecord(
+        run_id=row["run_id"],
+        mailbox=row["mailbox"],
+        command=row["command"],
+        started=moment(row["started_us"]),
+        finished=from_us(row["finished_us"]),
+        status=row["status"],
+        filed=row["filed"],
+        counts=dict(row["counts"]),
+        options=dict(row["options"]),
+        actor=row["actor"],
+    )

@@ -1,0 +1,65 @@
+"""Walks an older ledger forward, one schema version at a time, each step in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import Connection, inspect, select, update
+
+from cleanup.errors import LedgerUnusable
+from cleanup.ledger.schema import SCHEMA, meta, tables
+
+Step = Callable[[Connection], None]
+STEPS: Mapping[int, Step] = {}  # from which version: what changes
+
+
+def bring_up_to_date(connection: Connection, *, steps: Mapping[int, Step] = STEPS, wanted: int = SCHEMA) -> None:
+    """Create the tables of a new ledger, or migrate an older one.
+
+    Raises LedgerUnusable for something that is no ledger, and for a ledger of a newer or a forgotten version.
+    """
+    there = set(inspect(connection).get_table_names())
+    if not there:
+        tables.create_all(connection)
+        connection.execute(meta.insert().values(key="schema", value=str(wanted)))
+        return
+    version = _version(connection, there)
+    if version > wanted:
+        raise LedgerUnusable(
+            f"The ledger was written by a newer version of this program (schema {version}, known is {wanted})",
+            hint="Upgrade mailbox-cleanup on this machine",
+        )
+    while version < wanted:
+        if version not in steps:
+            raise LedgerUnusable(
+                f"The ledger is of schema {version}, which cannot be brought forward",
+                hint="Move the file away and run again: the mailbox itself is untouched, only history is lost",
+            )
+        steps[version](connection)
+        version += 1
+        connection.execute(update(meta).where(meta.c.key == "schema").values(value=str(version)))
+    _check_tables(connection)
+
+
+def _version(connection: Connection, there: set[str]) -> int:
+    if "meta" not in there:
+        raise LedgerUnusable("This database is not a ledger of mailbox-cleanup", hint="Name another file with --ledger")
+    found = connection.execute(select(meta.c.value).where(meta.c.key == "schema")).scalar()
+    if found is None or not str(found).isdigit():
+        raise LedgerUnusable(
+            "The ledger does not say which version it is", hint="Restore it from a backup, or move it away"
+        )
+    return int(found)
+
+
+def _check_tables(connection: Connection) -> None:
+    inspector = inspect(connection)
+    there = set(inspector.get_table_names())
+    for table in tables.sorted_tables:
+        columns = {c["name"] for c in inspector.get_columns(table.name)} if table.name in there else set()
+        missing = {column.name for column in table.columns} - columns
+        if missing:
+            raise LedgerUnusable(
+                f"The ledger's table {table.name} lacks {', '.join(sorted(missing)[:3])}",
+                hint="Restore it from a backup, or move it away: only history is lost",
+            )

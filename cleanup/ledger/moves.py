@@ -1,0 +1,131 @@
+"""The journal's rows: written before a move, advanced after it, and never acted on when damaged."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, select, update
+
+from cleanup.errors import LedgerUnusable
+from cleanup.ledger.rows import insert_one
+from cleanup.ledger.schema import moves, runs
+from cleanup.ledger.texts import from_us, moment, text, us
+from cleanup.ledger.values import OPEN_STATES, MoveIntent, MoveRecord, MoveState
+from cleanup.model import Fingerprint
+
+_NEVER_CHANGES = (
+    "run_id", "undoes", "source", "source_uidvalidity", "uid", "target", "target_uidvalidity", "target_uidnext",
+    "size", "arrived_us", "digest",
+)  # fmt: skip
+
+
+def write_intents(connection: Connection, run_id: int, intents: Sequence[MoveIntent], now: datetime) -> list[int]:
+    """Write the moves that are about to be made; return their ids, in order."""
+    ids = []
+    for intent in intents:
+        row = _row(run_id, intent) | {"state": MoveState.INTENDED.value, "intended_us": us(now)}
+        row["seal"] = seal(row)
+        ids.append(insert_one(connection, moves, row))
+    return ids
+
+
+def advance(
+    connection: Connection, move_id: int, state: MoveState, now: datetime, target_uid: int | None, note: str | None
+) -> None:
+    """Write how far a move got; `target_uid` and `note` keep what they had where they are None.
+
+    A move that takes back another and arrived makes that other one UNDONE.
+    """
+    values: dict[str, Any] = {"state": state.value}
+    if target_uid is not None:
+        values["target_uid"] = target_uid
+    if note is not None:
+        values["note"] = text(note)
+    if state not in OPEN_STATES:
+        values["finished_us"] = us(now)
+    connection.execute(update(moves).where(moves.c.move_id == move_id).values(values))
+    if state is MoveState.MOVED:
+        taken_back = select(moves.c.undoes).where(moves.c.move_id == move_id).scalar_subquery()
+        undone = {"state": MoveState.UNDONE.value, "finished_us": us(now)}
+        connection.execute(update(moves).where(moves.c.move_id == taken_back).values(undone))
+
+
+def read_moves(
+    connection: Connection,
+    *,
+    run_id: int | None = None,
+    mailbox: str | None = None,
+    states: Iterable[MoveState] = (),
+    undoing: bool | None = None,
+) -> list[MoveRecord]:
+    """Return the moves of a run or of a mailbox in the order they were intended, in some states alone if named.
+
+    `undoing` picks the moves that take back others (True), or those that do not (False).
+
+    Raises LedgerUnusable for a line whose seal does not fit.
+    """
+    query = select(moves).order_by(moves.c.move_id)
+    if run_id is not None:
+        query = query.where(moves.c.run_id == run_id)
+    if mailbox is not None:
+        query = query.join(runs, runs.c.run_id == moves.c.run_id).where(runs.c.mailbox == mailbox)
+    if wanted := [state.value for state in states]:
+        query = query.where(moves.c.state.in_(wanted))
+    if undoing is not None:
+        query = query.where(moves.c.undoes.is_not(None) if undoing else moves.c.undoes.is_(None))
+    return [_record(row) for row in connection.execute(query).mappings()]
+
+
+def seal(row: Any) -> str:
+    """Return the digest over what never changes in a line of the journal."""
+    written = "\0".join(str(row[column]) for column in _NEVER_CHANGES)
+    return hashlib.sha256(written.encode()).hexdigest()
+
+
+def _row(run_id: int, intent: MoveIntent) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "undoes": intent.undoes,
+        "source": intent.source,
+        "source_uidvalidity": intent.source_uidvalidity,
+        "uid": intent.uid,
+        "target": intent.target,
+        "target_uidvalidity": intent.target_uidvalidity,
+        "target_uidnext": intent.target_uidnext,
+        "size": intent.fingerprint.size,
+        "arrived_us": us(intent.fingerprint.arrived),
+        "digest": intent.fingerprint.digest,
+        "flags": list(intent.flags),
+    }
+
+
+def _record(row: RowMapping) -> MoveRecord:
+    if seal(row) != row["seal"]:
+        raise LedgerUnusable(
+            f"Move {row['move_id']} in the ledger was damaged",
+            hint="Restore the ledger from a backup, or move it away: nothing was moved",
+        )
+    intent = MoveIntent(
+        source=row["source"],
+        source_uidvalidity=row["source_uidvalidity"],
+        uid=row["uid"],
+        target=row["target"],
+        target_uidvalidity=row["target_uidvalidity"],
+        target_uidnext=row["target_uidnext"],
+        fingerprint=Fingerprint(row["size"], moment(row["arrived_us"]), row["digest"]),
+        flags=tuple(row["flags"]),
+        undoes=row["undoes"],
+    )
+    return MoveRecord(
+        move_id=row["move_id"],
+        run_id=row["run_id"],
+        intent=intent,
+        state=MoveState(row["state"]),
+        target_uid=row["target_uid"],
+        note=row["note"],
+        intended=moment(row["intended_us"]),
+        finished=from_us(row["finished_us"]),
+    )

@@ -1,0 +1,121 @@
+"""Opens the database: private file, write-ahead log, full synchronisation, and every failure by name."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from cleanup.errors import LedgerUnusable, UsageError
+from cleanup.ledger.migrations import bring_up_to_date
+
+BUSY_TIMEOUT_S = 30
+_MOVE_AWAY = "Restore it from a backup, or move it away: the mailbox is untouched, only history is lost"
+
+
+def open_engine(where: str | Path) -> Engine:
+    """Return the engine of a ledger, by path or database URL, checked and of the current schema.
+
+    A new SQLite file, and its folder, belong to this user alone. Raises LedgerUnusable, or UsageError for a URL that
+    means nothing.
+    """
+    url = _url(where)
+    if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
+        _make_private(Path(str(url.database)))
+    engine = _engine(url)
+    try:
+        with told("opened"), engine.begin() as connection:
+            if engine.dialect.name == "sqlite":
+                _check_whole(connection.execute(text("PRAGMA quick_check(1)")).scalar())
+            bring_up_to_date(connection)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Turn every database failure into LedgerUnusable, in words; `what` could not be done: opened, read, written."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise LedgerUnusable(f"The ledger could not be {what}", why=_why(error), hint=_hint(error)) from error
+    except (sqlite3.Error, ValueError, KeyError) as error:  # a damaged row
+        raise LedgerUnusable(f"The ledger could not be {what}", why=str(error), hint=_MOVE_AWAY) from error
+
+
+def _url(where: str | Path) -> URL:
+    named = str(where)
+    if "://" not in named:
+        return URL.create("sqlite", database=str(Path(named).expanduser()))
+    try:
+        url = make_url(named)
+    except ArgumentError as error:
+        raise UsageError(
+            "The ledger's URL cannot be read", hint="sqlite:///path or postgresql://user@host/name"
+        ) from error
+    return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
+
+
+def _engine(url: URL) -> Engine:
+    try:
+        engine = create_engine(url, hide_parameters=True)
+    except (NoSuchModuleError, ImportError) as error:
+        hint = "pip install 'mailbox-cleanup[postgres]'" if url.get_backend_name().startswith("postgres") else None
+        raise UsageError(f"There is no driver for {url.drivername}", hint=hint) from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    """FULL, as a journal that is lost with the power is none; foreign keys, as SQLite leaves them off."""
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _make_private(file: Path) -> None:
+    try:
+        if not file.parent.exists():
+            file.parent.mkdir(parents=True, mode=0o700)
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+        if os.name == "posix" and file.stat().st_mode & 0o077:
+            file.chmod(0o600)  # its -wal and -shm files take the same mode
+    except OSError as error:
+        raise LedgerUnusable(
+            f"The ledger {file} cannot be opened", why=error.strerror, hint="Name another with --ledger"
+        ) from error
+
+
+def _check_whole(answer: Any) -> None:
+    if answer != "ok":
+        raise LedgerUnusable("The ledger is damaged", why=str(answer), hint=_MOVE_AWAY)
+
+
+def _why(error: SQLAlchemyError) -> str:
+    cause = getattr(error, "orig", None) or error
+    return str(cause).strip().split("\n")[0]
+
+
+def _hint(error: SQLAlchemyError) -> str:
+    why = _why(error).lower()
+    if "malformed" in why or "not a database" in why:
+        return _MOVE_AWAY
+    if "full" in why or "disk i/o" in why:
+        return "Make room on the disk that holds it, then run again"
+    if "locked" in why:
+        return "Another program holds it open; try again"
+    if "readonly" in why or "read-only" in why:
+        return "Give this user the right to write it, or name another with --ledger"
+    return "Check that it can be reached and written, or name another with --ledger"

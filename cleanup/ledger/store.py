@@ -1,0 +1,179 @@
+"""The ledger as the rest of the program sees it: one object, short methods, one transaction each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Connection, Engine, insert
+
+from cleanup.detector.sent_coverage import Coverage
+from cleanup.ledger import findings, history, moves, schema
+from cleanup.ledger.opening import open_engine, told
+from cleanup.ledger.texts import sure_text, text, to_us, us
+from cleanup.ledger.values import OPEN_STATES, Cursor, MoveIntent, MoveRecord, MoveState, RunRecord
+from cleanup.model import FilingPlan, Judged, SentSource, Verdict
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Ledger:
+    """Runs, findings, moves, labels and cursors of any number of mailboxes. What returns was written durably.
+
+    Every method raises LedgerUnusable where the database fails. `engine` is there for frames and notebooks to read.
+    """
+
+    def __init__(self, engine: Engine, clock: Callable[[], datetime] = _now) -> None:
+        self.engine = engine
+        self._clock = clock
+
+    @classmethod
+    def open(cls, where: str | Path, *, clock: Callable[[], datetime] = _now) -> Self:
+        """Return the ledger at a path (SQLite) or a database URL, made or brought up to date where needed."""
+        return cls(open_engine(where), clock)
+
+    def close(self) -> None:
+        """Let the database go."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- runs --------------------------------------------------------------------------------------------------
+
+    def start_run(
+        self,
+        mailbox: str,
+        command: str,
+        *,
+        actor: str | None = None,
+        version: str | None = None,
+        policy: str | None = None,
+        options: Mapping[str, object] | None = None,
+    ) -> int:
+        """Write that a run begins; return its number."""
+        row = {"mailbox": mailbox, "command": command, "actor": text(actor), "version": version, "policy": policy}
+        with self._writing() as connection:
+            return history.write_run(connection, self._clock(), row | {"options": dict(options or {})})
+
+    def finish_run(self, run_id: int, counts: Mapping[str, int] | None = None, status: str = "done") -> None:
+        """Write how a run ended: done, partly, refused or failed."""
+        with self._writing() as connection:
+            history.end_run(connection, run_id, self._clock(), status, counts or {})
+
+    def runs(self, mailbox: str | None = None, *, limit: int = 50) -> list[RunRecord]:
+        """Return the latest runs, newest first."""
+        with self._reading() as connection:
+            return history.read_runs(connection, mailbox=mailbox, limit=limit)
+
+    def run(self, run_id: int) -> RunRecord | None:
+        """Return one run; None where there is none of that number."""
+        with self._reading() as connection:
+            return next(iter(history.read_runs(connection, run_id=run_id, limit=1)), None)
+
+    def last_filing(self, mailbox: str | None = None) -> RunRecord | None:
+        """Return the latest run of which moves still stand: what `undo last` means."""
+        with self._reading() as connection:
+            return next(iter(history.read_runs(connection, mailbox=mailbox, moved_only=True, limit=1)), None)
+
+    # --- what was found ----------------------------------------------------------------------------------------
+
+    def record_findings(self, run_id: int, judged: Sequence[Judged], plan: FilingPlan | None = None) -> None:
+        """Write the findings of a run, all or none; `plan` says which are to be filed and why others are not."""
+        with self._writing() as connection:
+            findings.write_findings(connection, run_id, judged, plan)
+
+    def record_sent(self, run_id: int, sources: Iterable[SentSource], coverage: Coverage | None = None) -> None:
+        """Write which Sent folders were read, and what they can vouch for."""
+        with self._writing() as connection:
+            findings.write_sources(connection, run_id, sources)
+            if coverage is not None:
+                connection.execute(insert(schema.sent_coverage).values(_coverage_row(run_id, coverage)))
+
+    # --- the journal -------------------------------------------------------------------------------------------
+
+    def intend(self, run_id: int, intents: Sequence[MoveIntent]) -> list[int]:
+        """Write the moves that are about to be made, all or none; return their ids in order."""
+        with self._writing() as connection:
+            return moves.write_intents(connection, run_id, intents, self._clock())
+
+    def advance(self, outcomes: Iterable[tuple[int, MoveState, int | None, str | None]]) -> None:
+        """Write how far moves got: (move id, state, target UID or None for as before, note or None), all or none."""
+        now = self._clock()
+        with self._writing() as connection:
+            for move_id, state, target_uid, note in outcomes:
+                moves.advance(connection, move_id, state, now, target_uid, note)
+
+    def moves(
+        self,
+        *,
+        run_id: int | None = None,
+        mailbox: str | None = None,
+        states: Iterable[MoveState] = (),
+        undoing: bool | None = None,
+    ) -> list[MoveRecord]:
+        """Return the moves of a run or a mailbox in the order they were intended."""
+        with self._reading() as connection:
+            return moves.read_moves(connection, run_id=run_id, mailbox=mailbox, states=states, undoing=undoing)
+
+    def open_moves(self, mailbox: str) -> list[MoveRecord]:
+        """Return the moves of which nobody knows yet what became of them."""
+        return self.moves(mailbox=mailbox, states=OPEN_STATES)
+
+    # --- what people said, how far was read --------------------------------------------------------------------
+
+    def label(self, mailbox: str, digest: str, verdict: Verdict, *, said_by: str, note: str | None = None) -> None:
+        """Write what a person said of a message, by its fingerprint digest."""
+        with self._writing() as connection:
+            history.write_label(connection, mailbox, digest, verdict, said_by, note, self._clock())
+
+    def labels(self, mailbox: str) -> dict[str, Verdict]:
+        """Return people's latest word on each message, by fingerprint digest."""
+        with self._reading() as connection:
+            return history.read_labels(connection, mailbox)
+
+    def cursor(self, mailbox: str, folder: str) -> Cursor | None:
+        """Return how far a folder has been read; None where it never was."""
+        with self._reading() as connection:
+            return history.read_cursor(connection, mailbox, folder)
+
+    def set_cursor(self, mailbox: str, cursor: Cursor) -> None:
+        """Write how far a folder has been read."""
+        with self._writing() as connection:
+            history.write_cursor(connection, mailbox, cursor, self._clock())
+
+    # --- pieces ------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with told("written"), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with told("read"), self.engine.connect() as connection:
+            yield connection
+
+
+def _coverage_row(run_id: int, coverage: Coverage) -> dict[str, object]:
+    return {
+        "run_id": run_id,
+        "messages": coverage.messages,
+        "oldest_us": to_us(coverage.oldest),
+        "newest_us": to_us(coverage.newest),
+        "complete_since_us": to_us(coverage.complete_since),
+        "unusable": text(coverage.unusable()),
+        "holes": [[us(hole.start), us(hole.end)] for hole in coverage.holes],
+        "proofs": [[p.way, sure_text(p.route or ""), p.found, times] for p, times in coverage.proofs],
+    }

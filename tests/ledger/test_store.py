@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from cleanup.detector.sent_coverage import Coverage
+from cleanup.errors import LedgerUnusable, UsageError
+from cleanup.ledger import Cursor, Ledger, MoveState, schema
+from cleanup.ledger.texts import from_us, us
+from cleanup.model import FilingPlan, NotFiled, SentSource, Verdict
+from tests.ledger.some import MAILBOX, NOON, a_judged, an_intent
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "new" / "ledger.sqlite"
+
+
+@pytest.fixture
+def ledger(file: Path) -> Ledger:
+    return Ledger.open(file, clock=lambda: NOON)
+
+
+def test_a_new_ledger_belongs_to_its_user_alone(ledger: Ledger, file: Path) -> None:
+    ledger.start_run(MAILBOX, "run")
+
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in file.parent.iterdir()}
+    assert set(modes.values()) == {0o600}
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+def test_a_ledger_that_others_may_read_is_closed_to_them(file: Path) -> None:
+    Ledger.open(file).close()
+    file.chmod(0o644)
+
+    Ledger.open(file).close()
+
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_commits_reach_the_disk_before_they_return(ledger: Ledger) -> None:
+    with ledger.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
+
+
+def test_a_run_is_told_back_with_its_times_and_counts(ledger: Ledger) -> None:
+    number = ledger.start_run(MAILBOX, "run", actor="helpdesk", options={"policy": "balanced"})
+    assert ledger.runs()[0].finished is None
+
+    ledger.finish_run(number, {"moved": 3})
+
+    run = ledger.run(number)
+    assert run is not None
+    assert (run.mailbox, run.status, run.counts, run.actor) == (MAILBOX, "done", {"moved": 3}, "helpdesk")
+    assert run.started == run.finished == NOON  # microseconds and zone kept
+
+
+def test_findings_come_with_recipients_reasons_and_the_plan(ledger: Ledger) -> None:
+    filed, kept = a_judged(7), a_judged(8, verdict=Verdict.UNSURE)
+    plan = FilingPlan("INBOX", "Backscatter", 11, not_filed=(NotFiled(kept.ref, "unsure"),))
+
+    ledger.record_findings(ledger.start_run(MAILBOX, "run"), [filed, kept], plan)
+
+    with ledger.engine.connect() as connection:
+        rows = connection.execute(select(schema.findings)).mappings().all()
+        assert [(r["uid"], r["verdict"], r["not_filed_because"]) for r in rows] == [
+            (7, "backscatter", None),
+            (8, "unsure", "unsure"),
+        ]
+        assert from_us(rows[0]["original_date_us"]) == NOON
+        assert rows[0]["trusted_hop"] == "203.0.113.9"
+        assert connection.execute(select(schema.recipients.c.domain)).scalars().all() == ["far.test"] * 2
+        assert connection.execute(select(schema.reasons.c.rule)).scalars().all() == ["sent.absent"] * 2
+
+
+@pytest.mark.parametrize("odd", ["a\0b", "lone \udcff surrogate", "x" * 100_000, "\x1b[31m", "‮"])
+def test_a_strangers_text_never_stops_the_writing(ledger: Ledger, odd: str) -> None:
+    ledger.record_findings(ledger.start_run(MAILBOX, "run"), [a_judged(subject=odd)])
+
+    with ledger.engine.connect() as connection:
+        stored = connection.execute(select(schema.findings.c.notice_subject)).scalar_one()
+    assert "\0" not in stored
+    assert len(stored) <= 4000
+
+
+def test_the_same_notice_cannot_be_recorded_twice_in_a_run_and_nothing_of_the_batch_stays(ledger: Ledger) -> None:
+    run = ledger.start_run(MAILBOX, "run")
+
+    with pytest.raises(LedgerUnusable):
+        ledger.record_findings(run, [a_judged(7), a_judged(7)])
+
+    with ledger.engine.connect() as connection:
+        assert connection.execute(select(schema.findings)).all() == []
+
+
+def test_what_sent_can_vouch_for_is_recorded(ledger: Ledger) -> None:
+    run = ledger.start_run(MAILBOX, "scan")
+
+    ledger.record_sent(run, [SentSource("Sent", 10, 9, problem="one is missing")], Coverage(messages=9, oldest=NOON))
+
+    with ledger.engine.connect() as connection:
+        assert connection.execute(select(schema.sent_sources.c.problem)).scalar_one() == "one is missing"
+        assert connection.execute(select(schema.sent_coverage.c.oldest_us)).scalar_one() == us(NOON)
+
+
+def test_an_intended_move_stays_open_until_it_is_known_what_became_of_it(ledger: Ledger) -> None:
+    run = ledger.start_run(MAILBOX, "run")
+    first, second = ledger.intend(run, [an_intent(7), an_intent(8)])
+    assert [m.intent for m in ledger.open_moves(MAILBOX)] == [an_intent(7), an_intent(8)]
+
+    ledger.advance([(first, MoveState.MOVED, 41, None), (second, MoveState.UNCLEAR, None, "both places")])
+
+    assert [(m.move_id, m.state, m.note) for m in ledger.open_moves(MAILBOX)] == [
+        (second, MoveState.UNCLEAR, "both places")
+    ]
+    moved = ledger.moves(run_id=run, states=[MoveState.MOVED])
+    assert [(m.target_uid, m.finished) for m in moved] == [(41, NOON)]
+    assert ledger.open_moves("someone@else.test") == []
+
+
+def test_a_move_that_is_taken_back_no_longer_stands(ledger: Ledger) -> None:
+    run = ledger.start_run(MAILBOX, "run")
+    (filed,) = ledger.intend(run, [an_intent()])
+    ledger.advance([(filed, MoveState.MOVED, 41, None)])
+    last = ledger.last_filing(MAILBOX)
+    assert last is not None
+    assert (last.run_id, last.filed) == (run, 1)
+
+    (back,) = ledger.intend(ledger.start_run(MAILBOX, "undo"), [an_intent(41, undoes=filed)])
+    ledger.advance([(back, MoveState.MOVED, 90, None)])
+
+    assert [m.state for m in ledger.moves(run_id=run)] == [MoveState.UNDONE]
+    assert ledger.last_filing(MAILBOX) is None
+
+
+def test_a_damaged_line_of_the_journal_is_never_acted_on(ledger: Ledger) -> None:
+    ledger.intend(ledger.start_run(MAILBOX, "run"), [an_intent()])
+    with ledger.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE moves SET uid = 8")
+
+    with pytest.raises(LedgerUnusable, match="damaged"):
+        ledger.open_moves(MAILBOX)
+
+
+def test_a_persons_latest_word_counts(ledger: Ledger) -> None:
+    ledger.label(MAILBOX, "d1", Verdict.BACKSCATTER, said_by="review")
+    ledger.label(MAILBOX, "d1", Verdict.GENUINE, said_by="moved-back")
+    ledger.label("other@example.org", "d1", Verdict.UNSURE, said_by="review")
+
+    assert ledger.labels(MAILBOX) == {"d1": Verdict.GENUINE}
+
+
+def test_a_cursor_is_replaced_by_the_next_one(ledger: Ledger) -> None:
+    assert ledger.cursor(MAILBOX, "INBOX") is None
+
+    ledger.set_cursor(MAILBOX, Cursor("INBOX", 11, 500))
+    ledger.set_cursor(MAILBOX, Cursor("INBOX", 12, 3, highest_modseq=99))
+
+    assert ledger.cursor(MAILBOX, "INBOX") == Cursor("INBOX", 12, 3, highest_modseq=99)
+
+
+# --- ledgers that cannot be used -----------------------------------------------------------------------------------
+
+
+def test_a_file_that_is_no_database_is_named_and_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("Dear diary, " * 100)
+
+    with pytest.raises(LedgerUnusable, match="move it away"):
+        Ledger.open(file)
+
+    assert file.read_text() == "Dear diary, " * 100
+
+
+def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "other.sqlite"
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE recipes (name TEXT)")
+
+    with pytest.raises(LedgerUnusable, match="not a ledger"):
+        Ledger.open(file)
+
+
+@pytest.mark.parametrize(
+    ("version", "says"), [("99", "newer version"), ("0", "cannot be brought forward"), ("x", "which version")]
+)
+def test_a_ledger_of_another_version_says_what_to_do(file: Path, version: str, says: str) -> None:
+    Ledger.open(file).close()
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE meta SET value = ?", (version,))
+
+    with pytest.raises(LedgerUnusable, match=says):
+        Ledger.open(file)
+
+
+def test_a_ledger_without_one_of_its_columns_is_refused(file: Path) -> None:
+    Ledger.open(file).close()
+    with sqlite3.connect(file) as connection:
+        connection.execute("ALTER TABLE moves DROP COLUMN note")
+
+    with pytest.raises(LedgerUnusable, match="moves lacks note"):
+        Ledger.open(file)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(LedgerUnusable, match="--ledger"):
+        Ledger.open(tmp_path / "file" / "ledger.sqlite")
+
+
+@pytest.mark.parametrize("url", ["nosuchdb://x/y", "http://[bad"])
+def test_a_url_that_means_nothing_is_a_mistake_of_the_user(url: str) -> None:
+    with pytest.raises(UsageError):
+        Ledger.open(url)
+
+
+def test_a_ledger_in_memory_serves_a_notebook() -> None:
+    with Ledger.open("sqlite://") as ledger:
+        assert ledger.runs() == []
