@@ -1,0 +1,95 @@
+"""What the mover needs of a mailbox. The connector's Mailbox fits; so does the model mailbox of the tests.
+
+One contract suite (tests/report/mailbox_contract.py) runs on every implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from cleanup.model import Fingerprint
+
+
+class FolderState(Protocol):
+    """What a server says of a folder."""
+
+    @property
+    def uidvalidity(self) -> int: ...
+    @property
+    def uidnext(self) -> int: ...
+    @property
+    def exists(self) -> int: ...
+    @property
+    def read_write(self) -> bool: ...
+
+
+class Seen(Protocol):
+    """One message as it is now: its fingerprint, and its flags for the record."""
+
+    @property
+    def fingerprint(self) -> Fingerprint: ...
+    @property
+    def flags(self) -> tuple[str, ...]: ...
+
+
+class MoveAnswer(Protocol):
+    """What the server said to MOVE or COPY. It proves nothing."""
+
+    @property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """COPYUID: (UID at the source, UID at the target); empty where the server does not tell."""
+        ...
+
+
+class FilingMailbox(Protocol):
+    """One mailbox on a server.
+
+    Every method raises ConnectionLost or ServerMisbehaved where nobody can know what happened (the connection is dead
+    then), CommandUnknown for BAD (nothing happened), another CommandRefused, FolderNotFound or PermissionMissing for NO.
+    """
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the server offers, in upper case."""
+        ...
+
+    def status(self, folder: str) -> FolderState:
+        """Return a folder's state without selecting it. Raises FolderNotFound."""
+        ...
+
+    def select(self, folder: str) -> FolderState:
+        """Open a folder for writing, anew even where it is open already, and return its state."""
+        ...
+
+    def examine(self, folder: str) -> FolderState:
+        """Open a folder for reading, anew even where it is open already, and return its state."""
+        ...
+
+    def uids(self, folder: str, *, first: int = 1) -> Sequence[int]:
+        """Return the UIDs from `first` on, in order, of the folder that is open."""
+        ...
+
+    def fingerprints(self, folder: str, uids: Sequence[int]) -> Mapping[int, Seen]:
+        """Return what these UIDs of the open folder are now; UIDs that are not there are left out."""
+        ...
+
+    def move(self, uids: Sequence[int], target: str) -> MoveAnswer:
+        """Send UID MOVE for messages of the open folder (RFC 6851)."""
+        ...
+
+    def copy(self, uids: Sequence[int], target: str) -> MoveAnswer:
+        """Send UID COPY for messages of the open folder."""
+        ...
+
+    def mark_deleted(self, uids: Sequence[int]) -> None:
+        r"""Send UID STORE +FLAGS.SILENT (\Deleted) for messages of the open folder."""
+        ...
+
+    def uid_expunge(self, uids: Sequence[int]) -> None:
+        """Send UID EXPUNGE for exactly these messages of the open folder (RFC 4315)."""
+        ...
+
+    def create_folder(self, folder: str) -> None:
+        """Create and subscribe a folder; one that is there already is fine."""
+        ...
