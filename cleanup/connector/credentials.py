@@ -1,0 +1,103 @@
+"""Where a password or an access token comes from: never from argv, never kept longer than the login."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from cleanup.errors import UsageError
+
+COMMAND_TIMEOUT_S = 60.0
+
+
+class Mechanism(StrEnum):
+    """How the secret is shown to the server."""
+
+    PASSWORD = "password"  # noqa: S105 - a mechanism's name. LOGIN, or AUTHENTICATE PLAIN where it must be
+    XOAUTH2 = "xoauth2"
+    OAUTHBEARER = "oauthbearer"  # RFC 7628
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A source of a secret: it is asked anew at every login, so that tokens may expire."""
+
+    read: Callable[[], str] = field(repr=False)
+    mechanism: Mechanism = Mechanism.PASSWORD
+
+
+def from_text(secret: str, mechanism: Mechanism = Mechanism.PASSWORD) -> Credential:
+    """Return a credential of a secret that is known already (typed at a prompt, say)."""
+    return Credential(lambda: secret, mechanism)
+
+
+def from_file(path: Path) -> Credential:
+    """Return a credential of the first line of a file that nobody but its owner may read."""
+    return Credential(lambda: _first_line(path))
+
+
+def from_environment(name: str) -> Credential:
+    """Return a credential of an environment variable."""
+
+    def read() -> str:
+        secret = os.environ.get(name)
+        if not secret:
+            raise UsageError(f"The environment variable {name} is not set, so there is no password")
+        return secret
+
+    return Credential(read)
+
+
+def from_command(command: str, mechanism: Mechanism = Mechanism.PASSWORD) -> Credential:
+    """Return a credential of the first line that a command prints; it runs without a shell."""
+    return Credential(lambda: _output_of(command), mechanism)
+
+
+def from_keyring(service: str, username: str) -> Credential:
+    """Return a credential of the system's keyring (extra `keyring`; there is none under cron)."""
+
+    def read() -> str:
+        try:
+            import keyring
+        except ImportError as error:
+            raise UsageError("The keyring is not installed", hint="pip install 'mailbox-cleanup[keyring]'") from error
+        secret = keyring.get_password(service, username)
+        if not secret:
+            raise UsageError(f"The keyring holds no password of {username} for {service}")
+        return str(secret)
+
+    return Credential(read)
+
+
+def _first_line(path: Path) -> str:
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UsageError(f"The password file {path} cannot be read", why=why) from error
+    if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise UsageError(f"Others may read the password file {path}", hint=f"chmod 600 {path}")
+    lines = text.splitlines()
+    if not lines or not lines[0]:
+        raise UsageError(f"The password file {path} is empty")
+    return lines[0]
+
+
+def _output_of(command: str) -> str:
+    try:
+        done = subprocess.run(
+            shlex.split(command), capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, check=False
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        why = getattr(error, "strerror", None) or type(error).__name__
+        raise UsageError("The password command could not be run", why=why) from error
+    if done.returncode != 0 or not done.stdout.strip():
+        raise UsageError(f"The password command gave no password (exit code {done.returncode})")
+    return done.stdout.splitlines()[0]

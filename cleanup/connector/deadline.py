@@ -1,0 +1,97 @@
+"""The reading end of a connection that cannot be kept waiting, dripped on or flooded.
+
+A socket's timeout is for one read: a server that sends a byte a minute never meets it. Here a whole command has a
+deadline, and its answer a budget of bytes and of lines; literals grow as they arrive,
+never as announced.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import dataclass
+
+from cleanup.errors import ConnectionLost, ServerMisbehaved
+
+_PIECE = 65536
+LONGEST_LINE = 16 << 20  # a SEARCH answer with two million UIDs; imaplib's own bound breaks at 125,000
+MOST_LINES = 400_000  # a flood of short lines costs ten times its bytes in memory
+
+
+@dataclass(slots=True)
+class Budget:
+    """What the current command may still take. `deadline` is on the clock of time.monotonic()."""
+
+    deadline: float
+    bytes_left: int
+    lines_left: int = MOST_LINES
+
+    def arm(self, deadline: float, max_bytes: int) -> None:
+        """Start anew for the next command."""
+        self.deadline, self.bytes_left, self.lines_left = deadline, max_bytes, MOST_LINES
+
+    def seconds_left(self) -> float:
+        """Return how long the command may still take; raises ConnectionLost when that is nothing."""
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise _too_slow()
+        return left
+
+
+class TimedReader:
+    """Reads lines and literals from a socket within a budget."""
+
+    def __init__(self, sock: socket.socket, budget: Budget) -> None:
+        self._sock = sock
+        self._budget = budget
+        self._buffer = bytearray()
+        self.bytes_read = 0
+
+    def read(self, size: int) -> bytes:
+        """Return exactly `size` bytes, or fewer where the connection ends."""
+        if size > self._budget.bytes_left + len(self._buffer):
+            raise ServerMisbehaved(f"The server announced {size} bytes in one answer, more than can be right")
+        while len(self._buffer) < size and self._fill():
+            pass
+        return self._take(size)
+
+    def readline(self) -> bytes:
+        """Return one line with its end, or what is left where the connection ends."""
+        self._budget.lines_left -= 1
+        if self._budget.lines_left < 0:
+            raise ServerMisbehaved("The server does not come to an end of its answer")
+        searched = 0
+        while (at := self._buffer.find(b"\n", searched)) < 0:
+            searched = len(self._buffer)
+            if searched > LONGEST_LINE:
+                raise ServerMisbehaved(f"The server sent a line longer than {LONGEST_LINE} bytes")
+            if not self._fill():
+                return self._take(searched)
+        return self._take(at + 1)
+
+    @property
+    def read_ahead(self) -> int:
+        """How many bytes came that nobody has asked for yet."""
+        return len(self._buffer)
+
+    def _take(self, size: int) -> bytes:
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return taken
+
+    def _fill(self) -> bool:
+        self._sock.settimeout(self._budget.seconds_left())
+        try:
+            piece = self._sock.recv(_PIECE)
+        except TimeoutError as error:
+            raise _too_slow() from error
+        self.bytes_read += len(piece)
+        self._budget.bytes_left -= len(piece)
+        if self._budget.bytes_left < 0:
+            raise ServerMisbehaved("The server sends more than was asked for")
+        self._buffer += piece
+        return bool(piece)
+
+
+def _too_slow() -> ConnectionLost:
+    return ConnectionLost("The server took too long to answer")

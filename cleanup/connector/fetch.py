@@ -1,0 +1,148 @@
+"""FETCH answers, read fast and with suspicion.
+
+Only an answer that names a UID we asked for and carries every item we asked for counts. Servers send FETCH data that
+nobody asked for (another client flags a message), and imapclient then files another message's flags under our UID.
+The fast path reads what servers normally send with two regular expressions; imapclient's lexer, which goes through
+the answer character by character, reads the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cleanup.connector.client import parse_fetch
+from cleanup.errors import ServerMisbehaved
+
+NO_DATE = datetime(1970, 1, 1, tzinfo=UTC)  # what stands for an INTERNALDATE that is no date
+
+_LITERAL_HEAD = re.compile(rb"\d+ \((.*?)BODY\[([^\]]*)\](?:<(\d+)>)? ~?\{\d+\}", re.DOTALL | re.IGNORECASE)
+_ATTRIBUTE = re.compile(
+    rb'\s*(?:UID (?P<uid>\d{1,10})|FLAGS \((?P<flags>[^()]*)\)|INTERNALDATE "(?P<date>[^"]*)"'
+    rb"|RFC822\.SIZE (?P<size>\d{1,15})|MODSEQ \(\d+\))",
+    re.IGNORECASE,
+)
+_NO_LITERAL = re.compile(rb"\d+ \((.*)", re.DOTALL)
+_DATE = re.compile(r"\s?(\d{1,2})-(\w{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)", re.ASCII)
+_MONTHS = {name: n for n, name in enumerate(re.findall("...", "janfebmaraprmayjunjulaugsepoctnovdec"), start=1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """One FETCH answer. What the server did not send is None. `octets` is the one BODY section asked for."""
+
+    uid: int
+    flags: tuple[str, ...] | None = None
+    arrived: datetime | None = None
+    size: int | None = None
+    octets: bytes | None = None
+
+
+def read_fetches(records: Iterable[Any], asked: frozenset[int], needed: Sequence[str]) -> dict[int, Fetched]:
+    """Return by UID the answers that were asked for and carry all `needed` attributes of Fetched.
+
+    `records` is what imaplib keeps: pairs of text and literal, and text that ends a message's data.
+    Raises ServerMisbehaved where one UID comes twice with different octets.
+    """
+    found: dict[int, Fetched] = {}
+    for record in _by_message(records):
+        fetched = read_fast(record) or read_slowly(record)
+        if fetched is None or fetched.uid not in asked or any(getattr(fetched, name) is None for name in needed):
+            continue
+        known = found.setdefault(fetched.uid, fetched)
+        if known.octets != fetched.octets:
+            raise ServerMisbehaved(f"The server sent two different messages as UID {fetched.uid}")
+    return found
+
+
+def _by_message(records: Iterable[Any]) -> Iterator[list[Any]]:
+    """Group imaplib's records: text without a literal ends each message's data."""
+    message: list[Any] = []
+    for record in records:
+        message.append(record)
+        if isinstance(record, bytes):
+            yield message
+            message = []
+
+
+# --- two ways of reading the same ----------------------------------------------------------------------------------
+
+
+def read_fast(record: Sequence[Any]) -> Fetched | None:
+    """Return one answer in the usual shape (at most one literal, known attributes only), or None."""
+    if len(record) == 1:
+        match = _NO_LITERAL.fullmatch(record[0])
+        return _attributes(match[1], None) if match else None
+    if len(record) != 2:
+        return None
+    (head, octets), tail = record
+    match = _LITERAL_HEAD.fullmatch(head)
+    if not match or match[3] not in (None, b"0"):
+        return None
+    return _attributes(match[1] + tail, octets)
+
+
+def _attributes(text: bytes, octets: bytes | None) -> Fetched | None:
+    at = 0
+    uid = flags = arrived = size = None
+    while match := _ATTRIBUTE.match(text, at):
+        at = match.end()
+        name = match.lastgroup
+        if name == "uid":
+            uid = match["uid"]
+        elif name == "flags":
+            flags = match["flags"]
+        elif name == "date":
+            arrived = match["date"]
+        elif name == "size":
+            size = match["size"]
+    if uid is None or text[at:].strip() != b")":
+        return None
+    return Fetched(
+        uid=int(uid),
+        flags=None if flags is None else tuple(flags.decode("latin-1").split()),
+        arrived=None if arrived is None else read_internal_date(arrived),
+        size=None if size is None else int(size),
+        octets=octets,
+    )
+
+
+def read_slowly(record: Sequence[Any]) -> Fetched | None:
+    """Return one answer in any shape that imapclient can read, or None where it names no UID."""
+    values = next(iter(parse_fetch(record).values()), {})
+    uid, size = values.get(b"UID"), values.get(b"RFC822.SIZE")
+    if not isinstance(uid, int):
+        return None
+    flags, arrived = values.get(b"FLAGS"), values.get(b"INTERNALDATE")
+    octets = next((value for key, value in values.items() if key.upper().startswith(b"BODY[")), None)
+    return Fetched(
+        uid=uid,
+        flags=None if flags is None else tuple(flag.decode("latin-1") for flag in flags),
+        arrived=arrived.astimezone(UTC) if isinstance(arrived, datetime) else None,
+        size=size if isinstance(size, int) else None,
+        octets=octets if isinstance(octets, bytes) else None,
+    )
+
+
+def read_internal_date(text: bytes) -> datetime:
+    """Return an INTERNALDATE (RFC 9051 date-time) in UTC; NO_DATE where it is none."""
+    match = _DATE.fullmatch(text.decode("latin-1"))
+    if not match:
+        return NO_DATE
+    day, month, year, hour, minute, second, sign, hours, minutes = match.groups()
+    east = timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if sign == "-" else 1)
+    try:
+        local = datetime(int(year), _MONTHS[month.lower()], int(day), int(hour), int(minute), int(second), tzinfo=UTC)
+        return local - east
+    except (ValueError, KeyError, OverflowError):
+        return NO_DATE
+
+
+def written_internal_date(when: datetime) -> bytes:
+    """Return a time as APPEND wants it, in UTC."""
+    utc = when.astimezone(UTC)
+    month = list(_MONTHS)[utc.month - 1].title()
+    return f'"{utc.day:2d}-{month}-{utc:%Y %H:%M:%S} +0000"'.encode()

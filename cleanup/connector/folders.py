@@ -1,0 +1,154 @@
+"""Folders: their names as the server writes them, which of them hold sent mail, and where to file backscatter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cleanup.connector.client import decode_folder, encode_folder
+from cleanup.connector.sent_names import is_sent_name
+from cleanup.errors import SentFolderNotFound, ServerMisbehaved
+
+_LIST_LINE = re.compile(rb'\(([^()]*)\) (NIL|"(?:[^"\\]|\\.)") ?(.*)', re.DOTALL | re.IGNORECASE)
+_QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_ELSEWHERE = frozenset({"\\all", "\\trash", "\\junk", "\\drafts", "\\flagged", "\\important"})
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder as LIST shows it. `attributes` are in lower case: Cyrus says \\sent, others \\Sent."""
+
+    name: str
+    delimiter: str | None = None
+    attributes: frozenset[str] = frozenset()
+    raw: bytes = field(default=b"", compare=False)  # the name as the server wrote it
+
+    @property
+    def selectable(self) -> bool:
+        """Whether it can hold messages."""
+        return not self.attributes & {"\\noselect", "\\nonexistent"}
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The name, level by level."""
+        return tuple(self.name.split(self.delimiter)) if self.delimiter else (self.name,)
+
+
+def quoted(name: str | bytes) -> bytes:
+    """Return a folder name as IMAP wants it: modified UTF-7, quoted (RFC 3501 section 5.1.3)."""
+    encoded = name if isinstance(name, bytes) else encode_folder(name)
+    if any(byte in b"\r\n\0" for byte in encoded):
+        raise ServerMisbehaved(f"The folder name {name!r} cannot be sent")
+    return b'"' + encoded.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+
+
+def read_list(records: Iterable[Any]) -> tuple[Folder, ...]:
+    """Return the folders of a LIST answer as imaplib keeps it, sorted by name, once each."""
+    folders: dict[str, Folder] = {}
+    pending: list[bytes] = []
+    for record in records:
+        if isinstance(record, tuple):
+            pending = [*record]
+            continue
+        folder = _from_literal(pending) if pending else _from_line(record)
+        pending = []
+        folders.setdefault(folder.name, folder)
+    return tuple(folders[name] for name in sorted(folders))
+
+
+def _from_line(line: bytes) -> Folder:
+    match = _LIST_LINE.fullmatch(line)
+    if not match:
+        raise ServerMisbehaved("The server's answer to LIST makes no sense")
+    name = _QUOTED.match(match[3])  # LIST-EXTENDED may append further data
+    raw = re.sub(rb"\\(.)", rb"\1", name[1], flags=re.DOTALL) if name else match[3].split(b" ")[0]
+    return _folder(match[1], match[2], raw)
+
+
+def _from_literal(pending: Sequence[bytes]) -> Folder:
+    match = _LIST_LINE.fullmatch(pending[0])
+    if not match or len(pending) != 2:
+        raise ServerMisbehaved("The server's answer to LIST makes no sense")
+    return _folder(match[1], match[2], pending[1])
+
+
+def _folder(attributes: bytes, delimiter: bytes, raw: bytes) -> Folder:
+    return Folder(
+        name=_readable(raw),
+        delimiter=None if delimiter.upper() == b"NIL" else delimiter[1:-1][-1:].decode("latin-1"),
+        attributes=frozenset(attributes.decode("latin-1").lower().split()),
+        raw=raw,
+    )
+
+
+def _readable(raw: bytes) -> str:
+    """Return the name; one that is not modified UTF-7 (old Courier, UTF-8 as it is) keeps its bytes, escaped."""
+    if raw.upper() == b"INBOX":
+        return "INBOX"
+    try:
+        return decode_folder(raw)
+    except (ValueError, UnicodeError):
+        return raw.decode("utf-8", "backslashreplace")
+
+
+# --- which is which ------------------------------------------------------------------------------------------------
+
+
+def find_sent(folders: Sequence[Folder], configured: Sequence[str] = ()) -> tuple[Folder, ...]:
+    """Return every folder that holds sent mail: configured, marked as such (RFC 6154), or named so, and their children.
+
+    All of them, because a forgotten second Sent folder makes genuine bounces look forged, and one too many only spares.
+
+    Raises SentFolderNotFound where there is none, or where a configured one does not exist.
+    """
+    by_name = {folder.name: folder for folder in folders}
+    missing = [name for name in configured if name not in by_name]
+    if missing:
+        raise SentFolderNotFound(
+            f"There is no folder {shown(missing[0])}", hint="Check --sent-folder; it is compared exactly"
+        )
+    roots = [f for f in folders if f.name in configured or _looks_sent(f)]
+    found = tuple(f for f in folders if f.selectable and any(_within(f, root) for root in roots))
+    if not found:
+        raise SentFolderNotFound("No folder of sent mail was found", hint="Name it with --sent-folder")
+    return found
+
+
+def _looks_sent(folder: Folder) -> bool:
+    if folder.attributes & _ELSEWHERE:
+        return False
+    return "\\sent" in folder.attributes or is_sent_name(folder.parts[-1])
+
+
+def _within(folder: Folder, root: Folder) -> bool:
+    if folder.name == root.name:
+        return True
+    return bool(root.delimiter) and folder.name.startswith(f"{root.name}{root.delimiter}")
+
+
+def backscatter_folder_name(folders: Sequence[Folder], wanted: str = "Backscatter") -> str:
+    """Return the full name of the folder to file into: the existing one, or the one to create.
+
+    Some servers keep everything below INBOX ("INBOX.Backscatter"). A "/" in `wanted` stands for any delimiter.
+    """
+    names = {folder.name for folder in folders}
+    if wanted in names:
+        return wanted
+    delimiter = next((folder.delimiter for folder in folders if folder.delimiter), "/")
+    local = delimiter.join(wanted.split("/"))
+    below = f"INBOX{delimiter}{local}"
+    if below in names or (local not in names and _all_below_inbox(folders, delimiter)):
+        return local if local.startswith(f"INBOX{delimiter}") else below
+    return local
+
+
+def _all_below_inbox(folders: Sequence[Folder], delimiter: str) -> bool:
+    others = [folder.name for folder in folders if folder.name != "INBOX"]
+    return bool(others) and all(name.startswith(f"INBOX{delimiter}") for name in others)
+
+
+def shown(name: str) -> str:
+    """Return a folder name for a message to a person: in quotes, control characters escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in f'"{name}"')

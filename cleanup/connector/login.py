@@ -1,0 +1,170 @@
+"""Coming up: connect, verify, log in. Every way in which that fails is told apart."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import ssl
+from collections.abc import Callable
+
+from cleanup.connector.account import LOOPBACK, Account
+from cleanup.connector.client import BoundedClient, ImapDead, ImapError, PlainTextInjected, converse
+from cleanup.connector.credentials import Mechanism
+from cleanup.connector.deadline import Budget
+from cleanup.connector.redact import Redactor
+from cleanup.connector.refusals import told
+from cleanup.connector.tls import not_trusted, tls_context
+from cleanup.errors import CannotConnect, CleanupError, ConnectionLost, LoginRefused, TlsFailed, UsageError
+
+Note = Callable[[str], None]  # takes the name of each command that is sent
+
+
+def connect(account: Account, budget: Budget, note: Note) -> BoundedClient:
+    """Return a connection that is encrypted as the account wants it and not logged in yet."""
+    _check_security(account)
+    try:
+        note("CAPABILITY")  # imaplib asks for it as soon as it is greeted
+        client = BoundedClient(account, budget, tls_context(account.ca_file))
+        try:
+            _secure(client, account, note)
+        except BaseException:
+            client.imap.shutdown()
+            raise
+    except ssl.SSLCertVerificationError as error:
+        raise not_trusted(account.where, error) from error
+    except ssl.SSLError as error:
+        hint = "Perhaps this port wants --security starttls" if "WRONG_VERSION" in str(error) else None
+        raise TlsFailed(f"No TLS connection to {account.where}", why=error.reason or str(error), hint=hint) from error
+    except OSError as error:
+        raise _unreachable(account, error) from error
+    except ImapError as error:
+        raise CannotConnect(f"{account.where} does not greet as an IMAP server", why=told(error)) from error
+    return client
+
+
+def _check_security(account: Account) -> None:
+    if account.security == "plain" and account.host not in LOOPBACK:
+        raise UsageError("An unencrypted connection is only made to this machine itself", hint="Use tls or starttls")
+
+
+def _secure(client: BoundedClient, account: Account, note: Note) -> None:
+    if client.imap.state == "AUTH":  # PREAUTH: nobody verified who says so, and STARTTLS is impossible then
+        raise TlsFailed(f"{account.where} greets as logged in already; that is refused")
+    if account.security != "starttls":
+        return
+    if "STARTTLS" not in client.imap.capabilities:
+        hint = "Without it the password would cross the network in clear text, so it was not sent"
+        raise TlsFailed(f"{account.where} offers no STARTTLS", hint=hint)
+    note("STARTTLS")
+    note("CAPABILITY")
+    try:
+        client.imap.start_tls()
+    except PlainTextInjected as error:
+        raise TlsFailed(f"Somebody put words into the mouth of {account.where} before TLS began") from error
+    except ImapDead:
+        raise
+    except ImapError as error:
+        raise TlsFailed(f"{account.where} refused STARTTLS", why=told(error)) from error
+
+
+def _unreachable(account: Account, error: OSError) -> CannotConnect:
+    if isinstance(error, socket.gaierror):
+        return CannotConnect(f"There is no host {account.host}", why=error.strerror, hint="Check --host")
+    if isinstance(error, TimeoutError):
+        return CannotConnect(f"{account.where} does not answer", hint="Check host, port and firewall")
+    if isinstance(error, ConnectionRefusedError):
+        return CannotConnect(f"{account.where} refused the connection", hint="Check --host and --port")
+    return CannotConnect(f"Cannot connect to {account.where}", why=error.strerror or str(error))
+
+
+# --- login ---------------------------------------------------------------------------------------------------------
+
+
+def log_in(client: BoundedClient, account: Account, note: Note) -> Redactor:
+    """Show the secret to the server; return what hides it from now on."""
+    secret = account.credential.read()
+    redact = Redactor(secret)
+    try:
+        _show(client, account, secret, note)
+    except ImapDead as error:
+        raise ConnectionLost("The server hung up at the login", why=redact(told(error))) from None
+    except ImapError as error:
+        raise _refused(account, redact(told(error))) from None  # its context may quote the secret
+    except OSError as error:
+        raise ConnectionLost("The connection broke off at the login", why=error.strerror) from None
+    return redact
+
+
+def _show(client: BoundedClient, account: Account, secret: str, note: Note) -> None:
+    mechanism = account.credential.mechanism
+    if mechanism is not Mechanism.PASSWORD:
+        note("AUTHENTICATE")
+        client.sasl_login(mechanism.value.upper(), _BearerToken(_bearer(account, secret)))
+    elif _fits_login(account, secret):
+        note("LOGIN")
+        word, data = converse(client.imap, "LOGIN", (b"LOGIN", _quoted(account.username), _quoted(secret)), None)
+        if word != "OK":
+            raise ImapError(data[-1])
+    else:
+        note("AUTHENTICATE")
+        client.plain_login(account.username, secret, account.authzid)
+
+
+def _fits_login(account: Account, secret: str) -> bool:
+    """LOGIN knows neither umlauts nor an authorization identity; AUTHENTICATE PLAIN (RFC 4616) does."""
+    return not account.authzid and all(32 <= ord(c) < 127 for c in account.username + secret)
+
+
+def _quoted(text: str) -> bytes:
+    return b'"' + text.encode("ascii").replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+
+
+def _bearer(account: Account, token: str) -> str:
+    user = account.authzid or account.username
+    if account.credential.mechanism is Mechanism.XOAUTH2:
+        return f"user={user}\1auth=Bearer {token}\1\1"
+    return f"n,a={user},\1host={account.host}\1port={account.real_port}\1auth=Bearer {token}\1\1"  # RFC 7628
+
+
+class _BearerToken:
+    """Answers the server's challenges: with the token first; what comes next is an error report, kept as `status`."""
+
+    def __init__(self, first: str) -> None:
+        self._first: str | None = first
+        self.status: str | None = None
+
+    def __call__(self, challenge: bytes) -> bytes:
+        first, self._first = self._first, None
+        if first is not None:
+            return first.encode()
+        self.status = error_report(challenge)
+        return b"\1"  # an empty answer ends it (RFC 7628 section 3.2.3)
+
+
+def _refused(account: Account, text: str) -> CleanupError:
+    if re.search(r"\[UNAVAILABLE\]|temporar", text, re.IGNORECASE):
+        return CannotConnect("The server cannot log anybody in just now", why=text, hint="Try again later")
+    if re.search(r"\[PRIVACYREQUIRED\]", text, re.IGNORECASE):
+        return TlsFailed(f"{account.where} wants an encrypted login", why=text, hint="Use --security tls or starttls")
+    return LoginRefused(f"{account.where} refused the login of {account.who}", why=text, hint=_hint(account, text))
+
+
+def _hint(account: Account, text: str) -> str:
+    lower = text.lower()
+    if account.credential.mechanism is not Mechanism.PASSWORD:
+        return "The access token may have expired or belong to another mailbox"
+    if "application-specific" in lower or "app password" in lower:
+        return "This provider wants an app password; make one in the account's security settings"
+    if account.authzid:
+        return f"Check the password, and whether {account.username} may act for {account.authzid}"
+    return "Check user name and password; some providers want an app password or OAuth 2 (--token-command)"
+
+
+def error_report(challenge: bytes) -> str | None:
+    """Return the status that an OAuth error challenge names (RFC 7628 section 3.2.2), or None."""
+    try:
+        report = json.loads(challenge)
+    except (ValueError, RecursionError):
+        return None
+    return str(report.get("status")) if isinstance(report, dict) and report.get("status") else None

@@ -1,0 +1,97 @@
+"""The steps that change a mailbox. Each does one thing and proves nothing: the journal drives and verifies them.
+
+Never a bare EXPUNGE and never CLOSE: both take away what the owner marked as deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cleanup.connector.fetch import written_internal_date
+from cleanup.connector.folders import quoted
+from cleanup.connector.uid_sets import read_set, uid_sets, written
+from cleanup.connector.wire import Answer, Wire
+from cleanup.errors import MoveNotSupported
+
+
+@dataclass(frozen=True, slots=True)
+class MoveAnswer:
+    """What the server says of a MOVE or COPY: (UID before, UID in the target) where it says so. It proves nothing."""
+
+    pairs: tuple[tuple[int, int], ...] = ()
+    target_uidvalidity: int | None = None
+
+
+def can_move(wire: Wire) -> bool:
+    """Return whether the server knows MOVE (RFC 6851)."""
+    return wire.has("MOVE")
+
+
+def can_uid_expunge(wire: Wire) -> bool:
+    """Return whether the server can expunge named messages only (UIDPLUS, RFC 4315; part of IMAP4rev2)."""
+    return wire.has("UIDPLUS") or wire.has("IMAP4REV2")
+
+
+def move_uids(wire: Wire, uids: Sequence[int], target: bytes) -> MoveAnswer:
+    """Send MOVE. Raises MoveNotSupported before anything is sent where the server does not know it."""
+    if not can_move(wire):
+        raise MoveNotSupported("The server does not know MOVE")
+    return _relocate(wire, "MOVE", uids, target)
+
+
+def copy(wire: Wire, uids: Sequence[int], target: bytes) -> MoveAnswer:
+    """Send COPY."""
+    return _relocate(wire, "COPY", uids, target)
+
+
+def mark_deleted(wire: Wire, uids: Sequence[int]) -> None:
+    """Add \\Deleted to exactly these messages."""
+    for some in uid_sets(uids):
+        wire.command("STORE", written(some), b"+FLAGS.SILENT", b"(\\Deleted)", uid=True)
+
+
+def uid_expunge(wire: Wire, uids: Sequence[int]) -> None:
+    """Expunge those of exactly these messages that are marked as deleted (RFC 4315 section 2.1)."""
+    if not can_uid_expunge(wire):
+        raise MoveNotSupported("The server cannot expunge named messages only (no UIDPLUS)")
+    for some in uid_sets(uids):
+        wire.command("EXPUNGE", written(some), uid=True)
+
+
+def append(wire: Wire, target: bytes, raw: bytes, flags: Sequence[str], when: datetime | None) -> int | None:
+    """Add a message as it is and return its UID where the server tells (APPENDUID)."""
+    args = [target, b"(" + " ".join(flags).encode("latin-1") + b")"]
+    if when is not None:
+        args.append(written_internal_date(when))
+    told = wire.command("APPEND", *args, literal=raw).code("APPENDUID")
+    words = told.split() if told else []
+    return int(words[1]) if len(words) == 2 and words[1].isdigit() and len(words[1]) <= 10 else None
+
+
+def create(wire: Wire, name: str) -> None:
+    """Create a folder and subscribe to it, so that mail programs show it."""
+    wire.command("CREATE", quoted(name))
+    wire.command("SUBSCRIBE", quoted(name))
+
+
+def _relocate(wire: Wire, name: str, uids: Sequence[int], target: bytes) -> MoveAnswer:
+    answers = [_copied(wire.command(name, written(some), target, uid=True), some) for some in uid_sets(uids)]
+    told = {answer.target_uidvalidity for answer in answers}
+    if len(told) != 1:
+        return MoveAnswer()
+    return MoveAnswer(tuple(pair for answer in answers for pair in answer.pairs), told.pop())
+
+
+def _copied(answer: Answer, asked: Sequence[int]) -> MoveAnswer:
+    """Return what COPYUID says, or nothing where it is absent, malformed, or speaks of messages nobody named."""
+    words = (answer.code("COPYUID") or b"").split()
+    if len(words) != 3 or not (words[0].isdigit() and len(words[0]) <= 10):
+        return MoveAnswer()
+    before, after = (read_set(word, most=len(asked)) for word in words[1:])
+    if before is None or after is None or len(before) != len(after) or len(set(after)) != len(after):
+        return MoveAnswer()
+    if len(set(before)) != len(before) or not set(before) <= set(asked):
+        return MoveAnswer()
+    return MoveAnswer(tuple(zip(before, after, strict=True)), int(words[0]))

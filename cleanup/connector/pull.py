@@ -1,0 +1,155 @@
+"""Header fields and bodies, in bounded chunks, looking only: BODY.PEEK, UIDs that were asked for, nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from cleanup.connector.account import MIB
+from cleanup.connector.fetch import Fetched, read_fetches
+from cleanup.connector.uid_sets import uid_sets, written
+from cleanup.connector.wire import Wire
+from cleanup.errors import ServerMisbehaved, Throttled
+from cleanup.model import Fingerprint, MessageRef, PulledHeaders
+
+FINGERPRINT_FIELDS = ("Message-ID", "Date", "From", "Subject", "Return-Path")
+BODIES_AT_ONCE = 8 * MIB
+_NAMES = [name.lower().encode() for name in FINGERPRINT_FIELDS]
+_FOLD = re.compile(rb"\r?\n(?=[ \t])")
+_FIELD_NAME = re.compile(r"[!-9;-~]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a message looks like now: its fingerprint, and the flags it has."""
+
+    fingerprint: Fingerprint
+    flags: tuple[str, ...]
+
+
+# --- which messages ------------------------------------------------------------------------------------------------
+
+
+def uids_after(wire: Wire, after_uid: int) -> list[int]:
+    """Return the UIDs above `after_uid` in the selected folder, ascending.
+
+    `UID n:*` names the last message even where n is above it (RFC 9051 section 9): that one is filtered out.
+    """
+    return [uid for uid in search(wire, b"UID %d:*" % (after_uid + 1)) if uid > after_uid]
+
+
+def search(wire: Wire, criteria: bytes) -> list[int]:
+    """Return the UIDs that the server finds in the selected folder, ascending, once each."""
+    answer = wire.command("SEARCH", criteria, uid=True)
+    words = [word for line in answer.untagged.get("SEARCH", []) if isinstance(line, bytes) for word in line.split()]
+    if not all(word.isdigit() and len(word) <= 10 for word in words):
+        raise ServerMisbehaved("The server's answer to SEARCH holds something else than numbers")
+    return sorted({int(word) for word in words})
+
+
+def still_there(wire: Wire, uids: Sequence[int]) -> list[int]:
+    """Return which of the UIDs are in the selected folder, ascending."""
+    asked = uid_sets(uids)
+    return [uid for some in asked for uid in search(wire, b"UID " + written(some)) if uid in frozenset(some)]
+
+
+# --- header fields -------------------------------------------------------------------------------------------------
+
+
+def headers(
+    wire: Wire, folder: str, uidvalidity: int, fields: Sequence[str], uids: Sequence[int]
+) -> Iterator[tuple[PulledHeaders, ...]]:
+    """Yield the header fields of messages of the selected folder, chunk by chunk. Vanished ones are left out."""
+    items = _items(fields)
+    for some in uid_sets(uids):
+        for fetched in _fetch(wire, some, items, ("flags", "arrived", "size", "octets")):
+            yield tuple(_pulled(folder, uidvalidity, one) for one in fetched)
+
+
+def _items(fields: Sequence[str]) -> bytes:
+    wanted = dict.fromkeys(name.upper() for name in (*fields, *FINGERPRINT_FIELDS))
+    if not all(_FIELD_NAME.fullmatch(name) for name in wanted):
+        raise ValueError("not a header field's name")
+    return b"(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (%s)])" % " ".join(wanted).encode()
+
+
+def _pulled(folder: str, uidvalidity: int, one: Fetched) -> PulledHeaders:
+    return PulledHeaders(
+        MessageRef(folder, uidvalidity, one.uid), _fingerprint(one), one.flags or (), one.octets or b""
+    )
+
+
+def fingerprints(wire: Wire, uids: Sequence[int]) -> dict[int, Seen]:
+    """Return what messages of the selected folder look like now, by UID; vanished ones are left out."""
+    items = _items(())
+    return {
+        one.uid: Seen(_fingerprint(one), one.flags or ())
+        for some in uid_sets(uids)
+        for fetched in _fetch(wire, some, items, ("flags", "arrived", "size", "octets"))
+        for one in fetched
+    }
+
+
+def _fingerprint(one: Fetched) -> Fingerprint:
+    assert one.size is not None
+    assert one.arrived is not None
+    return Fingerprint(one.size, one.arrived, digest(one.octets or b""))
+
+
+def digest(fields: bytes) -> str:
+    """Return SHA-256, hex, over the raw, unfolded, stripped values of FINGERPRINT_FIELDS, in that order.
+
+    A field that is not there counts as empty; of one that stands there more than once every value counts.
+    """
+    values: dict[bytes, list[bytes]] = {name: [] for name in _NAMES}
+    for line in _FOLD.sub(b"", fields).splitlines():
+        name, _, value = line.partition(b":")
+        if (known := values.get(name.strip().lower())) is not None:
+            known.append(value.strip())
+    return hashlib.sha256(b"\0".join(b"\n".join(values[name]) for name in _NAMES)).hexdigest()
+
+
+# --- bodies --------------------------------------------------------------------------------------------------------
+
+
+def bodies(wire: Wire, uids: Sequence[int], max_bytes: int) -> Iterator[tuple[int, bytes]]:
+    """Yield (UID, the first `max_bytes` of the message) by ascending UID, without setting \\Seen."""
+    for some in uid_sets(uids):
+        sizes = {one.uid: one.size or 0 for few in _fetch(wire, some, b"(UID RFC822.SIZE)", ("size",)) for one in few}
+        for batch in _batches(sizes, max_bytes):
+            for fetched in _fetch(wire, batch, b"(UID BODY.PEEK[]<0.%d>)" % max_bytes, ("octets",)):
+                yield from ((one.uid, (one.octets or b"")[:max_bytes]) for one in fetched)
+
+
+def _batches(sizes: dict[int, int], max_bytes: int) -> Iterator[tuple[int, ...]]:
+    batch: list[int] = []
+    total = 0
+    for uid, size in sorted(sizes.items()):
+        cost = min(size, max_bytes)
+        if batch and total + cost > BODIES_AT_ONCE:
+            yield tuple(batch)
+            batch, total = [], 0
+        batch.append(uid)
+        total += cost
+    if batch:
+        yield tuple(batch)
+
+
+# --- one FETCH -----------------------------------------------------------------------------------------------------
+
+
+def _fetch(wire: Wire, uids: tuple[int, ...], items: bytes, needed: Sequence[str]) -> Iterator[list[Fetched]]:
+    """Yield the answers by ascending UID; in halves where the server cannot manage so many (Yahoo: [UNAVAILABLE])."""
+    try:
+        answer = wire.command("FETCH", written(uids), items, uid=True)
+    except Throttled as error:
+        if len(uids) == 1 or error.wait_s:
+            raise
+        middle = len(uids) // 2
+        yield from _fetch(wire, uids[:middle], items, needed)
+        yield from _fetch(wire, uids[middle:], items, needed)
+        return
+    found = read_fetches(answer.untagged.get("FETCH", []), frozenset(uids), needed)
+    yield [found[uid] for uid in sorted(found)]

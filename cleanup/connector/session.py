@@ -1,0 +1,267 @@
+"""A mailbox that is open: what the rest of the program sees of IMAP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from cleanup.connector import move, pull
+from cleanup.connector.account import MIB, Account
+from cleanup.connector.folders import Folder, quoted, read_list, shown
+from cleanup.connector.move import MoveAnswer
+from cleanup.connector.pull import Seen
+from cleanup.connector.wire import Answer, Wire
+from cleanup.errors import CommandRefused, FolderNotFound, MoveNotSupported, PermissionMissing, ServerMisbehaved
+from cleanup.model import PulledHeaders
+
+__all__ = ["Account", "Folder", "FolderState", "Mailbox", "MoveAnswer", "Seen", "open_mailbox"]
+
+
+@dataclass(frozen=True, slots=True)
+class FolderState:
+    """A folder's state. UIDs mean something only together with `uidvalidity` (RFC 9051 section 2.3.1.1)."""
+
+    folder: str
+    uidvalidity: int
+    uidnext: int
+    exists: int
+    read_write: bool = False
+    highest_modseq: int | None = None
+
+
+@contextmanager
+def open_mailbox(account: Account, *, read_only: bool = False, run_deadline: float | None = None) -> Iterator[Mailbox]:
+    """Yield the mailbox, logged in; log out at the end, also after an error.
+
+    With `read_only` no command that could change anything is ever sent. `run_deadline` is on time.monotonic()'s clock.
+    """
+    mailbox = Mailbox(Wire(account, read_only=read_only, run_deadline=run_deadline))
+    try:
+        yield mailbox
+    finally:
+        mailbox.close()
+
+
+class Mailbox:
+    """One login's folders. After ConnectionLost or ServerMisbehaved it is of no use: open another one."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._selected: FolderState | None = None
+        self._raw_names: dict[str, bytes] = {}
+        self._move_refused = False
+
+    # --- what it is --------------------------------------------------------------------------------------------
+
+    @property
+    def account(self) -> Account:
+        """The account it was opened with."""
+        return self._wire.account
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it refuses everything that could change something."""
+        return self._wire.read_only
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the server offers, in upper case."""
+        return self._wire.capabilities
+
+    @property
+    def log(self) -> tuple[str, ...]:
+        """The names of all commands that were sent, in order."""
+        return tuple(self._wire.log)
+
+    @property
+    def bytes_read(self) -> int:
+        """How many bytes came from the server."""
+        return self._wire.bytes_read
+
+    @property
+    def round_trips(self) -> int:
+        """How many commands were sent."""
+        return self._wire.round_trips
+
+    @property
+    def dead(self) -> bool:
+        """Whether the connection is gone."""
+        return self._wire.dead
+
+    @property
+    def can_move(self) -> bool:
+        """Whether MOVE may be tried: the server offers it and has not refused to know it."""
+        return move.can_move(self._wire) and not self._move_refused
+
+    @property
+    def can_uid_expunge(self) -> bool:
+        """Whether the server can expunge named messages only."""
+        return move.can_uid_expunge(self._wire)
+
+    def close(self) -> None:
+        """Log out. What was marked as deleted stays."""
+        self._wire.close()
+
+    # --- folders -----------------------------------------------------------------------------------------------
+
+    def folders(self) -> tuple[Folder, ...]:
+        """Return all folders, sorted by name."""
+        extended = self._wire.has("LIST-EXTENDED") and self._wire.has("SPECIAL-USE")
+        asked = (b'""', b'"*"', b"RETURN (SPECIAL-USE)") if extended else (b'""', b'"*"')
+        folders = read_list(self._wire.command("LIST", *asked).untagged.get("LIST", []))
+        self._raw_names = {folder.name: folder.raw for folder in folders}
+        return folders
+
+    def status(self, folder: str) -> FolderState:
+        """Return a folder's state without opening it. Raises FolderNotFound."""
+        items = b"MESSAGES UIDNEXT UIDVALIDITY" + (b" HIGHESTMODSEQ" if self._wire.has("CONDSTORE") else b"")
+        answer = self._about(folder, "STATUS", b"(%s)" % items)
+        values = _status_values(answer.untagged.get("STATUS", []))
+        try:
+            numbers = values["UIDVALIDITY"], values["UIDNEXT"], values["MESSAGES"]
+        except KeyError as error:
+            raise ServerMisbehaved(f"The server does not tell {error} of {shown(folder)}") from error
+        return FolderState(folder, *numbers, highest_modseq=values.get("HIGHESTMODSEQ"))
+
+    def examine(self, folder: str) -> FolderState:
+        """Open a folder to look at it. Raises FolderNotFound, PermissionMissing."""
+        return self._open(folder, "EXAMINE")
+
+    def select(self, folder: str) -> FolderState:
+        """Open a folder to change it; `read_write` of the answer says whether the server allows that."""
+        return self._open(folder, "SELECT")
+
+    def create_folder(self, name: str) -> None:
+        """Create a folder and subscribe to it; one that is there already is fine. Raises PermissionMissing."""
+        try:
+            move.create(self._wire, name)
+        except CommandRefused:  # only two of four servers say [ALREADYEXISTS]; some refuse to subscribe
+            if all(folder.name != name for folder in self.folders()):
+                raise
+
+    # --- looking -----------------------------------------------------------------------------------------------
+
+    def pull_headers(
+        self, folder: str, fields: Sequence[str], *, after_uid: int = 0
+    ) -> Iterator[tuple[PulledHeaders, ...]]:
+        """Yield the named header fields (and those of the fingerprint) of all messages above `after_uid`, in chunks."""
+        state = self._looking_at(folder)
+        if state.exists:
+            uids = pull.uids_after(self._wire, after_uid)
+            yield from pull.headers(self._wire, folder, state.uidvalidity, fields, uids)
+
+    def pull_headers_of(
+        self, folder: str, fields: Sequence[str], uids: Sequence[int]
+    ) -> Iterator[tuple[PulledHeaders, ...]]:
+        """Yield the named header fields of these messages, in chunks; what has vanished is left out."""
+        state = self._looking_at(folder)
+        yield from pull.headers(self._wire, folder, state.uidvalidity, fields, uids)
+
+    def pull_bodies(self, folder: str, uids: Sequence[int], *, max_bytes: int = MIB) -> Iterator[tuple[int, bytes]]:
+        """Yield (UID, the message's first `max_bytes`) by ascending UID; what has vanished is left out."""
+        self._looking_at(folder)
+        yield from pull.bodies(self._wire, uids, max_bytes)
+
+    def fingerprints(self, folder: str, uids: Sequence[int]) -> dict[int, Seen]:
+        """Return what these messages look like now, by UID; what has vanished is left out."""
+        self._looking_at(folder)
+        return pull.fingerprints(self._wire, uids)
+
+    def uids(self, folder: str, *, after_uid: int = 0) -> list[int]:
+        """Return the UIDs above `after_uid`, ascending."""
+        self._looking_at(folder)
+        return pull.uids_after(self._wire, after_uid)
+
+    def still_there(self, folder: str, uids: Sequence[int]) -> list[int]:
+        """Return which of these UIDs are in the folder, ascending."""
+        self._looking_at(folder)
+        return pull.still_there(self._wire, uids)
+
+    # --- changing: only in a folder that select() opened ---------------------------------------------------------
+
+    def move(self, uids: Sequence[int], target: str) -> MoveAnswer:
+        """MOVE these messages and return what the server says, which proves nothing.
+
+        Raises MoveNotSupported where the server does not know MOVE after all (Exchange 2010): then nothing was moved.
+        """
+        self._must_be_writable()
+        try:
+            return move.move_uids(self._wire, uids, self._written(target))
+        except CommandRefused as error:
+            if error.code != "command-unknown":
+                raise
+            self._move_refused = True
+            raise MoveNotSupported("The server offers MOVE and does not know it", why=error.why) from error
+
+    move_uids = move
+
+    def copy(self, uids: Sequence[int], target: str) -> MoveAnswer:
+        """COPY these messages and return what the server says, which proves nothing."""
+        self._must_be_writable()
+        return move.copy(self._wire, uids, self._written(target))
+
+    def mark_deleted(self, uids: Sequence[int]) -> None:
+        """Mark exactly these messages as deleted."""
+        self._must_be_writable()
+        move.mark_deleted(self._wire, uids)
+
+    def uid_expunge(self, uids: Sequence[int]) -> None:
+        """Expunge exactly these of the messages marked as deleted. Raises MoveNotSupported without UIDPLUS."""
+        self._must_be_writable()
+        move.uid_expunge(self._wire, uids)
+
+    def append(self, folder: str, raw: bytes, flags: Sequence[str] = (), when: datetime | None = None) -> int | None:
+        """Add a message to a folder, byte for byte; return its UID where the server tells."""
+        return move.append(self._wire, self._written(folder), raw, flags, when)
+
+    # --- pieces ------------------------------------------------------------------------------------------------
+
+    def _looking_at(self, folder: str) -> FolderState:
+        if self._selected is not None and self._selected.folder == folder:
+            return self._selected
+        return self.examine(folder)
+
+    def _must_be_writable(self) -> None:
+        """EXAMINE does not stop MOVE on Dovecot and pymap, so it is stopped here."""
+        if self._selected is None or not self._selected.read_write:
+            raise PermissionMissing("No folder is open for changes", hint="The folder may be read-only for this login")
+
+    def _written(self, folder: str) -> bytes:
+        return quoted(self._raw_names.get(folder, folder))
+
+    def _about(self, folder: str, command: str, *args: bytes) -> Answer:
+        try:
+            return self._wire.command(command, self._written(folder), *args)
+        except FolderNotFound as error:
+            raise FolderNotFound(f"There is no folder {shown(folder)}", why=error.why, hint=error.hint) from error
+
+    def _open(self, folder: str, command: str) -> FolderState:
+        self._selected = None
+        answer = self._about(folder, command)
+        uidvalidity = _number(answer.code("UIDVALIDITY"))
+        if uidvalidity is None:
+            raise ServerMisbehaved(f"{shown(folder)} has no UIDVALIDITY, so its messages cannot be told apart")
+        uidnext = _number(answer.code("UIDNEXT"))
+        self._selected = FolderState(
+            folder=folder,
+            uidvalidity=uidvalidity,
+            uidnext=self.status(folder).uidnext if uidnext is None else uidnext,  # Courier does not say
+            exists=_number(answer.code("EXISTS")) or 0,
+            read_write=command == "SELECT" and "READ-ONLY" not in answer.untagged and "[READ-ONLY]" not in answer.text,
+            highest_modseq=_number(answer.code("HIGHESTMODSEQ")),
+        )
+        return self._selected
+
+
+def _number(text: bytes | None) -> int | None:
+    return int(text) if text is not None and text.isdigit() and len(text) <= 19 else None
+
+
+def _status_values(records: Sequence[object]) -> dict[str, int]:
+    """Return the numbers of a STATUS answer by their names; what is no number is left out."""
+    last = next((record for record in reversed(records) if isinstance(record, bytes)), b"")
+    words = last.rpartition(b"(")[2].rstrip(b") ").split()
+    pairs = zip(words[::2], words[1::2], strict=False)
+    return {name.decode("latin-1").upper(): int(value) for name, value in pairs if _number(value) is not None}
