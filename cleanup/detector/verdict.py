@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cleanup.detector.evidence import gather
+from cleanup.detector.evidence.campaign import campaign_reasons, member_of
 from cleanup.detector.evidence.question import Known, Question
 from cleanup.detector.learning import learn_hosts, learn_rewriting
+from cleanup.detector.message_ids import id_key
 from cleanup.detector.owner import know_owner
 from cleanup.detector.sent import SentIndex
 from cleanup.model import (
+    Action,
     Extent,
     Family,
     Finding,
@@ -68,7 +71,7 @@ class Row:
     leaning: Verdict | None = None
 
 
-SENT_RULES = ("sent.unusable", "sent.cannot_vouch", "sent.id_reused")  # have rows of their own
+SENT_RULES = ("sent.unusable", "sent.cannot_vouch", "sent.id_reused", "sent.id_replayed")  # have rows of their own
 
 
 def _is_labelled(e: Evidence) -> bool:
@@ -80,7 +83,7 @@ def _is_too_hostile(e: Evidence) -> bool:
 
 
 def _has_a_stolen_id(e: Evidence) -> bool:
-    return e.has("sent.id_reused")
+    return e.has("sent.id_reused", "sent.id_replayed")
 
 
 def _is_proved_genuine(e: Evidence) -> bool:
@@ -123,6 +126,10 @@ def _looks_disproved(e: Evidence) -> bool:
     return bool(e.families_against(Strength.HARD))
 
 
+def _is_in_a_storm_to_a_stranger(e: Evidence) -> bool:
+    return e.has("storm", "campaign.member") and e.has("recipient.never_written")
+
+
 def _always(_: Evidence) -> bool:
     return True
 
@@ -131,18 +138,27 @@ def _always(_: Evidence) -> bool:
 POLICY: tuple[Row, ...] = (
     Row("a-person-said-so", _is_labelled, None),
     Row("too-hostile-to-read", _is_too_hostile, Verdict.UNSURE),
-    Row("id-was-stolen", _has_a_stolen_id, Verdict.UNSURE, Verdict.BACKSCATTER),
+    Row("id-was-stolen", _has_a_stolen_id, Verdict.UNSURE),
     Row("proved-genuine", _is_proved_genuine, Verdict.GENUINE),
     Row("hint-of-the-contrary", _has_a_hint_or_veto, Verdict.UNSURE),
     # Row 8 of the design stands before rows 6 and 7, whose exception it is.
     Row("address-never-used", _is_disproved_although_sent_has_gaps, Verdict.BACKSCATTER),
     Row("sent-cannot-vouch", _cannot_be_vouched_for, Verdict.UNSURE),
-    Row("nothing-to-compare", _shows_nothing, Verdict.UNSURE),
     Row("disproved-twice", _is_disproved_twice, Verdict.BACKSCATTER),
     Row("disproved-once", _is_disproved_once_and_unlikely, Verdict.UNSURE, Verdict.BACKSCATTER),
-    Row("one-family-against", _looks_disproved, Verdict.UNSURE, Verdict.BACKSCATTER),
+    Row("in-a-storm", _is_in_a_storm_to_a_stranger, Verdict.UNSURE, Verdict.BACKSCATTER),
+    Row("nothing-to-compare", _shows_nothing, Verdict.UNSURE),
+    Row("one-family-against", _looks_disproved, Verdict.UNSURE),
     Row("not-enough-evidence", _always, Verdict.UNSURE),
 )
+_NEVER_FOLLOWS = (
+    "a-person-said-so",
+    "too-hostile-to-read",
+    "id-was-stolen",
+    "hint-of-the-contrary",
+    "sent-cannot-vouch",
+)
+Judgement = tuple[Evidence, Finding]
 _MOST_GENUINE = {Verdict.GENUINE: 0, Verdict.UNSURE: 1, Verdict.BACKSCATTER: 2}
 
 
@@ -181,7 +197,10 @@ def judge_all(
     first = [_questions(case, known) for case in cases]
     known = _after_learning(known, [q for questions in first for q in questions])
     said = labels or {}
-    return [_judge_case(case, known, said.get(case.key)) for case in cases]
+    found = [_judge_case(case, known, said.get(case.key)) for case in cases]
+    if Family.CAMPAIGN not in policy.switched_off:
+        found = _with_campaigns(cases, found)
+    return [finding for _, finding in _with_followers(cases, found)]
 
 
 def _before_learning(
@@ -209,10 +228,52 @@ def _questions(case: Case, known: Known) -> list[Question]:
     return [Question(case.notice, returned, case.arrived, known) for returned in case.notice.returned]
 
 
-def _judge_case(case: Case, known: Known, label: Verdict | None) -> Finding:
+def _judge_case(case: Case, known: Known, label: Verdict | None) -> Judgement:
     """Return the most genuine verdict of all that the notice returned."""
-    found = [decide(Evidence(q, gather(q), label)) for q in _questions(case, known)]
-    return min(found, key=lambda finding: _MOST_GENUINE[finding.verdict])
+    found = [(e, decide(e)) for q in _questions(case, known) for e in (Evidence(q, gather(q), label),)]
+    return min(found, key=lambda judgement: _MOST_GENUINE[judgement[1].verdict])
+
+
+def _with_campaigns(cases: Sequence[Case], found: Sequence[Judgement]) -> list[Judgement]:
+    """Return the judgements with what the others say of each, decided once more."""
+    members = [member_of(c.notice, f, c.arrived) for c, (_, f) in zip(cases, found, strict=True)]
+    reasons = campaign_reasons(members)
+    together = zip(found, members, reasons, strict=True)
+    return [_in_campaign(judgement, member.key, more) for judgement, member, more in together]
+
+
+def _in_campaign(judgement: Judgement, key: str | None, more: tuple[Reason, ...]) -> Judgement:
+    evidence, _ = judgement
+    if not more:
+        return judgement
+    evidence = replace(evidence, reasons=(*evidence.reasons, *more))
+    belongs = any(reason.rule == "campaign.member" for reason in more)
+    return evidence, replace(decide(evidence), campaign=key if belongs else None)
+
+
+def _with_followers(cases: Sequence[Case], found: Sequence[Judgement]) -> list[Judgement]:
+    """Return the judgements; delayed and success reports follow the failed ones of the same message.
+
+    They follow only from unsure, and only where nothing speaks against it.
+    """
+    failed: dict[str, Finding] = {}
+    for case, (evidence, finding) in zip(cases, found, strict=True):
+        message_id = evidence.question.returned.message_id
+        if case.notice.action in (None, Action.FAILED) and message_id and finding.verdict is not Verdict.UNSURE:
+            known = failed.setdefault(id_key(message_id), finding)
+            if _MOST_GENUINE[finding.verdict] < _MOST_GENUINE[known.verdict]:
+                failed[id_key(message_id)] = finding
+    return [_follow(case, judgement, failed) for case, judgement in zip(cases, found, strict=True)]
+
+
+def _follow(case: Case, judgement: Judgement, failed: Mapping[str, Finding]) -> Judgement:
+    evidence, finding = judgement
+    message_id = evidence.question.returned.message_id
+    free = finding.verdict is Verdict.UNSURE and finding.row not in _NEVER_FOLLOWS
+    if case.notice.action in (None, Action.FAILED) or not message_id or not free:
+        return judgement
+    leader = failed.get(id_key(message_id))
+    return (evidence, replace(finding, verdict=leader.verdict, row="follows-the-failed-one")) if leader else judgement
 
 
 def decide(evidence: Evidence) -> Finding:
@@ -226,16 +287,31 @@ def decide(evidence: Evidence) -> Finding:
         leaning=row.leaning if verdict is Verdict.UNSURE else None,
         flags=tuple(_flags(evidence, verdict)),
         nearest_sent=evidence.question.match.sent,
+        trusted_hop=_trusted_hop(evidence.question),
     )
+
+
+def _trusted_hop(question: Question) -> str | None:
+    hop = question.path.hop
+    if hop is None:
+        return None
+    return hop.name or (str(hop.address) if hop.address else hop.helo)
 
 
 def _flags(evidence: Evidence, verdict: Verdict) -> list[str]:
     in_sent = evidence.has("sent.message_id", "sent.recipient_subject_date")
     raised = {
-        "id_reused": evidence.has("sent.id_reused"),
+        "id_reused": evidence.has("sent.id_reused", "sent.id_replayed"),
         "sent_gap": verdict is Verdict.GENUINE and not in_sent and evidence.label is None,
         "not_owners_address": any(r.rule == "sender.not_the_owner" for r in evidence.reasons),
         "self_backscatter": evidence.question.path.at_own_server and evidence.has_hard("origin.foreign"),
+        "forwarded": verdict is Verdict.GENUINE and _passed_on_for_another(evidence),
         "too_hostile": evidence.question.notice.too_hostile is not None,
     }
     return [flag for flag, is_raised in raised.items() if is_raised]
+
+
+def _passed_on_for_another(evidence: Evidence) -> bool:
+    """Return whether the owner's server passed on what somebody else wrote: a forwarding rule with a dead target."""
+    strangers = any(r.rule == "sender.not_the_owner" for r in evidence.reasons)
+    return strangers and evidence.has_hard("origin.own_host")

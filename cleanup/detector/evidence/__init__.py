@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from cleanup.detector.evidence.authentication import authentication
 from cleanup.detector.evidence.identity import identity
 from cleanup.detector.evidence.question import Question
 from cleanup.detector.evidence.sent_match import sent_match
 from cleanup.detector.evidence.transport import transport
+from cleanup.detector.evidence.upstream import upstream
 from cleanup.model import Family, Reason
 
 Rules = Callable[[Question], Iterator[Reason]]
@@ -16,7 +18,9 @@ Rules = Callable[[Question], Iterator[Reason]]
 FAMILIES: tuple[tuple[Family, Rules], ...] = (
     (Family.LEDGER, sent_match),
     (Family.TRANSPORT, transport),
+    (Family.AUTHENTICATION, authentication),
     (Family.IDENTITY, identity),
+    (Family.UPSTREAM, upstream),
 )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cleanup.detector.evidence.matching import Agreement, Bond
 from cleanup.detector.evidence.question import Question, points
+from cleanup.detector.evidence.replay import could_be_a_replay
 from cleanup.detector.message_ids import id_shape
 from cleanup.model import Extent, Family, Reason, SentMessage, Strength, Verdict
 
@@ -25,8 +26,15 @@ def sent_match(question: Question) -> Iterator[Reason]:
 
 def _by_id(question: Question) -> Reason:
     sent, agreement = question.match.sent, question.match.agreement
+    if agreement and not agreement.recipient and _is_replayed(question):
+        says = f"The message is in {_where(sent)}, but a stranger sent it again to somebody else: a replay?"
+        return points("sent.id_replayed", LEDGER, Verdict.UNSURE, Strength.HARD, says)
     says = f"The id of the returned message is in {_where(sent)}, and {_agreed(agreement)}."
     return points("sent.message_id", LEDGER, Verdict.GENUINE, Strength.HARD, says)
+
+
+def _is_replayed(question: Question) -> bool:
+    return Family.TRANSPORT not in question.known.policy.switched_off and could_be_a_replay(question)
 
 
 def _by_content(question: Question) -> Reason:

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from cleanup.detector.evidence.question import Question, points
 from cleanup.detector.networks import organisation
 from cleanup.detector.path import handing_over, own_lines
-from cleanup.detector.received import Hop
+from cleanup.detector.received import Hop, read_received
 from cleanup.model import Family, Reason, Strength, Verdict
 
 TRANSPORT = Family.TRANSPORT
+MOST_OWN_LINES = 5
 
 
 def transport(question: Question) -> Iterator[Reason]:
@@ -53,12 +54,30 @@ def _own(question: Question, hop: Hop) -> Reason:
     if not _handed_over_by_its_reporter(question, hop):
         says = f"{_named(hop)} is an own host, but another organisation handed the notice over than wrote that line."
         return points("origin.own_unproved", TRANSPORT, Verdict.GENUINE, Strength.SUPPORTING, says)
-    if question.path.at_own_server:
-        says = f"One own host handed it to another without a login: {_named(hop)}."
+    if question.path.at_own_server or _relayed_from_outside(question):
+        says = f"{_named(hop)} is an own host, which itself took the message from outside without a login."
         return points("origin.own_relay", TRANSPORT, Verdict.UNSURE, Strength.HARD, says)
     return points(
         "origin.own_host", TRANSPORT, Verdict.GENUINE, Strength.HARD, f"It left by the own host {_named(hop)}."
     )
+
+
+def _relayed_from_outside(question: Question) -> bool:
+    """Return whether mail in the owner's name reached the outbound host through the owner's incoming one.
+
+    Mail to an alias that the owner's server forwards goes that way, forged mail too. A hand-over from outside to the
+    outbound host itself is a submission, though its line may not say that somebody logged in.
+    """
+    owner = question.known.owner
+    if not owner.is_own_address(question.returned.from_address):
+        return False
+    for line in question.path.below[:MOST_OWN_LINES]:
+        hop = read_received(line)
+        if not owner.is_own_host(hop.by) or hop.authenticated:
+            return False
+        if not hop.handed_over_inside and not owner.has_own_address(hop):
+            return not owner.configured.has_name(hop.by)
+    return False
 
 
 def _outside(question: Question, hop: Hop) -> Iterator[Reason]:

@@ -1,0 +1,110 @@
+"""The campaign family: notices that answer the same forged mass mail, and storms of them. Supporting only.
+
+A cluster says something about a member only where it is tight: twenty or more within a day, nine of ten disproved on
+their own, and not one of them with a hint of being genuine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import median
+
+from cleanup.detector.subjects import subject_key
+from cleanup.model import Family, Finding, Notice, Reason, Strength, Verdict
+
+CAMPAIGN = Family.CAMPAIGN
+MIN_MEMBERS = 20
+WITHIN = timedelta(hours=24)
+MIN_DISPROVED = 0.9
+BURST = 20  # notices in an hour
+BURST_TO_USUAL = 5  # times the usual number of an hour with notices
+_VETOES = ("sent.id_", "origin.own", "origin.shared")
+_NUMBERS = re.compile(r"\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A judged notice, as clustering sees it."""
+
+    key: str | None  # what was forged: subject template or body; None where nothing came back
+    arrived: datetime | None
+    verdict: Verdict
+    spared: bool  # genuine, or a hint or veto speaks for it
+
+
+def campaign_key(notice: Notice) -> str | None:
+    """Return what a mass mail has in common: the subject without its numbers, else the digest of its text."""
+    returned = notice.returned[0]
+    template = _NUMBERS.sub("#", subject_key(returned.subject or ""))
+    if len(template) >= 8:
+        return template
+    return returned.body_digest
+
+
+def member_of(notice: Notice, finding: Finding, arrived: datetime | None) -> Member:
+    """Return a judged notice as a member of whatever cluster it may be in."""
+    counting = [r for r in finding.reasons if r.strength is not Strength.NOTE]
+    spared = any(r.points_to is Verdict.GENUINE or r.rule.startswith(_VETOES) for r in counting)
+    return Member(campaign_key(notice), arrived, finding.verdict, spared)
+
+
+def campaign_reasons(members: Sequence[Member]) -> list[tuple[Reason, ...]]:
+    """Return for each member, in their order, what its cluster and the hour say."""
+    clusters = _tight_clusters(members)
+    hours = storm_hours(member.arrived for member in members)
+    quiet = _disproved_share([m for m in members if _hour(m.arrived) in hours]) < MIN_DISPROVED
+    return [(*_of_cluster(m, clusters), *_of_storm(m, set() if quiet else hours)) for m in members]
+
+
+def storm_hours(arrivals: Iterable[datetime | None]) -> set[datetime]:
+    """Return the hours in which notices came in a burst: twenty or more, and five times what is usual."""
+    counts = Counter(hour for arrived in arrivals if (hour := _hour(arrived)) is not None)
+    quieter = [n for n in counts.values() if n < BURST]
+    usual = median(quieter) if quieter else 1
+    return {hour for hour, n in counts.items() if n >= max(BURST, BURST_TO_USUAL * usual)}
+
+
+def _tight_clusters(members: Sequence[Member]) -> dict[str, int]:
+    """Return the size of each cluster that says something."""
+    by_key: dict[str, list[Member]] = defaultdict(list)
+    for member in members:
+        if member.key is not None:
+            by_key[member.key].append(member)
+    return {key: len(group) for key, group in by_key.items() if _is_tight(group)}
+
+
+def _is_tight(group: Sequence[Member]) -> bool:
+    if len(group) < MIN_MEMBERS or any(member.spared for member in group):
+        return False
+    times = sorted(m.arrived for m in group if m.arrived is not None)
+    dense = any(later - earlier <= WITHIN for earlier, later in zip(times, times[MIN_MEMBERS - 1 :], strict=False))
+    return dense and _disproved_share(group) >= MIN_DISPROVED
+
+
+def _disproved_share(group: Sequence[Member]) -> float:
+    """Return the share of those disproved among those that are decided either way."""
+    disproved = sum(member.verdict is Verdict.BACKSCATTER for member in group)
+    undecided_alone = sum(member.verdict is Verdict.UNSURE and member.key is not None for member in group)
+    return disproved / max(disproved + undecided_alone, 1)
+
+
+def _of_cluster(member: Member, clusters: dict[str, int]) -> tuple[Reason, ...]:
+    if member.key is None or member.key not in clusters:
+        return ()
+    says = f"It answers a mass mail that {clusters[member.key]} notices answer, nine of ten of them disproved."
+    return (Reason("campaign.member", CAMPAIGN, Verdict.BACKSCATTER, Strength.SUPPORTING, says),)
+
+
+def _of_storm(member: Member, hours: set[datetime]) -> tuple[Reason, ...]:
+    if member.spared or _hour(member.arrived) not in hours:
+        return ()
+    says = "It came in a storm of notices that answer forged mail."
+    return (Reason("storm", CAMPAIGN, Verdict.BACKSCATTER, Strength.SUPPORTING, says),)
+
+
+def _hour(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(minute=0, second=0, microsecond=0)
