@@ -22,14 +22,17 @@ _NEVER_CHANGES = (
 )  # fmt: skip
 
 
-def write_intents(connection: Connection, run_id: int, intents: Sequence[MoveIntent], now: datetime) -> list[int]:
-    """Write the moves that are about to be made; return their ids, in order."""
-    ids = []
+def write_intents(
+    connection: Connection, run_id: int, intents: Sequence[MoveIntent], now: datetime
+) -> list[MoveRecord]:
+    """Write the moves that are about to be made; return their lines, in order."""
+    lines = []
     for intent in intents:
         row = _row(run_id, intent) | {"state": MoveState.INTENDED.value, "intended_us": us(now)}
         row["seal"] = seal(row)
-        ids.append(insert_one(connection, moves, row))
-    return ids
+        number = insert_one(connection, moves, row)
+        lines.append(MoveRecord(number, run_id, intent, MoveState.INTENDED, None, None, now, None))
+    return lines
 
 
 def advance(
@@ -77,6 +80,17 @@ def read_moves(
     if undoing is not None:
         query = query.where(moves.c.undoes.is_not(None) if undoing else moves.c.undoes.is_(None))
     return [_record(row) for row in connection.execute(query).mappings()]
+
+
+def read_filed_uids(connection: Connection, mailbox: str, folder: str, uidvalidity: int, first: int) -> frozenset[int]:
+    """Return the UIDs from `first` on in a folder that moves put there."""
+    query = (
+        select(moves.c.target_uid)
+        .join(runs, runs.c.run_id == moves.c.run_id)
+        .where(runs.c.mailbox == mailbox, moves.c.state == MoveState.MOVED.value, moves.c.target == folder)
+        .where(moves.c.target_uidvalidity == uidvalidity, moves.c.target_uid >= first)
+    )
+    return frozenset(connection.execute(query).scalars())
 
 
 def seal(row: Any) -> str:

@@ -103,8 +103,8 @@ class Ledger:
 
     # --- the journal -------------------------------------------------------------------------------------------
 
-    def intend(self, run_id: int, intents: Sequence[MoveIntent]) -> list[int]:
-        """Write the moves that are about to be made, all or none; return their ids in order."""
+    def intend(self, run_id: int, intents: Sequence[MoveIntent]) -> list[MoveRecord]:
+        """Write the moves that are about to be made, all or none; return their lines in order."""
         with self._writing() as connection:
             return moves.write_intents(connection, run_id, intents, self._clock())
 
@@ -126,6 +126,11 @@ class Ledger:
         """Return the moves of a run or a mailbox in the order they were intended."""
         with self._reading() as connection:
             return moves.read_moves(connection, run_id=run_id, mailbox=mailbox, states=states, undoing=undoing)
+
+    def filed_uids(self, mailbox: str, folder: str, uidvalidity: int, *, first: int = 1) -> frozenset[int]:
+        """Return the UIDs from `first` on in a folder that moves put there and that, as far as known, are there."""
+        with self._reading() as connection:
+            return moves.read_filed_uids(connection, mailbox, folder, uidvalidity, first)
 
     def open_moves(self, mailbox: str) -> list[MoveRecord]:
         """Return the moves of which nobody knows yet what became of them."""

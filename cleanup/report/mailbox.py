@@ -46,12 +46,17 @@ class FilingMailbox(Protocol):
     """One mailbox on a server.
 
     Every method raises ConnectionLost or ServerMisbehaved where nobody can know what happened (the connection is dead
-    then), CommandUnknown for BAD (nothing happened), another CommandRefused, FolderNotFound or PermissionMissing for NO.
+    then); CommandRefused, FolderNotFound or PermissionMissing for NO.
     """
 
     @property
-    def capabilities(self) -> frozenset[str]:
-        """What the server offers, in upper case."""
+    def can_move(self) -> bool:
+        """Whether MOVE may be tried."""
+        ...
+
+    @property
+    def can_uid_expunge(self) -> bool:
+        """Whether the server can expunge named messages only (UIDPLUS)."""
         ...
 
     def status(self, folder: str) -> FolderState:
@@ -66,28 +71,35 @@ class FilingMailbox(Protocol):
         """Open a folder for reading, anew even where it is open already, and return its state."""
         ...
 
-    def uids(self, folder: str, *, first: int = 1) -> Sequence[int]:
-        """Return the UIDs from `first` on, in order, of the folder that is open."""
+    def uids(self, folder: str, *, after_uid: int = 0) -> Sequence[int]:
+        """Return the UIDs above `after_uid`, ascending."""
+        ...
+
+    def still_there(self, folder: str, uids: Sequence[int]) -> Sequence[int]:
+        """Return which of these UIDs are in the folder, ascending."""
         ...
 
     def fingerprints(self, folder: str, uids: Sequence[int]) -> Mapping[int, Seen]:
-        """Return what these UIDs of the open folder are now; UIDs that are not there are left out."""
+        """Return what these messages look like now, by UID; what has vanished is left out."""
         ...
 
     def move(self, uids: Sequence[int], target: str) -> MoveAnswer:
-        """Send UID MOVE for messages of the open folder (RFC 6851)."""
+        """Send UID MOVE for messages of the selected folder (RFC 6851).
+
+        Raises MoveNotSupported where the server answers BAD: then nothing was moved.
+        """
         ...
 
     def copy(self, uids: Sequence[int], target: str) -> MoveAnswer:
-        """Send UID COPY for messages of the open folder."""
+        """Send UID COPY for messages of the selected folder."""
         ...
 
     def mark_deleted(self, uids: Sequence[int]) -> None:
-        r"""Send UID STORE +FLAGS.SILENT (\Deleted) for messages of the open folder."""
+        r"""Send UID STORE +FLAGS.SILENT (\Deleted) for messages of the selected folder."""
         ...
 
     def uid_expunge(self, uids: Sequence[int]) -> None:
-        """Send UID EXPUNGE for exactly these messages of the open folder (RFC 4315)."""
+        """Send UID EXPUNGE for exactly these messages of the selected folder (RFC 4315)."""
         ...
 
     def create_folder(self, folder: str) -> None:

@@ -113,10 +113,12 @@ def test_an_intended_move_stays_open_until_it_is_known_what_became_of_it(ledger:
     first, second = ledger.intend(run, [an_intent(7), an_intent(8)])
     assert [m.intent for m in ledger.open_moves(MAILBOX)] == [an_intent(7), an_intent(8)]
 
-    ledger.advance([(first, MoveState.MOVED, 41, None), (second, MoveState.UNCLEAR, None, "both places")])
+    ledger.advance(
+        [(first.move_id, MoveState.MOVED, 41, None), (second.move_id, MoveState.UNCLEAR, None, "both places")]
+    )
 
     assert [(m.move_id, m.state, m.note) for m in ledger.open_moves(MAILBOX)] == [
-        (second, MoveState.UNCLEAR, "both places")
+        (second.move_id, MoveState.UNCLEAR, "both places")
     ]
     moved = ledger.moves(run_id=run, states=[MoveState.MOVED])
     assert [(m.target_uid, m.finished) for m in moved] == [(41, NOON)]
@@ -126,13 +128,13 @@ def test_an_intended_move_stays_open_until_it_is_known_what_became_of_it(ledger:
 def test_a_move_that_is_taken_back_no_longer_stands(ledger: Ledger) -> None:
     run = ledger.start_run(MAILBOX, "run")
     (filed,) = ledger.intend(run, [an_intent()])
-    ledger.advance([(filed, MoveState.MOVED, 41, None)])
+    ledger.advance([(filed.move_id, MoveState.MOVED, 41, None)])
     last = ledger.last_filing(MAILBOX)
     assert last is not None
     assert (last.run_id, last.filed) == (run, 1)
 
-    (back,) = ledger.intend(ledger.start_run(MAILBOX, "undo"), [an_intent(41, undoes=filed)])
-    ledger.advance([(back, MoveState.MOVED, 90, None)])
+    (back,) = ledger.intend(ledger.start_run(MAILBOX, "undo"), [an_intent(41, undoes=filed.move_id)])
+    ledger.advance([(back.move_id, MoveState.MOVED, 90, None)])
 
     assert [m.state for m in ledger.moves(run_id=run)] == [MoveState.UNDONE]
     assert ledger.last_filing(MAILBOX) is None

@@ -1,0 +1,182 @@
+"""What is to be filed, decided without a server; and the filing itself, told by value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from cleanup.errors import CleanupError, SafetyStop
+from cleanup.model import (
+    FilingPlan,
+    Finding,
+    Judged,
+    Kind,
+    MessageRef,
+    NotFiled,
+    PlannedMove,
+    Policy,
+    Strength,
+    Verdict,
+)
+from cleanup.report.journal import Journal
+from cleanup.report.link import Link
+from cleanup.report.mailbox import FilingMailbox
+from cleanup.report.mover import BATCH, Carried, Way, Wish, carry
+
+OTHER_NOTICES = (Kind.AUTO_REPLY, Kind.CHALLENGE, Kind.VIRUS_NOTICE, Kind.MDN)
+
+# --- the plan ------------------------------------------------------------------------------------------------------
+
+
+def plan_filing(
+    judged: Sequence[Judged],
+    *,
+    source: str,
+    target: str,
+    uidvalidity: int,
+    inbox_size: int,
+    policy: Policy,
+    refusals: Sequence[str] = (),
+) -> FilingPlan:
+    """Return what is to be moved, what stays and why, and what forbids moving anything. Pure.
+
+    `inbox_size` counts all messages of the source folder. A plan with refusals is never carried out.
+    """
+    reasons = [(one, why_not_filed(one, policy)) for one in judged]
+    moves = tuple(PlannedMove(one.ref, one.fingerprint, one.flags) for one, why in reasons if why is None)
+    kept = tuple(NotFiled(one.ref, why) for one, why in reasons if why is not None)
+    own = _limits(len(moves), inbox_size, policy) if source != target else [f"{source} is the target, too."]
+    return FilingPlan(source, target, uidvalidity, moves, kept, (*refusals, *own))
+
+
+def why_not_filed(one: Judged, policy: Policy) -> str | None:
+    """Return why a notice stays where it is; None for one that is to be filed."""
+    kind, finding = one.notice.kind, one.finding
+    if finding.verdict is Verdict.GENUINE:
+        return "It answers mail of yours."
+    if finding.verdict is Verdict.UNSURE and not (policy.file_leaning and finding.leaning is Verdict.BACKSCATTER):
+        return _unsure(finding)
+    if kind in OTHER_NOTICES and not policy.file_other_notices:
+        return f"Only bounces are filed; this is {_KIND_WORDS[kind]}."
+    if kind not in (Kind.NDR, *OTHER_NOTICES):
+        return "Only automatic notices are filed."
+    if any(flag.lower() == "\\deleted" for flag in one.flags):
+        return "You marked it as deleted."
+    return None
+
+
+_KIND_WORDS = {
+    Kind.AUTO_REPLY: "an automatic reply",
+    Kind.CHALLENGE: "a challenge",
+    Kind.VIRUS_NOTICE: "a virus notice",
+    Kind.MDN: "a read receipt",
+}
+
+
+def _unsure(finding: Finding) -> str:
+    vetoes = [r.says for r in finding.reasons if r.points_to is Verdict.UNSURE and r.strength is not Strength.NOTE]
+    return vetoes[0] if vetoes else f"Unsure: {finding.row.replace('_', ' ').replace('-', ' ')}."
+
+
+def _limits(count: int, inbox_size: int, policy: Policy) -> list[str]:
+    refusals = []
+    if count > policy.max_moves:
+        refusals.append(
+            f"{count:,} messages would be moved, and the limit is {policy.max_moves:,} (--max-moves raises it)."
+        )
+    if count > policy.max_share_floor and count > policy.max_share * inbox_size:
+        share = count / max(inbox_size, 1)
+        refusals.append(
+            f"{share:.0%} of the folder would be moved ({count:,} of {inbox_size:,}), and the limit is "
+            f"{policy.max_share:.0%} (--max-share raises it)."
+        )
+    return refusals
+
+
+# --- the filing ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FilingOutcome:
+    """What became of the planned moves; each is in exactly one of the four. `stopped`: why not all were tried."""
+
+    target: str
+    moved: tuple[MessageRef, ...] = ()
+    gone: tuple[NotFiled, ...] = ()  # the owner moved or deleted them meanwhile
+    not_moved: tuple[NotFiled, ...] = ()
+    unclear: tuple[NotFiled, ...] = ()  # the next run looks again
+    stopped: CleanupError | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that could be moved was."""
+        return not self.not_moved and not self.unclear and self.stopped is None
+
+    def in_words(self) -> list[str]:
+        """Return the outcome, a sentence a line."""
+        lines = [f"{len(self.moved):,} moved to {self.target}."] if self.moved else []
+        lines += _counted(self.gone, "were moved or deleted by somebody else meanwhile")
+        lines += _counted(self.not_moved, "were not moved")
+        lines += _counted(self.unclear, "are to be looked at again by the next run")
+        return [*lines, f"Stopped: {self.stopped}"] if self.stopped else lines
+
+
+def file_all(
+    plan: FilingPlan,
+    mailbox: FilingMailbox,
+    journal: Journal,
+    *,
+    reopen: Callable[[], FilingMailbox] | None = None,
+    batch_size: int = BATCH,
+) -> FilingOutcome:
+    """Carry out a plan and return what became of each move. Raises nothing that is a CleanupError.
+
+    The caller holds the mailbox's lock and has recovered earlier runs (recovery.recover). `reopen` makes a new
+    connection after one broke; without it the first break is the end.
+    """
+    if plan.refusals:
+        return _none_tried(plan, SafetyStop("Nothing was moved", why=" ".join(plan.refusals)))
+    try:
+        busy = {(r.intent.source, r.intent.source_uidvalidity, r.intent.uid) for r in journal.open_moves()}
+    except CleanupError as error:
+        return _none_tried(plan, error)
+    free = [m for m in plan.moves if (m.ref.folder, m.ref.uidvalidity, m.ref.uid) not in busy]
+    carried = carry(
+        Way(plan.source, plan.uidvalidity, plan.target),
+        [Wish(m.ref.uid, m.fingerprint) for m in free],
+        Link(mailbox, reopen),
+        journal,
+        batch_size=batch_size,
+    )
+    return _outcome(plan, carried)
+
+
+def _none_tried(plan: FilingPlan, why: CleanupError) -> FilingOutcome:
+    kept = tuple(NotFiled(move.ref, str(why)) for move in plan.moves)
+    return FilingOutcome(plan.target, not_moved=kept, stopped=why)
+
+
+def _outcome(plan: FilingPlan, carried: Carried) -> FilingOutcome:
+    by_uid = {move.ref.uid: move.ref for move in plan.moves}
+    told = {*carried.moved, *carried.gone, *carried.kept, *carried.unclear}
+    busy = {uid: "an earlier move of it is not settled yet" for uid in by_uid if uid not in told}
+    return FilingOutcome(
+        target=plan.target,
+        moved=tuple(by_uid[uid] for uid in carried.moved),
+        gone=_not_filed(by_uid, carried.gone),
+        not_moved=_not_filed(by_uid, carried.kept),
+        unclear=_not_filed(by_uid, carried.unclear | busy),
+        stopped=carried.stopped,
+    )
+
+
+def _not_filed(by_uid: dict[int, MessageRef], reasons: dict[int, str]) -> tuple[NotFiled, ...]:
+    return tuple(NotFiled(by_uid[uid], reason) for uid, reason in reasons.items())
+
+
+def _counted(kept: Sequence[NotFiled], what: str) -> list[str]:
+    if not kept:
+        return []
+    reasons = dict.fromkeys(one.reason for one in kept)
+    because = "; ".join(list(reasons)[:3]) + ("; ..." if len(reasons) > 3 else "")
+    return [f"{len(kept):,} {what} ({because})."]

@@ -1,0 +1,281 @@
+"""Moves messages between two folders, a batch at a time: check, write down, move, look, write down.
+
+The first batch is a single message: a server that loses mail or lies is found out with one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cleanup.errors import (
+    CleanupError,
+    FolderNotFound,
+    MoveNotSupported,
+    PermissionMissing,
+    ServerMisbehaved,
+    UidValidityChanged,
+)
+from cleanup.ledger import MoveIntent, MoveRecord, MoveState
+from cleanup.model import Fingerprint
+from cleanup.report.journal import Journal, Settled
+from cleanup.report.link import Link
+from cleanup.report.looking import BROKEN, settle
+from cleanup.report.mailbox import FilingMailbox, Seen
+
+BATCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One message that is to be moved. `undoes` is the journal line that this takes back."""
+
+    uid: int
+    fingerprint: Fingerprint
+    undoes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """From where to where. `uidvalidity` is the source's, under which the wishes' UIDs were read."""
+
+    source: str
+    uidvalidity: int
+    target: str
+
+
+@dataclass(slots=True)
+class Carried:
+    """What became of the wishes, by source UID: every wish is in exactly one of the four.
+
+    `moved` with the UID at the target; `gone`, `kept` and `unclear` with the reason. `stopped` is why not all of them
+    were tried.
+    """
+
+    moved: dict[int, int | None] = field(default_factory=dict)
+    gone: dict[int, str] = field(default_factory=dict)
+    kept: dict[int, str] = field(default_factory=dict)
+    unclear: dict[int, str] = field(default_factory=dict)
+    stopped: CleanupError | None = None
+
+
+def carry(way: Way, wishes: Sequence[Wish], link: Link, journal: Journal, *, batch_size: int = BATCH) -> Carried:
+    """Move the wished messages; return what became of each. Raises nothing that is a CleanupError."""
+    carried = Carried()
+    waiting = list(wishes)
+    size = 1
+    while waiting and carried.stopped is None:
+        batch, waiting = waiting[:size], waiting[size:]
+        try:
+            arrived = _carry_batch(way, batch, link, journal, carried)
+        except CleanupError as error:
+            carried.stopped = error
+            _note(carried.kept, _unknown(batch, carried), f"not tried: {error}")
+            break
+        size = batch_size if arrived else 1
+    reason = f"not tried: {carried.stopped}" if carried.stopped else "not tried"
+    _note(carried.kept, waiting, reason)
+    return carried
+
+
+def _carry_batch(way: Way, batch: Sequence[Wish], link: Link, journal: Journal, carried: Carried) -> bool:
+    """Move one batch and note what became of it; return whether anything arrived."""
+    here, target = _prepare(way, batch, link, carried)
+    if not here:
+        return False
+    records = journal.intend([_intent(way, wish, here[wish.uid], target) for wish in batch if wish.uid in here])
+    try:
+        settled = _try_by_move(records, way, link, journal, carried)
+        if settled is None:
+            settled = _try_by_copy(records, way, link, journal, carried)
+    except CleanupError as error:  # written down as intended, and so found by the next run
+        carried.stopped = error
+        carried.unclear.update({r.intent.uid: f"nobody could look where it is: {error}" for r in records})
+        return False
+    for one in settled:
+        _tell(one, carried)
+    return any(one.state is MoveState.MOVED for one in settled)
+
+
+# --- before --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    uidvalidity: int
+    uidnext: int
+
+
+def _prepare(way: Way, batch: Sequence[Wish], link: Link, carried: Carried) -> tuple[dict[int, Seen], _Target]:
+    """Return what of the batch is there and as it was judged, and where the target's numbering stands.
+
+    Leaves the source open for writing. Nothing is changed but for making the target, so it is repeated on a new
+    connection where the old one breaks.
+    """
+    while True:
+        try:
+            mailbox = link.mailbox
+            _check_able(mailbox)
+            target = _target(mailbox, way.target)
+            _open_source(mailbox, way)
+            seen = mailbox.fingerprints(way.source, [wish.uid for wish in batch])
+            return _as_judged(batch, seen, way, carried), target
+        except BROKEN as error:
+            link.renew(error)
+
+
+def _check_able(mailbox: FilingMailbox) -> None:
+    if not mailbox.can_move and not mailbox.can_uid_expunge:
+        raise MoveNotSupported(
+            "The server can neither move messages nor expunge them by name (no MOVE, no UIDPLUS)",
+            hint="Nothing can be moved safely on it; the verdicts can still be read",
+        )
+
+
+def _target(mailbox: FilingMailbox, folder: str) -> _Target:
+    try:
+        state = mailbox.status(folder)
+    except FolderNotFound:
+        mailbox.create_folder(folder)
+        state = mailbox.status(folder)
+    return _Target(state.uidvalidity, state.uidnext)
+
+
+def _open_source(mailbox: FilingMailbox, way: Way) -> None:
+    state = mailbox.select(way.source)
+    if state.uidvalidity != way.uidvalidity:
+        raise UidValidityChanged(
+            f"{way.source} was renumbered since it was read", hint="Run again: everything will be read anew"
+        )
+    if not state.read_write:
+        raise PermissionMissing(f"{way.source} is read-only for this login", hint="Ask for the right to move messages")
+
+
+def _as_judged(batch: Sequence[Wish], seen: Mapping[int, Seen], way: Way, carried: Carried) -> dict[int, Seen]:
+    fit: dict[int, Seen] = {}
+    for wish in batch:
+        now = seen.get(wish.uid)
+        if now is None:
+            carried.gone[wish.uid] = f"it is no longer in {way.source}"
+        elif now.fingerprint != wish.fingerprint:
+            carried.kept[wish.uid] = "its number now names another message"
+        elif any(flag.lower() == "\\deleted" for flag in now.flags):
+            carried.kept[wish.uid] = "it is marked as deleted"
+        else:
+            fit[wish.uid] = now
+    return fit
+
+
+def _intent(way: Way, wish: Wish, now: Seen, target: _Target) -> MoveIntent:
+    return MoveIntent(
+        source=way.source,
+        source_uidvalidity=way.uidvalidity,
+        uid=wish.uid,
+        target=way.target,
+        target_uidvalidity=target.uidvalidity,
+        target_uidnext=target.uidnext,
+        fingerprint=wish.fingerprint,
+        flags=now.flags,
+        undoes=wish.undoes,
+    )
+
+
+# --- the move ------------------------------------------------------------------------------------------------------
+
+
+def _try_by_move(
+    records: Sequence[MoveRecord], way: Way, link: Link, journal: Journal, carried: Carried
+) -> list[Settled] | None:
+    """MOVE, look, write down. None where the server does not know MOVE, so that nothing happened."""
+    if not link.mailbox.can_move:
+        return None
+    try:
+        told = dict(link.mailbox.move([r.intent.uid for r in records], way.target).pairs)
+    except MoveNotSupported as error:
+        if not link.mailbox.can_uid_expunge:
+            return _after_trouble(records, error, link, journal, carried)
+        return None
+    except CleanupError as error:
+        return _after_trouble(records, error, link, journal, carried)
+    return _after_yes(records, told, link, journal, carried)
+
+
+def _try_by_copy(
+    records: Sequence[MoveRecord], way: Way, link: Link, journal: Journal, carried: Carried
+) -> list[Settled]:
+    """COPY, look; what arrived is then removed from the source by name, and looked at again (looking.settle)."""
+    try:
+        told = dict(link.mailbox.copy([r.intent.uid for r in records], way.target).pairs)
+    except CleanupError as error:
+        return _after_trouble(records, error, link, journal, carried)
+    return _after_yes(records, told, link, journal, carried)
+
+
+def _after_yes(
+    records: Sequence[MoveRecord], told: Mapping[int, int], link: Link, journal: Journal, carried: Carried
+) -> list[Settled]:
+    """Look whether it is true; stop where the server said yes and a message is where it was, or nowhere."""
+    settled = journal.settle(settle(records, link, journal, told))
+    states = {one.state for one in settled}
+    if states & {MoveState.KEPT, MoveState.UNCLEAR}:
+        why = next((s.note for s in settled if s.state is MoveState.UNCLEAR), "messages are still where they were")
+        carried.stopped = ServerMisbehaved("The server said that it moved the messages, which is not so", why=why)
+    elif states == {MoveState.TAKEN} and (len(settled) > 1 or carried.gone):
+        carried.stopped = ServerMisbehaved(
+            "Messages vanished while they were moved",
+            hint="Another program may be moving them, too. Look for them before you run again",
+        )
+    return settled
+
+
+def _after_trouble(
+    records: Sequence[MoveRecord], error: CleanupError, link: Link, journal: Journal, carried: Carried
+) -> list[Settled]:
+    """Look what happened, and never try again: the server may still be at it.
+
+    What has not arrived after a broken connection stays open in the journal, for the next run to look at again.
+    """
+    broken = isinstance(error, BROKEN)
+    if broken:
+        link.renew(error)
+    else:
+        carried.stopped = error
+    settled = settle(records, link, journal)
+    return journal.settle(_left_open(one, error) if broken else one for one in settled)
+
+
+def _left_open(one: Settled, error: CleanupError) -> Settled:
+    if one.state is MoveState.KEPT:
+        return Settled(one.record, MoveState.UNCLEAR, None, f"it is still where it was: {error}")
+    if one.state is MoveState.TAKEN:
+        return Settled(one.record, MoveState.UNCLEAR, None, f"it is in neither folder: {error}")
+    return one
+
+
+# --- after ---------------------------------------------------------------------------------------------------------
+
+
+def _tell(one: Settled, carried: Carried) -> None:
+    uid = one.record.intent.uid
+    if one.state is MoveState.MOVED:
+        carried.moved[uid] = one.target_uid
+    elif one.state is MoveState.TAKEN:
+        carried.gone[uid] = one.note or "it is gone"
+    elif one.state is MoveState.KEPT:
+        carried.kept[uid] = one.note or f"the server did not move it{_because(carried)}"
+    else:
+        carried.unclear[uid] = one.note or "nobody knows where it is"
+
+
+def _because(carried: Carried) -> str:
+    return f": {carried.stopped}" if carried.stopped else ""
+
+
+def _unknown(batch: Sequence[Wish], carried: Carried) -> Iterator[Wish]:
+    known = {*carried.moved, *carried.gone, *carried.kept, *carried.unclear}
+    return (wish for wish in batch if wish.uid not in known)
+
+
+def _note(place: dict[int, str], wishes: Iterator[Wish] | Sequence[Wish], reason: str) -> None:
+    for wish in wishes:
+        place[wish.uid] = reason
