@@ -19,6 +19,7 @@ from cleanup.errors import CannotConnect, UsageError
 
 if TYPE_CHECKING:
     from pymap.backend.dict import Config, DictBackend
+    from pymap.user import UserMetadata
 
 SPECIAL_USE = {"Sent": b"Sent", "Drafts": b"Drafts", "Junk": b"Junk", "Trash": b"Trash"}
 START_TIMEOUT_S = 20.0
@@ -103,12 +104,16 @@ class _Running:
         from proxyprotocol.noop import ProxyProtocolNoop
         from proxyprotocol.reader import ProxyProtocolReader
         from pymap.imap import IMAPServer
+        from pymap.user import Passwords, UserMetadata
 
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
         backend, config = _backend()
         config.apply_context()
-        for user in self.passwords:
-            await _add_user(backend, config, user, self.passwords[user], self.folders)
+        hashed = {
+            password: await Passwords(config).hash_password(password) for password in set(self.passwords.values())
+        }
+        for user, password in self.passwords.items():
+            await _add_user(backend, config, UserMetadata(config, user, password=hashed[password]), self.folders)
         answer = ProxyProtocolReader(ProxyProtocolNoop()).get_callback(IMAPServer(backend.login, config))
         async with AsyncExitStack() as stack:
             await backend.start(stack)
@@ -140,18 +145,16 @@ def _backend() -> tuple[DictBackend, Config]:
     return DictBackend(Login(config), config), config
 
 
-async def _add_user(backend: DictBackend, config: Config, user: str, password: str, folders: Iterable[str]) -> None:
+async def _add_user(backend: DictBackend, config: Config, user: UserMetadata, folders: Iterable[str]) -> None:
     from pymap.backend.dict import Identity
     from pymap.backend.dict.filter import FilterSet
-    from pymap.user import Passwords, UserMetadata
 
-    hashed = await Passwords(config).hash_password(password)
-    await Identity(user, backend.login, None, frozenset()).set(UserMetadata(config, user, password=hashed))
+    await Identity(user.name, backend.login, None, frozenset()).set(user)
     mailboxes = _mailboxes()
     for folder in folders:
         await mailboxes.add_mailbox(folder)
         await mailboxes.set_subscribed(folder, True)
-    config.set_cache[user] = (mailboxes, FilterSet())
+    config.set_cache[user.name] = (mailboxes, FilterSet())
 
 
 def _mailboxes() -> Any:

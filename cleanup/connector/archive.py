@@ -1,4 +1,4 @@
-"""Archived mail: a folder of .eml files, an mbox, a Maildir, or one message. Reads only; what cannot be read says why."""
+"""Archived mail: .eml files, mbox, Maildir. Reads only; what cannot be read says why."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def is_separator(line: bytes) -> bool:
-    """Return whether a line begins a message: "From ", an address and a date. Text that begins with "From " does not."""
+    """Return whether a line begins a message: "From ", an address and a date. Text like that has no date."""
     return line.startswith(b"From ") and _SEPARATOR.fullmatch(line.rstrip(b"\r\n")) is not None
 
 

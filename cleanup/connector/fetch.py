@@ -103,7 +103,7 @@ def _attributes(text: bytes, octets: bytes | None) -> Fetched | None:
         return None
     return Fetched(
         uid=int(uid),
-        flags=None if flags is None else tuple(flags.decode("latin-1").split()),
+        flags=None if flags is None else _kept(flags.split()),
         arrived=None if arrived is None else read_internal_date(arrived),
         size=None if size is None else int(size),
         octets=octets,
@@ -120,11 +120,16 @@ def read_slowly(record: Sequence[Any]) -> Fetched | None:
     octets = next((value for key, value in values.items() if key.upper().startswith(b"BODY[")), None)
     return Fetched(
         uid=uid,
-        flags=None if flags is None else tuple(flag.decode("latin-1") for flag in flags),
+        flags=None if flags is None else _kept(flags),
         arrived=arrived.astimezone(UTC) if isinstance(arrived, datetime) else None,
         size=size if isinstance(size, int) else None,
         octets=octets if isinstance(octets, bytes) else None,
     )
+
+
+def _kept(flags: Iterable[bytes]) -> tuple[str, ...]:
+    r"""Return the flags without \Recent, which belongs to a session and cannot be stored."""
+    return tuple(flag.decode("latin-1") for flag in flags if flag.lower() != b"\\recent")
 
 
 def read_internal_date(text: bytes) -> datetime:

@@ -13,7 +13,7 @@ from cleanup.connector.folders import Folder, quoted, read_list, shown
 from cleanup.connector.move import MoveAnswer
 from cleanup.connector.pull import Seen
 from cleanup.connector.wire import Answer, Wire
-from cleanup.errors import CommandRefused, FolderNotFound, MoveNotSupported, PermissionMissing, ServerMisbehaved
+from cleanup.errors import CommandRefused, CommandUnknown, FolderNotFound, PermissionMissing, ServerMisbehaved
 from cleanup.model import PulledHeaders
 
 __all__ = ["Account", "Folder", "FolderState", "Mailbox", "MoveAnswer", "Seen", "open_mailbox"]
@@ -133,12 +133,12 @@ class Mailbox:
         """Open a folder to change it; `read_write` of the answer says whether the server allows that."""
         return self._open(folder, "SELECT")
 
-    def create_folder(self, name: str) -> None:
+    def create_folder(self, folder: str) -> None:
         """Create a folder and subscribe to it; one that is there already is fine. Raises PermissionMissing."""
         try:
-            move.create(self._wire, name)
+            move.create(self._wire, folder)
         except CommandRefused:  # only two of four servers say [ALREADYEXISTS]; some refuse to subscribe
-            if all(folder.name != name for folder in self.folders()):
+            if all(known.name != folder for known in self.folders()):
                 raise
 
     # --- looking -----------------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ class Mailbox:
         self, folder: str, fields: Sequence[str], *, after_uid: int = 0
     ) -> Iterator[tuple[PulledHeaders, ...]]:
         """Yield the named header fields (and those of the fingerprint) of all messages above `after_uid`, in chunks."""
-        state = self._looking_at(folder)
+        state = self.examine(folder)
         if state.exists:
             uids = pull.uids_after(self._wire, after_uid)
             yield from pull.headers(self._wire, folder, state.uidvalidity, fields, uids)
@@ -169,10 +169,10 @@ class Mailbox:
         self._looking_at(folder)
         return pull.fingerprints(self._wire, uids)
 
-    def uids(self, folder: str, *, after_uid: int = 0) -> list[int]:
-        """Return the UIDs above `after_uid`, ascending."""
+    def uids(self, folder: str, *, first: int = 1) -> list[int]:
+        """Return the UIDs from `first` on, ascending."""
         self._looking_at(folder)
-        return pull.uids_after(self._wire, after_uid)
+        return pull.uids_after(self._wire, first - 1)
 
     def still_there(self, folder: str, uids: Sequence[int]) -> list[int]:
         """Return which of these UIDs are in the folder, ascending."""
@@ -184,16 +184,15 @@ class Mailbox:
     def move(self, uids: Sequence[int], target: str) -> MoveAnswer:
         """MOVE these messages and return what the server says, which proves nothing.
 
-        Raises MoveNotSupported where the server does not know MOVE after all (Exchange 2010): then nothing was moved.
+        Raises MoveNotSupported where the server does not offer MOVE, CommandUnknown where it does not know it after
+        all (Exchange 2010): nothing was moved then, and `can_move` is False from now on.
         """
         self._must_be_writable()
         try:
             return move.move_uids(self._wire, uids, self._written(target))
-        except CommandRefused as error:
-            if error.code != "command-unknown":
-                raise
+        except CommandUnknown:
             self._move_refused = True
-            raise MoveNotSupported("The server offers MOVE and does not know it", why=error.why) from error
+            raise
 
     move_uids = move
 

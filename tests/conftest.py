@@ -1,0 +1,54 @@
+"""Servers for every test that wants one: each is started once, and only when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from cleanup.embedded_server import embedded_server
+from tests.servers.courier import courier
+from tests.servers.cyrus import cyrus
+from tests.servers.dovecot import WITHOUT_MOVE, dovecot
+from tests.servers.running import RunningServer
+
+SERVERS = ("embedded", "dovecot", "dovecot_without_move", "cyrus", "courier")
+REAL = tuple(pytest.param(name, marks=pytest.mark.server) for name in SERVERS[1:])
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Iterator[RunningServer]:
+    users = {f"user{n}": "embedded secret" for n in range(150)}
+    with embedded_server(users) as server:
+        yield RunningServer("embedded", server.port, password="embedded secret")
+
+
+@pytest.fixture(scope="session", name="dovecot")
+def _dovecot() -> Iterator[RunningServer]:
+    with dovecot() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dovecot_without_move() -> Iterator[RunningServer]:
+    with dovecot("dovecot-without-move", capability=WITHOUT_MOVE) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", name="cyrus")
+def _cyrus() -> Iterator[RunningServer]:
+    with cyrus() as server:
+        yield server
+
+
+@pytest.fixture(scope="session", name="courier")
+def _courier() -> Iterator[RunningServer]:
+    with courier() as server:
+        yield server
+
+
+@pytest.fixture(params=("embedded", *REAL))
+def server(request: pytest.FixtureRequest) -> RunningServer:
+    """One of all servers: a test that takes it runs on each."""
+    found: RunningServer = request.getfixturevalue(request.param)
+    return found
