@@ -112,13 +112,14 @@ class FilingOutcome:
         """Whether all that could be moved was."""
         return not self.not_moved and not self.unclear and self.stopped is None
 
-    def in_words(self) -> list[str]:
-        """Return the outcome, a sentence a line."""
+    def in_words(self) -> str:
+        """Return the outcome, a sentence a line; "" where nothing was to be done."""
         lines = [f"{len(self.moved):,} moved to {self.target}."] if self.moved else []
         lines += _counted(self.gone, "were moved or deleted by somebody else meanwhile")
         lines += _counted(self.not_moved, "were not moved")
         lines += _counted(self.unclear, "are to be looked at again by the next run")
-        return [*lines, f"Stopped: {self.stopped}"] if self.stopped else lines
+        lines += [f"Stopped: {self.stopped}"] if self.stopped else []
+        return "\n".join(lines)
 
 
 def file_all(

@@ -1,0 +1,111 @@
+"""One run at a time in a mailbox: the second exits at once and names the first.
+
+The lock is the kernel's (flock), so it ends with the process that holds it, however that ends. The file's text only
+says who that is. It lies in this user's state folder, not beside the ledger: two ledgers are still one mailbox.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import platformdirs
+
+from cleanup.errors import MailboxLocked, UsageError
+
+FOLDER_VARIABLE = "CLEANUP_LOCK_DIR"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds, or held, a mailbox; `since` is ISO 8601, UTC."""
+
+    pid: int
+    host: str
+    since: str
+    command: str
+
+    def in_words(self) -> str:
+        """Return "process 4711 on mail1, since 2026-10-19T02:00:00+00:00, mailbox-cleanup run"."""
+        return f"process {self.pid} on {self.host}, since {self.since}, {self.command}"
+
+
+@contextmanager
+def hold_mailbox(server: str, username: str, command: str, *, folder: Path | None = None) -> Iterator[Holder | None]:
+    """Hold the mailbox; yield who was cut off while holding it before, or None.
+
+    Raises MailboxLocked, with the holder, where another process has it; UsageError where no lock can be made.
+    """
+    path = _lock_file(folder or default_folder(), server, username)
+    handle = _open(path)
+    try:
+        _lock(handle, path, username)
+        before = _read(handle)
+        _write(handle, _me(command))
+        yield before
+        os.ftruncate(handle, 0)  # an orderly end leaves no holder; the file stays, as removing it would be a race
+    finally:
+        os.close(handle)
+
+
+def default_folder() -> Path:
+    """Return where locks lie: `CLEANUP_LOCK_DIR`, else this user's state folder."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    return Path(named) if named else Path(platformdirs.user_state_dir("mailbox-cleanup")) / "locks"
+
+
+def _lock_file(folder: Path, server: str, username: str) -> Path:
+    """Return a name that no user name can lead astray: a digest."""
+    named = "\0".join((server.lower(), username)).encode()
+    return folder / f"{hashlib.sha256(named).hexdigest()[:32]}.lock"
+
+
+def _open(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise UsageError(
+            f"The lock {path} cannot be made", why=error.strerror, hint=f"Set {FOLDER_VARIABLE}"
+        ) from error
+
+
+def _lock(handle: int, path: Path, username: str) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES):
+            hint = f"Name a folder on a local disk in {FOLDER_VARIABLE}"
+            raise UsageError(f"The lock {path} does not work here", why=error.strerror, hint=hint) from error
+        holder = _read(handle)
+        raise MailboxLocked(
+            f"Another run works on the mailbox of {username}",
+            why=holder.in_words() if holder else None,
+            hint="Wait until it has finished",
+        ) from error
+
+
+def _read(handle: int) -> Holder | None:
+    try:
+        told = json.loads(os.pread(handle, 4096, 0))
+        return Holder(int(told["pid"]), str(told["host"]), str(told["since"]), str(told["command"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write(handle: int, holder: Holder) -> None:
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, json.dumps(asdict(holder)).encode(), 0)
+
+
+def _me(command: str) -> Holder:
+    return Holder(os.getpid(), socket.gethostname(), datetime.now(UTC).isoformat(timespec="seconds"), command)

@@ -1,0 +1,140 @@
+"""At the start of every run: what was cut off is settled, and what the owner moved back is noticed."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cleanup.errors import CleanupError, FolderNotFound
+from cleanup.ledger import Ledger, MoveRecord, MoveState
+from cleanup.model import Verdict
+from cleanup.report.journal import Journal, Settled
+from cleanup.report.link import Link
+from cleanup.report.looking import BROKEN, grouped, settle, view
+from cleanup.report.mailbox import FilingMailbox
+from cleanup.report.settling import likeness
+
+YOUNG = timedelta(seconds=60)
+CALM_S = 2.0  # a server may still be at a command whose client died; measured on Dovecot: milliseconds
+_NO_RUN = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What became of moves that an earlier run left open, and which filed messages the owner moved back."""
+
+    settled: tuple[Settled, ...] = ()
+    returned: tuple[MoveRecord, ...] = ()
+    stopped: CleanupError | None = None
+
+    def in_words(self) -> str:
+        """Return what was found, a sentence a line; "" where all was in order."""
+        counts = Counter(one.state for one in self.settled)
+        words = {
+            MoveState.MOVED: "had arrived",
+            MoveState.KEPT: "had not been moved",
+            MoveState.TAKEN: "are in neither folder: somebody moved or deleted them",
+            MoveState.UNCLEAR: "are still unclear",
+        }
+        lines = [f"Of an earlier run that was cut off, {n:,} {words[state]}." for state, n in counts.items()]
+        if self.returned:
+            lines.append(f"{len(self.returned):,} were moved back by hand; they count as genuine from now on.")
+        lines += [f"Earlier moves could not be looked at: {self.stopped}"] if self.stopped else []
+        return "\n".join(lines)
+
+
+def recover(
+    ledger: Ledger,
+    name: str,
+    mailbox: FilingMailbox,
+    *,
+    reopen: Callable[[], FilingMailbox] | None = None,
+    pause: Callable[[float], None] = time.sleep,
+) -> Recovered:
+    """Settle what earlier runs in the mailbox `name` left open, then notice what the owner moved back.
+
+    Sends nothing where the ledger holds no open and no standing move; changes the mailbox only to finish a message that
+    is in both folders. Raises nothing that is a CleanupError: with `stopped` set, nothing more must be moved.
+    """
+    journal, link = Journal(ledger, _NO_RUN, name), Link(mailbox, reopen)
+    settled: list[Settled] = []
+    try:
+        settled += settle_open(journal, link, pause=pause)
+        return Recovered(tuple(settled), notice_returned(journal, link))
+    except CleanupError as error:
+        return Recovered(tuple(settled), stopped=error)
+
+
+def settle_open(journal: Journal, link: Link, *, pause: Callable[[float], None] = time.sleep) -> list[Settled]:
+    """Look where the messages of open moves are, finish what was only copied, and write it down."""
+    waiting = journal.open_moves()
+    if any(datetime.now(UTC) - record.intended < YOUNG for record in waiting):
+        pause(CALM_S)
+    settled: list[Settled] = []
+    for group in grouped(waiting):
+        settled += journal.settle(settle(group, link, journal))
+    return settled
+
+
+# --- what the owner moved back -------------------------------------------------------------------------------------
+
+
+def notice_returned(journal: Journal, link: Link) -> tuple[MoveRecord, ...]:
+    """Return the filed messages that the owner moved back, and label them genuine; others that are gone are noted.
+
+    A target that was renumbered, renamed or deleted says nothing of single messages: then nothing is concluded.
+    """
+    standing = journal.ledger.moves(mailbox=journal.mailbox, states=[MoveState.MOVED], undoing=False)
+    returned: list[MoveRecord] = []
+    for group in grouped(standing):
+        while True:
+            try:
+                missing = _missing(group, link.mailbox)
+                back = _back_at_source(missing, link.mailbox)
+                break
+            except BROKEN as error:
+                link.renew(error)
+        _write(journal, missing, back)
+        returned += [record for record in missing if record.move_id in back]
+    return tuple(returned)
+
+
+def _missing(group: Sequence[MoveRecord], mailbox: FilingMailbox) -> list[MoveRecord]:
+    first = group[0].intent
+    try:
+        state = mailbox.examine(first.target)
+    except FolderNotFound:
+        return []
+    if state.uidvalidity != first.target_uidvalidity:
+        return []
+    there = set(mailbox.still_there(first.target, [r.target_uid for r in group if r.target_uid is not None]))
+    return [record for record in group if record.target_uid not in there]
+
+
+def _back_at_source(missing: Sequence[MoveRecord], mailbox: FilingMailbox) -> set[int]:
+    """Return which of the moves' messages are at the source again; they have new UIDs there, above the old ones."""
+    if not missing:
+        return set()
+    first = missing[0].intent
+    source = view(mailbox, first.source, first=min(r.intent.uid for r in missing) + 1)
+    if source.uidvalidity != first.source_uidvalidity:
+        source = view(mailbox, first.source)
+    here = Counter(likeness(fingerprint) for fingerprint in source.seen.values())
+    back = set()
+    for record in missing:
+        if here[likeness(record.intent.fingerprint)] > 0:
+            here[likeness(record.intent.fingerprint)] -= 1
+            back.add(record.move_id)
+    return back
+
+
+def _write(journal: Journal, missing: Sequence[MoveRecord], back: set[int]) -> None:
+    """The labels come first: should the second step fail, the messages are noticed once more, and never filed again."""
+    for record in missing:
+        if record.move_id in back:
+            journal.label(record, Verdict.GENUINE, said_by="moved-back")
+    states = {True: MoveState.RETURNED, False: MoveState.LOST_SIGHT}
+    journal.settle(Settled(record, states[record.move_id in back]) for record in missing)
