@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cleanup.errors import CleanupError, SafetyStop
+from cleanup.ledger import MoveRecord
 from cleanup.model import (
     FilingPlan,
     Finding,
@@ -137,14 +138,17 @@ def file_all(
     """
     if plan.refusals:
         return _none_tried(plan, SafetyStop("Nothing was moved", why=" ".join(plan.refusals)))
+    if not plan.moves:
+        return FilingOutcome(plan.target)
     try:
-        busy = {(r.intent.source, r.intent.source_uidvalidity, r.intent.uid) for r in journal.open_moves()}
+        unsettled = journal.open_moves()
     except CleanupError as error:
         return _none_tried(plan, error)
-    free = [m for m in plan.moves if (m.ref.folder, m.ref.uidvalidity, m.ref.uid) not in busy]
+    if unsettled:
+        return _none_tried(plan, _unsettled(unsettled))
     carried = carry(
         Way(plan.source, plan.uidvalidity, plan.target),
-        [Wish(m.ref.uid, m.fingerprint) for m in free],
+        [Wish(m.ref.uid, m.fingerprint) for m in plan.moves],
         Link(mailbox, reopen),
         journal,
         batch_size=batch_size,
@@ -157,16 +161,23 @@ def _none_tried(plan: FilingPlan, why: CleanupError) -> FilingOutcome:
     return FilingOutcome(plan.target, not_moved=kept, stopped=why)
 
 
+def _unsettled(moves: Sequence[MoveRecord]) -> SafetyStop:
+    """More would be moved while a server cannot even finish what was begun: every run would leave another double."""
+    return SafetyStop(
+        f"{len(moves):,} messages of an earlier run are not settled, so nothing more is moved",
+        why=moves[0].note,
+        hint="Run again once the server works; of what is in both folders, one may be deleted by hand",
+    )
+
+
 def _outcome(plan: FilingPlan, carried: Carried) -> FilingOutcome:
     by_uid = {move.ref.uid: move.ref for move in plan.moves}
-    told = {*carried.moved, *carried.gone, *carried.kept, *carried.unclear}
-    busy = {uid: "an earlier move of it is not settled yet" for uid in by_uid if uid not in told}
     return FilingOutcome(
         target=plan.target,
         moved=tuple(by_uid[uid] for uid in carried.moved),
         gone=_not_filed(by_uid, carried.gone),
         not_moved=_not_filed(by_uid, carried.kept),
-        unclear=_not_filed(by_uid, carried.unclear | busy),
+        unclear=_not_filed(by_uid, carried.unclear),
         stopped=carried.stopped,
     )
 

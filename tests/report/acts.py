@@ -1,0 +1,41 @@
+"""What the tests of moving do over and over: a ledger, a plan of everything bad, a run, an undo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cleanup.ledger import Ledger
+from cleanup.model import FilingPlan, MessageRef, PlannedMove
+from cleanup.report.filing import FilingOutcome, file_all
+from cleanup.report.journal import Journal
+from cleanup.report.mailbox import FilingMailbox
+from cleanup.report.recovery import Recovered, recover
+from cleanup.report.undo import UndoOutcome, undo
+
+OWNER = "anna@example.org"
+TARGET = "Backscatter"
+Reopen = Callable[[], FilingMailbox]
+
+
+def plan_of(mailbox: FilingMailbox, uids: list[int], source: str = "INBOX", target: str = TARGET) -> FilingPlan:
+    state = mailbox.examine(source)
+    seen = mailbox.fingerprints(source, uids)
+    moves = [PlannedMove(MessageRef(source, state.uidvalidity, u), s.fingerprint, s.flags) for u, s in seen.items()]
+    return FilingPlan(source, target, state.uidvalidity, tuple(moves))
+
+
+def file_these(ledger: Ledger, mailbox: FilingMailbox, plan: FilingPlan, reopen: Reopen | None = None) -> FilingOutcome:
+    run = ledger.start_run(OWNER, "run")
+    outcome = file_all(plan, mailbox, Journal(ledger, run, OWNER), reopen=reopen, batch_size=3)
+    ledger.finish_run(run, {"moved": len(outcome.moved)})
+    return outcome
+
+
+def recover_now(ledger: Ledger, mailbox: FilingMailbox, reopen: Reopen | None = None) -> Recovered:
+    return recover(ledger, OWNER, mailbox, reopen=reopen, pause=lambda _: None)
+
+
+def undo_run(
+    ledger: Ledger, mailbox: FilingMailbox, run: int, *, only: tuple[int, ...] = (), reopen: Reopen | None = None
+) -> UndoOutcome:
+    return undo(run, mailbox, ledger, only=only, reopen=reopen, batch_size=3, pause=lambda _: None)

@@ -1,0 +1,278 @@
+"""A mailbox in memory that behaves as RFC 9051, 6851 and 4315 say, and misbehaves on demand.
+
+It stands beside the real servers in one contract suite (mailbox_contract.py), so that what the state machine learns on
+it holds for them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from cleanup.connector.move import MoveAnswer
+from cleanup.connector.pull import Seen
+from cleanup.connector.session import FolderState
+from cleanup.errors import CommandRefused, ConnectionLost, FolderNotFound, MoveNotSupported, PermissionMissing
+from cleanup.model import Fingerprint
+
+EPOCH = datetime(2026, 10, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One stored message; `name` is its identity for the tests' book-keeping."""
+
+    name: str
+    arrived: datetime
+    flags: frozenset[str] = frozenset()
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        return Fingerprint(1000 + len(self.name), self.arrived, hashlib.sha256(self.name.encode()).hexdigest())
+
+
+@dataclass
+class Box:
+    uidvalidity: int
+    uidnext: int = 1
+    mails: dict[int, Mail] = field(default_factory=dict)
+    read_only: bool = False
+
+    def add(self, mail: Mail) -> int:
+        uid = self.uidnext
+        self.mails[uid] = mail
+        self.uidnext += 1
+        return uid
+
+
+# What can be made to happen to one command: its name goes in, a mischief (or None) comes out.
+Trouble = Callable[[str], str | None]
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing of the program runs after it."""
+
+
+class ModelServer:
+    """The mailbox itself; any number of ModelMailbox connections look at it."""
+
+    def __init__(self, *, move: bool = True, uidplus: bool = True, tells_copyuid: bool = True) -> None:
+        self.boxes = {"INBOX": Box(uidvalidity=10)}
+        self.move, self.uidplus, self.tells_copyuid = move, uidplus, tells_copyuid
+        self.trouble: Trouble = lambda _: None
+        self.between: Callable[[], None] = lambda: None  # what others do between two commands
+        self.log: list[str] = []
+        self._late: list[Callable[[], None]] = []
+        self._uidvalidity = 10
+
+    def arrive(self, name: str, folder: str = "INBOX", *flags: str) -> int:
+        when = EPOCH + timedelta(minutes=int(hashlib.sha256(name.encode()).hexdigest()[:4], 16))
+        return self.boxes[folder].add(Mail(name, when, frozenset(flags)))
+
+    def make(self, folder: str) -> Box:
+        if folder not in self.boxes:
+            self._uidvalidity += 1
+            self.boxes[folder] = Box(self._uidvalidity)
+        return self.boxes[folder]
+
+    def renumber(self, folder: str) -> None:
+        old = self.boxes[folder]
+        self._uidvalidity += 1
+        self.boxes[folder] = Box(self._uidvalidity)
+        for _, mail in sorted(old.mails.items()):
+            self.boxes[folder].add(mail)
+
+    def names(self, folder: str) -> list[str]:
+        return sorted(mail.name for mail in self.boxes[folder].mails.values()) if folder in self.boxes else []
+
+    def carry_out_late(self) -> None:
+        """Let commands whose client is gone take effect."""
+        late, self._late = self._late, []
+        for effect in late:
+            effect()
+
+    def later(self, effect: Callable[[], None]) -> None:
+        self._late.append(effect)
+
+
+@dataclass
+class ModelMailbox:
+    """One connection."""
+
+    server: ModelServer
+    _selected: str | None = None
+    _writable: bool = False
+    _dead: bool = False
+
+    @property
+    def can_move(self) -> bool:
+        return self.server.move
+
+    @property
+    def can_uid_expunge(self) -> bool:
+        return self.server.uidplus
+
+    # --- looking -----------------------------------------------------------------------------------------------
+
+    def status(self, folder: str) -> FolderState:
+        self._command("STATUS")
+        return self._state(folder)
+
+    def select(self, folder: str) -> FolderState:
+        self._command("SELECT")
+        return self._open(folder, writable=True)
+
+    def examine(self, folder: str) -> FolderState:
+        self._command("EXAMINE")
+        return self._open(folder, writable=False)
+
+    def uids(self, folder: str, *, after_uid: int = 0) -> list[int]:
+        self._look_at(folder)
+        self._command("SEARCH")
+        return sorted(uid for uid in self._box().mails if uid > after_uid)
+
+    def still_there(self, folder: str, uids: Sequence[int]) -> list[int]:
+        self._look_at(folder)
+        self._command("SEARCH")
+        return sorted(uid for uid in uids if uid in self._box().mails)
+
+    def fingerprints(self, folder: str, uids: Sequence[int]) -> dict[int, Seen]:
+        self._look_at(folder)
+        self._command("FETCH")
+        mails = self._box().mails
+        return {u: Seen(mails[u].fingerprint, tuple(sorted(mails[u].flags))) for u in uids if u in mails}
+
+    # --- changing ----------------------------------------------------------------------------------------------
+
+    def move(self, uids: Sequence[int], target: str) -> MoveAnswer:
+        self._must_write()
+        return self._change("MOVE", uids, target, removes=True)
+
+    def copy(self, uids: Sequence[int], target: str) -> MoveAnswer:
+        self._must_write()
+        return self._change("COPY", uids, target, removes=False)
+
+    def mark_deleted(self, uids: Sequence[int]) -> None:
+        self._must_write()
+        box = self._box()
+
+        def effect(some: Sequence[int]) -> None:
+            for uid in some:
+                if uid in box.mails:
+                    box.mails[uid] = replace(box.mails[uid], flags=box.mails[uid].flags | {"\\Deleted"})
+
+        self._perform("STORE", uids, effect)
+
+    def uid_expunge(self, uids: Sequence[int]) -> None:
+        self._must_write()
+        if not self.server.uidplus:
+            raise MoveNotSupported("no UIDPLUS")
+        box = self._box()
+
+        def effect(some: Sequence[int]) -> None:
+            for uid in some:
+                if uid in box.mails and "\\Deleted" in box.mails[uid].flags:
+                    del box.mails[uid]
+
+        self._perform("EXPUNGE", uids, effect)
+
+    def create_folder(self, folder: str) -> None:
+        self._perform("CREATE", [0], lambda some: [self.server.make(folder) for _ in some] and None)
+
+    # --- pieces ------------------------------------------------------------------------------------------------
+
+    def _change(self, name: str, uids: Sequence[int], target: str, *, removes: bool) -> MoveAnswer:
+        if target not in self.server.boxes:
+            raise FolderNotFound(target)
+        source, there, pairs = self._box(), self.server.boxes[target], []
+
+        def effect(some: Sequence[int]) -> None:
+            for uid in some:
+                if uid in source.mails:
+                    pairs.append((uid, there.add(source.mails[uid])))
+                    if removes:
+                        del source.mails[uid]
+
+        def copy_only(some: Sequence[int]) -> None:
+            for uid in some:
+                if uid in source.mails:
+                    there.add(source.mails[uid])
+
+        self._perform(name, uids, effect, instead=copy_only)
+        return MoveAnswer(tuple(pairs) if self.server.tells_copyuid else (), there.uidvalidity)
+
+    def _perform(
+        self,
+        name: str,
+        uids: Sequence[int],
+        effect: Callable[[Sequence[int]], None],
+        *,
+        instead: Callable[[Sequence[int]], None] | None = None,
+    ) -> None:
+        """Carry a changing command out, whole or however the trouble wants it."""
+        trouble = self._command(name)
+        half = uids[: len(uids) // 2]
+        if trouble == "lie":
+            return
+        if trouble == "refuse":
+            raise CommandRefused(f"{name} refused")
+        if trouble == "bad" and name == "MOVE":
+            raise MoveNotSupported("BAD")
+        if trouble == "refuse-half":
+            effect(half)
+            raise CommandRefused(f"{name} refused half-way")
+        if trouble == "copy-only" and instead is not None:
+            instead(uids)
+            self._break()
+        if trouble == "late":
+            self.server.later(lambda: effect(uids))
+            self._break()
+        effect(half if trouble == "half" else uids)
+        if trouble in ("half", "drop-after"):
+            self._break()
+        if trouble == "kill-after":
+            raise Killed
+
+    def _command(self, name: str) -> str | None:
+        if self._dead:
+            raise ConnectionLost("dead")
+        self.server.between()
+        self.server.log.append(name)
+        trouble = self.server.trouble(name)
+        if trouble == "drop-before":
+            self._break()
+        if trouble == "kill-before":
+            raise Killed
+        return trouble
+
+    def _break(self) -> None:
+        self._dead = True
+        raise ConnectionLost("cut")
+
+    def _look_at(self, folder: str) -> None:
+        if self._selected != folder:
+            self.examine(folder)
+
+    def _open(self, folder: str, *, writable: bool) -> FolderState:
+        self._selected = None
+        state = self._state(folder)
+        self._selected, self._writable = folder, writable and not self.server.boxes[folder].read_only
+        return replace(state, read_write=self._writable)
+
+    def _state(self, folder: str) -> FolderState:
+        if folder not in self.server.boxes:
+            raise FolderNotFound(folder)
+        box = self.server.boxes[folder]
+        return FolderState(folder, box.uidvalidity, box.uidnext, len(box.mails))
+
+    def _box(self) -> Box:
+        assert self._selected is not None
+        if self._selected not in self.server.boxes:
+            raise FolderNotFound(self._selected)
+        return self.server.boxes[self._selected]
+
+    def _must_write(self) -> None:
+        if self._selected is None or not self._writable:
+            raise PermissionMissing("No folder is open for changes")
