@@ -185,8 +185,8 @@ def shared_provider(name: str | None, address: Address | None) -> str:
     domain = organisation(name) if name else ""
     if domain in SHARED_PROVIDERS:
         return domain
-    for provider, networks in _PROVIDER_NETWORKS:
-        if address is not None and any(address.version == n.version and address in n for n in networks):
+    for provider, network in _PROVIDER_NETWORKS.get(_first_part(address), ()) if address is not None else ():
+        if address in network:
             return provider
     return ""
 
@@ -198,8 +198,21 @@ def _network(entry: str) -> IPv4Network | IPv6Network | None:
         return None
 
 
-_PROVIDER_NETWORKS = tuple(
-    (_SAME.get(provider, provider), tuple(ip_network(n) for n in networks))
-    for provider, networks in SHARED_PROVIDERS.items()
-    if networks
-)
+def _first_part(address: Address) -> tuple[int, int]:
+    """Return (version, first octet or first 16 bits), by which provider networks are kept."""
+    return address.version, int(address) >> (24 if address.version == 4 else 112)
+
+
+def _networks_by_first_part() -> dict[tuple[int, int], list[tuple[str, IPv4Network | IPv6Network]]]:
+    """Return the provider networks under each first part that they reach into."""
+    table: dict[tuple[int, int], list[tuple[str, IPv4Network | IPv6Network]]] = {}
+    for provider, texts in SHARED_PROVIDERS.items():
+        for network in map(ip_network, texts):
+            version, first = _first_part(network.network_address)
+            _, last = _first_part(network.broadcast_address)
+            for part in range(first, last + 1):
+                table.setdefault((version, part), []).append((_SAME.get(provider, provider), network))
+    return table
+
+
+_PROVIDER_NETWORKS = _networks_by_first_part()

@@ -35,16 +35,11 @@ class Path:
     at_own_server: bool = False  # the trusted hop was a hand-over to the owner's own server
 
 
-def tied_organisations(notice: Notice) -> frozenset[str]:
-    """Return the organisations whose Received lines this notice lets us believe.
-
-    Reporting MTA, failed recipients, the notice's sender and the host that handed the notice over: reporting MTAs often
-    carry internal names, so that one of them alone ties too rarely.
-    """
+def named_organisations(notice: Notice) -> frozenset[str]:
+    """Return the organisations that a notice names: of its reporting MTA, failed recipients and sender."""
     names = [notice.reporting_mta or "", domain_of(notice.sender or "")]
     for recipient in notice.recipients:
         names += [domain_of(recipient.address), domain_of(recipient.original or "")]
-    names += handing_over(notice)
     return frozenset(o for name in names if name and (o := organisation(name)))
 
 
@@ -81,10 +76,19 @@ def walk(received: Sequence[str], tied: frozenset[str], owner: Owner) -> Path:
 
 
 def for_returned(notice: Notice, returned: Returned, owner: Owner) -> Path:
-    """Return the trusted part of the way that this returned message came."""
+    """Return the trusted part of the way that this returned message came.
+
+    Lines are tied to what the notice names and to the host that handed it over: reporting MTAs often carry internal
+    names, so that one of them alone ties too rarely.
+    """
     if not returned.received:
         return Path()
-    return walk(returned.received, tied_organisations(notice), owner)
+    named = named_organisations(notice)
+    path = walk(returned.received, named, owner)
+    if path.hop is not None or path.submitted:
+        return path
+    handed = frozenset(o for name in handing_over(notice) if (o := organisation(name)))
+    return path if handed <= named else walk(returned.received, named | handed, owner)
 
 
 def own_lines(lines: Iterable[str], owner: Owner) -> tuple[bool, bool]:

@@ -15,6 +15,12 @@ from cleanup.detector.networks import Address, is_public, read_address
 MOST_CHARACTERS = 2_000  # of one line
 DEEPEST_COMMENT = 4
 
+# The commonest form (Postfix, sendmail), without further comments: three of four lines, at a tenth of the cost.
+_COMMON = re.compile(
+    r"^from (?P<helo>[^\s()\[\]]+) \((?P<name>[^\s()\[\]@=]+) \[(?:::ffff:)?(?P<address>[0-9.]{7,15})\]\)\s+"
+    r"by (?P<by>[^\s()\[\];,]+)(?: \([^()]*\))?\s+with (?P<protocol>[A-Za-z]+)(?: id [^\s();]+)?"
+    r"(?:\s+for [^\s();]+)?(?:;|$)"
+)
 _CLAUSE = re.compile(r"(?:^|\s)(from|by|with|via|id|for)\s+(?=\S)", re.IGNORECASE)
 _COMMENT = re.compile(r"\([^()]*\)")
 _HOST = re.compile(r"^\[?([^\s()\[\];,]+)\]?")
@@ -58,6 +64,9 @@ class Hop:
 def read_received(line: str) -> Hop:
     """Return what a Received value says. Never raises: what cannot be read is None."""
     text = " ".join(line[:MOST_CHARACTERS].split())
+    common = _COMMON.match(text)
+    if common:
+        return _of_the_common_form(common)
     clauses = _clauses(text)
     came_from, by = clauses.get("from", ""), clauses.get("by", "")
     if _FROM_NOBODY.match(text) and "from" not in clauses:
@@ -72,6 +81,19 @@ def read_received(line: str) -> Hop:
         by_address=_address(by),
         protocol=protocol.split()[0] if protocol else None,
         authenticated=_logged_in(came_from, by, protocol or ""),
+    )
+
+
+def _of_the_common_form(line: re.Match[str]) -> Hop:
+    name = line["name"].rstrip(".")
+    known = "." in name and not _FORGED.search(name) and read_address(name) is None
+    return Hop(
+        helo=line["helo"].rstrip("."),
+        name=name if known else None,
+        address=read_address(line["address"]),
+        by=line["by"].rstrip("."),
+        protocol=line["protocol"],
+        authenticated=bool(_AUTH_PROTOCOL.match(line["protocol"])),
     )
 
 

@@ -197,7 +197,10 @@ def judge_all(
     first = [_questions(case, known) for case in cases]
     known = _after_learning(known, [q for questions in first for q in questions])
     said = labels or {}
-    found = [_judge_case(case, known, said.get(case.key)) for case in cases]
+    found = [
+        _judge_case([q.again(known) for q in questions], said.get(case.key))
+        for case, questions in zip(cases, first, strict=True)
+    ]
     if Family.CAMPAIGN not in policy.switched_off:
         found = _with_campaigns(cases, found)
     return [finding for _, finding in _with_followers(cases, found)]
@@ -220,7 +223,8 @@ def _before_learning(
 
 def _after_learning(known: Known, questions: Sequence[Question]) -> Known:
     learned = learn_hosts(questions, known.policy)
-    owner = know_owner(known.identity, known.profile, learned)
+    same = learned == known.owner.learned
+    owner = known.owner if same else know_owner(known.identity, known.profile, learned)
     return replace(known, owner=owner, rewritten=known.rewritten | learn_rewriting(questions))
 
 
@@ -228,9 +232,9 @@ def _questions(case: Case, known: Known) -> list[Question]:
     return [Question(case.notice, returned, case.arrived, known) for returned in case.notice.returned]
 
 
-def _judge_case(case: Case, known: Known, label: Verdict | None) -> Judgement:
+def _judge_case(questions: Sequence[Question], label: Verdict | None) -> Judgement:
     """Return the most genuine verdict of all that the notice returned."""
-    found = [(e, decide(e)) for q in _questions(case, known) for e in (Evidence(q, gather(q), label),)]
+    found = [(e, decide(e)) for q in questions for e in (Evidence(q, gather(q), label),)]
     return min(found, key=lambda judgement: _MOST_GENUINE[judgement[1].verdict])
 
 

@@ -85,8 +85,8 @@ def _without_bare_lf(text: str) -> str:
 
 def _envelope(rng: Random, report: Report, subject: str) -> list[str]:
     handed = report.handed_over_by or (
-        f"from {report.reporter} ({report.reporter} [{report.reporter_address}]) by mx.example.org (Postfix) with ESMTPS"
-        f" id {rng.getrandbits(32):X} for <{report.to}>; {format_datetime(report.arrived)}",
+        f"from {report.reporter} ({report.reporter} [{report.reporter_address}]) by mx.example.org (Postfix) with"
+        f" ESMTPS id {rng.getrandbits(32):X} for <{report.to}>; {format_datetime(report.arrived)}",
     )
     return [
         "Return-Path: <>",
@@ -151,7 +151,8 @@ def _sendmail(rng: Random, report: Report) -> str:
 
 def _exchange(rng: Random, report: Report) -> str:
     lines = "\n".join(report.failed)
-    words = f"Delivery has failed to these recipients or groups:\n\n{lines}\nThe email address you entered couldn't be found.\n"
+    words = f"Delivery has failed to these recipients or groups:\n\n{lines}\n"
+    words += "The email address you entered couldn't be found.\n"
     return _report(rng, report, words, f"Undeliverable: {report.original.subject}")
 
 

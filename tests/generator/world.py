@@ -10,93 +10,15 @@ from random import Random
 NOW = datetime(2026, 10, 20, 6, 0, tzinfo=UTC)
 OLDEST = timedelta(days=700)
 
-_GIVEN = [
-    "anna",
-    "bert",
-    "carla",
-    "dario",
-    "elif",
-    "farid",
-    "gita",
-    "hans",
-    "ines",
-    "jonas",
-    "kaja",
-    "lars",
-    "mira",
-    "nils",
-    "oona",
-    "paul",
-    "rita",
-    "sven",
-    "tara",
-    "udo",
-]
-_FAMILY = [
-    "berg",
-    "costa",
-    "diaz",
-    "eriksen",
-    "fuchs",
-    "gruber",
-    "huber",
-    "ilic",
-    "jansen",
-    "kaya",
-    "lang",
-    "moser",
-    "novak",
-    "olsen",
-    "peters",
-    "rossi",
-]
-_CORP = [
-    "alder",
-    "birch",
-    "cedar",
-    "dogwood",
-    "elm",
-    "fir",
-    "ginkgo",
-    "hazel",
-    "ivy",
-    "juniper",
-    "kapok",
-    "larch",
-    "maple",
-    "nutmeg",
-    "oak",
-    "pine",
-]
+_GIVEN = "anna bert carla dario elif farid gita hans ines jonas kaja lars mira nils oona paul rita sven tara udo"
+_FAMILY = "berg costa diaz eriksen fuchs gruber huber ilic jansen kaya lang moser novak olsen peters rossi"
+_CORP = "alder birch cedar dogwood elm fir ginkgo hazel ivy juniper kapok larch maple nutmeg oak pine"
 _TLD = ("test", "example", "com", "de", "co.uk", "com.br", "org")
-_TOPICS = [
-    "minutes",
-    "meeting",
-    "offer",
-    "invoice",
-    "draft",
-    "schedule",
-    "travel",
-    "report",
-    "budget",
-    "lunch",
-    "contract",
-    "keys",
-    "garden",
-    "school",
-    "piano",
-    "holiday",
-    "server",
-    "printer",
-    "questions",
-    "answers",
-    "photos",
-    "summary",
-    "review",
-    "figures",
-    "workshop",
-]
-_LINKS = ["for", "about", "of", "from", "on", "with", "after", "before", "regarding"]
+_TOPICS = (
+    "minutes meeting offer invoice draft schedule travel report budget lunch contract keys garden school piano "
+    "holiday server printer questions answers photos summary review figures workshop"
+)
+_LINKS = "for about of from on with after before regarding"
 _RE = ("Re: ", "RE: ", "Fwd: ", "AW: ", "", "", "", "", "", "")
 
 
@@ -173,7 +95,8 @@ class World:
     def subject(self) -> str:
         """A subject of three to five words and a number."""
         pick = self.rng.choice
-        return f"{pick(_RE)}{pick(_TOPICS)} {pick(_LINKS)} {pick(_TOPICS)} {self.rng.randrange(1, 99_999)}"
+        one, link, other = (pick(words.split()) for words in (_TOPICS, _LINKS, _TOPICS))
+        return f"{pick(_RE)}{one} {link} {other} {self.rng.randrange(1, 99_999)}"
 
     def own_id(self, when: datetime) -> str:
         """An id as the owner's mail program makes them."""
@@ -211,8 +134,8 @@ def a_world(seed: int, *, messages: int = 900) -> World:
 
 
 def _person(rng: Random, number: int) -> Person:
-    organisation = f"{rng.choice(_CORP)}{number}.{rng.choice(_TLD)}"
-    address = f"{rng.choice(_GIVEN)}.{rng.choice(_FAMILY)}{number}@{organisation}"
+    organisation = f"{rng.choice(_CORP.split())}{number}.{rng.choice(_TLD)}"
+    address = f"{rng.choice(_GIVEN.split())}.{rng.choice(_FAMILY.split())}{number}@{organisation}"
     return Person(
         address, organisation, f"mx{rng.randrange(1, 4)}.{organisation}", f"198.18.{number % 256}.{number // 256}"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from cleanup.model import SentMessage
 if TYPE_CHECKING:
     from cleanup.detector.evidence.question import Question
 
+SAME_MINUTE = timedelta(seconds=60)
 COMMON_SUBJECT = 5  # sent messages with one subject from which it tells nothing
 
 
@@ -124,7 +126,7 @@ def _by_content(question: Question) -> Match:
         agreed = (anyone, agreement.subject is True, agreement.date is True or _fits_the_arrival(question, sent))
         if all(agreed):
             full.append(Match(Bond.CONTENT, sent, agreement))
-        elif sum(agreed) == 2 and _tells(question, agreed):
+        elif sum(agreed) == 2 and _tells(question, sent, agreement):
             partly.append(Match(Bond.PARTLY, sent, agreement))
     best = full or partly
     return Match(best[0].bond, best[0].sent, best[0].agreement, len(best) - 1) if best else Match()
@@ -158,16 +160,19 @@ def _alike(question: Question) -> list[SentMessage]:
     return list(found.values())
 
 
-def _tells(question: Question, agreed: tuple[bool, bool, bool]) -> bool:
-    """Return whether two of (recipient, subject, Date) that agree say anything.
+def _tells(question: Question, sent: SentMessage, agreement: Agreement) -> bool:
+    """Return whether two of recipient, subject and Date that agree say anything.
 
-    A subject says something if it has three words and few sent messages share it; without it, recipient and Date do.
+    A subject says something if it has three words and few sent messages share it. Where it differs, recipient and Date
+    do only if the Date is the same to the minute: it is copied, and a friend is written to often.
     """
-    if not agreed[1]:
+    returned = question.returned
+    if agreement.subject is False and returned.date is not None and sent.date is not None:
+        return abs(returned.date - sent.date) <= SAME_MINUTE
+    if not agreement.subject:
         return True
-    subject = question.returned.subject or ""
-    rare = len(question.known.rows.by_subject(subject)) < COMMON_SUBJECT
-    return is_telling(subject) and (rare or agreed[2])
+    rare = len(question.known.rows.by_subject(returned.subject or "")) < COMMON_SUBJECT
+    return is_telling(returned.subject) and (rare or agreement.date is True)
 
 
 def _by_thread(question: Question) -> Match:

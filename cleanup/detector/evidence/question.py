@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
+from typing import Any, Generic, TypeVar
 
 from cleanup.detector.addresses import address_key, untagged_key
 from cleanup.detector.evidence.matching import Match, best_match
@@ -18,6 +18,22 @@ from cleanup.detector.sent_rows import SentRows
 from cleanup.model import Extent, Family, Identity, Notice, Policy, Reason, Returned, Strength, Verdict
 
 CLOCK_SLACK = timedelta(days=1)  # what a sender's clock may be ahead before its Date says nothing
+
+
+Answer = TypeVar("Answer")
+
+
+class worked_out_once(Generic[Answer]):  # noqa: N801 - a decorator
+    """A property that is worked out when it is first asked for. functools' takes a lock up to Python 3.11."""
+
+    def __init__(self, work_out: Callable[[Any], Answer]) -> None:
+        self._work_out = work_out
+        self._name = work_out.__name__
+        self.__doc__ = work_out.__doc__
+
+    def __get__(self, owner: Any, _: type | None = None) -> Answer:
+        answer = owner.__dict__[self._name] = self._work_out(owner)
+        return answer
 
 
 @dataclass(frozen=True)
@@ -34,6 +50,9 @@ class Known:
     dns_answers: Mapping[str, str] = field(default_factory=dict)  # TXT records by lower-cased name
 
 
+_NOT_LEARNED = ("match", "recipients", "addressees", "ids", "sender")
+
+
 @dataclass(frozen=True)
 class Question:
     """Did the owner send this returned message? Derived answers are worked out once, when they are asked for."""
@@ -43,24 +62,31 @@ class Question:
     arrived: datetime | None
     known: Known
 
-    @cached_property
+    def again(self, known: Known) -> Question:
+        """Return the question after learning; what was worked out and does not depend on it is kept."""
+        question = Question(self.notice, self.returned, self.arrived, known)
+        kept = (*_NOT_LEARNED, "path") if known.owner is self.known.owner else _NOT_LEARNED
+        question.__dict__.update({name: self.__dict__[name] for name in kept if name in self.__dict__})
+        return question
+
+    @worked_out_once
     def path(self) -> Path:
         """The trusted part of the way of the returned message."""
         return for_returned(self.notice, self.returned, self.known.owner)
 
-    @cached_property
+    @worked_out_once
     def recipients(self) -> tuple[str, ...]:
         """The recipients that the notice names, as Sent knows them: with what leads to them, in compared form."""
         named = (a for r in self.notice.recipients for a in (r.address, r.original) if a)
         keys = dict.fromkeys(key for a in named if (key := untagged_key(a)))
         return tuple(dict.fromkeys(k for key in keys for k in (key, *self.known.owner.aliases.get(key, ()))))
 
-    @cached_property
+    @worked_out_once
     def addressees(self) -> tuple[str, ...]:
         """To and Cc of the returned message, in compared form."""
         return tuple(dict.fromkeys(key for a in self.returned.to if (key := untagged_key(a))))
 
-    @cached_property
+    @worked_out_once
     def ids(self) -> tuple[str, ...]:
         """Every id that may be the original's: the returned ones first, then what the notice says it answers."""
         returned = self.returned
@@ -68,17 +94,17 @@ class Question:
         answered = (*self.notice.in_reply_to, *self.notice.references[-1:])
         return tuple(dict.fromkeys(i for i in (*own, *answered) if id_key(i)))
 
-    @cached_property
+    @worked_out_once
     def match(self) -> Match:
         """What Sent holds of it."""
         return best_match(self)
 
-    @cached_property
+    @worked_out_once
     def sender(self) -> str:
         """From of the returned message, in compared form; "" where it is not known."""
         return address_key(self.returned.from_address or "")
 
-    @cached_property
+    @worked_out_once
     def silent(self) -> str | None:
         """Why Sent cannot vouch for the time of the original; None where it can.
 
@@ -94,12 +120,12 @@ class Question:
             why = coverage.why_silent(date, date)
         return why
 
-    @cached_property
+    @worked_out_once
     def unusable(self) -> str | None:
         """Why Sent says nothing at all; None where it was read whole."""
         return self.known.coverage.unusable()
 
-    @cached_property
+    @worked_out_once
     def incomplete(self) -> str | None:
         """Why Sent is not complete enough to vouch; None where it is."""
         configured = bool(self.known.owner.configured)

@@ -95,7 +95,7 @@ def _recently_written(question: Question) -> Iterator[Reason]:
     written = next((r for r in question.recipients if rows.written_between(r, start, question.arrived)), None)
     if written is None:
         return
-    certain = _comparable(question) and question.known.coverage.complete_since and question.known.owner.configured
+    certain = _comparable(question) and question.known.coverage.complete_since and question.known.owner.knows_hosts
     strength = Strength.NOTE if certain else Strength.SUPPORTING
     says = f"{written} was written to in the {question.known.policy.queue_lifetime.days} days before the notice came."
     yield points("sent.recipient_recent", LEDGER, Verdict.GENUINE, strength, says)
