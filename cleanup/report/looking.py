@@ -38,7 +38,7 @@ def view(mailbox: FilingMailbox, folder: str, *, first: int = 1, only: Sequence[
     except FolderNotFound:
         return FolderView()
     for _ in range(2):  # once more, as a message may go between the two commands
-        uids = mailbox.uids(folder, after_uid=first - 1) if only is None else mailbox.still_there(folder, only)
+        uids = mailbox.uids(folder, first=first) if only is None else mailbox.still_there(folder, only)
         seen = mailbox.fingerprints(folder, uids) if uids else {}
         if len(seen) == len(uids):
             return FolderView(state.uidvalidity, {uid: s.fingerprint for uid, s in seen.items()})

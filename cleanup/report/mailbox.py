@@ -71,8 +71,8 @@ class FilingMailbox(Protocol):
         """Open a folder for reading, anew even where it is open already, and return its state."""
         ...
 
-    def uids(self, folder: str, *, after_uid: int = 0) -> Sequence[int]:
-        """Return the UIDs above `after_uid`, ascending."""
+    def uids(self, folder: str, *, first: int = 1) -> Sequence[int]:
+        """Return the UIDs from `first` on, ascending."""
         ...
 
     def still_there(self, folder: str, uids: Sequence[int]) -> Sequence[int]:
@@ -86,7 +86,7 @@ class FilingMailbox(Protocol):
     def move(self, uids: Sequence[int], target: str) -> MoveAnswer:
         """Send UID MOVE for messages of the selected folder (RFC 6851).
 
-        Raises MoveNotSupported where the server answers BAD: then nothing was moved.
+        Raises MoveNotSupported or CommandUnknown where the server does not know it: then nothing was moved.
         """
         ...
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from cleanup.errors import (
     CleanupError,
+    CommandUnknown,
     FolderNotFound,
     MoveNotSupported,
     PermissionMissing,
@@ -160,7 +161,7 @@ def _as_judged(batch: Sequence[Wish], seen: Mapping[int, Seen], way: Way, carrie
         elif now.fingerprint != wish.fingerprint:
             carried.kept[wish.uid] = "its number now names another message"
         elif any(flag.lower() == "\\deleted" for flag in now.flags):
-            carried.kept[wish.uid] = "it is marked as deleted"
+            carried.gone[wish.uid] = "it is marked as deleted"
         else:
             fit[wish.uid] = now
     return fit
@@ -191,7 +192,7 @@ def _try_by_move(
         return None
     try:
         told = dict(link.mailbox.move([r.intent.uid for r in records], way.target).pairs)
-    except MoveNotSupported as error:
+    except (MoveNotSupported, CommandUnknown) as error:  # Exchange 2010 offers MOVE and answers BAD
         if not link.mailbox.can_uid_expunge:
             return _after_trouble(records, error, link, journal, carried)
         return None

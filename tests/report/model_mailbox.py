@@ -14,7 +14,14 @@ from datetime import UTC, datetime, timedelta
 from cleanup.connector.move import MoveAnswer
 from cleanup.connector.pull import Seen
 from cleanup.connector.session import FolderState
-from cleanup.errors import CommandRefused, ConnectionLost, FolderNotFound, MoveNotSupported, PermissionMissing
+from cleanup.errors import (
+    CommandRefused,
+    CommandUnknown,
+    ConnectionLost,
+    FolderNotFound,
+    MoveNotSupported,
+    PermissionMissing,
+)
 from cleanup.model import Fingerprint
 
 EPOCH = datetime(2026, 10, 1, tzinfo=UTC)
@@ -128,10 +135,10 @@ class ModelMailbox:
         self._command("EXAMINE")
         return self._open(folder, writable=False)
 
-    def uids(self, folder: str, *, after_uid: int = 0) -> list[int]:
+    def uids(self, folder: str, *, first: int = 1) -> list[int]:
         self._look_at(folder)
         self._command("SEARCH")
-        return sorted(uid for uid in self._box().mails if uid > after_uid)
+        return sorted(uid for uid in self._box().mails if uid >= first)
 
     def still_there(self, folder: str, uids: Sequence[int]) -> list[int]:
         self._look_at(folder)
@@ -219,7 +226,7 @@ class ModelMailbox:
         if trouble == "refuse":
             raise CommandRefused(f"{name} refused")
         if trouble == "bad" and name == "MOVE":
-            raise MoveNotSupported("BAD")
+            raise CommandUnknown("BAD")
         if trouble == "refuse-half":
             effect(half)
             raise CommandRefused(f"{name} refused half-way")

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cleanup.errors import UsageError
+from cleanup.ledger import Ledger, MoveState
+from cleanup.model import Verdict
+from tests.report.acts import OWNER, TARGET, file_these, plan_of, recover_now, undo_run
+from tests.report.model_mailbox import Killed, ModelMailbox, ModelServer
+from tests.report.test_filing import CHANGES, a_server, once
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger.open(tmp_path / "ledger.sqlite")
+
+
+def a_filed_server(ledger: Ledger, **abilities: bool) -> tuple[ModelServer, ModelMailbox, int]:
+    server, mailbox = a_server(**abilities)
+    file_these(ledger, mailbox, plan_of(mailbox, [1, 2, 3, 4]))
+    return server, mailbox, ledger.runs()[0].run_id
+
+
+def killed(ledger: Ledger, server: ModelServer) -> None:
+    mailbox = ModelMailbox(server)
+    with pytest.raises(Killed):
+        file_these(ledger, mailbox, plan_of(mailbox, [1, 2, 3, 4]))
+    server.trouble = lambda _: None
+
+
+# --- undo ----------------------------------------------------------------------------------------------------------
+
+
+def test_undo_puts_everything_back_and_no_run_files_it_again(ledger: Ledger) -> None:
+    server, mailbox, run = a_filed_server(ledger)
+
+    outcome = undo_run(ledger, mailbox, run)
+
+    assert server.names("INBOX") == ["m0", "m1", "m2", "m3", "m4"]
+    assert [ref.uid for ref in outcome.put_back] == [1, 2, 3, 4]
+    assert set(ledger.labels(OWNER).values()) == {Verdict.UNSURE}
+    assert ledger.last_filing(OWNER) is None
+
+
+def test_a_second_undo_has_nothing_left_to_do(ledger: Ledger) -> None:
+    server, mailbox, run = a_filed_server(ledger)
+    undo_run(ledger, mailbox, run)
+    server.log.clear()
+
+    again = undo_run(ledger, mailbox, run)
+
+    assert (again.put_back, again.not_put_back) == ((), ())
+    assert not CHANGES & set(server.log)
+
+
+def test_undo_finds_messages_by_fingerprint_after_a_renumbering(ledger: Ledger) -> None:
+    server, mailbox, run = a_filed_server(ledger)
+    server.renumber(TARGET)
+    server.renumber("INBOX")
+
+    outcome = undo_run(ledger, mailbox, run)
+
+    assert len(outcome.put_back) == 4
+    assert server.names(TARGET) == []
+
+
+def test_undo_never_takes_what_it_did_not_file(ledger: Ledger) -> None:
+    server, mailbox, run = a_filed_server(ledger)
+    server.arrive("the owner's own", TARGET)
+    server.renumber(TARGET)
+
+    undo_run(ledger, mailbox, run)
+
+    assert server.names(TARGET) == ["the owner's own"]
+
+
+def test_of_two_equal_messages_each_undo_takes_its_own(ledger: Ledger) -> None:
+    server = ModelServer()
+    for _ in range(3):
+        server.arrive("same")
+    mailbox = ModelMailbox(server)
+    file_these(ledger, mailbox, plan_of(mailbox, [1, 2, 3]))
+    run = ledger.runs()[0].run_id
+
+    undo_run(ledger, mailbox, run, only=(2,))
+
+    assert (server.names("INBOX"), server.names(TARGET)) == (["same"], ["same", "same"])
+    assert [m.state for m in ledger.moves(run_id=run)] == [MoveState.MOVED, MoveState.UNDONE, MoveState.MOVED]
+
+
+def test_flags_set_since_the_filing_are_kept_by_undo(ledger: Ledger) -> None:
+    server, mailbox, run = a_filed_server(ledger)
+    for uid, mail in server.boxes[TARGET].mails.items():
+        server.boxes[TARGET].mails[uid] = type(mail)(mail.name, mail.arrived, frozenset({"\\Flagged"}))
+
+    undo_run(ledger, mailbox, run)
+
+    back = [mail for mail in server.boxes["INBOX"].mails.values() if mail.name != "m4"]
+    assert {mail.flags for mail in back} == {frozenset({"\\Flagged"})}
+
+
+@pytest.mark.parametrize("move", [True, False])
+@pytest.mark.parametrize("mischief", ["drop-before", "half", "drop-after", "copy-only", "late"])
+def test_an_undo_that_was_cut_off_is_finished_by_the_next(ledger: Ledger, move: bool, mischief: str) -> None:
+    server, mailbox, run = a_filed_server(ledger, move=move)
+    server.trouble = once("MOVE" if move else "COPY", mischief, at=2)
+
+    undo_run(ledger, mailbox, run, reopen=lambda: ModelMailbox(server))
+    server.carry_out_late()
+    undo_run(ledger, ModelMailbox(server), run)
+
+    assert (server.names("INBOX"), server.names(TARGET)) == (["m0", "m1", "m2", "m3", "m4"], [])
+    assert {m.state for m in ledger.moves(run_id=run)} == {MoveState.UNDONE}
+    assert len(ledger.labels(OWNER)) == 4
+
+
+def test_the_inbox_cannot_be_undone_into_a_run_that_never_was(ledger: Ledger) -> None:
+    _, mailbox, _ = a_filed_server(ledger)
+
+    with pytest.raises(UsageError, match="no run 99"):
+        undo_run(ledger, mailbox, 99)
+
+
+# --- recovery ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("move", [True, False])
+@pytest.mark.parametrize(
+    "command", ["MOVE", "COPY", "STORE", "EXPUNGE", "STATUS", "SELECT", "EXAMINE", "SEARCH", "FETCH"]
+)
+@pytest.mark.parametrize("when", ["kill-before", "kill-after"])
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_kill_at_any_command_ends_as_an_undisturbed_run(
+    ledger: Ledger, move: bool, command: str, when: str, at: int
+) -> None:
+    server, mailbox = a_server(move=move)
+    plan = plan_of(mailbox, [1, 2, 3, 4])
+    server.trouble = once(command, when, at=at)
+    try:
+        file_these(ledger, mailbox, plan)
+    except Killed:
+        server.trouble = lambda _: None
+
+    mailbox = ModelMailbox(server)
+    recovered = recover_now(ledger, mailbox)
+    file_these(ledger, mailbox, plan_of(mailbox, [1, 2, 3, 4]))
+
+    assert recovered.stopped is None
+    assert (server.names("INBOX"), server.names(TARGET)) == (["m4"], ["m0", "m1", "m2", "m3"])
+    assert sum(m.state is MoveState.MOVED for m in ledger.moves(mailbox=OWNER)) == 4
+
+
+def test_a_half_copied_message_is_finished_and_not_copied_twice(ledger: Ledger) -> None:
+    server, _ = a_server(move=False)
+    server.trouble = once("STORE", "kill-before")
+    killed(ledger, server)
+    assert server.names("INBOX").count("m0") == server.names(TARGET).count("m0") == 1
+
+    recovered = recover_now(ledger, ModelMailbox(server))
+
+    assert [s.state for s in recovered.settled] == [MoveState.MOVED]
+    assert "m0" not in server.names("INBOX")
+
+
+def test_a_folder_that_was_renumbered_meanwhile_is_never_expunged_by_number(ledger: Ledger) -> None:
+    server, _ = a_server(move=False)
+    server.trouble = once("STORE", "kill-before")
+    killed(ledger, server)
+    server.renumber("INBOX")
+
+    recovered = recover_now(ledger, ModelMailbox(server))
+
+    assert [s.state for s in recovered.settled] == [MoveState.UNCLEAR]
+    assert len(server.names("INBOX")) == 5
+
+
+def test_what_the_owner_moved_back_is_genuine_and_what_he_deleted_is_noted(ledger: Ledger) -> None:
+    server, mailbox, run = a_filed_server(ledger)
+    back = server.boxes[TARGET].mails.pop(1)
+    server.boxes["INBOX"].add(back)
+    del server.boxes[TARGET].mails[2]
+
+    recovered = recover_now(ledger, mailbox)
+    again = recover_now(ledger, mailbox)
+
+    assert [r.intent.uid for r in recovered.returned] == [1]
+    assert ledger.labels(OWNER) == {back.fingerprint.digest: Verdict.GENUINE}
+    assert [m.state for m in ledger.moves(run_id=run)][:2] == [MoveState.RETURNED, MoveState.LOST_SIGHT]
+    assert again.returned == ()
+
+
+@pytest.mark.parametrize("what", ["renumbered", "deleted"])
+def test_a_target_that_was_renumbered_or_deleted_says_nothing_of_single_messages(ledger: Ledger, what: str) -> None:
+    server, mailbox, run = a_filed_server(ledger)
+    if what == "renumbered":
+        server.renumber(TARGET)
+    else:
+        del server.boxes[TARGET]
+
+    assert recover_now(ledger, mailbox).returned == ()
+    assert {m.state for m in ledger.moves(run_id=run)} == {MoveState.MOVED}
+
+
+def test_a_new_ledger_sends_nothing(ledger: Ledger) -> None:
+    server, mailbox = a_server()
+
+    recover_now(ledger, mailbox)
+
+    assert server.log == []
