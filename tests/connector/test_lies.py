@@ -1,0 +1,297 @@
+"""What a server says is checked before it is believed, and nothing it says makes us crash, hang or tell a secret."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from cleanup.connector.credentials import from_text
+from cleanup.connector.folders import find_sent
+from cleanup.connector.session import Account, open_mailbox
+from cleanup.errors import (
+    CannotConnect,
+    CleanupError,
+    CommandUnknown,
+    ConnectionLost,
+    LoginRefused,
+    OverQuota,
+    PermissionMissing,
+    SentFolderNotFound,
+    ServerMisbehaved,
+    Throttled,
+    TlsFailed,
+)
+from tests.connector.test_contract import a_message
+from tests.servers import lying
+from tests.servers.lying import Box, Lie, LyingServer, chatters, floods, lying_server, says
+from tests.servers.running import PASSWORD
+
+FULL = b'UID 1 FLAGS () INTERNALDATE "01-Mar-2026 12:00:00 +0000" RFC822.SIZE 9 '
+
+
+def account(server: LyingServer, **changes: object) -> Account:
+    plain = Account("127.0.0.1", "anna", from_text(PASSWORD), port=server.port, security="plain", command_timeout_s=3)
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def pulled(server: LyingServer) -> list[tuple[int, tuple[str, ...]]]:
+    with open_mailbox(account(server)) as mailbox:
+        return [(h.ref.uid, h.flags) for chunk in mailbox.pull_headers("INBOX", ("To",)) for h in chunk]
+
+
+def test_an_honest_one_passes() -> None:
+    with lying_server() as server:
+        server.folders["INBOX"].add(a_message(1), {"\\Seen"})
+
+        assert pulled(server) == [(1, ("\\Seen",))]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"* 1 FETCH (FLAGS ($Label1))\r\n",  # Dovecot, when another client flags the first message
+        b"* 1 FETCH (UID 1 FLAGS ($Label1))\r\n",
+        b"* 9 FETCH (FLAGS (\\Deleted) UID 4711)\r\n",
+        b"* 4 EXPUNGE\r\n* 99 EXISTS\r\n* OK hello\r\n",
+    ],
+)
+def test_fetch_data_that_nobody_asked_for_change_nothing(line: bytes) -> None:
+    with lying_server(chatters("UID FETCH", line)) as server:
+        server.folders["INBOX"].add(a_message(1), {"\\Seen"})
+
+        assert pulled(server) == [(1, ("\\Seen",))]
+
+
+def test_another_message_under_our_uid_is_an_error() -> None:
+    other = b"* 1 FETCH (" + FULL + b"BODY[HEADER.FIELDS (TO)] {9}\r\nTo: x@y\r\n)\r\n"
+    with lying_server(chatters("UID FETCH", other)) as server:
+        server.folders["INBOX"].add(a_message(1))
+
+        with pytest.raises(ServerMisbehaved, match="two different messages"):
+            pulled(server)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (b"* 1 FETCH (UID 1 BODY[] {4294967296}\r\nabc",),
+        (b"* 1 FETCH (UID 1 BODY[] {99999999999999999999}\r\nabc",),
+        (b"* 1 FETCH (UID 1 BODY[] {" + b"9" * 5000 + b"}\r\nabc",),
+        (b"* 1 FETCH (UID 1 BODY[] {-5}\r\nabc\r\n",),
+        (b"* 1 FETCH (UID 1 BODY[] {3}\r\nabcdefgh)\r\n",),
+        (b"* 1 FETCH ((((((((\r\n",),
+        (b"* 1 FETCH " + b"(" * 5000 + b"\r\n",),
+        (b"* 1 FETCH (UID 1 \xff\xfe\r\n",),
+        (b"* SEARCH 1 2 x\r\n",),
+        (b"* [COPYUID 1 2 3]\r\n",),
+        (b"garbage\r\n",),
+        (b"no line end",),
+        (b"* BYE [UNAVAILABLE] good night\r\n",),
+        (b"A0 OK not your tag\r\n",),
+        (b"+ go on\r\n",),
+        (b"\r\n",),
+        (b"\0\0\0\r\n",),
+    ],
+)
+@pytest.mark.parametrize("command", ["LIST", "EXAMINE", "UID SEARCH", "UID FETCH"])
+def test_nonsense_is_a_named_error_or_changes_nothing(command: str, lines: tuple[bytes, ...]) -> None:
+    with lying_server(says(command, *lines)) as server:
+        server.folders["INBOX"].add(a_message(1))
+        try:
+            with open_mailbox(account(server, command_timeout_s=1)) as mailbox:
+                mailbox.folders()
+                uids = [h.ref.uid for chunk in mailbox.pull_headers("INBOX", ("To",)) for h in chunk]
+                assert uids in ([], [1])
+        except CleanupError as error:
+            assert len(str(error)) < 1000
+
+
+def test_a_flood_ends_with_its_budget() -> None:
+    started = time.monotonic()
+    with lying_server(floods("EXAMINE")) as server, pytest.raises((ServerMisbehaved, ConnectionLost)):
+        pulled(server)
+
+    assert time.monotonic() - started < 8
+
+
+def test_an_endless_line_ends_with_its_budget() -> None:
+    with lying_server(floods("EXAMINE", b"x" * 1000)) as server, pytest.raises((ServerMisbehaved, ConnectionLost)):
+        pulled(server)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        b"COPYUID 7 1:4294967295 1:4294967295",
+        b"COPYUID 7 1,2 5",
+        b"COPYUID 7 99 5",
+        b"COPYUID 7 1,1 5,6",
+        b"COPYUID 7 1,2 5,5",
+        b"COPYUID x 1 5",
+        b"COPYUID 7 1:* 5",
+        b"COPYUID",
+    ],
+)
+def test_a_copyuid_that_cannot_be_right_counts_as_none(code: bytes) -> None:
+    with lying_server(says("UID MOVE", b"* OK [" + code + b"] moved\r\n")) as server:
+        server.folders["INBOX"].add(a_message(1))
+        with open_mailbox(account(server)) as mailbox:
+            mailbox.select("INBOX")
+
+            assert mailbox.move([1, 2], "Sent").pairs == ()
+
+
+def test_after_exchange_2013s_malformed_answer_nobody_knows_and_nobody_repeats() -> None:
+    with lying_server(lying.moves_and_malforms) as server:
+        server.folders["INBOX"].add(a_message(1))
+        with pytest.raises(ConnectionLost), open_mailbox(account(server)) as mailbox:
+            mailbox.select("INBOX")
+            mailbox.move([1], "Sent")
+
+        assert server.commands.count("UID MOVE") == 1
+        assert "UID COPY" not in server.commands
+        assert len(server.folders["Sent"].mails) == 1
+
+
+def test_move_is_not_tried_again_where_the_server_does_not_know_it() -> None:
+    with lying_server(says("UID MOVE", then=b"BAD Command Error. 12")) as server:
+        server.folders["INBOX"].add(a_message(1))
+        with open_mailbox(account(server)) as mailbox:
+            mailbox.select("INBOX")
+            assert mailbox.can_move
+            with pytest.raises(CommandUnknown):
+                mailbox.move([1], "Sent")
+
+            assert not mailbox.can_move
+            assert mailbox.copy([1], "Sent").pairs == ((1, 1),)  # the connection is fine
+
+
+def test_a_folder_that_is_read_only_after_all_is_not_changed() -> None:
+    with lying_server(says("SELECT", b"* 1 EXISTS\r\n* OK [UIDVALIDITY 7] .\r\n* OK [UIDNEXT 2] .\r\n",
+                           then=b"OK [READ-ONLY] look only")) as server:  # fmt: skip
+        with open_mailbox(account(server)) as mailbox:
+            assert not mailbox.select("INBOX").read_write
+            with pytest.raises(PermissionMissing):
+                mailbox.move([1], "Sent")
+
+        assert "UID MOVE" not in server.commands
+
+
+@pytest.mark.parametrize(
+    ("lie", "error", "told"),
+    [
+        (
+            says("EXAMINE", then=b"NO Request is throttled. Suggested Backoff Time: 299961 milliseconds"),
+            Throttled,
+            "later",
+        ),
+        (says("EXAMINE", then=b"BAD User is authenticated but not connected."), Throttled, "may not open this mailbox"),
+        (says("EXAMINE", then=b"NO [UNAVAILABLE] backend down"), Throttled, "later"),
+        (says("EXAMINE", then=b"NO [OVERQUOTA] Account exceeded command or bandwidth limits."), Throttled, "2,500 MB"),
+        (says("EXAMINE", then=b"NO [OVERQUOTA] Quota exceeded"), OverQuota, "full"),
+        (says("EXAMINE", then=b"NO [NOPERM] not yours"), PermissionMissing, "right"),
+        (says("EXAMINE", b"* BYE Too many simultaneous connections\r\n", then=None), ConnectionLost, "fewer"),
+    ],
+)
+def test_what_providers_say_has_a_name_and_a_next_step(lie: Lie, error: type[CleanupError], told: str) -> None:
+    with lying_server(lie) as server, pytest.raises(error, match=told) as raised:
+        pulled(server)
+
+    if isinstance(raised.value, Throttled) and "Backoff" in str(raised.value):
+        assert raised.value.wait_s == pytest.approx(299.961)
+
+
+def test_a_batch_that_is_too_large_for_the_server_is_halved() -> None:
+    def at_most_two(session: lying.Session, name: str, args: list[bytes]) -> bool:
+        if name != "UID FETCH" or len(lying.uid_set(args[0], session.box)) <= 2:
+            return False
+        session.done(b"NO [UNAVAILABLE] UID FETCH Server error")  # Yahoo
+        return True
+
+    with lying_server(at_most_two) as server:
+        for number in range(7):
+            server.folders["INBOX"].add(a_message(number))
+
+        assert [uid for uid, _ in pulled(server)] == [1, 2, 3, 4, 5, 6, 7]
+
+
+# --- login ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_servers_own_words_do_not_tell_the_password() -> None:
+    quoted = PASSWORD.replace("\\", "\\\\").replace('"', '\\"').encode()
+    for echo in (PASSWORD.encode(), quoted):
+        with lying_server(says("LOGIN", then=b"NO you said " + echo)) as server, pytest.raises(LoginRefused) as refused:
+            pulled(server)
+
+        assert "[hidden]" in str(refused.value)
+        assert "secret" not in str(refused.value)
+        assert refused.value.__cause__ is None  # a traceback would show it
+
+
+def test_a_greeting_as_logged_in_is_refused() -> None:
+    with lying_server(greeting=b"* PREAUTH welcome\r\n") as server, pytest.raises(TlsFailed, match="logged in already"):
+        pulled(server)
+
+
+def test_without_starttls_no_password_is_sent() -> None:
+    with lying_server() as server:
+        with pytest.raises(TlsFailed, match="no STARTTLS"), open_mailbox(account(server, security="starttls")):
+            pass
+
+        assert server.commands == ["CAPABILITY"]
+
+
+def test_a_refused_starttls_is_the_end() -> None:
+    capabilities = lying.CAPABILITIES + b" STARTTLS"
+    with lying_server(says("STARTTLS", then=b"NO not today"), capabilities=capabilities) as server:
+        with pytest.raises(TlsFailed, match="refused STARTTLS"), open_mailbox(account(server, security="starttls")):
+            pass
+
+        assert "LOGIN" not in server.commands
+
+
+def test_words_injected_before_tls_are_refused() -> None:
+    injected = says("STARTTLS", then=b"OK begin\r\n* CAPABILITY IMAP4rev1 AUTH=PLAIN")
+    with (
+        lying_server(injected, capabilities=lying.CAPABILITIES + b" STARTTLS") as server,
+        pytest.raises(TlsFailed),
+        open_mailbox(account(server, security="starttls")),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    "greeting", [b"* BYE too busy\r\n", b"220 mail.example ESMTP\r\n", b"\x15\x03\x01\r\n", b"* OK"]
+)
+def test_a_greeting_that_is_none_is_an_error(greeting: bytes) -> None:
+    with lying_server(greeting=greeting) as server:
+        impatient = account(server, connect_timeout_s=1)
+        with pytest.raises(CannotConnect), open_mailbox(impatient):
+            pass
+
+
+# --- folders -------------------------------------------------------------------------------------------------------
+
+
+def test_hostile_folder_names_are_compared_exactly_and_shown_escaped() -> None:
+    with lying_server() as server:
+        server.folders["../../etc/passwd"] = Box()
+        server.folders["Sеnt"] = Box()  # a Cyrillic letter
+        server.folders["Sent\x1b[31m"] = Box()
+        with open_mailbox(account(server)) as mailbox:
+            folders = mailbox.folders()
+            with pytest.raises(SentFolderNotFound) as raised:
+                find_sent(folders, configured=["Sent\x1b[32m"])
+
+            assert [folder.name for folder in find_sent(folders)] == ["Sent"]
+            assert "\x1b" not in str(raised.value)
+
+
+def test_no_sent_folder_is_an_error_and_not_an_empty_answer() -> None:
+    with lying_server() as server:
+        del server.folders["Sent"]
+        with open_mailbox(account(server)) as mailbox, pytest.raises(SentFolderNotFound):
+            find_sent(mailbox.folders())
