@@ -1,0 +1,210 @@
+"""Thousands of steps of runs, undos, faults, kills and an owner who tidies: nothing lost, nothing doubled, ever.
+
+The machine works on the model mailbox, which meets the same contract as the real servers (test_filing_on_servers.py).
+What it assumes: a command whose client died has ended by the time of the next run (recovery waits for it).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from cleanup.ledger import Ledger, MoveState
+from cleanup.model import FilingPlan
+from tests.report.acts import OWNER, TARGET, file_these, plan_of, recover_now, undo_run
+from tests.report.model_mailbox import Killed, ModelMailbox, ModelServer
+
+MISCHIEFS = ("drop-before", "drop-after", "half", "late", "refuse", "refuse-half", "bad", "lie", "copy-only",
+             "kill-before", "kill-after")  # fmt: skip
+FOLDERS = ("INBOX", TARGET, "Archive")
+faults = st.dictionaries(st.integers(1, 30), st.sampled_from(MISCHIEFS), max_size=3)
+OURS = frozenset({"\\Deleted"})  # the only flag that we ever set, and only on what was copied
+
+
+class Mover(RuleBasedStateMachine):
+    """A mailbox, its owner and the program."""
+
+    @initialize(move=st.booleans(), tells=st.booleans(), count=st.integers(2, 8))
+    def begin(self, move: bool, tells: bool, count: int) -> None:
+        self.server = ModelServer(move=move, tells_copyuid=tells)
+        self.ledger = Ledger.open("sqlite://")
+        for folder in FOLDERS:
+            self.server.make(folder)
+        self.expected: Counter[str] = Counter()  # how often each message exists, by the owner's own doing
+        self.flags: dict[str, frozenset[str]] = {}
+        self.put_there: set[str] = set()  # what the owner put into the target himself
+        self.number = 0
+        for number in range(count):
+            self.deliver(bad=number % 2 == 0)
+
+    def teardown(self) -> None:
+        if hasattr(self, "ledger"):
+            self.ledger.close()
+
+    # --- the world ---------------------------------------------------------------------------------------------
+
+    @rule(bad=st.booleans())
+    def deliver(self, bad: bool) -> None:
+        self.number += 1
+        name = f"{'bad' if bad else 'good'}{self.number}"
+        self.server.arrive(name, "INBOX", "\\Seen")
+        self.expected[name] += 1
+        self.flags[name] = frozenset({"\\Seen"})
+
+    @rule(pick=st.integers(0, 999), where=st.sampled_from(FOLDERS), there=st.sampled_from(FOLDERS))
+    def owner_moves(self, pick: int, where: str, there: str) -> None:
+        uid = self._pick(where, pick)
+        if uid is not None and where != there:
+            mail = self.server.boxes[where].mails.pop(uid)
+            self.server.boxes[there].add(mail)
+            self.put_there.add(mail.name)
+
+    @rule(pick=st.integers(0, 999), where=st.sampled_from(FOLDERS))
+    def owner_deletes(self, pick: int, where: str) -> None:
+        uid = self._pick(where, pick)
+        if uid is not None:
+            name = self.server.boxes[where].mails[uid].name
+            if self._count(name) <= self.expected[name]:  # of a double he deletes the one too many
+                self.expected[name] -= 1
+            del self.server.boxes[where].mails[uid]
+
+    @rule(pick=st.integers(0, 999), where=st.sampled_from(FOLDERS))
+    def owner_flags(self, pick: int, where: str) -> None:
+        uid = self._pick(where, pick)
+        if uid is not None and self._count(self.server.boxes[where].mails[uid].name) == 1:
+            mail = self.server.boxes[where].mails[uid]
+            self.flags[mail.name] = frozenset(self.flags[mail.name] ^ {"\\Flagged"})
+            kept = self.flags[mail.name] | (mail.flags & OURS)
+            self.server.boxes[where].mails[uid] = type(mail)(mail.name, mail.arrived, kept)
+
+    @rule(where=st.sampled_from(FOLDERS[:2]))
+    def server_renumbers(self, where: str) -> None:
+        self.server.renumber(where)
+
+    # --- the program -------------------------------------------------------------------------------------------
+
+    @rule(faults=faults, can_reopen=st.booleans(), owner=st.lists(st.integers(0, 999), max_size=2))
+    def disturbed_run(self, faults: dict[int, str], can_reopen: bool, owner: list[int]) -> None:
+        self._disturb(faults, owner)
+        try:
+            self._run(can_reopen)
+        except Killed:
+            pass
+        finally:
+            self._calm()
+
+    @rule(faults=faults, can_reopen=st.booleans(), owner=st.lists(st.integers(0, 999), max_size=2))
+    def disturbed_undo(self, faults: dict[int, str], can_reopen: bool, owner: list[int]) -> None:
+        last = self.ledger.last_filing(OWNER)
+        if last is None:
+            return
+        self._disturb(faults, owner)
+        try:
+            undo_run(self.ledger, ModelMailbox(self.server), last.run_id, reopen=self._reopen if can_reopen else None)
+        except Killed:
+            pass
+        finally:
+            self._calm()
+
+    @rule()
+    def clean_run(self) -> None:
+        """One undisturbed run ends what all the others began."""
+        self._run(can_reopen=False)
+
+        unsettled = self.ledger.open_moves(OWNER)
+        assert all(m.state is MoveState.UNCLEAR and "renumbered" in (m.note or "") for m in unsettled)
+        if not unsettled:
+            labels = self.ledger.labels(OWNER)
+            left = [m for m in self.server.boxes["INBOX"].mails.values() if m.name.startswith("bad")]
+            assert all(m.fingerprint.digest in labels or m.flags & OURS for m in left)
+            assert all(self._count(name) == count for name, count in self.expected.items())
+
+    @precondition(lambda self: hasattr(self, "server"))
+    @rule()
+    def second_run_changes_nothing(self) -> None:
+        self.clean_run()
+        self.server.log.clear()
+        self._run(can_reopen=False)
+        assert not {"MOVE", "COPY", "STORE", "EXPUNGE", "CREATE"} & set(self.server.log)
+
+    # --- what must always hold -----------------------------------------------------------------------------------
+
+    @invariant()
+    def nothing_is_lost_and_nothing_is_doubled_for_good(self) -> None:
+        if not hasattr(self, "server"):
+            return
+        open_lines = Counter(m.intent.fingerprint.digest for m in self.ledger.open_moves(OWNER))
+        for name, count in self.expected.items():
+            mails = [m for box in self.server.boxes.values() for m in box.mails.values() if m.name == name]
+            digest = mails[0].fingerprint.digest if mails else ""
+            assert count <= len(mails) <= count + open_lines[digest], name
+            assert all(m.flags - OURS == self.flags[name] for m in mails), name
+
+    @invariant()
+    def nothing_good_is_ever_filed(self) -> None:
+        if hasattr(self, "server"):
+            assert all(n.startswith("bad") or n in self.put_there for n in self.server.names(TARGET))
+
+    # --- pieces --------------------------------------------------------------------------------------------------
+
+    def _run(self, can_reopen: bool) -> None:
+        mailbox = ModelMailbox(self.server)
+        reopen = self._reopen if can_reopen else None
+        recovered = recover_now(self.ledger, mailbox, reopen)
+        if recovered.stopped is None:
+            file_these(self.ledger, ModelMailbox(self.server), self._plan(), reopen)
+
+    def _plan(self) -> FilingPlan:
+        labels = self.ledger.labels(OWNER)
+        trouble, between = self.server.trouble, self.server.between
+        self.server.trouble, self.server.between = (lambda _: None), (lambda: None)  # planning is not the matter here
+        bad = [
+            uid
+            for uid, mail in self.server.boxes["INBOX"].mails.items()
+            if mail.name.startswith("bad") and mail.fingerprint.digest not in labels and not mail.flags & OURS
+        ]
+        plan = plan_of(ModelMailbox(self.server), bad)
+        self.server.trouble, self.server.between = trouble, between
+        return plan
+
+    def _disturb(self, faults: dict[int, str], owner: Sequence[int]) -> None:
+        commands, acts = 0, list(owner)
+
+        def trouble(_: str) -> str | None:
+            nonlocal commands
+            commands += 1
+            return faults.get(commands)
+
+        def between() -> None:
+            if acts and commands % 5 == 4 and self.server.move:  # see the module's text of looking._finish
+                pick = acts.pop()
+                if pick % 2:
+                    self.owner_moves(pick, "INBOX", "Archive")
+                else:
+                    self.owner_flags(pick, "INBOX")
+
+        self.server.trouble, self.server.between = trouble, between
+
+    def _calm(self) -> None:
+        self.server.trouble, self.server.between = (lambda _: None), (lambda: None)
+        self.server.carry_out_late()
+
+    def _reopen(self) -> ModelMailbox:
+        return ModelMailbox(self.server)
+
+    def _pick(self, folder: str, pick: int) -> int | None:
+        uids = sorted(self.server.boxes[folder].mails)
+        return uids[pick % len(uids)] if uids else None
+
+    def _count(self, name: str) -> int:
+        return sum(m.name == name for box in self.server.boxes.values() for m in box.mails.values())
+
+
+MoverInCi = Mover.TestCase
+MoverInCi.settings = settings(
+    max_examples=120, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+)
