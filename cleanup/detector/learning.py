@@ -76,4 +76,6 @@ def _proved_hops(questions: Iterable[Question]) -> Iterator[tuple[Hop, tuple[str
             continue
         if not match.agreement.recipient or path.hop is None or not path.certain or path.submitted:
             continue
+        if question.known.owner.has_own_address(path.hop):
+            continue  # known already
         yield path.hop, (match.sent.folder, match.sent.uid), organisation(path.hop.by or "")

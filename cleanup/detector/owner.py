@@ -37,6 +37,7 @@ class Owner:
     providers: frozenset[str]
     aliases: Mapping[str, tuple[str, ...]]  # where it leads -> what was written to
     marks: tuple[str, ...]  # texts whose presence in a line makes it worth parsing; empty: parse every line
+    _names: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)  # host names already looked at
 
     @property
     def knows_hosts(self) -> bool:
@@ -55,7 +56,11 @@ class Owner:
         """Return whether a host name belongs to the owner's side: an outbound host or a host of an own domain."""
         if not name:
             return False
-        return self.configured.has_name(name) or organisation(name) in self.organisations
+        known = self._names.get(name)
+        if known is None:
+            known = self.configured.has_name(name) or organisation(name) in self.organisations
+            self._names[name] = known
+        return known
 
     def has_own_address(self, hop: Hop) -> bool:
         """Return whether a hop came from an own outbound host, by address or by the name the receiver looked up."""

@@ -21,6 +21,12 @@ _COMMON = re.compile(
     r"by (?P<by>[^\s()\[\];,]+)(?: \([^()]*\))?\s+with (?P<protocol>[A-Za-z]+)(?: id [^\s();]+)?"
     r"(?:\s+for [^\s();]+)?(?:;|$)"
 )
+_IN_COMMENT = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
+_USUAL = re.compile(
+    rf"^(?:from\s+(?P<from>(?:[^()\s]|\s(?!by\s)|{_IN_COMMENT})*)\s)?by\s+(?P<by>[^\s();]+(?:\s*{_IN_COMMENT})*)"
+    rf"(?:\s+(?:with|via)\s+(?P<with>[^();]*?(?:\s*{_IN_COMMENT})*))?\s*(?:\s(?:id|for)\s[^;]*)?(?:;|$)",
+    re.IGNORECASE,
+)
 _CLAUSE = re.compile(r"(?:^|\s)(from|by|with|via|id|for)\s+(?=\S)", re.IGNORECASE)
 _COMMENT = re.compile(r"\([^()]*\)")
 _HOST = re.compile(r"^\[?([^\s()\[\];,]+)\]?")
@@ -30,10 +36,9 @@ _BARE = re.compile(
     re.IGNORECASE,
 )
 _SAID = re.compile(r"\b(?:helo|ehlo)[=\s]+\[?([^\s()\[\];,]+)", re.IGNORECASE)
-_AUTHENTICATED = re.compile(
-    r"\b(?:(?:e?smtps?a|esmtpsa|utf8smtps?a|smtpsa|asmtp|lmtpsa?a|httpu?s?)\b|authenticated|auth(?:info)?[=:]|"
-    r"\(auth\b|account\s|login[=:]|sasl)",
-    re.IGNORECASE,
+# Never inside a host name: a stranger's PTR record may read auth02.example.net.
+_LOGIN = re.compile(
+    r"(?<![\w.=-])(?:authenticated(?![\w.-])|auth(?:info)?[=:]|account\s|login[=:]|sasl(?![\w.-]))", re.IGNORECASE
 )
 _AUTH_PROTOCOL = re.compile(
     r"^(?:(?:utf8)?(?:e?smtp|lmtp)s?a|asmtps?|https?|httpus?|mapi|webmail|local|submission)\b", re.IGNORECASE
@@ -99,6 +104,9 @@ def _of_the_common_form(line: re.Match[str]) -> Hop:
 
 def _clauses(text: str) -> dict[str, str]:
     """Return the clauses by keyword, comments with them; keywords inside comments do not count."""
+    usual = _USUAL.match(text)
+    if usual:
+        return {name: clause for name, clause in usual.groupdict().items() if clause}
     plain = text
     for _ in range(DEEPEST_COMMENT):
         masked = _COMMENT.sub(lambda comment: "_" * len(comment[0]), plain)
@@ -119,7 +127,7 @@ def _names(came_from: str) -> tuple[str | None, str | None]:
     """Return (what the sender said, what the receiver looked up)."""
     if not came_from:
         return None, None
-    first, said = _host(came_from), _SAID.search(came_from)
+    first, said = _host(came_from), _SAID.search(came_from) if "lo" in came_from or "LO" in came_from else None
     if said:  # Exim, qmail, CommuniGate: the looked-up name stands first
         name = first if first and not _FORGED.search(first) and read_address(first) is None else None
         return said[1], name
@@ -144,13 +152,18 @@ def _host(clause: str) -> str | None:
 
 
 def _address(clause: str) -> Address | None:
-    for text in (*_BRACKETED.findall(clause), *_BARE.findall(clause)):
-        address = read_address(text)
-        if address is not None:
-            return address
+    """Return the address in brackets, else the first that stands bare."""
+    for pattern in (_BRACKETED, _BARE):
+        for found in pattern.finditer(clause):
+            address = read_address(found[1])
+            if address is not None:
+                return address
     return None
 
 
 def _logged_in(came_from: str, by: str, protocol: str) -> bool:
-    comments = " ".join(part.partition("(")[2] for part in (came_from, by, protocol))
-    return bool(_AUTH_PROTOCOL.match(protocol)) or bool(_AUTHENTICATED.search(comments))
+    """Return whether the receiver wrote, by protocol (RFC 3848) or in a comment, that the sender logged in."""
+    if _AUTH_PROTOCOL.match(protocol):
+        return True
+    comments = " ".join(f"({part.partition('(')[2]}" for part in (came_from, by, protocol) if "(" in part)
+    return bool(_LOGIN.search(comments))

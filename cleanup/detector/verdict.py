@@ -42,23 +42,39 @@ class Evidence:
 
     question: Question
     reasons: tuple[Reason, ...]
-    label: Verdict | None = None
+    label: Verdict | None
+    counting: frozenset[str]  # rules that count: notes do not
+    hard: frozenset[str]  # rules that count, hard
+    pointers: frozenset[tuple[Verdict, Strength, Family]]
+
+    @classmethod
+    def of(cls, question: Question, reasons: tuple[Reason, ...], label: Verdict | None = None) -> Evidence:
+        """Return the reasons, sorted for asking."""
+        counting = [r for r in reasons if r.strength is not Strength.NOTE]
+        return cls(
+            question=question,
+            reasons=reasons,
+            label=label,
+            counting=frozenset(r.rule for r in counting),
+            hard=frozenset(r.rule for r in counting if r.strength is Strength.HARD),
+            pointers=frozenset((r.points_to, r.strength, r.family) for r in counting),
+        )
 
     def has(self, *rules: str) -> bool:
-        """Return whether one of these rules counts (notes do not)."""
-        return any(r.rule in rules and r.strength is not Strength.NOTE for r in self.reasons)
+        """Return whether one of these rules counts."""
+        return not self.counting.isdisjoint(rules)
 
     def has_hard(self, *rules: str) -> bool:
         """Return whether one of these rules speaks, hard."""
-        return any(r.rule in rules and r.strength is Strength.HARD for r in self.reasons)
+        return not self.hard.isdisjoint(rules)
 
     def points_to(self, verdict: Verdict, strength: Strength) -> bool:
         """Return whether any reason points there with this strength."""
-        return any(r.points_to is verdict and r.strength is strength for r in self.reasons)
+        return any(v is verdict and s is strength for v, s, _ in self.pointers)
 
     def families_against(self, strength: Strength) -> set[Family]:
         """Return the families that point to backscatter with this strength."""
-        return {r.family for r in self.reasons if r.points_to is Verdict.BACKSCATTER and r.strength is strength}
+        return {f for v, s, f in self.pointers if v is Verdict.BACKSCATTER and s is strength}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +85,6 @@ class Row:
     when: Callable[[Evidence], bool]
     verdict: Verdict | None  # None: as labelled
     leaning: Verdict | None = None
-
-
-SENT_RULES = ("sent.unusable", "sent.cannot_vouch", "sent.id_reused", "sent.id_replayed")  # have rows of their own
 
 
 def _is_labelled(e: Evidence) -> bool:
@@ -91,8 +104,8 @@ def _is_proved_genuine(e: Evidence) -> bool:
 
 
 def _has_a_hint_or_veto(e: Evidence) -> bool:
-    vetoes = (r for r in e.reasons if r.points_to is Verdict.UNSURE and r.strength is Strength.HARD)
-    return e.points_to(Verdict.GENUINE, Strength.SUPPORTING) or any(r.rule not in SENT_RULES for r in vetoes)
+    vetoed = any(v is Verdict.UNSURE and s is Strength.HARD and f is not Family.LEDGER for v, s, f in e.pointers)
+    return vetoed or e.points_to(Verdict.GENUINE, Strength.SUPPORTING)
 
 
 def _is_as_an_unused_address(e: Evidence) -> bool:
@@ -234,7 +247,7 @@ def _questions(case: Case, known: Known) -> list[Question]:
 
 def _judge_case(questions: Sequence[Question], label: Verdict | None) -> Judgement:
     """Return the most genuine verdict of all that the notice returned."""
-    found = [(e, decide(e)) for q in questions for e in (Evidence(q, gather(q), label),)]
+    found = [(e, decide(e)) for q in questions for e in (Evidence.of(q, gather(q), label),)]
     return min(found, key=lambda judgement: _MOST_GENUINE[judgement[1].verdict])
 
 
@@ -250,7 +263,7 @@ def _in_campaign(judgement: Judgement, key: str | None, more: tuple[Reason, ...]
     evidence, _ = judgement
     if not more:
         return judgement
-    evidence = replace(evidence, reasons=(*evidence.reasons, *more))
+    evidence = Evidence.of(evidence.question, (*evidence.reasons, *more), evidence.label)
     belongs = any(reason.rule == "campaign.member" for reason in more)
     return evidence, replace(decide(evidence), campaign=key if belongs else None)
 

@@ -15,7 +15,7 @@ from cleanup.detector.path import Path, for_returned
 from cleanup.detector.sent_coverage import Coverage
 from cleanup.detector.sent_profile import Profile
 from cleanup.detector.sent_rows import SentRows
-from cleanup.model import Extent, Family, Identity, Notice, Policy, Reason, Returned, Strength, Verdict
+from cleanup.model import Extent, Family, Identity, Kind, Notice, Policy, Reason, Returned, Strength, Verdict
 
 CLOCK_SLACK = timedelta(days=1)  # what a sender's clock may be ahead before its Date says nothing
 
@@ -49,7 +49,18 @@ class Known:
     rewritten: frozenset[str] = frozenset()  # id shapes that cannot be compared
     dns_answers: Mapping[str, str] = field(default_factory=dict)  # TXT records by lower-cased name
 
+    @worked_out_once
+    def unusable(self) -> str | None:
+        """Why Sent says nothing at all; None where it was read whole."""
+        return self.coverage.unusable()
 
+    @worked_out_once
+    def incomplete(self) -> str | None:
+        """Why Sent is not complete enough to vouch; None where it is."""
+        return self.coverage.why_incomplete(self.policy, own_hosts_configured=bool(self.owner.configured))
+
+
+_ANSWERED_BY_RECIPIENT = (Kind.AUTO_REPLY, Kind.MDN, Kind.CHALLENGE, Kind.VIRUS_NOTICE)
 _NOT_LEARNED = ("match", "recipients", "addressees", "ids", "sender")
 
 
@@ -65,7 +76,8 @@ class Question:
     def again(self, known: Known) -> Question:
         """Return the question after learning; what was worked out and does not depend on it is kept."""
         question = Question(self.notice, self.returned, self.arrived, known)
-        kept = (*_NOT_LEARNED, "path") if known.owner is self.known.owner else _NOT_LEARNED
+        same_hosts = known.owner.learned.hosts == self.known.owner.learned.hosts
+        kept = (*_NOT_LEARNED, "path") if same_hosts else _NOT_LEARNED
         question.__dict__.update({name: self.__dict__[name] for name in kept if name in self.__dict__})
         return question
 
@@ -76,8 +88,13 @@ class Question:
 
     @worked_out_once
     def recipients(self) -> tuple[str, ...]:
-        """The recipients that the notice names, as Sent knows them: with what leads to them, in compared form."""
-        named = (a for r in self.notice.recipients for a in (r.address, r.original) if a)
+        """The recipients that the notice names, as Sent knows them: with what leads to them, in compared form.
+
+        Whoever answers by a machine (out of office, receipt) is a recipient too: the answer comes from that address.
+        """
+        named = [a for r in self.notice.recipients for a in (r.address, r.original) if a]
+        if self.notice.kind in _ANSWERED_BY_RECIPIENT and self.notice.sender:
+            named.append(self.notice.sender)
         keys = dict.fromkeys(key for a in named if (key := untagged_key(a)))
         return tuple(dict.fromkeys(k for key in keys for k in (key, *self.known.owner.aliases.get(key, ()))))
 
@@ -120,16 +137,15 @@ class Question:
             why = coverage.why_silent(date, date)
         return why
 
-    @worked_out_once
+    @property
     def unusable(self) -> str | None:
         """Why Sent says nothing at all; None where it was read whole."""
-        return self.known.coverage.unusable()
+        return self.known.unusable
 
-    @worked_out_once
+    @property
     def incomplete(self) -> str | None:
         """Why Sent is not complete enough to vouch; None where it is."""
-        configured = bool(self.known.owner.configured)
-        return self.known.coverage.why_incomplete(self.known.policy, own_hosts_configured=configured)
+        return self.known.incomplete
 
     @property
     def vouched(self) -> bool:

@@ -123,7 +123,8 @@ def _comparable(question: Question) -> bool:
     if returned.ambiguous and "message-id" in (name.lower() for name in returned.ambiguous):
         return False
     if question.ids:
-        return not any(id_shape(i) in question.known.rewritten for i in question.ids)
+        rewritten = question.known.rewritten
+        return not rewritten or not any(id_shape(i) in rewritten for i in question.ids)
     whole = returned.extent in (Extent.FULL, Extent.HEADERS) and bool(returned.received)
     shown = bool(question.recipients or question.addressees) and bool(returned.subject) and returned.date is not None
     profile = question.known.profile

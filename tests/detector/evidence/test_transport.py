@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from cleanup.detector.received import read_received
 from cleanup.model import Finding, Identity, Verdict
 from tests.detector.judging import ANNA, OUT1, STRANGER, a_notice, a_returned, judged, rules_of
 
@@ -123,3 +124,16 @@ def test_forged_mail_that_an_alias_of_the_owners_server_forwards_is_unsure():
 @pytest.mark.parametrize("line", ["", "garbage", "from", "from (((((", "by by by; ;", "from [999.1.1.1] by x" * 500])
 def test_lines_that_cannot_be_read_are_passed_over(line):
     assert said(line).verdict is Verdict.UNSURE
+
+
+def test_a_strangers_host_name_is_no_login():
+    line = (
+        "from authenticated.isp.test (authenticated.isp.test [203.0.113.5]) by mx.example.org (Postfix) with ESMTP; Mon"
+    )
+    courier = line.replace(" by ", " (AUTH: LOGIN anna) by ").replace("(Postfix) ", "")
+
+    assert not read_received(line).authenticated
+    assert not read_received(
+        line.replace("authenticated.", "auth02.").replace("(Postfix)", "(8.15/8.15)")
+    ).authenticated
+    assert read_received(courier).authenticated
