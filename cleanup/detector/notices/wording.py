@@ -1,0 +1,239 @@
+"""What a record of the format table says, and the one reader that applies it to a notice in plain words.
+
+Patterns are plain text with `{address}`, `{why}` and `{any}` in them; they match whole lines, whatever the spacing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from cleanup.model import Action
+
+MOST_TEXT = 65_536  # characters of a notice's text that are looked at
+MOST_LINE = 2_000  # characters of a line
+MOST_RECIPIENTS = 1_000
+MOST_WHY = 12  # lines of a reason
+
+ADDRESS = r"(?P<address>(?:\"[^\"\r\n]{1,64}\"|[^\s<>()\[\]\",;:@]{1,200})@[^\s<>()\[\]\"',;:]{1,255})"
+_PLACES = {
+    "{address}": rf"[<\"'‘“«「]?(?:mailto:)?{ADDRESS}[>\"'’”»」]?",
+    "{why}": r"(?P<why>.*)",
+    "{any}": r".{0,200}?",
+}
+_PLACE = re.compile(r"(\{address\}|\{why\}|\{any\})")
+_SPACE = re.compile(r"\s+")
+_REPLY = re.compile(r"\b([245]\d\d)(?=[ \-]|$)")
+_STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeFormat:
+    """One way in which mail systems word a notice. Of each kind of condition that is given, one entry must be there.
+
+    Phrases compare without case and spacing. A record without `sender`, `subject` or `headers` fits only mail that
+    shows itself to be a machine's.
+    """
+
+    name: str  # what Notice.format says
+    family: str  # the product or service, for docs/formats.md
+    source: str  # where the wording is known from
+    text: tuple[str, ...] = ()  # phrases of the notice's own text; reading starts at the first that is there
+    also: tuple[str, ...] = ()  # all of these stand in the text too
+    sender: tuple[str, ...] = ()
+    subject: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()  # (field, phrase)
+    recipients: tuple[str, ...] = ("{address}",)
+    before: bool = False  # recipients may stand above the phrase: read from the top
+    ends: tuple[str, ...] = ()  # lines at which the notice's own words end
+    returned_after: tuple[str, ...] = ()  # lines after which the returned message is quoted
+    why_after: tuple[str, ...] = ()  # lines after which the reason stands, away from the recipient
+    action: Action = Action.FAILED
+    delayed: tuple[str, ...] = ()  # phrases with which the same format says that it still tries
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What a record looks at: the notice's own header fields and its own text, decoded."""
+
+    sender: str
+    subject: str
+    text: str
+    fields: tuple[tuple[str, str], ...] = ()
+    machine_made: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One recipient as the text names it, and the words that go with it."""
+
+    address: str
+    why: str = ""
+
+    @property
+    def reply(self) -> str | None:
+        """The SMTP reply code that the words hold."""
+        found = _REPLY.search(self.why)
+        return found[1] if found else None
+
+    @property
+    def status(self) -> str | None:
+        """The enhanced status code that the words hold."""
+        found = _STATUS.search(self.why)
+        return found[1] if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a record found. `returned` is the returned message as it is quoted in the text, None where it is not."""
+
+    format: NoticeFormat
+    action: Action
+    failures: tuple[Failure, ...] = ()
+    returned: str | None = None
+
+
+@dataclass(slots=True)
+class _Found:
+    """A recipient while its reason is being gathered."""
+
+    address: str
+    why: list[str] = field(default_factory=list)
+    closed: bool = False
+
+
+def read_wording(letter: Letter, formats: Iterable[NoticeFormat]) -> Reading | None:
+    """Return the reading of the first format that fits and names a recipient, else of the first that fits."""
+    fits = (_apply(f, letter) for f in _fitting(letter, formats))
+    first: Reading | None = None
+    for reading in fits:
+        if reading.failures:
+            return reading
+        first = first or reading
+    return first
+
+
+def _fitting(letter: Letter, formats: Iterable[NoticeFormat]) -> Iterator[NoticeFormat]:
+    text, sender, subject = (_folded(t) for t in (letter.text[:MOST_TEXT], letter.sender, letter.subject))
+    fields = tuple((name.casefold(), _folded(value[:MOST_LINE])) for name, value in letter.fields)
+    return (f for f in formats if _fits(f, text, sender, subject, fields, letter.machine_made))
+
+
+def _fits(
+    record: NoticeFormat, text: str, sender: str, subject: str, fields: tuple[tuple[str, str], ...], machine_made: bool
+) -> bool:
+    bound = record.sender or record.subject or record.headers
+    return (
+        bool(bound or machine_made)
+        and _any_in(record.text, text)
+        and all(_folded(p) in text for p in record.also)
+        and _any_in(record.sender, sender)
+        and _any_in(record.subject, subject)
+        and _headers_fit(record.headers, fields)
+    )
+
+
+def _any_in(phrases: tuple[str, ...], text: str) -> bool:
+    return not phrases or any(_folded(p) in text for p in phrases)
+
+
+def _headers_fit(wanted: tuple[tuple[str, str], ...], fields: tuple[tuple[str, str], ...]) -> bool:
+    return not wanted or any(
+        name == wanted_name.casefold() and phrase.casefold() in value
+        for wanted_name, phrase in wanted
+        for name, value in fields
+    )
+
+
+@lru_cache(maxsize=4_096)
+def _folded_phrase(phrase: str) -> str:
+    return _SPACE.sub(" ", phrase).casefold()
+
+
+def _folded(text: str) -> str:
+    return _folded_phrase(text) if len(text) < 200 else _SPACE.sub(" ", text).casefold()
+
+
+def _apply(record: NoticeFormat, letter: Letter) -> Reading:
+    lines = [line[:MOST_LINE] for line in letter.text[:MOST_TEXT].splitlines()]
+    own, returned = _split(lines, record.returned_after)
+    action = Action.DELAYED if record.delayed and _any_in(record.delayed, _folded("\n".join(own))) else record.action
+    failures = _failures(own if record.before else own[_start(own, record.text) :], record)
+    return Reading(record, action, failures, returned)
+
+
+def _split(lines: list[str], marks: tuple[str, ...]) -> tuple[list[str], str | None]:
+    """Return the notice's own lines, and the text after the first mark."""
+    for number, line in enumerate(lines):
+        if marks and _any_in(marks, _folded(line)):
+            return lines[:number], "\n".join(lines[number + 1 :]).lstrip("\n")
+    return lines, None
+
+
+def _start(lines: list[str], phrases: tuple[str, ...]) -> int:
+    """Return the number of the line on which the first phrase begins; a phrase may run over two lines."""
+    starts = [_folded(p)[:30] for p in phrases]
+    for number, line in enumerate(lines):
+        pair = _folded(line + " " + (lines[number + 1] if number + 1 < len(lines) else ""))
+        if any(start in pair for start in starts):
+            return number
+    return 0
+
+
+def _failures(lines: list[str], record: NoticeFormat) -> tuple[Failure, ...]:
+    found: dict[str, _Found] = {}
+    apart: list[str] = []
+    current: _Found | None = None
+    reading_why = False
+    for line in map(str.strip, lines):
+        if record.ends and _any_in(record.ends, _folded(line)):
+            break
+        if record.why_after and _any_in(record.why_after, _folded(line)):
+            reading_why = True
+        hit = _recipient(line, record.recipients)
+        if hit and len(found) < MOST_RECIPIENTS:
+            address, why = hit
+            current = found.setdefault(address.casefold(), _Found(address))
+            current.why += [why] if why else []
+            current.closed = False
+        elif reading_why and line:
+            apart.append(line)
+        elif current:
+            _gather(current, line)
+    return tuple(Failure(f.address, _why(f.why or apart)) for f in found.values())
+
+
+def _gather(current: _Found, line: str) -> None:
+    """Take a line as part of the reason, until an empty line follows one."""
+    if not line:
+        current.closed = bool(current.why)
+    elif not current.closed and len(current.why) < MOST_WHY:
+        current.why.append(line)
+
+
+def _why(lines: list[str]) -> str:
+    return _SPACE.sub(" ", " ".join(lines[:MOST_WHY])).strip()
+
+
+def _recipient(line: str, patterns: tuple[str, ...]) -> tuple[str, str] | None:
+    if "@" not in line:
+        return None
+    for pattern in patterns:
+        if match := compiled(pattern).match(line):
+            words = match.groupdict()
+            return words["address"].rstrip("."), (words.get("why") or "").strip()
+    return None
+
+
+@lru_cache(maxsize=1_024)
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Return a line pattern of the table as a regular expression over a whole line, without case."""
+    parts = (_PLACES.get(part) or _literal(part) for part in _PLACE.split(pattern))
+    return re.compile("".join(parts) + r"\s*\Z", re.IGNORECASE)
+
+
+def _literal(text: str) -> str:
+    return r"\s+".join(re.escape(word) for word in re.split(r"\s+", text))
