@@ -22,7 +22,7 @@ WITHIN = timedelta(hours=24)
 MIN_DISPROVED = 0.9
 BURST = 20  # notices in an hour
 BURST_TO_USUAL = 5  # times the usual number of an hour with notices
-_VETOES = ("sent.id_", "origin.own", "origin.shared")
+_SILENT = ("sent.unusable", "sent.cannot_vouch")  # say nothing of the message itself
 _NUMBERS = re.compile(r"\d+")
 
 
@@ -48,7 +48,7 @@ def campaign_key(notice: Notice) -> str | None:
 def member_of(notice: Notice, finding: Finding, arrived: datetime | None) -> Member:
     """Return a judged notice as a member of whatever cluster it may be in."""
     counting = [r for r in finding.reasons if r.strength is not Strength.NOTE]
-    spared = any(r.points_to is Verdict.GENUINE or r.rule.startswith(_VETOES) for r in counting)
+    spared = any(r.points_to is not Verdict.BACKSCATTER and r.rule not in _SILENT for r in counting)
     return Member(campaign_key(notice), arrived, finding.verdict, spared)
 
 
