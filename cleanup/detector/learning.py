@@ -76,6 +76,6 @@ def _proved_hops(questions: Iterable[Question]) -> Iterator[tuple[Hop, tuple[str
             continue
         if not match.agreement.recipient or path.hop is None or not path.certain or path.submitted:
             continue
-        if question.known.owner.has_own_address(path.hop):
-            continue  # known already
+        if question.known.owner.configured.has_address(path.hop.address):
+            continue  # known already; an own name is not enough, as its address refutes who only claims it
         yield path.hop, (match.sent.folder, match.sent.uid), organisation(path.hop.by or "")

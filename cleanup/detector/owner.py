@@ -44,6 +44,11 @@ class Owner:
         """Whether enough is known of own hosts for "foreign" to mean something."""
         return bool(self.configured) or (bool(self.learned.hosts) and self.learned.saturated)
 
+    def knows_addresses(self, version: int) -> bool:
+        """Return whether own hosts' addresses of this IP version are known, so that others are not the owner's."""
+        learned = self.learned.saturated and self.learned.hosts.knows_addresses(version)
+        return learned or self.configured.knows_addresses(version)
+
     def is_own_address(self, address: str | None) -> bool:
         """Return whether a mail address is the owner's."""
         return address is not None and untagged_key(address) in self.addresses
@@ -63,9 +68,15 @@ class Owner:
         return known
 
     def has_own_address(self, hop: Hop) -> bool:
-        """Return whether a hop came from an own outbound host, by address or by the name the receiver looked up."""
-        hosts = (self.configured, self.learned.hosts)
-        return any(h.has_address(hop.address) or (hop.name and h.has_name(hop.name)) for h in hosts)
+        """Return whether a hop came from an own outbound host: by address, or by the name that the receiver looked up.
+
+        The name alone does only where no own addresses of that kind are known, which would contradict it.
+        """
+        if self.configured.has_address(hop.address) or self.learned.hosts.has_address(hop.address):
+            return True
+        if hop.name is None or hop.address is None or self.knows_addresses(hop.address.version):
+            return False
+        return self.configured.has_name(hop.name)
 
     def provider_of(self, hop: Hop) -> str:
         """Return the shared provider of the owner's that a hop came from; "" for none."""

@@ -145,6 +145,6 @@ def _shows_an_own_address(hop: Hop, owner: Owner) -> bool:
     """Return whether a line shows an own host's address, or a looked-up own name where no address could refute it."""
     if any(hosts.has_address(a) for hosts in _own_hosts(owner) for a in (hop.address, hop.by_address)):
         return True
-    if hop.address is None or owner.configured.knows_addresses(hop.address.version):
+    if hop.address is None or owner.knows_addresses(hop.address.version):
         return False
     return any(hosts.has_name(hop.name) for hosts in _own_hosts(owner))

@@ -92,7 +92,7 @@ def _outside(question: Question, hop: Hop) -> Iterator[Reason]:
         says = "An own host is named deeper down, without its address; anyone can write that."
         yield points("origin.own_name_bare", TRANSPORT, Verdict.UNSURE, Strength.NOTE, says)
     if _claims_to_be_own(question, hop):
-        says = f"{_named(hop)} calls itself an own host, and its addresses are not known."
+        says = f"{_named(hop)} goes by a name of the owner's side, though its address is not known to be an own one."
         yield points("origin.own_name_claimed", TRANSPORT, Verdict.UNSURE, Strength.HARD, says)
         return
     yield _foreign(question, hop)
@@ -116,11 +116,16 @@ def _foreign(question: Question, hop: Hop) -> Reason:
 
 
 def _claims_to_be_own(question: Question, hop: Hop) -> bool:
-    """Return whether the HELO is an own name where no own address of that kind is known to refute it."""
-    configured = question.known.owner.configured
-    if hop.address is None or not configured.has_name(hop.helo):
+    """Return whether a host with another address goes by a name of the owner's side, so that it may be one more host.
+
+    A name that the receiver looked up is such a claim; a mere HELO only where no own address could refute it.
+    """
+    owner = question.known.owner
+    if hop.name is not None:
+        return owner.is_own_host(hop.name)
+    if hop.address is None or not owner.configured.has_name(hop.helo):
         return False
-    return not configured.knows_addresses(hop.address.version)
+    return not owner.knows_addresses(hop.address.version)
 
 
 def _handed_over_by_its_reporter(question: Question, hop: Hop) -> bool:

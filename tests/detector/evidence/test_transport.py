@@ -137,3 +137,10 @@ def test_a_strangers_host_name_is_no_login():
         line.replace("authenticated.", "auth02.").replace("(Postfix)", "(8.15/8.15)")
     ).authenticated
     assert read_received(courier).authenticated
+
+
+def test_an_own_name_with_an_unknown_address_is_neither_believed_nor_accused():
+    one_more = "from out2.example.org (out2.example.org [192.0.2.77]) by mx.far.test (Postfix) with ESMTP id 11; Mon"
+    forged = OUT1.replace("192.0.2.10", "203.0.113.9")
+
+    assert {said(line).verdict for line in (one_more, forged)} == {Verdict.UNSURE}
