@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from cleanup.detector.evidence import gather
 from cleanup.detector.evidence.campaign import campaign_reasons, member_of
@@ -22,6 +22,7 @@ from cleanup.model import (
     Notice,
     Policy,
     Reason,
+    Returned,
     Strength,
     Verdict,
 )
@@ -242,7 +243,19 @@ def _after_learning(known: Known, questions: Sequence[Question]) -> Known:
 
 
 def _questions(case: Case, known: Known) -> list[Question]:
-    return [Question(case.notice, returned, case.arrived, known) for returned in case.notice.returned]
+    arrived = _in_utc(case.arrived)
+    return [Question(case.notice, _dated(returned), arrived, known) for returned in case.notice.returned]
+
+
+def _dated(returned: Returned) -> Returned:
+    """Return the returned message with a Date that can be compared: "-0000" and a missing zone mean UTC (RFC 5322)."""
+    if returned.date is None or returned.date.tzinfo is not None:
+        return returned
+    return replace(returned, date=_in_utc(returned.date))
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _judge_case(questions: Sequence[Question], label: Verdict | None) -> Judgement:

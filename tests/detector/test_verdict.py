@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from cleanup.detector.verdict import POLICY, Case, judge_all
-from cleanup.model import Extent, Family, Identity, Policy, Recipient, Returned, SentSource, Verdict
+from cleanup.model import Action, Extent, Family, Identity, Kind, Policy, Recipient, Returned, SentSource, Verdict
 from tests.detector.judging import (
     ANNA,
     ARRIVED,
@@ -232,3 +233,39 @@ def test_each_family_can_be_switched_off_and_is_needed():
 def test_the_policy_ends_with_a_row_that_always_fits():
     assert POLICY[-1].verdict is Verdict.UNSURE
     assert len({row.name for row in POLICY}) == len(POLICY)
+
+
+def test_a_date_without_a_zone_means_utc():
+    notice = a_notice(a_returned(date=ARRIVED.replace(tzinfo=None)))
+
+    assert judged(notice, arrived=ARRIVED.replace(tzinfo=None)).verdict is Verdict.BACKSCATTER
+
+
+def test_an_ambiguous_id_accuses_nobody():
+    assert judged(a_notice(a_returned(ambiguous=("Message-ID",)))).verdict is Verdict.UNSURE
+
+
+def test_a_forgery_without_id_is_disproved_by_its_whole_header():
+    without_id = a_returned(message_id=None)
+
+    assert judged(a_notice(without_id)).verdict is Verdict.BACKSCATTER
+    assert judged(a_notice(a_returned(message_id=None, subject=None))).verdict is Verdict.UNSURE
+    assert judged(a_notice(a_returned(message_id=None, ambiguous=("Subject",)))).verdict is Verdict.UNSURE
+
+
+def test_an_automatic_answer_to_a_sent_message_comes_from_its_recipient():
+    answer = a_notice(kind=Kind.AUTO_REPLY, to=(), sender="bob@far.test", in_reply_to=(SENT.message_id or "",))
+
+    assert judged(answer, a_sent_index(SENT)).verdict is Verdict.GENUINE
+    assert judged(replace(answer, sender="eve@evil.test"), a_sent_index(SENT)).verdict is Verdict.UNSURE
+
+
+def test_a_delay_notice_follows_the_failure_of_the_same_message():
+    bare_delay = a_notice(a_returned(received=()), action=Action.DELAYED)
+    cases = [Case(bare_delay, ARRIVED, "delay"), Case(FORGERY, ARRIVED, "failure")]
+
+    findings = judge_all(cases, a_sent_index(), ANNA, Policy())
+
+    assert [f.verdict for f in findings] == [Verdict.BACKSCATTER] * 2
+    assert findings[0].row == "follows-the-failed-one"
+    assert judged(bare_delay).verdict is Verdict.UNSURE

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import authres
 
-from cleanup.detector.addresses import domain_of
+from cleanup.detector.addresses import domain_key, domain_of
 from cleanup.detector.evidence.question import Question, points
 from cleanup.detector.evidence.replay import could_be_a_replay
 from cleanup.detector.networks import organisation
@@ -162,9 +162,12 @@ def _tagged(question: Question) -> Iterator[Reason]:
         yield points("tag.missing", AUTHENTICATION, Verdict.BACKSCATTER, Strength.SUPPORTING, says)
 
 
-def _envelope_senders(question: Question) -> tuple[str, ...]:
+def _envelope_senders(question: Question) -> list[str]:
+    """Return the addresses with a tag of the owner's side: the owner's inside, or rewritten by an own domain."""
     returned_paths = (v.strip("<> ") for n, v in question.returned.headers if n.lower() == "return-path")
-    return tuple(a for a in (*question.notice.addressed_to, *returned_paths) if "=" in a)
+    tagged = [a for a in (*question.notice.addressed_to, *returned_paths) if "=" in a]
+    owner = question.known.owner
+    return [a for a in tagged if owner.is_own_address(a) or domain_key(a.rpartition("@")[2]) in owner.domains]
 
 
 def _should_be_tagged(question: Question) -> bool:

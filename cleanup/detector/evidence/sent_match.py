@@ -120,7 +120,7 @@ def _comparable(question: Question) -> bool:
     all carry an id: every mail program gives one.
     """
     returned = question.returned
-    if returned.ambiguous and "message-id" in (name.lower() for name in returned.ambiguous):
+    if returned.ambiguous and (not question.ids or "message-id" in (name.lower() for name in returned.ambiguous)):
         return False
     if question.ids:
         rewritten = question.known.rewritten

@@ -16,6 +16,8 @@ DNSBL_ZONE = "ips.backscatterer.org"
 
 def upstream(question: Question) -> Iterator[Reason]:
     """Yield what earlier filters and the DNS blocklist say."""
+    if not question.notice.marks and not question.known.dns_answers:
+        return
     marks = {name.lower(): value for name, value in question.notice.marks}
     yield from _exchange_online(question, marks)
     yield from _spam_marks(question, marks)
