@@ -13,7 +13,8 @@ from tests.servers.dovecot import WITHOUT_MOVE, dovecot
 from tests.servers.running import RunningServer
 
 SERVERS = ("embedded", "dovecot", "dovecot_without_move", "cyrus", "courier")
-REAL = tuple(pytest.param(name, marks=pytest.mark.server) for name in SERVERS[1:])
+# Courier's paths are compiled in, so two of it cannot run at once: with xdist use --dist loadgroup.
+REAL = tuple(pytest.param(name, marks=(pytest.mark.server, pytest.mark.xdist_group(name))) for name in SERVERS[1:])
 
 
 @pytest.fixture(scope="session")

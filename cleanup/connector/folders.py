@@ -146,7 +146,7 @@ def backscatter_folder_name(folders: Sequence[Folder], wanted: str = "Backscatte
 
 def _all_below_inbox(folders: Sequence[Folder], delimiter: str) -> bool:
     others = [folder.name for folder in folders if folder.name != "INBOX"]
-    return bool(others) and all(name.startswith(f"INBOX{delimiter}") for name in others)
+    return all(name.startswith(f"INBOX{delimiter}") for name in others) if others else delimiter == "."
 
 
 def shown(name: str) -> str:

@@ -20,6 +20,10 @@ from cleanup.errors import CannotConnect, CleanupError, ConnectionLost, LoginRef
 Note = Callable[[str], None]  # takes the name of each command that is sent
 
 
+class TurnedAway(CannotConnect):
+    """The server is busy or has too many connections: the one failure to connect that is worth another try."""
+
+
 def connect(account: Account, budget: Budget, note: Note) -> BoundedClient:
     """Return a connection that is encrypted as the account wants it and not logged in yet."""
     _check_security(account)
@@ -39,8 +43,14 @@ def connect(account: Account, budget: Budget, note: Note) -> BoundedClient:
     except OSError as error:
         raise _unreachable(account, error) from error
     except ImapError as error:
-        raise CannotConnect(f"{account.where} does not greet as an IMAP server", why=told(error)) from error
+        raise _odd_greeting(account, told(error)) from error
     return client
+
+
+def _odd_greeting(account: Account, text: str) -> CannotConnect:
+    if "BYE" in text.upper():
+        return TurnedAway(f"{account.where} turned us away", why=text, hint="Try again later")
+    return CannotConnect(f"{account.where} does not greet as an IMAP server", why=text)
 
 
 def _check_security(account: Account) -> None:
@@ -144,7 +154,7 @@ class _BearerToken:
 
 def _refused(account: Account, text: str) -> CleanupError:
     if re.search(r"\[UNAVAILABLE\]|temporar", text, re.IGNORECASE):
-        return CannotConnect("The server cannot log anybody in just now", why=text, hint="Try again later")
+        return TurnedAway("The server cannot log anybody in just now", why=text, hint="Try again later")
     if re.search(r"\[PRIVACYREQUIRED\]", text, re.IGNORECASE):
         return TlsFailed(f"{account.where} wants an encrypted login", why=text, hint="Use --security tls or starttls")
     return LoginRefused(f"{account.where} refused the login of {account.who}", why=text, hint=_hint(account, text))

@@ -42,7 +42,7 @@ def uids_after(wire: Wire, after_uid: int) -> list[int]:
 
 def search(wire: Wire, criteria: bytes) -> list[int]:
     """Return the UIDs that the server finds in the selected folder, ascending, once each."""
-    answer = wire.command("SEARCH", criteria, uid=True)
+    answer = wire.ask("SEARCH", criteria, uid=True)
     words = [word for line in answer.untagged.get("SEARCH", []) if isinstance(line, bytes) for word in line.split()]
     if not all(word.isdigit() and len(word) <= 10 for word in words):
         raise ServerMisbehaved("The server's answer to SEARCH holds something else than numbers")
@@ -143,7 +143,7 @@ def _batches(sizes: dict[int, int], max_bytes: int) -> Iterator[tuple[int, ...]]
 def _fetch(wire: Wire, uids: tuple[int, ...], items: bytes, needed: Sequence[str]) -> Iterator[list[Fetched]]:
     """Yield the answers by ascending UID; in halves where the server cannot manage so many (Yahoo: [UNAVAILABLE])."""
     try:
-        answer = wire.command("FETCH", written(uids), items, uid=True)
+        answer = wire.ask("FETCH", written(uids), items, uid=True)
     except Throttled as error:
         if len(uids) == 1 or error.wait_s:
             raise

@@ -63,8 +63,8 @@ def refusal(command: str, word: str, text: str) -> CleanupError:
     quirk = next((quirk for quirk in QUIRKS if quirk.pattern.search(text)), None)
     if quirk is None:
         kind = CommandUnknown if word == "BAD" else CommandRefused
-        return kind(what, why=text[:LONGEST_TEXT])
-    error = quirk.error(what, why=text[:LONGEST_TEXT], hint=quirk.hint)
+        return kind(what, why=tidy(text))
+    error = quirk.error(what, why=tidy(text), hint=quirk.hint)
     if isinstance(error, Throttled) and (wait := _BACK_OFF.search(text)):
         error.wait_s = int(wait[1]) / 1000
     return error
@@ -82,4 +82,9 @@ def told(error: BaseException) -> str:
     text = re.sub(r"^command: \w+ => |^\w+ command error: BAD ", "", text)
     if inner := re.fullmatch(r"\[?b(['\"])(.*)\1\]?", text, re.DOTALL):
         text = inner[2]
-    return " ".join(text.split())[:LONGEST_TEXT]
+    return tidy(text)
+
+
+def tidy(text: str) -> str:
+    """Return a server's words on one line, at most 300 characters, without the full stop: ours follows."""
+    return " ".join(text.split())[:LONGEST_TEXT].rstrip(". ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from datetime import datetime
 from cleanup.connector import move, pull
 from cleanup.connector.account import MIB, Account
 from cleanup.connector.folders import Folder, quoted, read_list, shown
+from cleanup.connector.login import TurnedAway
 from cleanup.connector.move import MoveAnswer
 from cleanup.connector.pull import Seen
 from cleanup.connector.wire import Answer, Wire
@@ -17,6 +19,9 @@ from cleanup.errors import CommandRefused, CommandUnknown, FolderNotFound, Permi
 from cleanup.model import PulledHeaders
 
 __all__ = ["Account", "Folder", "FolderState", "Mailbox", "MoveAnswer", "Seen", "open_mailbox"]
+
+
+PAUSES_S = (1.0, 3.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +42,23 @@ def open_mailbox(account: Account, *, read_only: bool = False, run_deadline: flo
 
     With `read_only` no command that could change anything is ever sent. `run_deadline` is on time.monotonic()'s clock.
     """
-    mailbox = Mailbox(Wire(account, read_only=read_only, run_deadline=run_deadline))
+    mailbox = Mailbox(_connected(account, read_only, run_deadline))
     try:
         yield mailbox
     finally:
         mailbox.close()
+
+
+def _connected(account: Account, read_only: bool, run_deadline: float | None) -> Wire:
+    """Return a logged-in connection; a server that is busy is asked at most three times."""
+    for pause_s in PAUSES_S:
+        try:
+            return Wire(account, read_only=read_only, run_deadline=run_deadline)
+        except TurnedAway:
+            if run_deadline is not None and time.monotonic() + pause_s > run_deadline:
+                raise
+            time.sleep(pause_s)
+    return Wire(account, read_only=read_only, run_deadline=run_deadline)
 
 
 class Mailbox:
@@ -110,7 +127,7 @@ class Mailbox:
         """Return all folders, sorted by name."""
         extended = self._wire.has("LIST-EXTENDED") and self._wire.has("SPECIAL-USE")
         asked = (b'""', b'"*"', b"RETURN (SPECIAL-USE)") if extended else (b'""', b'"*"')
-        folders = read_list(self._wire.command("LIST", *asked).untagged.get("LIST", []))
+        folders = read_list(self._wire.ask("LIST", *asked).untagged.get("LIST", []))
         self._raw_names = {folder.name: folder.raw for folder in folders}
         return folders
 
@@ -232,7 +249,7 @@ class Mailbox:
 
     def _about(self, folder: str, command: str, *args: bytes) -> Answer:
         try:
-            return self._wire.command(command, self._written(folder), *args)
+            return self._wire.ask(command, self._written(folder), *args)
         except FolderNotFound as error:
             raise FolderNotFound(f"There is no folder {shown(folder)}", why=error.why, hint=error.hint) from error
 

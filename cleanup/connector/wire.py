@@ -12,13 +12,15 @@ from cleanup.connector.client import BoundedClient, ImapDead, ImapError, convers
 from cleanup.connector.login import connect, log_in
 from cleanup.connector.redact import Redactor
 from cleanup.connector.refusals import broke_off, refusal, told
-from cleanup.errors import CleanupError, ConnectionLost, PermissionMissing, ServerMisbehaved
+from cleanup.errors import CleanupError, CommandRefused, ConnectionLost, PermissionMissing, ServerMisbehaved, Throttled
 
 LOOKING = frozenset(
     {"LOGIN", "AUTHENTICATE", "STARTTLS", "CAPABILITY", "ID", "ENABLE", "NAMESPACE", "LIST", "STATUS", "EXAMINE",
      "SEARCH", "FETCH", "GETQUOTAROOT", "MYRIGHTS", "NOOP", "UNSELECT", "LOGOUT"}
 )  # fmt: skip
 GOODBYE_S = 5.0
+TRIES = 3
+LONGEST_PAUSE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Wire:
             self._arm(account.command_timeout_s)
             self._redact = log_in(self._client, account, self.log.append)
             self.capabilities = self._ask_capabilities()
+            self._introduce()
         except BaseException:
             self.close()
             raise
@@ -76,6 +79,20 @@ class Wire:
         if word != "OK":
             raise refusal(name, word, text)
         return Answer(untagged(self._client.imap), text)
+
+    def ask(self, name: str, *args: bytes, uid: bool = False) -> Answer:
+        """Send a command that changes nothing; where the server asks for a short pause, wait and ask again.
+
+        At most three tries, and no pause longer than a minute or than the run may still take. Raises as command() does.
+        """
+        for _ in range(TRIES - 1):
+            try:
+                return self.command(name, *args, uid=uid)
+            except Throttled as error:
+                if not 0 < error.wait_s <= self._patience():
+                    raise
+                time.sleep(error.wait_s)
+        return self.command(name, *args, uid=uid)
 
     def has(self, capability: str) -> bool:
         """Return whether the server offers a capability."""
@@ -145,6 +162,16 @@ class Wire:
         if self.run_deadline is not None:
             deadline = min(deadline, self.run_deadline)
         self._budget.arm(deadline, self.account.max_answer_bytes)
+
+    def _patience(self) -> float:
+        left = LONGEST_PAUSE_S if self.run_deadline is None else self.run_deadline - time.monotonic()
+        return min(LONGEST_PAUSE_S, left)
+
+    def _introduce(self) -> None:
+        """Say who we are (RFC 2971): NetEase's servers open no folder for programs that do not."""
+        if self.has("ID"):
+            with contextlib.suppress(CommandRefused):
+                self.command("ID", b'("name" "mailbox-cleanup")')
 
     def _ask_capabilities(self) -> frozenset[str]:
         answer = self.command("CAPABILITY")

@@ -86,6 +86,7 @@ def test_a_container_that_holds_no_mail_is_not_read() -> None:
         (some("INBOX", "Sent", delimiter="."), "Junk/Backscatter", "Junk.Backscatter"),
         (some("INBOX", "backscatter"), "Backscatter", "Backscatter"),
         (some("INBOX"), "Backscatter", "Backscatter"),
+        (some("INBOX", delimiter="."), "Backscatter", "INBOX.Backscatter"),  # a new mailbox on Courier
     ],
 )
 def test_the_target_is_named_as_the_server_names_folders(folders: list[Folder], wanted: str, name: str) -> None:

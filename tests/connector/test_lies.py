@@ -203,6 +203,41 @@ def test_what_providers_say_has_a_name_and_a_next_step(lie: Lie, error: type[Cle
         assert raised.value.wait_s == pytest.approx(299.961)
 
 
+def test_a_short_pause_that_the_server_asks_for_is_kept() -> None:
+    told = [b"NO Request is throttled. Suggested Backoff Time: 300 milliseconds"]
+    with lying_server(lying.once("UID FETCH", *told)) as server:
+        server.folders["INBOX"].add(a_message(1))
+        started = time.monotonic()
+
+        assert [uid for uid, _ in pulled(server)] == [1]
+        assert time.monotonic() - started >= 0.3
+
+
+def test_nobody_asks_more_than_three_times() -> None:
+    with lying_server(says("UID FETCH", then=b"NO throttled. Suggested Backoff Time: 10 milliseconds")) as server:
+        server.folders["INBOX"].add(a_message(1))
+        with pytest.raises(Throttled):
+            pulled(server)
+
+        assert server.commands.count("UID FETCH") == 3
+
+
+def test_a_changing_command_is_never_repeated() -> None:
+    with lying_server(says("UID MOVE", then=b"NO throttled. Suggested Backoff Time: 10 milliseconds")) as server:
+        server.folders["INBOX"].add(a_message(1))
+        with open_mailbox(account(server)) as mailbox, pytest.raises(Throttled):
+            mailbox.select("INBOX")
+            mailbox.move([1], "Sent")
+
+        assert server.commands.count("UID MOVE") == 1
+
+
+def test_a_server_that_is_busy_at_the_login_is_asked_again() -> None:
+    with lying_server(lying.once("LOGIN", b"NO [UNAVAILABLE] try again")) as server:
+        assert pulled(server) == []
+        assert server.commands.count("LOGIN") == 2
+
+
 def test_a_batch_that_is_too_large_for_the_server_is_halved() -> None:
     def at_most_two(session: lying.Session, name: str, args: list[bytes]) -> bool:
         if name != "UID FETCH" or len(lying.uid_set(args[0], session.box)) <= 2:

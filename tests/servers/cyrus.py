@@ -42,6 +42,7 @@ proxyservers: helpdesk
 unixhierarchysep: yes
 altnamespace: yes
 allowplaintext: yes
+failedloginpause: 0
 sasl_mech_list: PLAIN
 sasl_pwcheck_method: auxprop
 sasl_auxprop_plugin: sasldb

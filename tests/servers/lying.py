@@ -337,6 +337,20 @@ def says(command: str, *lines: bytes, then: bytes | None = b"OK done") -> Lie:
     return lie
 
 
+def once(command: str, then: bytes) -> Lie:
+    """Answer a command with this the first time, and obey it from then on."""
+    told: list[bytes] = []
+
+    def lie(session: Session, name: str, _: list[bytes]) -> bool:
+        if name != command or told:
+            return False
+        told.append(then)
+        session.done(then)
+        return True
+
+    return lie
+
+
 def chatters(command: str, *lines: bytes) -> Lie:
     """Send untagged lines that nobody asked for, then obey."""
 
