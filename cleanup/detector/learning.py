@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from cleanup.detector.evidence.matching import Bond
 from cleanup.detector.evidence.question import Question
 from cleanup.detector.message_ids import id_shape
 from cleanup.detector.networks import Address, Hosts, organisation, shared_provider
-from cleanup.detector.owner import LearnedHosts
+from cleanup.detector.owner import LearnedHosts, Owner
 from cleanup.detector.received import Hop
 from cleanup.detector.sent_coverage import Proof
 from cleanup.model import Policy
@@ -60,13 +60,17 @@ def learn_rewriting(questions: Iterable[Question]) -> frozenset[str]:
     return frozenset(shape for shape, n in lacking.items() if held[shape] < n / 4)
 
 
-def measure_proved(questions: Sequence[Question], proved: Sequence[bool]) -> Iterator[Proof]:
-    """Yield whether Sent holds what the path or a signature proves to be the owner's."""
-    for question, is_proved in zip(questions, proved, strict=True):
-        message_id = question.returned.message_id
-        if is_proved and message_id:
-            found = question.match.bond in (Bond.ID, Bond.CONTENT, Bond.ID_ONLY)
-            yield Proof("proved", id_shape(message_id), found)
+def measure_proved(questions: Iterable[Question], owner: Owner) -> Iterator[Proof]:
+    """Yield, for each message that the own path proves to be the owner's, whether Sent holds it.
+
+    These samples name routes that save no copies (a telephone, a scanner). They do not speak of the whole of Sent: mail
+    that came by a foreign path is what absence is asked about.
+    """
+    for question in questions:
+        message_id, path = question.returned.message_id, question.path
+        own = path.submitted or (path.hop is not None and owner.has_own_address(path.hop))
+        if message_id and own and path.certain and question.match.bond is not Bond.ID_REUSED:
+            yield Proof("proved", id_shape(message_id), question.match.bond in (Bond.ID, Bond.CONTENT, Bond.ID_ONLY))
 
 
 def _proved_hops(questions: Iterable[Question]) -> Iterator[tuple[Hop, tuple[str, int], str]]:

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from cleanup.detector.evidence import gather
 from cleanup.detector.evidence.campaign import campaign_reasons, member_of
 from cleanup.detector.evidence.question import Known, Question
-from cleanup.detector.learning import learn_hosts, learn_rewriting
+from cleanup.detector.learning import learn_hosts, learn_rewriting, measure_proved
 from cleanup.detector.message_ids import id_key
 from cleanup.detector.owner import know_owner
-from cleanup.detector.sent import SentIndex
+from cleanup.detector.sent import Coverage, SentIndex
 from cleanup.model import (
     Action,
     Extent,
@@ -239,7 +239,8 @@ def _after_learning(known: Known, questions: Sequence[Question]) -> Known:
     learned = learn_hosts(questions, known.policy)
     same = learned == known.owner.learned
     owner = known.owner if same else know_owner(known.identity, known.profile, learned)
-    return replace(known, owner=owner, rewritten=known.rewritten | learn_rewriting(questions))
+    unsaved = Coverage().with_proofs(measure_proved(questions, owner)).rewritten_routes()
+    return replace(known, owner=owner, rewritten=known.rewritten | learn_rewriting(questions) | unsaved)
 
 
 def _questions(case: Case, known: Known) -> list[Question]:

@@ -269,3 +269,14 @@ def test_a_delay_notice_follows_the_failure_of_the_same_message():
     assert [f.verdict for f in findings] == [Verdict.BACKSCATTER] * 2
     assert findings[0].row == "follows-the-failed-one"
     assert judged(bare_delay).verdict is Verdict.UNSURE
+
+
+def test_ids_of_a_phone_that_saves_no_copies_do_not_count_as_absent():
+    proved = [a_returned(message_id=f"{n}0000000F@phone.test", received=(OUT1,)) for n in range(3)]
+    elsewhere = a_notice(a_returned(message_id="40000000F@phone.test"))
+    cases = [Case(a_notice(r), ARRIVED, str(n)) for n, r in enumerate(proved)]
+
+    findings = judge_all([*cases, Case(elsewhere, ARRIVED, "x")], a_sent_index(), ANNA, Policy())
+
+    assert findings[-1].verdict is Verdict.UNSURE
+    assert judged(elsewhere).verdict is Verdict.BACKSCATTER
