@@ -17,13 +17,19 @@ MOST_LINE = 2_000  # characters of a line
 MOST_RECIPIENTS = 1_000
 MOST_WHY = 12  # lines of a reason
 
-ADDRESS = r"(?P<address>(?:\"[^\"\r\n]{1,64}\"|[^\s<>()\[\]\",;:@]{1,200})@[^\s<>()\[\]\"',;:]{1,255})"
+ADDRESS = (
+    r"(?<![A-Za-z0-9._%+=~-])(?P<address>(?:\"[^\"\r\n]{1,64}\"|[^\s<>()\[\]\",;:@：，。、（）「」]{1,200})"
+    r"@[^\s<>()\[\]\"',;:：，。、（）「」’”»]{1,255})"
+)
 _PLACES = {
     "{address}": rf"[<\"'‘“«「]?(?:mailto:)?{ADDRESS}[>\"'’”»」]?",
     "{why}": r"(?P<why>.*)",
     "{any}": r".{0,200}?",
 }
 _PLACE = re.compile(r"(\{address\}|\{why\}|\{any\})")
+_RETURNED = re.compile(  # a header block in the middle of the text: the returned message, with no line that says so
+    r"(?:Received: (?:from|by|\()|Return-Path: ?<|DKIM-Signature: |Message-ID: ?<|X-Original-To: )", re.IGNORECASE
+)
 _SPACE = re.compile(r"\s+")
 _REPLY = re.compile(r"\b([245]\d\d)(?=[ \-]|$)")
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
@@ -166,10 +172,12 @@ def _apply(record: NoticeFormat, letter: Letter) -> Reading:
 
 
 def _split(lines: list[str], marks: tuple[str, ...]) -> tuple[list[str], str | None]:
-    """Return the notice's own lines, and the text after the first mark."""
+    """Return the notice's own lines, and the text after the first mark or from the first line of a header block."""
     for number, line in enumerate(lines):
         if marks and _any_in(marks, _folded(line)):
             return lines[:number], "\n".join(lines[number + 1 :]).lstrip("\n")
+        if _RETURNED.match(line):
+            return lines[:number], "\n".join(lines[number:])
     return lines, None
 
 
@@ -236,4 +244,6 @@ def compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _literal(text: str) -> str:
-    return r"\s+".join(re.escape(word) for word in re.split(r"\s+", text))
+    """Return a pattern for plain text: inner spaces are one or more, spaces next to a place are optional."""
+    words = r"\s+".join(re.escape(word) for word in text.split())
+    return (r"\s*" if text[:1].isspace() else "") + words + (r"\s*" if text[-1:].isspace() else "")

@@ -1,0 +1,19 @@
+"""The table of bounce formats: one record a wording, the most particular first. Adding one is adding a record.
+
+A product's own wording comes before the wordings it descends from (Mail.ru and GMX before Exim), names before words.
+"""
+
+from __future__ import annotations
+
+from cleanup.detector.notices.formats import carriers, gateways, groupware, languages, providers, unix, wild
+from cleanup.detector.notices.wording import NoticeFormat
+
+FORMATS: tuple[NoticeFormat, ...] = (
+    *providers.FORMATS,
+    *gateways.FORMATS,
+    *groupware.FORMATS,
+    *carriers.FORMATS,
+    *unix.FORMATS,
+    *languages.FORMATS,
+    *wild.FORMATS,
+)
