@@ -52,6 +52,7 @@ class NoticeFormat:
     subject: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()  # (field, phrase)
     recipients: tuple[str, ...] = ("{address}",)
+    originals: tuple[str, ...] = ()  # lines that say which address the one above came from; alone they name it
     before: bool = False  # recipients may stand above the phrase: read from the top
     ends: tuple[str, ...] = ()  # lines at which the notice's own words end
     returned_after: tuple[str, ...] = ()  # lines after which the returned message is quoted
@@ -78,6 +79,7 @@ class Failure:
 
     address: str
     why: str = ""
+    original: str | None = None  # the address that was written to, where the text says it
 
     @property
     def reply(self) -> str | None:
@@ -108,6 +110,7 @@ class _Found:
 
     address: str
     why: list[str] = field(default_factory=list)
+    original: str | None = None
     closed: bool = False
 
 
@@ -201,8 +204,11 @@ def _failures(lines: list[str], record: NoticeFormat) -> tuple[Failure, ...]:
             break
         if record.why_after and _any_in(record.why_after, _folded(line)):
             reading_why = True
-        hit = _recipient(line, record.recipients)
-        if hit and len(found) < MOST_RECIPIENTS:
+        came_from = _recipient(line, record.originals)
+        hit = came_from or _recipient(line, record.recipients)
+        if came_from and current and not current.why:
+            current.original = came_from[0]
+        elif hit and len(found) < MOST_RECIPIENTS:
             address, why = hit
             current = found.setdefault(address.casefold(), _Found(address))
             current.why += [why] if why else []
@@ -211,7 +217,7 @@ def _failures(lines: list[str], record: NoticeFormat) -> tuple[Failure, ...]:
             apart.append(line)
         elif current:
             _gather(current, line)
-    return tuple(Failure(f.address, _why(f.why or apart)) for f in found.values())
+    return tuple(Failure(f.address, _why(f.why or apart), f.original) for f in found.values())
 
 
 def _gather(current: _Found, line: str) -> None:

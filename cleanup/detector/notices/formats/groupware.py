@@ -78,6 +78,8 @@ FORMATS = (
             "could not be delivered to the following recipient",
         ),
         recipients=(
+            "Did not reach the following recipient: {address}{why}",
+            "{any}SMTP={address}; on {any}",
             "{address} on {any}",
             "'{address}' on {any}",
             "{any} <{address}> on {any}",
