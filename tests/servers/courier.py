@@ -12,9 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.servers.running import RunningServer, free_port, needs, private_folder, running, unpacked
+from tests.servers.running import RunningServer, cannot_run, free_port, needs, private_folder, running, unpacked
 
 COURIER_PASSWORD = "courier-secret"
 _AUTH_DAEMON = Path("/usr/lib/courier/courier-authlib/authdaemond")
@@ -29,7 +27,7 @@ def courier() -> Iterator[RunningServer]:
     login = prefix / "usr/lib/courier/courier/imaplogin"
     needs(_AUTH_DAEMON, "couriertcpd", "makeuserdb", "maildirmake.courier", login)
     if os.geteuid() != 0:
-        pytest.skip("Courier's authentication daemon has its paths compiled in: it needs root")
+        cannot_run("Courier's authentication daemon has its paths compiled in: it needs root")
     with private_folder("courier") as folder, _auth_daemon(folder):
         port = free_port()
         command = ["couriertcpd", "-address=127.0.0.1", "-maxprocs=40", "-maxperip=40", "-nodnslookup",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import grp
 import os
+import pwd
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tests.servers.running import RunningServer, free_port, needs, private_folder, running, unpacked, write_certificate
 
@@ -76,28 +76,32 @@ def cyrus() -> Iterator[RunningServer]:
     installed = _BIN / "imapd"
     imapd = installed if installed.exists() else unpacked() / "usr/lib/cyrus/bin/imapd"
     needs(_MASTER, imapd, "saslpasswd2")
-    if os.geteuid() != 0:
-        pytest.skip("Cyrus was not brought to start as an ordinary user: it needs root")
     with private_folder("cyrus") as folder:
         ca_file = write_certificate(folder)
         port, tls_port = free_port(), free_port()
-        user, group = (
-            ("cyrus", "mail") if os.geteuid() == 0 else (pwd.getpwuid(os.geteuid()).pw_name, str(os.getegid()))
-        )
+        user, group = _server_user()
         values = {"folder": folder, "port": port, "tls_port": tls_port, "imapd": imapd, "bin": _BIN,
-                  "user": "cyrus", "group": "mail"}  # fmt: skip
+                  "user": user, "group": group}  # fmt: skip
         (folder / "imapd.conf").write_text(_IMAPD_CONFIG.format(**values))
         (folder / "cyrus.conf").write_text(_MASTER_CONFIG.format(**values))
         for name in ("spool", "sock", *(f"conf/{below}" for below in _BELOW_CONF)):
             (folder / name).mkdir(parents=True)
         _make_user(folder, "helpdesk")
-        for path in (folder, *folder.rglob("*")):
-            shutil.chown(path, "cyrus", "mail")
+        if os.geteuid() == 0:
+            for path in (folder, *folder.rglob("*")):
+                shutil.chown(path, user, group)
         command = [_MASTER, "-C", folder / "imapd.conf", "-M", folder / "cyrus.conf", "-p", folder / "master.pid"]
         with running(command, folder / "start.log", port=port):
             yield RunningServer(
                 "cyrus", port, tls_port, ca_file, folder, CYRUS_PASSWORD, lambda u: _make_user(folder, u)
             )
+
+
+def _server_user() -> tuple[str, str]:
+    """Return the user and group that Cyrus shall run as: its own, or ourselves where we are not root."""
+    if os.geteuid() == 0:
+        return "cyrus", "mail"
+    return pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
 
 
 def _make_user(folder: Path, user: str) -> None:
