@@ -22,8 +22,10 @@ from cleanup.model import (
     SentSource,
     Verdict,
 )
-from tests.generator.cases import FORGED_MAKERS, GENUINE_MAKERS, Specimen
+from tests.generator.forged import FORGED_MAKERS
+from tests.generator.genuine import GENUINE_MAKERS
 from tests.generator.mail import write
+from tests.generator.specimens import Specimen
 from tests.generator.world import NOW, OLDEST, World, a_world
 
 

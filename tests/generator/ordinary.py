@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 
-from tests.generator.cases import forged_full, genuine_by_id
+from tests.generator.forged import forged_full
+from tests.generator.genuine import genuine_by_id
 from tests.generator.mail import write
 from tests.generator.world import World
 
