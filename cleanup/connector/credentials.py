@@ -75,15 +75,23 @@ def from_keyring(service: str, username: str) -> Credential:
     return Credential(read)
 
 
-def _first_line(path: Path) -> str:
+def owner_only(path: Path) -> None:
+    """Raise UsageError unless nobody but its owner may read the file."""
     try:
         mode = path.stat().st_mode
+    except OSError as error:
+        raise UsageError(f"The file {path} cannot be read", why=error.strerror) from error
+    if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise UsageError(f"Others may read the file {path}", hint=f"chmod 600 {path}")
+
+
+def _first_line(path: Path) -> str:
+    owner_only(path)
+    try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(f"The password file {path} cannot be read", why=why) from error
-    if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise UsageError(f"Others may read the password file {path}", hint=f"chmod 600 {path}")
     lines = text.splitlines()
     if not lines or not lines[0]:
         raise UsageError(f"The password file {path} is empty")
