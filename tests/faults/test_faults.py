@@ -1,0 +1,107 @@
+"""Kill -9 and broken connections on real servers: nothing lost or altered, and the next run ends as an undisturbed one.
+
+In CI every fourth kill point and a choice of cuts on three servers; `-m sweep` takes them all.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import pytest
+
+from tests.faults.points import Outcome, a_stage, judge, kill_at, run_once, steps_of
+from tests.servers.faultproxy import Fault, Kind, fault_proxy
+from tests.servers.running import RunningServer
+
+SERVERS = ("dovecot", "dovecot_without_move", "cyrus")
+BATCH = 3  # what may be in both folders at once where there is no MOVE
+MOVING = ("UID MOVE", "UID COPY", "UID STORE", "UID EXPUNGE")
+LOOKING = ("STATUS", "SELECT", "EXAMINE", "UID SEARCH", "UID FETCH")
+KINDS: Sequence[Kind] = ("cut", "reset", "half_close", "drop_answer", "corrupt")
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture(params=SERVERS)
+def moving_server(request: pytest.FixtureRequest) -> RunningServer:
+    found: RunningServer = request.getfixturevalue(request.param)
+    return found
+
+
+def doubles_allowed(server: RunningServer) -> int:
+    """A server with MOVE may show a message twice for the moment that its own move takes; without it a batch may be."""
+    return BATCH if "without" in server.name else 0
+
+
+def kill_points(server: RunningServer, numbers: Iterable[int]) -> list[Outcome]:
+    outcomes = []
+    for number in numbers:
+        with a_stage(server) as stage:
+            assert kill_at(stage, number), f"step {number} was never reached"
+            outcomes.append(judge(stage, f"kill at step {number}", doubles_allowed=doubles_allowed(server)))
+    return outcomes
+
+
+def cut_points(server: RunningServer, faults: Iterable[Fault]) -> list[Outcome]:
+    outcomes = []
+    for fault in faults:
+        with a_stage(server) as stage, fault_proxy(server.port, fault) as proxy:
+            run_once(stage, replace(stage.account, port=proxy.port, command_timeout_s=3))
+            if proxy.struck:
+                outcomes.append(judge(stage, str(fault), doubles_allowed=doubles_allowed(server)))
+    return outcomes
+
+
+def all_good(server: RunningServer, outcomes: list[Outcome]) -> None:
+    print(f"{server.name}: {len(outcomes)} points, {dict(Counter(o.word for o in outcomes))}")
+    assert [o for o in outcomes if o.word != "ok"] == []
+
+
+def all_steps(server: RunningServer) -> int:
+    with a_stage(server) as stage:
+        return steps_of(stage)
+
+
+def all_cuts() -> list[Fault]:
+    where = [(command, nth) for command in MOVING for nth in (1, 2, 3)]
+    where += [(command, nth) for command in LOOKING for nth in (2, 5, 8)]
+    before = [Fault(kind, command, nth, in_answer=False) for kind in KINDS[:3] for command, nth in where]
+    within = [
+        Fault(kind, c, nth, at_byte=at) for kind in KINDS for (c, nth), at in itertools.product(where, (0, 9, 40))
+    ]
+    return before + within
+
+
+@pytest.mark.timeout(300)
+def test_a_kill_at_any_step_loses_nothing(moving_server: RunningServer) -> None:
+    outcomes = kill_points(moving_server, range(1, all_steps(moving_server) + 1, 4))
+
+    assert len(outcomes) >= 20
+    all_good(moving_server, outcomes)
+
+
+@pytest.mark.timeout(300)
+def test_a_broken_connection_loses_nothing(moving_server: RunningServer) -> None:
+    chosen = [Fault("drop_answer", command, nth) for command in MOVING for nth in (1, 2)]
+    chosen += [Fault("cut", command, 2, in_answer=False) for command in (*MOVING, "UID FETCH")]
+    chosen += [Fault("corrupt", "UID SEARCH", 2, at_byte=9), Fault("reset", "STATUS", 2)]
+
+    outcomes = cut_points(moving_server, chosen)
+
+    assert len(outcomes) >= 5
+    all_good(moving_server, outcomes)
+
+
+@pytest.mark.sweep
+@pytest.mark.timeout(0)
+def test_every_kill_point(moving_server: RunningServer) -> None:
+    all_good(moving_server, kill_points(moving_server, range(1, all_steps(moving_server) + 1)))
+
+
+@pytest.mark.sweep
+@pytest.mark.timeout(0)
+def test_every_cut(moving_server: RunningServer) -> None:
+    all_good(moving_server, cut_points(moving_server, all_cuts()))
