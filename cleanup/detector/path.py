@@ -43,13 +43,23 @@ def named_organisations(notice: Notice) -> frozenset[str]:
     return frozenset(o for name in names if name and (o := organisation(name)))
 
 
-def handing_over(notice: Notice) -> list[str]:
-    """Return the looked-up names of the host that handed the notice to the owner's side; empty where none is shown."""
+def handing_over(notice: Notice, owner: Owner) -> frozenset[str]:
+    """Return the organisation of the host that handed the notice to the owner's side; empty where none is shown.
+
+    Hand-overs within one organisation, and by the owner's own hosts and providers, lie behind that point. Deeper lines
+    are not looked at: whoever handed the notice over wrote them.
+    """
+    inside = ""
     for line in notice.received[:MOST_LINES]:
         hop = read_received(line)
-        if not hop.handed_over_inside:
-            return [name for name in (hop.name or hop.helo,) if name]
-    return []
+        name = hop.name or hop.helo or ""
+        came_from = organisation(name)
+        if hop.handed_over_inside or not came_from:
+            continue
+        if not (owner.is_own_host(name) or came_from in owner.providers or came_from == organisation(hop.by or "")):
+            return frozenset({came_from})
+        inside = inside or came_from
+    return frozenset({inside} if inside else ())
 
 
 def walk(received: Sequence[str], tied: frozenset[str], owner: Owner) -> Path:
@@ -87,7 +97,7 @@ def for_returned(notice: Notice, returned: Returned, owner: Owner) -> Path:
     path = walk(returned.received, named, owner)
     if path.hop is not None or path.submitted:
         return path
-    handed = frozenset(o for name in handing_over(notice) if (o := organisation(name)))
+    handed = handing_over(notice, owner)
     return path if handed <= named else walk(returned.received, named | handed, owner)
 
 

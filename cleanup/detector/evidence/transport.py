@@ -134,7 +134,7 @@ def _handed_over_by_its_reporter(question: Question, hop: Hop) -> bool:
     Whoever invents a whole notice can write any line into it; the host that handed it to the owner's server cannot be
     invented.
     """
-    handed = {o for name in handing_over(question.notice) if (o := organisation(name))}
+    handed = handing_over(question.notice, question.known.owner)
     wrote = organisation(hop.by or "")
     return not handed or not wrote or wrote in handed or bool(handed & question.known.owner.organisations)
 

@@ -144,3 +144,12 @@ def test_an_own_name_with_an_unknown_address_is_neither_believed_nor_accused():
     forged = OUT1.replace("192.0.2.10", "203.0.113.9")
 
     assert {said(line).verdict for line in (one_more, forged)} == {Verdict.UNSURE}
+
+
+def test_hand_overs_inside_the_owners_provider_are_not_the_one_that_counts():
+    inside = (
+        "from AM0.prod.outlook.com (2603:10a6:208::23) by DB7.prod.outlook.com with Microsoft SMTP Server id 15; Mon"
+    )
+    edge = "from mx.far.test (198.18.7.7) by AM0.mail.protection.outlook.com with Microsoft SMTP Server id 15; Mon"
+
+    assert said(OUT1, received=(inside, edge)).verdict is Verdict.GENUINE
