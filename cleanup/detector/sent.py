@@ -75,8 +75,10 @@ class MemorySentIndex:
         """
         held = tuple(messages)
         rows, profile = SentRows(held), learn_profile(held)
+        clues = tuple(inbox)
         coverage = cover(held, sources, now=now, complete_since=complete_since)
-        return cls(rows, coverage.with_proofs(measure_inbox(tuple(inbox), rows, profile)), profile)
+        coverage = coverage.in_use_until(clue.date for clue in clues if clue.date is not None and clue.date <= now)
+        return cls(rows, coverage.with_proofs(measure_inbox(clues, rows, profile)), profile)
 
     @property
     def coverage(self) -> Coverage:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from math import log
 
 from cleanup.detector.wilson import lower_bound, upper_bound
@@ -72,7 +73,22 @@ class Coverage:
     newest: datetime | None = None
     complete_since: datetime | None = None
     holes: tuple[Hole, ...] = ()
+    odd_silence: timedelta | None = None  # a silence of this length is a hole; None: too few messages to say
+    seen_until: datetime | None = None  # the mailbox is known to be in use until then
     proofs: tuple[tuple[Proof, int], ...] = ()  # with how often each was seen
+
+    def in_use_until(self, moments: Iterable[datetime]) -> Coverage:
+        """Return the coverage, knowing that mail came at these moments: silence in Sent since is a silence."""
+        latest = max((m for m in (*moments, self.seen_until) if m is not None), default=None)
+        return replace(self, seen_until=latest)
+
+    @property
+    def all_holes(self) -> tuple[Hole, ...]:
+        """The holes, with the one at the end: mail still comes, and Sent has long been silent."""
+        until, newest = self.seen_until, self.newest
+        if until is None or newest is None or self.odd_silence is None or until - newest < self.odd_silence:
+            return self.holes
+        return (*self.holes, Hole(newest, until))
 
     def unusable(self) -> str | None:
         """Return why Sent says nothing at all: missing, unreadable, short or empty; None where it was read whole."""
@@ -120,8 +136,8 @@ class Coverage:
             return "Nothing says from when on Sent is complete."
         if start < floor:
             return f"Sent vouches from {floor:%Y-%m-%d} on; the message may have been sent earlier."
-        for hole in self.holes:
-            if start < hole.end and hole.start < end:
+        for hole in self.all_holes:
+            if start <= hole.end and hole.start < end:
                 return f"Sent has a hole from {hole.start:%Y-%m-%d} to {hole.end:%Y-%m-%d}."
         return None
 
@@ -151,7 +167,7 @@ class Coverage:
         lines = [f"Sent holds {self.messages:,} messages{_span(self.oldest, self.newest)}."]
         if self.complete_since:
             lines.append(f"You say that it is complete since {self.complete_since:%Y-%m-%d}.")
-        lines += [f"It has a hole from {h.start:%Y-%m-%d} to {h.end:%Y-%m-%d}." for h in self.holes]
+        lines += [f"It has a hole from {h.start:%Y-%m-%d} to {h.end:%Y-%m-%d}." for h in self.all_holes]
         return lines + self._measures_in_words()
 
     def _measures_in_words(self) -> list[str]:
@@ -177,35 +193,31 @@ def cover(
 ) -> Coverage:
     """Return what these sent messages can vouch for. Dates after `now` are wrong clocks and bound nothing."""
     times = sorted(t for m in messages if (t := m.arrived or m.date) is not None and t <= now)
+    odd = odd_silence(times)
     return Coverage(
         sources=tuple(sources),
         messages=len(messages),
         oldest=times[0] if times else None,
         newest=times[-1] if times else None,
         complete_since=complete_since,
-        holes=find_holes(times, now=now),
+        odd_silence=odd,
+        holes=tuple(Hole(a, b) for a, b in pairwise(times) if odd is not None and b - a >= odd),
     )
 
 
-def find_holes(times: Sequence[datetime], *, now: datetime) -> tuple[Hole, ...]:
-    """Return the silences, up to `now`, that the usual rate makes improbable. `times` are in order.
+def odd_silence(times: Sequence[datetime]) -> timedelta | None:
+    """Return how long a silence must be to be a hole; None where too few messages show what is usual.
 
-    The rate is the median rate between neighbouring silences, so that a burst does not make every other week a hole;
-    nights and weekends are within it, as only silences of three days and more are looked at.
+    At least three days, four times what the longer silences usually last, and improbable at the usual rate. The rate
+    counts days with mail, so that a burst does not make every other week a hole. `times` are in order.
     """
     if len(times) < SMALL_SENT:
-        return ()
-    gaps = [(start, end) for start, end in zip(times, (*times[1:], now), strict=True) if end > start]
-    lengths = sorted((end - start for start, end in gaps), reverse=True)
-    usual = lengths[max(3, len(lengths) // 50)] if len(lengths) > 3 else timedelta.max
-    days = {time.date() for time in times}
-    per_day = len(days) / max((times[-1] - times[0]).days, 1)  # days with mail: bursts within a day do not count
-    return tuple(
-        Hole(start, end)
-        for start, end in gaps
-        if end - start >= max(SHORTEST_HOLE, HOLE_TO_LONGEST * usual)
-        and (end - start).days * per_day >= IMPROBABLE_HOLE + log(len(gaps))
-    )
+        return None
+    lengths = sorted((later - earlier for earlier, later in pairwise(times)), reverse=True)
+    usual = lengths[min(max(3, len(lengths) // 50), len(lengths) - 1)]
+    per_day = len({time.date() for time in times}) / max((times[-1] - times[0]).days, 1)
+    improbable = timedelta(days=(IMPROBABLE_HOLE + log(len(times))) / per_day)
+    return max(SHORTEST_HOLE, HOLE_TO_LONGEST * usual, improbable)
 
 
 def _span(oldest: datetime | None, newest: datetime | None) -> str:

@@ -225,7 +225,7 @@ def _before_learning(
 ) -> Known:
     return Known(
         rows=sent.rows_for([case.notice for case in cases]),
-        coverage=sent.coverage,
+        coverage=sent.coverage.in_use_until(moment for case in cases if (moment := _in_utc(case.arrived))),
         profile=sent.profile,
         identity=identity,
         owner=know_owner(identity, sent.profile),

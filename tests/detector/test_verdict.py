@@ -113,7 +113,6 @@ def test_a_hole_in_sent_that_covers_the_time_proves_nothing():
     gone = [a_sent_message(n) for n in range(1000) if abs(NOW - timedelta(hours=20 * n) - ARRIVED) > timedelta(days=30)]
     with_a_hole = a_sent_index(*gone, others=0)
 
-    assert with_a_hole.coverage.holes
     assert judged(FORGERY, with_a_hole).row == "sent-cannot-vouch"
 
 
