@@ -17,7 +17,7 @@ from cleanup.detector.wilson import lower_bound, upper_bound
 from cleanup.model import Policy, SentMessage, SentSource
 
 SHORTEST_HOLE = timedelta(days=3)
-IMPROBABLE_HOLE = 12.0  # messages that the rate would have put there; a Poisson silence has probability e^-12
+IMPROBABLE_HOLE = 5.0  # with log(n): a silence so long comes by chance in less than one Sent folder of a hundred
 HOLE_TO_LONGEST = 4.0  # times the longest but one silence: habits come in bursts, a purge does not
 REWRITTEN_BELOW = 0.2  # share found below which a route's ids are rewritten after Sent is stored
 REWRITTEN_N = 3
