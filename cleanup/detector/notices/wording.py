@@ -217,7 +217,7 @@ def _failures(lines: list[str], record: NoticeFormat) -> tuple[Failure, ...]:
             apart.append(line)
         elif current:
             _gather(current, line)
-    return tuple(Failure(f.address, _why(f.why or apart), f.original) for f in found.values())
+    return tuple(Failure(f.address, _why(f.why, apart), f.original) for f in found.values())
 
 
 def _gather(current: _Found, line: str) -> None:
@@ -228,8 +228,12 @@ def _gather(current: _Found, line: str) -> None:
         current.why.append(line)
 
 
-def _why(lines: list[str]) -> str:
-    return _SPACE.sub(" ", " ".join(lines[:MOST_WHY])).strip()
+def _why(own: list[str], apart: list[str]) -> str:
+    """Return the reason: what stands with the recipient, and what stands apart where that holds no reply."""
+    words = " ".join(own[:MOST_WHY])
+    if not _REPLY.search(words):
+        words = " ".join([words, *apart[:MOST_WHY]])
+    return _SPACE.sub(" ", words).strip()
 
 
 def _recipient(line: str, patterns: tuple[str, ...]) -> tuple[str, str] | None:

@@ -5,15 +5,27 @@ A product's own wording comes before the wordings it descends from (Mail.ru and 
 
 from __future__ import annotations
 
-from cleanup.detector.notices.formats import carriers, gateways, groupware, languages, providers, unix, wild
+from cleanup.detector.notices.formats import (
+    carriers,
+    gateways,
+    groupware,
+    languages,
+    languages_far,
+    office,
+    providers,
+    unix,
+    wild,
+)
 from cleanup.detector.notices.wording import NoticeFormat
 
 FORMATS: tuple[NoticeFormat, ...] = (
     *providers.FORMATS,
     *gateways.FORMATS,
     *groupware.FORMATS,
+    *office.FORMATS,
     *carriers.FORMATS,
     *unix.FORMATS,
     *languages.FORMATS,
+    *languages_far.FORMATS,
     *wild.FORMATS,
 )

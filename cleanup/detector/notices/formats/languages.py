@@ -1,30 +1,11 @@
-"""Wordings by language: what systems say that no record above knows. Fits only what shows itself to be a machine's."""
+"""Wordings in the languages of western and eastern Europe. Fits only what shows itself to be a machine's."""
 
 from __future__ import annotations
 
-from cleanup.detector.notices.formats.shapes import ANYWHERE, COPY
-from cleanup.detector.notices.wording import NoticeFormat
-
-_SITES = "Postfix, Exim, Exchange and hosters whose templates are translated"
-
-
-def _in_language(
-    code: str, text: tuple[str, ...], recipients: tuple[str, ...], **more: tuple[str, ...]
-) -> NoticeFormat:
-    return NoticeFormat(
-        name=f"words-{code}",
-        family="Notices in words",
-        source=_SITES,
-        text=text,
-        recipients=(*recipients, *ANYWHERE),
-        language=code,
-        returned_after=(*more.pop("returned_after", ()), *COPY),
-        **more,  # type: ignore[arg-type]
-    )
-
+from cleanup.detector.notices.formats.translated import in_language
 
 FORMATS = (
-    _in_language(
+    in_language(
         "de",
         (
             "konnte nicht zugestellt werden",
@@ -61,7 +42,7 @@ FORMATS = (
         ends=("Ursprüngliche Nachricht", "Originalnachricht", "Bei Rückfragen"),
         returned_after=("Ursprüngliche Nachricht", "Originalnachricht", "Kopie der Nachricht", "Kopfzeilen der"),
     ),
-    _in_language(
+    in_language(
         "fr",
         (
             "n'a pas pu être remis",
@@ -95,7 +76,7 @@ FORMATS = (
         ends=("Message d'origine", "Message original"),
         returned_after=("Message d'origine", "Message original", "Copie du message", "En-têtes du message"),
     ),
-    _in_language(
+    in_language(
         "es",
         (
             "no pudo ser entregado",
@@ -121,7 +102,7 @@ FORMATS = (
         ends=("Mensaje original",),
         returned_after=("Mensaje original", "Copia del mensaje", "Encabezados"),
     ),
-    _in_language(
+    in_language(
         "it",
         (
             "non è stato recapitato",
@@ -146,7 +127,7 @@ FORMATS = (
         ends=("Messaggio originale",),
         returned_after=("Messaggio originale", "Copia del messaggio", "Intestazioni"),
     ),
-    _in_language(
+    in_language(
         "pt",
         (
             "não pôde ser entregue",
@@ -169,7 +150,7 @@ FORMATS = (
         ends=("Mensagem original",),
         returned_after=("Mensagem original", "Cópia da mensagem", "Cabeçalhos"),
     ),
-    _in_language(
+    in_language(
         "nl",
         (
             "kon niet worden afgeleverd",
@@ -192,7 +173,7 @@ FORMATS = (
         ends=("Oorspronkelijk bericht",),
         returned_after=("Oorspronkelijk bericht", "Kopie van het bericht"),
     ),
-    _in_language(
+    in_language(
         "pl",
         (
             "nie mogła zostać dostarczona",
@@ -210,7 +191,7 @@ FORMATS = (
         ends=("Oryginalna wiadomość",),
         returned_after=("Oryginalna wiadomość", "Treść oryginalnej", "Kopia wiadomości"),
     ),
-    _in_language(
+    in_language(
         "ru",
         (
             "не может быть доставлено",
@@ -237,13 +218,13 @@ FORMATS = (
         ends=("Исходное сообщение", "Оригинальное сообщение"),
         returned_after=("Исходное сообщение", "Оригинальное сообщение", "Копия сообщения", "Заголовки"),
     ),
-    _in_language(
+    in_language(
         "uk",
         ("не може бути доставлено", "не було доставлено", "не вдалося доставити", "не доставлено"),
         ("{any} для {address} не {why}", "Одержувач: {address}{why}", "Отримувач: {address}{why}", "Кому: {address}"),
         why_after=("Причина",),
     ),
-    _in_language(
+    in_language(
         "cs",
         (
             "nemohla být doručena",
@@ -261,184 +242,5 @@ FORMATS = (
         why_after=("Důvod", "Příčina", "Dôvod"),
         ends=("Původní zpráva",),
         returned_after=("Původní zpráva", "Kopie zprávy", "Pôvodná správa"),
-    ),
-    _in_language(
-        "tr",
-        (
-            "teslim edilemedi",
-            "iletilemedi",
-            "ulaştırılamadı",
-            "gönderilemedi",
-            "teslim edilemiyor",
-            "henüz teslim edilemedi",
-        ),
-        ("{any} {address} adresine {why}", "Alıcı: {address}{why}", "Kime: {address}"),
-        delayed=("henüz teslim",),
-        why_after=("Neden", "Sebep"),
-        ends=("Orijinal ileti",),
-        returned_after=("Orijinal ileti", "Özgün ileti", "Orijinal mesaj"),
-    ),
-    _in_language(
-        "sv",
-        (
-            "kunde inte levereras",
-            "kunde inte skickas",
-            "har inte levererats",
-            "gick inte att leverera",
-            "inte kunnat levereras",
-        ),
-        ("{any} till {address} kunde {why}", "Mottagare: {address}{why}", "Till: {address}"),
-        delayed=("ännu inte levererats", "försen"),
-        why_after=("Orsak", "Anledning"),
-        returned_after=("Ursprungligt meddelande", "Originalmeddelande"),
-    ),
-    _in_language(
-        "da",
-        (
-            "kunne ikke leveres",
-            "kunne ikke afleveres",
-            "er ikke blevet leveret",
-            "blev ikke leveret",
-            "kan ikke leveres",
-        ),
-        ("{any} til {address} kunne {why}", "Modtager: {address}{why}", "Til: {address}"),
-        delayed=("endnu ikke",),
-        why_after=("Årsag",),
-        returned_after=("Oprindelig meddelelse", "Original meddelelse"),
-    ),
-    _in_language(
-        "no",
-        (
-            "kunne ikke leveres til",
-            "kunne ikke bli levert",
-            "ble ikke levert",
-            "kunne ikke sendes",
-            "lot seg ikke levere",
-        ),
-        ("{any} til {address} kunne {why}", "Mottaker: {address}{why}", "Til: {address}"),
-        delayed=("ennå ikke", "forsinket"),
-        why_after=("Årsak",),
-        returned_after=("Opprinnelig melding",),
-    ),
-    _in_language(
-        "fi",
-        (
-            "ei voitu toimittaa",
-            "ei ole toimitettu",
-            "toimitus epäonnistui",
-            "ei voida toimittaa",
-            "toimittaminen epäonnistui",
-        ),
-        ("Vastaanottaja: {address}{why}", "{any} osoitteeseen {address} {why}"),
-        delayed=("ei ole vielä",),
-        why_after=("Syy",),
-        returned_after=("Alkuperäinen viesti",),
-    ),
-    _in_language(
-        "hu",
-        ("nem kézbesíthető", "nem sikerült kézbesíteni", "kézbesítése sikertelen", "nem lehetett kézbesíteni"),
-        ("Címzett: {address}{why}", "{any} {address} címre {why}"),
-        why_after=("Ok:", "Oka:"),
-        returned_after=("Eredeti üzenet",),
-    ),
-    _in_language(
-        "ro",
-        ("nu a putut fi livrat", "nu a fost livrat", "nu poate fi livrat", "nu au putut fi livrate"),
-        ("{any} către {address} nu {why}", "Destinatar: {address}{why}"),
-        why_after=("Motiv",),
-        returned_after=("Mesajul original",),
-    ),
-    _in_language(
-        "el",
-        ("δεν ήταν δυνατή η παράδοση", "δεν παραδόθηκε", "δεν μπόρεσε να παραδοθεί"),
-        ("Παραλήπτης: {address}{why}",),
-        returned_after=("Αρχικό μήνυμα",),
-    ),
-    _in_language(
-        "ja",
-        (
-            "配信できませんでした",
-            "配送できませんでした",
-            "送信できませんでした",
-            "配達できませんでした",
-            "届きませんでした",
-            "送信に失敗しました",
-            "配信に失敗しました",
-            "配送に失敗しました",
-            "エラーのため",
-            "お届けできません",
-            "配信不能",
-            "遅延しています",
-        ),
-        (
-            "宛先: {address}{why}",
-            "宛先：{address}{why}",
-            "受信者: {address}{why}",
-            "受信者：{address}{why}",
-            "{any}：{address}{why}",
-        ),
-        delayed=("遅延しています", "再送を試み", "まだ配信されて"),
-        why_after=("理由", "エラー内容", "原因"),
-        ends=("元のメッセージ", "オリジナルメッセージ"),
-        returned_after=("元のメッセージ", "オリジナルメッセージ", "以下は元の", "送信されたメール"),
-    ),
-    _in_language(
-        "zh",
-        (
-            "无法投递",
-            "无法送达",
-            "未能送达",
-            "无法传递",
-            "未能投递",
-            "被退回",
-            "退信",
-            "发送失败",
-            "投递失败",
-            "無法投遞",
-            "無法傳遞",
-            "無法送達",
-            "無法寄達",
-            "傳遞失敗",
-            "延迟",
-        ),
-        (
-            "收件人：{address}{why}",
-            "收件人: {address}{why}",
-            "收件人地址：{address}{why}",
-            "收件者：{address}{why}",
-            "收件者: {address}{why}",
-            "{any}：{address}{why}",
-            "{any} {address} {why}",
-        ),
-        delayed=("尚未投递", "延迟", "将继续尝试"),
-        why_after=("原因", "退信原因", "錯誤"),
-        ends=("原始邮件", "原邮件", "原始郵件"),
-        returned_after=("原始邮件", "原邮件", "原始郵件", "以下是您的邮件"),
-    ),
-    _in_language(
-        "ko",
-        (
-            "배달되지 못했습니다",
-            "배달할 수 없습니다",
-            "전송되지 못했습니다",
-            "전달할 수 없습니다",
-            "전송에 실패",
-            "배달 실패",
-            "반송",
-        ),
-        ("받는 사람: {address}{why}", "수신자: {address}{why}", "받는사람: {address}{why}", "{any} : {address}{why}"),
-        delayed=("지연", "아직 배달되지"),
-        why_after=("원인", "사유", "이유"),
-        returned_after=("원본 메시지", "원본 메일"),
-    ),
-    _in_language(
-        "th-vi-id",
-        ("không thể gửi", "không gửi được", "tidak dapat dikirim", "tidak terkirim", "gagal dikirim", "ไม่สามารถส่ง"),
-        ("Người nhận: {address}{why}", "Penerima: {address}{why}", "Kepada: {address}"),
-    ),
-    _in_language(
-        "ar-he",
-        ("تعذر تسليم", "لم يتم تسليم", "فشل تسليم", "לא ניתן היה למסור", "לא נמסרה", "מסירת ההודעה נכשלה"),
-        ("{any}: {address}{why}", "{any} {address} {why}"),
     ),
 )

@@ -13,6 +13,10 @@ ANYWHERE = (
     *WITH_WHY,
     "{address}, {why}",
     "{address}... {why}",
+    "* {address}: {why}",
+    "- {address}: {why}",
+    "* {address} {why}",
+    "- {address} {why}",
     "{any} {address}:",
     "{any}<{address}>{why}",
 )

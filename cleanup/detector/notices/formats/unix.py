@@ -199,7 +199,7 @@ FORMATS = (
         ),
         recipients=("<{address}>:", "{address}: {why}", "{address}"),
         ends=("If your message was also sent to additional recipients",),
-        returned_after=("Original message follows", "the original message"),
+        returned_after=("Original message follows",),
         delayed=("DELAYED MAIL",),
     ),
     NoticeFormat(

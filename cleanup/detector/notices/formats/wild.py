@@ -25,6 +25,16 @@ _DELAYED = (
 
 FORMATS = (
     NoticeFormat(
+        name="junkemailfilter",
+        family="Junk Email Filter and other Exim front ends",
+        source="exim bounce_message_text",
+        text=("The following recipient(s) could not be reached", "Message not delivered to the following addresses"),
+        recipients=(*BARE, *WITH_WHY, "{address} on {any}"),
+        ends=("Error Type", "Error detail"),
+        why_after=("Error Type", "Error detail"),
+        returned_after=COPY,
+    ),
+    NoticeFormat(
         name="listed-recipients",
         family="Notices in words",
         source="flufl.bounce's samples of sites",
