@@ -1,0 +1,44 @@
+"""The table of formats as a page for people: docs/formats.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cleanup.detector.notices.wording import NoticeFormat
+
+_OPENING = """# Bounce formats
+
+Reports in the form of RFC 3464 and RFC 6533 are read as such, whoever wrote them. What follows are the formats that are
+recognised by their wording, in the order in which they are tried. This page is written by
+`python -m cleanup.detector.notices.formats.described > docs/formats.md`; a test holds it to the table.
+
+| format | system | language | recognised by | known from |
+|---|---|---|---|---|
+"""
+
+
+def formats_page(formats: Iterable[NoticeFormat]) -> str:
+    """Return the page in Markdown, one row a format."""
+    return _OPENING + "".join(f"{_row(record)}\n" for record in formats)
+
+
+def _row(record: NoticeFormat) -> str:
+    cells = (f"`{record.name}`", record.family, record.language, _recognised_by(record), record.source)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _recognised_by(record: NoticeFormat) -> str:
+    """Return the first phrase, and the header fields that have to be there."""
+    marks = [f"\u201c{record.text[0].strip()}\u201d"] if record.text else []
+    marks += [f"{name}: {phrase}".rstrip(": ") for name, phrase in record.headers[:1]]
+    marks += [f"From: {phrase}" for phrase in record.sender[:1]]
+    marks += [f"Subject: {phrase}" for phrase in record.subject[:1]]
+    return "; ".join(marks)
+
+
+if __name__ == "__main__":
+    import sys
+
+    from cleanup.detector.notices.formats import FORMATS
+
+    sys.stdout.write(formats_page(FORMATS))

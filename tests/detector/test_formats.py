@@ -1,0 +1,89 @@
+"""The table of bounce formats holds together, and its page and samples keep up with it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cleanup.detector.notices.formats import FORMATS
+from cleanup.detector.notices.formats.described import formats_page
+from cleanup.detector.notices.wording import Letter, NoticeFormat, compiled, read_wording
+from cleanup.model import Action
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "formats.md"
+EXIM = (
+    "This message was created automatically by mail delivery software.\n\n  carol@partner.example\n    unknown user\n"
+)
+
+
+def a_letter(text: str, *, machine_made: bool = True) -> Letter:
+    return Letter(sender="postmaster@partner.example", subject="", text=text, machine_made=machine_made)
+
+
+def test_every_format_has_a_name_of_its_own() -> None:
+    assert len({record.name for record in FORMATS}) == len(FORMATS)
+
+
+@pytest.mark.parametrize("record", FORMATS, ids=lambda record: record.name)
+def test_every_format_says_where_it_is_known_from_and_by_what_it_is_recognised(record: NoticeFormat) -> None:
+    assert record.source
+    assert record.text or record.headers
+
+
+@pytest.mark.parametrize("record", FORMATS, ids=lambda record: record.name)
+def test_every_line_pattern_finds_the_address_it_is_for(record: NoticeFormat) -> None:
+    for pattern in (*record.recipients, *record.originals):
+        line = pattern.replace("{address}", "carol@partner.example").replace("{why}", "").replace("{any}", " ")
+        found = compiled(pattern).match(re.sub(r"\s+", " ", line).strip())
+
+        assert found, pattern
+        assert found["address"] == "carol@partner.example", pattern
+
+
+def test_the_page_of_formats_is_up_to_date() -> None:
+    assert PAGE.read_text(encoding="utf-8") == formats_page(FORMATS)
+
+
+def test_a_person_who_quotes_a_bounce_is_not_taken_for_a_machine() -> None:
+    assert read_wording(a_letter(EXIM, machine_made=False), FORMATS) is None
+
+
+def test_the_reason_stays_with_its_recipient() -> None:
+    text = EXIM + "  erin@partner.example\n    mailbox is full\n"
+
+    reading = read_wording(a_letter(text), FORMATS)
+
+    assert reading is not None
+    assert [(f.address, f.why) for f in reading.failures] == [
+        ("carol@partner.example", "unknown user"),
+        ("erin@partner.example", "mailbox is full"),
+    ]
+
+
+def test_an_alias_names_the_address_that_was_written_to() -> None:
+    text = EXIM.replace("    unknown", "    (ultimately generated from sales@partner.example)\n    unknown")
+
+    reading = read_wording(a_letter(text), FORMATS)
+
+    assert reading is not None
+    assert [(f.address, f.original) for f in reading.failures] == [("carol@partner.example", "sales@partner.example")]
+
+
+def test_addresses_of_the_returned_message_are_nobody_that_failed() -> None:
+    reading = read_wording(a_letter(EXIM + "\nReceived: from x\nTo: dave@partner.example\n"), FORMATS)
+
+    assert reading is not None
+    assert [f.address for f in reading.failures] == ["carol@partner.example"]
+    assert reading.returned is not None
+    assert "dave@partner.example" in reading.returned
+
+
+def test_a_delay_is_no_failure() -> None:
+    text = "A message that you sent has not yet been delivered to one or more of its recipients.\n\n"
+
+    reading = read_wording(a_letter(text + "  carol@partner.example\n"), FORMATS)
+
+    assert reading is not None
+    assert reading.action is Action.DELAYED
