@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from cleanup.errors import LedgerUnusable, UsageError
 from cleanup.ledger.migrations import bring_up_to_date
 
 BUSY_TIMEOUT_S = 30
+_AT_ONCE = {"sqlite_begin": "BEGIN IMMEDIATE"}  # two programs may open a new ledger at the same time
 _MOVE_AWAY = "Restore it from a backup, or move it away: the mailbox is untouched, only history is lost"
 
 
@@ -30,7 +31,7 @@ def open_engine(where: str | Path) -> Engine:
         _make_private(Path(str(url.database)))
     engine = _engine(url)
     try:
-        with told("opened"), engine.begin() as connection:
+        with told("opened"), engine.connect().execution_options(**_AT_ONCE) as connection, connection.begin():
             if engine.dialect.name == "sqlite":
                 _check_whole(connection.execute(text("PRAGMA quick_check(1)")).scalar())
             bring_up_to_date(connection)
@@ -72,17 +73,23 @@ def _engine(url: URL) -> Engine:
         raise UsageError(f"There is no driver for {url.drivername}", hint=hint) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin)
     return engine
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     """FULL, as a journal that is lost with the power is none; foreign keys, as SQLite leaves them off."""
+    connection.isolation_level = None  # transactions are ours: Python's sqlite3 commits before every CREATE TABLE
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
 
 
 def _make_private(file: Path) -> None:

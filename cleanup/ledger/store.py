@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -9,9 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Connection, Engine, insert
+from sqlalchemy import Connection, Engine, func, insert, select
 
 from cleanup.detector.sent_coverage import Coverage
+from cleanup.errors import MailboxLocked
 from cleanup.ledger import findings, history, moves, schema
 from cleanup.ledger.opening import open_engine, told
 from cleanup.ledger.texts import sure_text, text, to_us, us
@@ -49,6 +51,28 @@ class Ledger:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @contextmanager
+    def exclusive(self, mailbox: str) -> Iterator[None]:
+        """Hold a mailbox against every other machine that shares this ledger; needed beside lock.hold_mailbox.
+
+        On PostgreSQL an advisory lock, which ends with its connection however that ends. SQLite is one machine's: there
+        it does nothing. Raises MailboxLocked.
+        """
+        if self.engine.dialect.name != "postgresql":
+            yield
+            return
+        with told("locked"), self.engine.connect() as connection:
+            key = int.from_bytes(hashlib.sha256(mailbox.encode()).digest()[:8], signed=True)
+            if not connection.execute(select(func.pg_try_advisory_lock(key))).scalar():
+                raise MailboxLocked(
+                    f"Another machine works on the mailbox of {mailbox}", hint="Wait until it has finished"
+                )
+            connection.commit()
+            try:
+                yield
+            finally:
+                connection.execute(select(func.pg_advisory_unlock(key)))
 
     # --- runs --------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cleanup.detector.sent_coverage import Coverage
-from cleanup.errors import LedgerUnusable
+from cleanup.errors import LedgerUnusable, MailboxLocked
 from cleanup.ledger import Cursor, Ledger, MoveState
 from cleanup.model import SentSource, Verdict
 from tests.ledger.some import MAILBOX, NOON, a_judged, an_intent
@@ -76,3 +76,14 @@ def test_a_database_that_cannot_be_reached_is_named_without_its_password(url: st
         Ledger.open(wrong)
 
     assert "geheim" not in str(caught.value)
+
+
+def test_two_machines_that_share_a_ledger_hold_a_mailbox_one_after_the_other(url: str) -> None:
+    with Ledger.open(url) as here, Ledger.open(url) as there:
+        with here.exclusive(MAILBOX):
+            with pytest.raises(MailboxLocked, match="Another machine"), there.exclusive(MAILBOX):
+                pass
+            with there.exclusive("bob@example.org"):
+                pass
+        with there.exclusive(MAILBOX):
+            pass

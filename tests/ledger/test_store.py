@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from cleanup.detector.sent_coverage import Coverage
 from cleanup.errors import LedgerUnusable, UsageError
@@ -225,3 +226,31 @@ def test_a_url_that_means_nothing_is_a_mistake_of_the_user(url: str) -> None:
 def test_a_ledger_in_memory_serves_a_notebook() -> None:
     with Ledger.open("sqlite://") as ledger:
         assert ledger.runs() == []
+
+
+def test_a_ledger_whose_making_was_cut_off_is_made_by_the_next(file: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_making(file)
+
+    with Ledger.open(file) as ledger:
+        assert ledger.runs() == []
+
+
+def interrupted_making(file: Path) -> None:
+    """Stop in the middle of creating the tables, as a kill would."""
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    event.listen(schema.moves, "before_create", stop)
+    try:
+        Ledger.open(file)
+    finally:
+        event.remove(schema.moves, "before_create", stop)
+
+
+def test_many_programs_may_open_a_new_ledger_at_once(file: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        opened = list(pool.map(lambda _: Ledger.open(file), range(16)))
+
+    assert all(ledger.runs() == [] for ledger in opened)
