@@ -16,6 +16,7 @@ from cleanup.model import Fingerprint, MessageRef, PulledHeaders
 
 FINGERPRINT_FIELDS = ("Message-ID", "Date", "From", "Subject", "Return-Path")
 BODIES_AT_ONCE = 8 * MIB
+LONGEST_FIELDS = 64 * 1024  # of one message: two thousand hostile ones still fit the budget of an answer
 _NAMES = [name.lower().encode() for name in FINGERPRINT_FIELDS]
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 _FIELD_NAME = re.compile(r"[!-9;-~]+")
@@ -72,13 +73,14 @@ def _items(fields: Sequence[str]) -> bytes:
     wanted = dict.fromkeys(name.upper() for name in (*fields, *FINGERPRINT_FIELDS))
     if not all(_FIELD_NAME.fullmatch(name) for name in wanted):
         raise ValueError("not a header field's name")
-    return b"(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (%s)])" % " ".join(wanted).encode()
+    return b"(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (%s)]<0.%d>)" % (
+        " ".join(wanted).encode(),
+        LONGEST_FIELDS,
+    )
 
 
 def _pulled(folder: str, uidvalidity: int, one: Fetched) -> PulledHeaders:
-    return PulledHeaders(
-        MessageRef(folder, uidvalidity, one.uid), _fingerprint(one), one.flags or (), one.octets or b""
-    )
+    return PulledHeaders(MessageRef(folder, uidvalidity, one.uid), _fingerprint(one), one.flags or (), _fields(one))
 
 
 def fingerprints(wire: Wire, uids: Sequence[int]) -> dict[int, Seen]:
@@ -92,10 +94,14 @@ def fingerprints(wire: Wire, uids: Sequence[int]) -> dict[int, Seen]:
     }
 
 
+def _fields(one: Fetched) -> bytes:
+    return (one.octets or b"")[:LONGEST_FIELDS]  # Courier completes the line
+
+
 def _fingerprint(one: Fetched) -> Fingerprint:
     assert one.size is not None
     assert one.arrived is not None
-    return Fingerprint(one.size, one.arrived, digest(one.octets or b""))
+    return Fingerprint(one.size, one.arrived, digest(_fields(one)))
 
 
 def digest(fields: bytes) -> str:

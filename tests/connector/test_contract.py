@@ -10,6 +10,7 @@ import pytest
 
 from cleanup.connector.credentials import from_text
 from cleanup.connector.folders import backscatter_folder_name, find_sent
+from cleanup.connector.pull import LONGEST_FIELDS
 from cleanup.connector.session import Account, Mailbox, open_mailbox
 from cleanup.connector.wire import LOOKING
 from cleanup.errors import FolderNotFound, LoginRefused, PermissionMissing
@@ -296,3 +297,14 @@ def test_several_hundred_messages_come_whole(mailbox: Mailbox) -> None:
     pulled = [one.ref.uid for chunk in mailbox.pull_headers("INBOX", ("Subject",)) for one in chunk]
 
     assert pulled == uids
+
+
+def test_a_message_with_endless_header_fields_is_cut_and_the_next_one_comes(mailbox: Mailbox) -> None:
+    to = b"".join(b"To: somebody%d@example.org\r\n" % number for number in range(8000))
+    mailbox.append("INBOX", to + a_message(1))
+    mailbox.append("INBOX", a_message(2))
+
+    first, second = [one for chunk in mailbox.pull_headers("INBOX", ("To",)) for one in chunk]
+
+    assert 20_000 < len(first.fields) <= LONGEST_FIELDS  # Cyrus keeps a thousand fields of one name
+    assert b"Message-ID: <2@relay.example>" in second.fields
