@@ -77,6 +77,8 @@ SHARED_PROVIDERS: dict[str, tuple[str, ...]] = {
     "mimecast.com": (),
     "messagelabs.com": (),
 }
+# These let nobody send with a From that they have not verified, so that a stranger can hardly forge the owner's there.
+VERIFYING_PROVIDERS = frozenset({"google.com", "amazonses.com"})
 # One company under several names.
 _SAME = {
     "gmail.com": "google.com",

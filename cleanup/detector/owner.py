@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cleanup.detector.addresses import domain_of, untagged_key
-from cleanup.detector.networks import SHARED_PROVIDERS, Hosts, organisation, read_address, shared_provider
+from cleanup.detector.networks import (
+    SHARED_PROVIDERS,
+    VERIFYING_PROVIDERS,
+    Hosts,
+    organisation,
+    read_address,
+    shared_provider,
+)
 from cleanup.detector.received import Hop
 from cleanup.detector.sent_profile import MIN_HABIT, Profile
 from cleanup.model import Identity
@@ -36,6 +43,7 @@ class Owner:
     shared_hosts: Hosts
     providers: frozenset[str]
     aliases: Mapping[str, tuple[str, ...]]  # where it leads -> what was written to
+    foreign_sent: bool  # Sent holds mail of others only: it is not this owner's
     marks: tuple[str, ...]  # texts whose presence in a line makes it worth parsing; empty: parse every line
     _names: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)  # host names already looked at
 
@@ -79,11 +87,12 @@ class Owner:
         return self.configured.has_name(hop.name)
 
     def provider_of(self, hop: Hop) -> str:
-        """Return the shared provider of the owner's that a hop came from; "" for none."""
+        """Return the shared provider that a hop came from, if the owner uses it or it verifies senders; else ""."""
         if self.shared_hosts.has_address(hop.address) or self.shared_hosts.has_name(hop.name):
             return organisation(hop.name or "") or str(hop.address)
         provider = shared_provider(hop.name or _helo_of_unnamed(hop), hop.address)
-        if provider in self.providers or (provider and self.has_own_address(hop)):
+        used = provider in self.providers or provider in VERIFYING_PROVIDERS
+        if used or (provider and self.has_own_address(hop)):
             return provider
         return ""
 
@@ -107,6 +116,7 @@ def know_owner(identity: Identity, profile: Profile, learned: LearnedHosts | Non
         shared_hosts=Hosts.read(identity.shared_providers),
         providers=_providers(identity, profile, addresses) | learned.providers,
         aliases=_aliases(identity),
+        foreign_sent=_is_somebody_elses(identity, profile),
         marks=_marks(configured, learned.hosts),
     )
 
@@ -121,6 +131,16 @@ def _providers(identity: Identity, profile: Profile, addresses: frozenset[str]) 
         made_ids[organisation(right)] = made_ids.get(organisation(right), 0) + seen
     shown = {o for o, seen in made_ids.items() if seen >= least}
     return frozenset(o for o in named if o) | frozenset(o for o in at_home | shown if o in SHARED_PROVIDERS)
+
+
+def _is_somebody_elses(identity: Identity, profile: Profile) -> bool:
+    """Return whether Sent, though not tiny, was written neither as a configured address nor at one of their domains."""
+    if not identity.addresses or profile.messages < MIN_HABIT:
+        return False
+    domains = {domain_of(address) for address in identity.addresses}
+    addresses = {untagged_key(address) for address in identity.addresses}
+    written_as = {untagged_key(address) for address in profile.addresses}
+    return not written_as & addresses and not any(domain_of(address) in domains for address in written_as)
 
 
 def _aliases(identity: Identity) -> dict[str, tuple[str, ...]]:

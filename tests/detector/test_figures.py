@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from cleanup.detector.sent import MemorySentIndex
 from cleanup.detector.verdict import Case, judge_all
-from cleanup.model import Identity, Policy, SentSource, Verdict
+from cleanup.model import Identity, Policy, SentMessage, SentSource, Verdict
 from tests.generator.mailbox import Mailbox, Score, a_mailbox, as_notice, score
 from tests.generator.world import NOW, OLDEST
 
@@ -43,17 +44,59 @@ def test_outbound_hosts_are_learned_where_none_are_configured(seed):
     assert figures.found >= 0.9, figures
 
 
-@pytest.mark.parametrize("lost", ["half", "a folder, unnoticed", "all but last month"])
-def test_however_much_sent_lost_no_genuine_bounce_is_accused(lost):
-    mailbox = a_mailbox(300, each=12)
-    kept = {
-        "half": [m for m in mailbox.sent if m.uid % 2],
-        "a folder, unnoticed": [m for m in mailbox.sent if m.folder == "Sent"],
-        "all but last month": [m for m in mailbox.sent if m.date and (NOW - m.date).days < 30],
-    }[lost]
-    sent = MemorySentIndex.build(kept, [SentSource("Sent", len(kept), len(kept))], now=NOW, complete_since=NOW - OLDEST)
+def of_folder(messages: Sequence[SentMessage]) -> tuple[SentSource, ...]:
+    return (SentSource("Sent", len(messages), len(messages)),)
 
-    assert scored(mailbox, sent=sent).genuine_accused == ()
+
+def days_old(message: SentMessage) -> int:
+    return (NOW - message.date).days if message.date else 0
+
+
+def wrong_sent(mailbox: Mailbox, lie: str) -> MemorySentIndex:
+    """Sent as it must not be believed, though a person said that it is complete."""
+    held = mailbox.sent
+    kept: dict[str, Sequence[SentMessage]] = {
+        "missing": (),
+        "refused": (),
+        "empty": (),
+        "half of it read": held[::2],
+        "half of it gone": held[::2],
+        "one of two folders": [m for m in held if m.folder == "Sent"],
+        "another folder for it": [replace(m, from_address="bob@elsewhere.test") for m in held],
+        "purged last month": [m for m in held if days_old(m) > 35],
+        "this month only": [m for m in held if days_old(m) < 30],
+        "a delegate's": [replace(m, from_address="eve@desk.test", message_id=f"{m.uid}@desk.test") for m in held],
+    }
+    sources: dict[str, tuple[SentSource, ...]] = {
+        "missing": (),
+        "refused": (SentSource("Sent", len(held), 0, problem="the server said NO"),),
+        "half of it read": (SentSource("Sent", len(held), len(held) // 2),),
+    }
+    messages = kept[lie]
+    since = NOW - OLDEST
+    return MemorySentIndex.build(messages, sources.get(lie, of_folder(messages)), now=NOW, complete_since=since)
+
+
+@pytest.mark.parametrize("seed", [300, 301])
+@pytest.mark.parametrize(
+    "lie",
+    [
+        "missing",
+        "refused",
+        "empty",
+        "half of it read",
+        "half of it gone",
+        "one of two folders",
+        "another folder for it",
+        "purged last month",
+        "this month only",
+        "a delegate's",
+    ],
+)
+def test_however_wrong_sent_is_no_genuine_bounce_is_accused(lie, seed):
+    mailbox = a_mailbox(seed, each=12)
+
+    assert scored(mailbox, sent=wrong_sent(mailbox, lie)).genuine_accused == ()
 
 
 def test_without_sent_nothing_is_accused():
