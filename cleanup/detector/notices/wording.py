@@ -9,20 +9,26 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 
 from cleanup.model import Action
 
 MOST_TEXT = 65_536  # characters of a notice's text that are looked at
-MOST_LINE = 2_000  # characters of a line
+MOST_LINE = 1_000  # characters of a line
+MOST_LINES = 3_000
+MOST_FITTING = 10  # formats that are tried on one notice
 MOST_RECIPIENTS = 1_000
 MOST_WHY = 12  # lines of a reason
 
+_LOCAL = r"[^\s<>()\[\]\",;:@：，。、（）「」]"
+_LABEL = r"[^\s<>()\[\]\"',;:.@：，。、（）「」’”»]"
+# An address begins where no other could have begun before it, and is taken whole: lines stay linear to match.
 ADDRESS = (
-    r"(?<![A-Za-z0-9._%+=~-])(?P<address>(?:\"[^\"\r\n]{1,64}\"|[^\s<>()\[\]\",;:@：，。、（）「」]{1,200})"
-    r"@[^\s<>()\[\]\"',;:：，。、（）「」’”»]{1,255})"
+    rf"(?P<address>(?:\"[^\"\r\n]{{1,64}}+\"|{_LOCAL}{{1,200}}+)"
+    rf"@{_LABEL}{{1,200}}+(?:\.{_LABEL}{{1,63}}+){{0,30}}+)(?:\.(?=\s|$))?"
 )
 _PLACES = {
-    "{address}": rf"[<\"'‘“«「]?(?:mailto:)?{ADDRESS}[>\"'’”»」]?",
+    "{address}": rf"(?:(?<![A-Za-z0-9!#$%&'*+/=?^_`{{|}}~.-])|(?<=smtp=))[<\"'‘“«「]?(?:mailto:)?{ADDRESS}[>\"'’”»」]?",
     "{why}": r"(?P<why>.*)",
     "{any}": r".{0,200}?",
 }
@@ -116,7 +122,7 @@ class _Found:
 
 def read_wording(letter: Letter, formats: Iterable[NoticeFormat]) -> Reading | None:
     """Return the reading of the first format that fits and names a recipient, else of the first that fits."""
-    fits = (_apply(f, letter) for f in _fitting(letter, formats))
+    fits = (_apply(f, letter) for f in islice(_fitting(letter, formats), MOST_FITTING))
     first: Reading | None = None
     for reading in fits:
         if reading.failures:
@@ -167,7 +173,7 @@ def _folded(text: str) -> str:
 
 
 def _apply(record: NoticeFormat, letter: Letter) -> Reading:
-    lines = [line[:MOST_LINE] for line in letter.text[:MOST_TEXT].splitlines()]
+    lines = [line[:MOST_LINE] for line in letter.text[:MOST_TEXT].splitlines()[:MOST_LINES]]
     own, returned = _split(lines, record.returned_after)
     action = Action.DELAYED if record.delayed and _any_in(record.delayed, _folded("\n".join(own))) else record.action
     failures = _failures(own if record.before else own[_start(own, record.text) :], record)
@@ -242,7 +248,7 @@ def _recipient(line: str, patterns: tuple[str, ...]) -> tuple[str, str] | None:
     for pattern in patterns:
         if match := compiled(pattern).match(line):
             words = match.groupdict()
-            return words["address"].rstrip("."), (words.get("why") or "").strip()
+            return words["address"], (words.get("why") or "").strip()
     return None
 
 

@@ -80,7 +80,6 @@ FORMATS = (
             "Did not reach the following recipient: {address}{why}",
             "{any}SMTP={address}; on {any}",
             "{address} on {any}",
-            "'{address}' on {any}",
             "{any} <{address}> on {any}",
             "{address} (on {any}",
             *BARE,

@@ -80,7 +80,7 @@ FORMATS = (
         source="CommuniGate Pro's queue module",
         headers=(("X-Mailer", "CommuniGate Pro"), ("Received", "CommuniGate Pro"), ("Message-ID", "receipt-")),
         text=("Failed to deliver to", "delivery report", "Failed to deliver", "LOCAL module", "SMTP module"),
-        recipients=("Failed to deliver to '{address}'", "Failed to deliver to {address}", *BARE),
+        recipients=("Failed to deliver to {address}", *BARE),
         returned_after=COPY,
     ),
     NoticeFormat(
@@ -88,7 +88,7 @@ FORMATS = (
         family="CommuniGate Pro",
         source="CommuniGate Pro's queue module",
         text=("Failed to deliver to",),
-        recipients=("Failed to deliver to '{address}'", "Failed to deliver to {address}"),
+        recipients=("Failed to deliver to {address}"),
         returned_after=COPY,
     ),
     NoticeFormat(

@@ -217,10 +217,7 @@ FORMATS = (
         family="DragonFly Mail Agent",
         source="dma mail.c, net.c",
         text=("This is the DragonFly Mail Agent",),
-        recipients=(
-            "There was an error delivering your mail to {address}.",
-            "{any}delivering your mail to {address}{any}",
-        ),
+        recipients=("{any}delivering your mail to {address}{any}",),
         ends=("Original message follows", "Message headers follow"),
         returned_after=("Original message follows", "Message headers follow"),
     ),
@@ -244,8 +241,7 @@ FORMATS = (
         text=("Your message could not be delivered for the following reason", "Your message follows:"),
         subject=("Failed mail",),
         recipients=(
-            "Your message could not be delivered to '{address}{any}",
-            "{any}'{address}{any}'{any}",
+            "Your message could not be delivered to {address}{any}",
             "{address}: {why}",
         ),
         before=True,
