@@ -88,7 +88,7 @@ FORMATS = (
         family="CommuniGate Pro",
         source="CommuniGate Pro's queue module",
         text=("Failed to deliver to",),
-        recipients=("Failed to deliver to {address}"),
+        recipients=("Failed to deliver to {address}",),
         returned_after=COPY,
     ),
     NoticeFormat(
@@ -99,6 +99,15 @@ FORMATS = (
         recipients=("RCPT TO: {address}", *BARE),
         ends=("Size (in bytes)",),
         why_after=("Error message below:",),
+    ),
+    NoticeFormat(
+        name="james-details",
+        family="Apache James",
+        source="AbstractNotify.java, where no error is told",
+        text=("Message details:",),
+        also=("Size (in bytes)", "RCPT TO:"),
+        recipients=("RCPT TO: {address}",),
+        ends=("Size (in bytes)",),
     ),
     NoticeFormat(
         name="james-bounce",
