@@ -1,0 +1,73 @@
+"""Cuts hostile mail down to what is safe to parse: byte scans in linear time, before any parser sees it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+MOST_BYTES = 1_048_576
+MOST_FIELD = 8_192  # bytes of one header field
+MOST_HEADER = 262_144  # bytes of the header block
+MOST_NESTING = 100
+MOST_PARTS = 1_000
+
+_HEADER_END = re.compile(rb"\r?\n\r?\n|\r\r")
+_FIELD = re.compile(rb"[^\n]*(?:\n[ \t][^\n]*)*\n?")
+_NEST = re.compile(
+    rb"^content-type:[ \t]*(?:\r?\n[ \t]+)?(?:multipart/|message/rfc822|message/global[; \t\r\n])", re.I | re.M
+)
+_PART = re.compile(rb"^--[^\r\n]{1,250}\r?\ncontent-", re.I | re.M)
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """A message that is safe to parse, or the reason why it is not. `cut` says that something is missing from it."""
+
+    raw: bytes
+    too_hostile: str | None = None
+    cut: bool = False
+
+
+def guard(raw: bytes) -> Guarded:
+    """Return the message cut to 1 MiB, 256 KiB of header and 8 KiB a field. Never raises.
+
+    `too_hostile` says why it must not be parsed: more than 100 nested or 1,000 parts.
+    """
+    kept = raw[:MOST_BYTES]
+    if b"\r" in kept and b"\n" not in kept:
+        kept = kept.replace(b"\r", b"\n")
+    header, body = split_header(kept)
+    trimmed = _trimmed(header)
+    cut = len(raw) > MOST_BYTES or len(trimmed) != len(header)
+    safe = kept if len(trimmed) == len(header) else trimmed + body
+    return Guarded(safe, _too_hostile(safe), cut)
+
+
+def split_header(raw: bytes) -> tuple[bytes, bytes]:
+    """Return the header block and what follows it, the empty line included."""
+    end = _HEADER_END.search(raw)
+    return (raw[: end.start() + 1], raw[end.start() + 1 :]) if end else (raw, b"")
+
+
+def _trimmed(header: bytes) -> bytes:
+    """Return a header block without what is too long in it; the same bytes where nothing is."""
+    if len(header) <= MOST_FIELD:
+        return header
+    kept = [_short(field) for field in _FIELD.findall(header[:MOST_HEADER])]
+    return b"".join(kept)
+
+
+def _short(field: bytes) -> bytes:
+    return field if len(field) <= MOST_FIELD else field[: MOST_FIELD - 1].rstrip(b"\r\n") + b"\n"
+
+
+def _too_hostile(raw: bytes) -> str | None:
+    if _more_than(_NEST, raw, MOST_NESTING):
+        return f"more than {MOST_NESTING} messages or multiparts in one another"
+    if _more_than(_PART, raw, MOST_PARTS):
+        return f"more than {MOST_PARTS:,} parts"
+    return None
+
+
+def _more_than(pattern: re.Pattern[bytes], raw: bytes, most: int) -> bool:
+    return any(number > most for number, _ in enumerate(pattern.finditer(raw), start=1))

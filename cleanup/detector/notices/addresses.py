@@ -1,0 +1,79 @@
+"""Addresses out of the fields of reports and of returned headers (RFC 3464, 6533, 5322; X.400 and UUCP forms)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from cleanup.detector.fields import read_people
+from cleanup.detector.notices.headers import decoded
+
+_TYPED = re.compile(r"^\s*([A-Za-z0-9-]{2,20})\s*;\s*(.*)$", re.DOTALL)
+_HEX = re.compile(r"\+([0-9A-F]{2})")
+_UNICODE = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")
+_PLAIN = re.compile(r"(?:\"[^\"\s]{1,64}\"|[^\s<>()\[\]\",;:@]{1,200})@[^\s<>()\[\]\"',;:]{1,255}")
+_X400 = re.compile(r"/(?:S|s)=([^/;]{1,64})")
+
+
+def lower_domain(address: str) -> str:
+    """Return an address with its domain in lower case and its local part as it was written."""
+    local, at, domain = address.rpartition("@")
+    return f"{local}@{domain.lower().rstrip('.')}" if at else address
+
+
+def typed_address(value: str) -> str | None:
+    """Return the address of an Original-Recipient or Final-Recipient field, decoded (RFC 3461 xtext, RFC 6533).
+
+    Comments, brackets and a missing or wrong type are passed over; None where no address is there.
+    """
+    kind, rest = split_type(value)
+    if kind == "utf-8":
+        rest = _UNICODE.sub(_character, rest)
+    elif kind == "rfc822" and "+" in rest:
+        rest = _HEX.sub(_xtext_character, rest) if "@" not in rest or "+40" in rest else rest
+    elif kind == "x400" and "@" not in rest:
+        return None
+    return plain_address(rest) or (plain_address(value) if kind else None)
+
+
+def split_type(value: str) -> tuple[str, str]:
+    """Return the type of a typed field in lower case and what follows it: ("rfc822", "a@b.example")."""
+    typed = _TYPED.match(value)
+    return (typed[1].lower(), typed[2].strip()) if typed else ("", value.strip())
+
+
+def plain_address(text: str) -> str | None:
+    """Return the first address in a text; None where there is none."""
+    if "@" not in text:
+        return None
+    found = _PLAIN.search(text.replace("mailto:", " ").replace("MAILTO:", " "))
+    if found is None:
+        return None
+    address = found.group().rstrip(".").removeprefix("'")
+    return lower_domain(address.removeprefix("SMTP=").removeprefix("smtp=")) or None
+
+
+def people(values: Iterable[str]) -> tuple[tuple[str, str | None], ...]:
+    """Return (address, decoded display name) of address fields."""
+    return tuple(
+        (lower_domain(person.address), decoded(person.name) if person.name else None)
+        for person in read_people(values)
+        if len(person.address) <= 500
+    )
+
+
+def first_person(values: Iterable[str]) -> tuple[str | None, str | None]:
+    """Return the first address of address fields and its name; an address in no proper form is found too."""
+    texts = tuple(values)
+    for address, name in people(texts):
+        return plain_address(address) or address, name
+    return next((found for text in texts if (found := plain_address(text))), None), None
+
+
+def _character(match: re.Match[str]) -> str:
+    number = int(match[1], 16)
+    return chr(number) if 0x20 < number < 0x110000 and not 0xD800 <= number < 0xE000 else match.group()
+
+
+def _xtext_character(match: re.Match[str]) -> str:
+    return chr(int(match[1], 16))

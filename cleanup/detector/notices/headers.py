@@ -1,0 +1,110 @@
+"""Header blocks as strangers write them: one accessor with one type, whatever is doubled, folded or mislabelled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cleanup.detector.fields import decode_words
+
+MOST_VALUE = 8_192  # characters of one field
+MOST_FIELDS = 2_000
+MOST_DECODED = 2_048  # characters of a value whose encoded words are decoded
+
+_FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)")
+_LEADING = re.compile(rb"(?:[>]?From [^\n]*(?:\n|\Z)|[ \t\r]*\n)+")
+_PARAM = re.compile(r';\s{0,50}([A-Za-z0-9_*-]{1,40})\s{0,50}=\s{0,50}(?:"([^"]{0,2000})"?|([^\s;"]{1,2000}))')
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The fields of one header block, unfolded, in their order. Names keep their case; look-ups ignore it."""
+
+    items: tuple[tuple[str, str], ...] = ()
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """Return every value of a field."""
+        wanted = name.lower()
+        return tuple(value for key, value in self.items if key.lower() == wanted)
+
+    def first(self, name: str) -> str | None:
+        """Return the first value of a field; None where there is no such field."""
+        wanted = name.lower()
+        return next((value for key, value in self.items if key.lower() == wanted), None)
+
+    def text(self, name: str) -> str:
+        """Return the first value with its encoded words decoded; "" where there is no such field."""
+        return decoded(self.first(name) or "")
+
+    def has(self, *names: str) -> bool:
+        """Return whether one of the fields is there."""
+        wanted = {name.lower() for name in names}
+        return any(key.lower() in wanted for key, _ in self.items)
+
+
+def read_fields(block: bytes) -> tuple[Fields, int]:
+    """Return the fields at the beginning of a block, and where what follows them begins.
+
+    A "From " line and empty lines before the first field are passed over. The header ends at an empty line, which is
+    taken along, or at the first line that is no field, which is not.
+    """
+    start = lead.end() if (lead := _LEADING.match(block)) else 0
+    found: list[tuple[str, str]] = []
+    while len(found) < MOST_FIELDS and (match := _FIELD.match(block, start)):
+        found.append((match[1].decode("ascii"), unfolded(match[2])))
+        start = match.end()
+    return Fields(tuple(found)), _after_empty_line(block, start)
+
+
+def _after_empty_line(block: bytes, at: int) -> int:
+    for end in (b"\n", b"\r\n"):
+        if block.startswith(end, at):
+            return at + len(end)
+    return at
+
+
+def unfolded(value: bytes) -> str:
+    """Return a raw value on one line, as UTF-8 where it is, else byte for byte."""
+    one_line = value[: MOST_VALUE * 2].replace(b"\r", b"").replace(b"\n", b"").strip()[:MOST_VALUE]
+    try:
+        return one_line.decode("utf-8")
+    except UnicodeDecodeError:
+        return _undeclared(one_line)
+
+
+def _undeclared(value: bytes) -> str:
+    return value.decode("latin-1")
+
+
+@lru_cache(maxsize=4_096)
+def decoded(value: str) -> str:
+    """Return a value with its encoded words decoded (RFC 2047) and its raw ISO-2022-JP, if there is any."""
+    if "\x1b$" in value or "\x1b(" in value:
+        return value.encode("latin-1", "replace").decode("iso-2022-jp", "replace")
+    return decode_words(value[:MOST_DECODED]) if "=?" in value else value
+
+
+def main_type(value: str) -> str:
+    """Return the type of a Content-Type value in lower case: "text/plain"; "" where it says none."""
+    return value.partition(";")[0].strip().lower().replace(" ", "")
+
+
+def params(value: str) -> dict[str, str]:
+    """Return the parameters of a Content-Type or Content-Disposition value by lower-cased name (RFC 2231 undone)."""
+    found: dict[str, str] = {}
+    for name, quoted, bare in _PARAM.findall(";" + value.partition(";")[2]):
+        base, _, _ = name.lower().partition("*")
+        text = quoted or bare
+        if "*" in name and text.count("'") >= 2:
+            text = text.split("'", 2)[2]
+        found[base] = found[base] + text if "*" in name and base in found else text
+    return found
+
+
+def ambiguous(fields: Fields, names: tuple[str, ...]) -> Iterator[str]:
+    """Yield the fields that stand there more than once with different values."""
+    for name in names:
+        if len(set(fields.all(name))) > 1:
+            yield name

@@ -1,0 +1,146 @@
+"""What looks like a bounce and is none: receipts, abuse reports, auto-replies, challenges, virus notices, people."""
+
+from __future__ import annotations
+
+import re
+
+from cleanup.detector.notices.mail import STATUS_TYPES, Mail
+from cleanup.model import Kind
+
+_MDN = ("message/disposition-notification", "message/global-disposition-notification")
+_ARF = ("message/feedback-report",)
+_ARF_WORDS = re.compile(r"^Feedback-Type[ \t]*:[ \t]*\S|this is an? e-?mail abuse report", re.IGNORECASE | re.MULTILINE)
+_MDN_WORDS = re.compile(
+    r"^Disposition[ \t]*:[ \t]*\S.{0,100}(?:displayed|deleted|dispatched|processed|denied)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_RECEIPT_SUBJECT = re.compile(
+    r"^\W*(?:not read|read|gelesen|ungelesen|lu|non lu|leído|letto|lido|gelezen|läst|lest|"
+    r"przeczytano|прочтено|开封|開封済み|已读)\s?: ",
+    re.IGNORECASE,
+)
+_CHALLENGE = re.compile(
+    r"tmda|spamarrest|boxbe|challenge[/ -]response|confirm (?:that )?(?:you|your|"
+    r"this) .{0,60}(?:deliver|human|sender|person|not (?:a )?spam)"
+    r"|(?:to|please) (?:confirm|verify|authenticate|prove).{0,80}(?:your (?:message|e-?mail|"
+    r"address|identity|delivery)|you are (?:a )?(?:human|real|person))"
+    r"|(?:message|e-?mail|mail) .{0,60}(?:is |has been |being )?held.{0,120}(?:confirm|reply|"
+    r"verif|approv|click|whitelist)"
+    r"|add(?:ed)? (?:you|yourself|your address).{0,40}(?:white ?list|guest ?list|approved|"
+    r"allowed|accepted)|not (?:yet )?on (?:my|the|our|his|her) (?:white ?list|approved|"
+    r"allowed|guest)|approved senders? list|sender verification",
+    re.IGNORECASE,
+)
+_VIRUS_SUBJECT = re.compile(r"virus|worm|infected|malware|infizi|infect", re.IGNORECASE)
+_VIRUS = re.compile(
+    r"(?:virus|worm|trojan|malware)(?:es)? (?:\S{1,40} ){0,8}(?:found|detected|removed|"
+    r"deleted|quarantin|blocked|clean|in (?:your|an?|the) (?:mail|message|e-?mail|attach))"
+    r"|(?:found|detected|contain(?:s|ed|ing)?|infected (?:with|"
+    r"by)) (?:\S{1,40} ){0,6}(?:virus|worm|trojan|malware)|our virus (?:detector|scanner|"
+    r"checker)|virus[- ](?:alert|warning)|enthielt? .{0,40}virus",
+    re.IGNORECASE,
+)
+_AWAY = re.compile(
+    r"(?:i am|i'm|i will be|i'll be|i'm) (?:currently |presently |now )?(?:out of|away|"
+    r"on (?:vacation|leave|holiday|annual|maternity)|travel|not in)|out of (?:the )?office|"
+    r"on (?:vacation|holiday|leave) (?:until|from)"
+    r"|thank you for (?:your (?:e-?mail|message|mail|inquiry|interest)|contacting|writing)|"
+    r"we have received your|has been received|will (?:reply|respond|get back|answer)|"
+    r"this is an (?:automatic|automated|auto) (?:reply|respon|answer|generated reply)"
+    r"|nicht im (?:büro|haus)|bin (?:ich )?(?:derzeit|zur zeit|vom|bis|ab|momentan)|"
+    r"je suis (?:absent|en congé|actuellement)|estar[éeá]|estoy (?:fuera|de vacaciones)|"
+    r"sono (?:assente|fuori|in ferie)|estou (?:fora|de férias|ausente)"
+    r"|ik ben (?:afwezig|niet|op vakantie|momenteel)|自動(?:返信|応答)|不在|自动回复|"
+    r"我(?:正在|在)?(?:休假|出差)|부재중|в отпуске|отсутств|jestem (?:nieobecn|na urlopie|"
+    r"poza)|urlop|otrzymali|wiadomość została odebrana",
+    re.IGNORECASE,
+)
+_FAILED = re.compile(
+    r"undeliver|not (?:be )?(?:been )?deliver|delivery (?:has |to .{0,80})?(?:fail|status|"
+    r"error|problem)|could(?:n't| not) be (?:deliver|sent|reach)|returned|user unknown|"
+    r"unknown user|no such user|permanent (?:fatal )?error|bounce"
+    r"|mailbox (?:is )?full|quota|rejected|\b5\d\d[ -]\S|\b5\.\d\.\d\b|delayed|does not exist|"
+    r"no longer (?:valid|in use|active|exists|with|available|works?)|invalid (?:recipient|"
+    r"address)|konnte nicht|unzustell",
+    re.IGNORECASE,
+)
+
+
+def other_kind(mail: Mail) -> Kind | None:
+    """Return the kind of a notice that is no bounce, or ORDINARY for no notice; None for what may be a bounce."""
+    if _is_abuse_report(mail):
+        return Kind.ARF
+    if _is_receipt(mail):
+        return Kind.MDN
+    if by_a_person(mail) or (mail.redistributed and not _has_status(mail)):
+        return Kind.ORDINARY
+    if _has_status(mail):
+        return None
+    if _is_challenge(mail):
+        return Kind.CHALLENGE
+    if _is_virus_notice(mail):
+        return Kind.VIRUS_NOTICE
+    return Kind.AUTO_REPLY if _is_auto_reply(mail) else None
+
+
+def by_a_person(mail: Mail) -> bool:
+    """Return whether a person wrote it: an answer or a forward, or mail with no sign of a machine."""
+    if mail.role_sender or mail.null_sender or mail.is_report:
+        return False
+    if mail.answer and not _by_autoresponder(mail):
+        return True
+    return not (mail.automatic or mail.subject_of_notice or mail.subject_of_auto_reply or _by_autoresponder(mail))
+
+
+def _has_status(mail: Mail) -> bool:
+    return any(True for _ in mail.of_type(*STATUS_TYPES))
+
+
+def _is_abuse_report(mail: Mail) -> bool:
+    if mail.root.option("report-type").lower() == "feedback-report" or any(True for _ in mail.of_type(*_ARF)):
+        return True
+    if mail.fields.has("Feedback-Type"):
+        return True
+    named = re.search(r"abuse report|complaint|feedback report", mail.subject, re.IGNORECASE)
+    return bool(named and _ARF_WORDS.search(mail.words)) and not _has_status(mail)
+
+
+def _is_receipt(mail: Mail) -> bool:
+    if mail.root.option("report-type").lower() == "disposition-notification" or any(True for _ in mail.of_type(*_MDN)):
+        return True
+    if _has_status(mail):
+        return False
+    return bool(_RECEIPT_SUBJECT.search(mail.subject) and (mail.is_report or _MDN_WORDS.search(mail.words)))
+
+
+def _is_challenge(mail: Mail) -> bool:
+    return bool(_CHALLENGE.search(f"{mail.subject}\n{mail.words[:4_000]}")) and not _FAILED.search(mail.subject)
+
+
+def _is_virus_notice(mail: Mail) -> bool:
+    own = mail.words[:3_000]
+    return bool(_VIRUS_SUBJECT.search(mail.subject) and _VIRUS.search(f"{mail.subject}\n{own}"))
+
+
+def _by_autoresponder(mail: Mail) -> bool:
+    fields = mail.fields
+    return (
+        fields.has("X-Autoreply", "X-Autorespond", "X-Auto-Response", "X-Mail-Autoreply", "Delivered-To-Autoresponder")
+        or "auto_reply" in (fields.first("Precedence") or "").lower()
+        or (fields.first("Auto-Submitted") or "").strip().lower().startswith(("auto-replied", "auto-notified"))
+    )
+
+
+def _is_auto_reply(mail: Mail) -> bool:
+    """Return whether it is an automatic reply. Bounces of Exim and Postfix say auto-replied too: words decide."""
+    if mail.fields.has("X-Failed-Recipients"):
+        return False
+    if mail.subject_of_auto_reply:
+        return not (mail.role_sender and _FAILED.search(mail.words[:3_000])) or not _FAILED.search(mail.words[:3_000])
+    if mail.subject_of_notice and _FAILED.search(f"{mail.subject}\n{mail.words[:3_000]}"):
+        return False
+    away = bool(_AWAY.search(mail.words[:2_000]))
+    failed = bool(_FAILED.search(f"{mail.subject}\n{mail.words[:2_000]}"))
+    if _by_autoresponder(mail) or mail.null_sender:
+        return not failed and (away or not mail.role_sender)
+    return away and not failed and mail.automatic

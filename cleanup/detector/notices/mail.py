@@ -1,0 +1,140 @@
+"""One message as the readers see it: its fields, its parts, its own words, and whether a machine made it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from cleanup.detector.notices.charsets import html_text
+from cleanup.detector.notices.headers import Fields
+from cleanup.detector.notices.parts import Part, read_parts, walk
+from cleanup.detector.notices.phrases import AUTO_SUBJECT, NOTICE_SUBJECT, SENDER_NAME, SENDER_ROLE
+
+MOST_WORDS = 65_536  # characters of the notice's own text
+
+_NULL = re.compile(r"^\s*<\s*>\s*$")
+_ANSWER = re.compile(
+    r"^\s*(?:\[[^\]]{1,60}\]\s*)?(?:re|fw|fwd|aw|wg|tr|rv|sv|vs|vb|enc|odp|antw|i|rif|ynt|ilt|"
+    r"回复|回覆|答复|转发|轉寄|返信|転送)"
+    r"\s?(?:\[\d{1,3}\])?\s?[:：]",
+    re.IGNORECASE,
+)
+_LIST_FIELDS = (
+    "List-Id",
+    "List-Post",
+    "Mailing-List",
+    "X-Mailing-List",
+    "List-Unsubscribe",
+    "X-BeenThere",
+    "X-Mailman-Version",
+)
+_LIST_ROUTE = re.compile(
+    r"(?:-|\b)(?:bounces?|admin|owner|errors|request|return)(?:[-+=].{0,200})?@|owner-|\bsentto-", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A message that may be a notice. What is costly is found out once, when first asked for."""
+
+    fields: Fields
+    raw: bytes = field(repr=False)
+
+    @cached_property
+    def root(self) -> Part:
+        """The whole structure."""
+        return read_parts(self.raw)
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """All parts that are the notice's own: what lies within returned messages is not."""
+        return tuple(walk(self.root))
+
+    @cached_property
+    def subject(self) -> str:
+        """The decoded subject."""
+        return self.fields.text("Subject")
+
+    @cached_property
+    def sender(self) -> str:
+        """From, decoded: name and address."""
+        return self.fields.text("From")
+
+    @cached_property
+    def words(self) -> str:
+        """The notice's own text: its plain parts, or its HTML ones where it has no plain text."""
+        plain = [p.text for p in self.parts if p.type in ("text/plain", "text", "text/enriched", "") and not p.children]
+        text = "\n".join(plain)
+        if not text.strip():
+            text = "\n".join(html_text(p.text) for p in self.parts if p.type == "text/html")
+        elif text.lstrip()[:15].lower().startswith(("<html", "<!doctype html")):
+            text = html_text(text)
+        return text[:MOST_WORDS]
+
+    @cached_property
+    def null_sender(self) -> bool:
+        """Whether it came with the null return path."""
+        return any(_NULL.match(path) for path in self.fields.all("Return-Path"))
+
+    @cached_property
+    def role_sender(self) -> bool:
+        """Whether a mail system's address or name sent it."""
+        return bool(SENDER_ROLE.search(self.sender) or SENDER_NAME.search(self.sender))
+
+    @cached_property
+    def is_report(self) -> bool:
+        """Whether it declares itself a report (RFC 6522) or a bare part of one."""
+        return self.root.type == "multipart/report" or self.root.type in STATUS_TYPES
+
+    @cached_property
+    def automatic(self) -> bool:
+        """Whether a field says that a machine answers."""
+        submitted = (self.fields.first("Auto-Submitted") or "").strip().lower()
+        return submitted.startswith(("auto-replied", "auto-generated", "auto-notified")) or self.fields.has(
+            "X-Failed-Recipients", "X-MS-Exchange-Message-Is-Ndr", "X-MS-Embedded-Report"
+        )
+
+    @cached_property
+    def machine_made(self) -> bool:
+        """Whether it shows itself to be a machine's: by sender, return path, structure or a field."""
+        return self.null_sender or self.role_sender or self.is_report or self.automatic or self.subject_of_notice
+
+    @cached_property
+    def subject_of_notice(self) -> bool:
+        """Whether the subject is one that notices carry."""
+        return bool(NOTICE_SUBJECT.search(self.subject)) and not self.answer
+
+    @cached_property
+    def subject_of_auto_reply(self) -> bool:
+        """Whether the subject is one that automatic replies carry."""
+        return bool(AUTO_SUBJECT.search(self.subject))
+
+    @cached_property
+    def answer(self) -> bool:
+        """Whether the subject is that of a reply or a forward."""
+        return bool(_ANSWER.match(self.subject))
+
+    @cached_property
+    def redistributed(self) -> bool:
+        """Whether a mailing list passed it on: list fields, and a list's own way back."""
+        if self.null_sender or not self.fields.has(*_LIST_FIELDS):
+            return False
+        if self.role_sender and any(_LIST_ROUTE.search(to) for to in self.fields.all("To")):
+            return False  # it came to the list's own return address, and the list's keeper gets it
+        ways = (*self.fields.all("Return-Path"), *self.fields.all("Sender"), *self.fields.all("Errors-To"))
+        ways = tuple(w for w in ways if not SENDER_ROLE.search(w))
+        return any(_LIST_ROUTE.search(way) for way in ways) or not self.role_sender
+
+    def of_type(self, *types: str) -> Iterator[Part]:
+        """Yield the notice's own parts of these types."""
+        return (part for part in self.parts if part.type in types)
+
+
+STATUS_TYPES = (
+    "message/delivery-status",
+    "message/global-delivery-status",
+    "message/delivery-status-notification",
+    "text/delivery-status",
+)

@@ -1,0 +1,219 @@
+"""The words by which machines give themselves away in From and Subject, in the languages that notices come in.
+
+Each pattern is an alternation of plain phrases: linear, and readable as a list.
+"""
+
+from __future__ import annotations
+
+import re
+
+
+def _any_of(*phrases: str, before: str = "", after: str = "") -> re.Pattern[str]:
+    return re.compile(before + "(?:" + "|".join(phrases) + ")" + after, re.IGNORECASE)
+
+
+SENDER_ROLE = _any_of(
+    "mailer[-_.]?d[ae]{1,2}mon",
+    "mail[-_.]?daemon",
+    "mdaemon",
+    "postmaster",
+    "post[-_.]office",
+    "bounce[-_.]?handler",
+    "bounced?[-_.]?mail",
+    "mail[-_.]?delivery[-_.]?(?:system|subsystem)?",
+    "microsoftexchange[0-9a-f]{8,40}",
+    "mmdf",
+    "uucp",
+    "autoreply",
+    "auto[-_]reply",
+    "autoresponder",
+    "double[-_]?bounce",
+    "ndr",
+    "dsn",
+    before=r"(?:^|[\s<\"':;,(])[\"']?",
+    after=r"(?:[+=-][^@\s>]{1,120})?(?:@|[\"'>\s]*$)",
+)
+SENDER_NAME = _any_of(
+    "mail delivery (?:sub)?system",
+    "mail delivery (?:service|agent|program)",
+    "delivery (?:sub)?system",
+    "mail (?:system|router|transport)(?: administrator| daemon)?[\"']?\\s*<",
+    "(?:internet )?mail delivery",
+    "system administrator[\"']?\\s*(?:<|$)",
+    "mail administrator",
+    "mailer daemon",
+    "email delivery (?:system|failure)",
+    "administrateur (?:du )?syst",
+    "systemadministrator",
+    "amministratore di sistema",
+    "administrador (?:del|do) sistema",
+    "системный администратор",
+    "系统管理员",
+    "시스템 관리자",
+    "システム管理者",
+    "returned mail",
+    "mail deliver",
+    "non-?delivery report",
+    "bounce notification",
+)
+NOTICE_SUBJECT = _any_of(
+    # English
+    "undeliver",
+    "un-?delivrable",
+    "non[- ]?deliver(?:y|able)",
+    "(?:can ?not|could not|couldn't|can't|unable to|not|failed to|"
+    "failure to) (?:be )?(?:deliver|send your|process your message)",
+    "deliver(?:y|ing)[: ](?:of )?(?:\\S{1,40} ){0,2}(?:status|fail|report|error|problem|"
+    "delay|notif|warning|attempt|incomplete|impossible|was)",
+    "fail(?:ed|ure)(?: notice)?:? (?:mail|message|e-?mail|to )?\\s?deliver",
+    "(?:mail|message|e-?mail|system|delivery|smtp|transport|transmission|send|"
+    "sending) (?:delivery |sending |system |status )?(?:fail|error|problem)",
+    "failure (?:notice|notification|report|delivering)",
+    "return(?:ed|ing)?:? (?:mail|message|to sender|e-?mail|undeliv)",
+    "(?:mail|message|e-?mail) (?:was |has been |is )?(?:return|bounc|reject|refus|block|"
+    "delay|defer|not sent|lost|not accepted|stuck)",
+    "\\bbounced?\\b.{0,40}(?:mail|message|notif|error)",
+    "^\\W*bounce\\b",
+    "delivery ?status ?notification",
+    "mail ?delivery",
+    "delayed mail",
+    "(?:message|mail|e-?mail)s? (?:delivery )?(?:is |was |has been )?(?:still )?(?:delayed|being retried|queued)",
+    "warning: (?:could|message|mail|e-?mail|delivery)",
+    "(?:user|recipient|address|addressee|mailbox|account|host|domain)s? (?:is )?(?:unknown|"
+    "invalid|not found|full|disabled|unavailable|does ?n.t exist|not exist|rejected|"
+    "over ?quota|expired|inactive)",
+    "(?:unknown|invalid|bad|unrouteable|nonexistent|no such|wrong) (?:user|recipient|address|"
+    "mailbox|host|domain|e-?mail|to address)",
+    "rejected(?:[: ]|$).{0,20}(?:mail|message|posting|e-?mail|recipient)",
+    "(?:your|the) (?:mail|message|e-?mail) (?:to|could|cannot|can't|was|has|wasn't|couldn't|did)",
+    "mail ?box (?:is )?(?:full|exceeded|unavailable)",
+    "(?:over|exceeded|out of) (?:disk )?quota",
+    "quota exceeded",
+    "postmaster notify",
+    "postmaster warning",
+    "nondeliverable",
+    "\\bndr\\b|\\bndn\\b",
+    "did not (?:get through|reach|arrive)",
+    "message not (?:sent|delivered|accepted)",
+    "e?-?mail not (?:sent|delivered|accepted)",
+    "unroutable|unrouteable",
+    "smtp mail",
+    "message status",
+    "message notification",
+    "email feedback report",
+    "abuse report",
+    "complaint about message",
+    "dmarc (?:forensic|failure) report",
+    "disposition notification",
+    "(?:virus|worm|infected|malware).{0,30}(?:found|detect|alert|in (?:mail|message|your)|"
+    "warning|notif|removed|blocked|quarantin)",
+    "warning.{0,20}(?:virus|e-?mail|infected)",
+    "content (?:filter|violation|alert)",
+    "(?:challenge|verification|confirm).{0,30}(?:required|needed|your (?:e-?mail|message)|address)",
+    "please (?:confirm|verify) your (?:e-?mail|message)",
+    "please resend",
+    "message blocked",
+    "blocked (?:mail|message|e-?mail)",
+    "spam (?:mail )?(?:rejected|blocked|notification)",
+    # read and not read
+    "^\\W*(?:not )?read: ",
+    "^\\W*(?:gelesen|lu|leído|letto|lido|gelezen|läst|lest|przeczytano|прочтено|開封済み|已读|읽음)\\s?: ",
+    # German
+    "unzustell",
+    "nicht zustell",
+    "(?:zustell|übermittlungs|auslieferungs)(?:ung|ungs)?-?(?:fehler|status|problem|"
+    "benachrichtigung|bericht|verzöger|fehlgeschlagen)",
+    "(?:nachricht|mail|zustellung|sendung|übermittlung|"
+    "auslieferung) (?:\\S{1,30} ){0,4}(?:nicht|fehlgeschlagen|zurück|unzustellbar|verzögert|"
+    "gescheitert|verspätet)",
+    "(?:konnte|kann) nicht (?:zugestellt|ausgeliefert|übermittelt)",
+    "rücksendung|fehlerhafte e?-?mail|verzögerte",
+    # French
+    "non[- ](?:remis|distribu|délivr|delivr|livr)",
+    "(?:échec|echec|erreur|problème|avis|notification|rapport|retard)\\S{0,3} (?:de |d'|"
+    "dans |sur |lors |l')?(?:la |l')?(?:remise|distribution|livraison|envoi|acheminement|"
+    "transmission|état|expédition)",
+    "(?:message|courrier|courriel|mail) (?:\\S{1,20} ){0,3}(?:retourné|non |n'a pas|refusé|"
+    "rejeté|impossible|indélivrable|en attente)",
+    "retour (?:de |du |à l')(?:courrier|courriel|mail|message|expéditeur)",
+    # Spanish, Portuguese, Italian, Catalan
+    "no (?:se ha |se pudo |ha sido |pudo ser )?(?:entreg|enviad)",
+    "não (?:foi |pôde |pode )?(?:ser )?(?:entreg|enviad|encaminh)",
+    "nao (?:foi )?entreg",
+    "(?:error|fallo|falla|falha|erro|problema|aviso|notificaci[óo]n|notifica[çc][ãa]o|estado|"
+    "informe|retraso|atraso|relatório)\\S{0,2} (?:de |en |na |no |do |da |al |del |"
+    "sobre )?(?:la |el |o |a |status |estado )?(?:de )?(?:la )?(?:entrega|envío|envio|correo|"
+    "mensaje|mensagem|email|e-mail|distribuição)",
+    "devuelto|devolvid|rechazado|rejeitad|devolución de|devolu[çc][ãa]o d",
+    "impossível entregar|imposible entregar|no entregado|não entregue|inentregable",
+    "mancat[ao] (?:recapito|consegna)|(?:recapito|consegna|notifica|errore|stato) (?:del |"
+    "della |di |dello |nella |nell')?(?:stato |recapito|consegna|messaggi|fallit|non riuscit|"
+    "impossibil|mail|ritard)",
+    "non (?:recapitabile|consegnat|recapitat|è stato)|messaggio (?:respinto|non|restituito|rifiutato)",
+    # Dutch and Nordic
+    "onbestel|niet (?:bezorg|afgelever|besteld|verzonden|bestelbaar)|(?:bezorg|aflever|"
+    "verzend)\\S{0,10}(?:fout|status|probleem|mislukt|vertrag)|bezorging mislukt|"
+    "niet-bezorgd|retour afzender",
+    "kan ?(?:inte|ikke|ej) (?:\\S{1,20} )?lever|oleverer|olevererbar|ikke lever|inte lever|"
+    "(?:lever|afsend|utlever)\\S{0,12}(?:fejl|fel|feil|status|problem|mislyk|misslyck)|"
+    "returneret|returnerat|returnert|forsinke[td]|försenad|kunde inte|kunne ikke",
+    "toimitus|toimittaa|perille|palautettu|ei voitu|epäonnistu",
+    # Polish, Czech, Slovak, Hungarian, Romanian, Turkish, Greek
+    "niedostarcz|nie (?:można|udało|zosta\\S{1,3}) (?:się )?(?:dostarcz|wysł)|(?:zwrot|błąd|"
+    "status|problem|raport)\\S{0,3} (?:w |o |z )?(?:dostarcz|dor[eę]cz|poczty|wiadomo|"
+    "przesyłki|wysył)|niedoręcz|zwrócon|opóźnien",
+    "nedoru[čc]|nelze doru|(?:oznámení|stav|chyba|zpráva|"
+    "selhání)\\S{0,3} (?:o )?(?:stavu )?(?:doru|nedoru|odesl)|vrácen|nedorucit|vrátená|"
+    "nepodařilo",
+    "kézbesít|kézbesíthet|nem kézbes|visszaküld|sikertelen|kezbesit",
+    "nelivrat|nu a (?:putut|fost) (?:fi )?livrat|eșec|livrare",
+    "(?:teslim|iletil|gönderil|ulaştırıl)\\S{0,10}|iletim|iade edil|teslim edil",
+    "μη παραδοτέο|αποτυχ|παράδοσης|δεν παραδ|επιστροφ",
+    # Russian, Ukrainian, Bulgarian
+    "недостав|не (?:был[оа]? )?(?:достав|удалось|может быть|відправлен)|(?:ошибка|состояни|"
+    "сбой|проблем|статус|отчет|отчёт|уведомлени|помилка|звіт)\\S{0,3} (?:о |об |при |про |"
+    "в )?(?:состоянии |не)?(?:достав|отправ|переда|пересыл)|доставк|возвра[щт]|невозможно|"
+    "не доставлено|недоставлен|повернен|грешка",
+    # Hebrew and Arabic
+    "לא נמסר|מסירה|לא ניתן|תعذر|تعذر|فشل|لم يتم|غير قابلة للتسليم|إشعار",
+    # East Asia
+    "配信(?:不能|失敗|エラー|でき|遅延|状態|不可|済み|状況)|送信(?:できま|失敗|エラー|不能)|"
+    "(?:送|配)達(?:不能|でき|エラー)|届(?:けられ|きません|かな|けでき)|返送|不達|"
+    "エラーメール|戻り|宛先不明|受信拒否|配送|未達",
+    "退信|退回|投递(?:失败|状态|延迟)|无法(?:投递|送达|发送|传递|递送)|未(?:送达|投递|能送达|"
+    "能投递|传递|傳遞|送達)|(?:发送|傳送|传送|寄送|遞送|投遞|传递|傳遞|邮件|郵件)(?:失败|"
+    "失敗|状态|狀態|延迟|延遲|未)|無法(?:投遞|送達|傳送|傳遞|寄達|遞送)|未傳遞|系统退信|"
+    "邮件系统|無法寄送",
+    "배달(?:되지|할 수|하지| 실패|이 | 상태|불가| 못)|전(?:송|달)(?: ?실패|되지|할 수|하지|"
+    " 오류|이 | 못)|반송|수신자|발송(?: ?실패|되지)|전달할 수|메일.{0,10}(?:실패|못)",
+    "không (?:thể )?(?:gửi|chuyển|phát)|gửi.{0,10}thất bại|ไม่สามารถ|ส่งไม่|tidak (?:dapat |"
+    "terkirim|terhantar)|gagal (?:dikirim|terkirim|kirim|penghantaran)",
+)
+AUTO_SUBJECT = _any_of(
+    "auto(?:matic)?[- ]?(?:reply|respon|answer|generated reply|antwort|reactie|acknowledg)",
+    "out of (?:the )?office",
+    "out-of-office",
+    "\\booo\\b\\s?:",
+    "\\b(?:away|absent) from (?:my|the|his|her) (?:mail|office|desk)",
+    "(?:on|am on|vacation|holiday|annual) (?:vacation|leave|holiday|notice|message|reply)",
+    "vacation (?:reply|message|notice|notification)",
+    "autoresponder",
+    "autorespons?",
+    "automat\\S{1,6} (?:reply|antwort|antwoord|svar|odpowied|odpov|vastaus|válasz|yanıt|réponse)",
+    "(?:réponse|risposta|respuesta|resposta) autom",
+    "abwesen(?:heit|d)",
+    "nicht im (?:büro|haus)",
+    "absence du bureau|absent du bureau|absence",
+    "fuera de (?:la )?oficina|fuera de la oficina",
+    "fuori (?:sede|ufficio)|assente",
+    "fora do escritório|ausência|ausente",
+    "afwezig|automatisch antwoord",
+    "frånvaro|fravær|autosvar|autosvar|poissa",
+    "автоответ|автоматическ\\S{1,4} ответ|нет на рабочем|вне офиса|відсутн",
+    "odpowiedź automatyczna|automatyczna odpowied|autoodpowied|nieobecn|nepřítomn|automatická odpov|mimo kancelář",
+    "自動(?:返信|応答|回覆|回复)|自动(?:回复|答复|回覆)|不在(?:通知|の|中|です)|外出|休暇|自動回復",
+    "자동 ?(?:회신|응답|답장)|부재중|부재 중",
+    "otomatik (?:yanıt|cevap)|ofis dışı",
+    "házon kívül|automatikus válasz",
+    before="",
+)

@@ -1,0 +1,190 @@
+"""What a notice gives back of the message it answers: as a part, as header lines, or quoted within its text."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from cleanup.detector.fields import read_date, read_ids
+from cleanup.detector.notices.addresses import first_person, people
+from cleanup.detector.notices.headers import Fields, ambiguous, decoded, read_fields
+from cleanup.detector.notices.mail import Mail
+from cleanup.detector.notices.parts import Part, read_parts, walk
+from cleanup.model import Extent, Returned
+
+MOST_RETURNED = 20
+MOST_TEXT = 65_536
+MOST_RAW = 1_048_576
+
+_HEADER_TYPES = (
+    "text/rfc822-headers",
+    "message/rfc822-headers",
+    "text/rfc822",
+    "message/global-headers",
+    "text/rfc822-header",
+)
+_OTHER_IDS = (
+    "X-Microsoft-Original-Message-ID",
+    "X-Google-Original-Message-ID",
+    "Resent-Message-ID",
+    "X-Original-Message-ID",
+)
+_ONE_OF_A_KIND = ("From", "Message-ID", "Date", "Subject", "To", "Cc", "Return-Path", "Sender")
+_TELLING = (
+    "received|from|to|subject|message-id|date|return-path|mime-version|dkim-signature|"
+    "x-mailer|cc|reply-to|content-type|sender|sent"
+)
+_START = re.compile(rf"^([ \t>|*]{{0,12}})(?:{_TELLING})[ \t]*:[ \t]*\S", re.IGNORECASE | re.MULTILINE)
+_LINE = re.compile(r"[!-9;-~]{1,60}[ \t]*:(?!//)")
+_ID_IN_WORDS = re.compile(
+    r"message[ -]?id[ \t]*(?:is|was)?[ \t]*[:=]?[ \t]*<?([^\s<>:;,\"']{1,200}@[^\s<>;,\"'()]{1,200})", re.IGNORECASE
+)
+_WORD = re.compile(r"[^\W\d_]{2,}")
+
+
+def returned_by_parts(mail: Mail) -> Iterator[Returned]:
+    """Yield the messages that a notice carries as parts, in their order."""
+    for part in mail.parts:
+        found = _from_part(part)
+        if found is not None:
+            yield found
+
+
+def returned_in_text(text: str) -> Returned | None:
+    """Return the message whose header stands somewhere in a text; None where none does."""
+    best: Returned | None = None
+    for number, block in enumerate(_blocks(text[:MOST_TEXT])):
+        found = _from_quoted(block)
+        if found and (best is None or _worth(found) > _worth(best)):
+            best = found
+        if number >= 12:
+            break
+    return best
+
+
+def id_in_words(text: str) -> str | None:
+    """Return the Message-ID that a text speaks of; None where it names none."""
+    found = _ID_IN_WORDS.search(text[:MOST_TEXT])
+    return found[1].strip(".>") if found else None
+
+
+def with_other_ids(returned: Returned, ids: Iterable[str]) -> Returned:
+    """Return the same with further ids; the first of them stands in for a missing Message-ID."""
+    fresh = tuple(i for i in dict.fromkeys(ids) if i and i != returned.message_id and i not in returned.other_ids)
+    return replace(returned, other_ids=(*returned.other_ids, *fresh)) if fresh else returned
+
+
+def from_fields(fields: Fields, extent: Extent, *, raw: bytes | None = None, digest: str | None = None) -> Returned:
+    """Return what a header block of the returned message says."""
+    message_ids = read_ids(fields.all("Message-ID")[:1]) or read_ids(fields.all("Message-Id")[:1])
+    sender, name = first_person(fields.all("From")[:1])
+    date_text = fields.first("Date")
+    moment = read_date(date_text or fields.first("Sent") or "")
+    subject = fields.first("Subject")
+    return Returned(
+        extent=extent,
+        message_id=next(iter(message_ids), None) or _bare_id(fields.first("Message-ID")),
+        other_ids=tuple(i for other in _OTHER_IDS for i in read_ids(fields.all(other))),
+        from_address=sender,
+        from_name=name,
+        to=tuple(dict.fromkeys(a for field in ("To", "Cc") for a, _ in people(fields.all(field)))),
+        subject=decoded(subject) if subject is not None else None,
+        date=moment.time if moment else None,
+        date_text=date_text,
+        thread_index=fields.first("Thread-Index"),
+        in_reply_to=read_ids(fields.all("In-Reply-To")),
+        references=read_ids(fields.all("References")),
+        received=fields.all("Received"),
+        headers=fields.items,
+        raw=raw,
+        body_digest=digest,
+        ambiguous=tuple(ambiguous(fields, _ONE_OF_A_KIND)),
+    )
+
+
+def _bare_id(value: str | None) -> str | None:
+    """Return an id that stands without brackets or has spaces in it, as far as it can be compared."""
+    text = (value or "").strip().strip("<>").strip()
+    return text if text and len(text) <= 998 else None
+
+
+# --- as a part -----------------------------------------------------------------------------------------------------
+
+
+def _from_part(part: Part) -> Returned | None:
+    if part.is_message and part.children:
+        return _whole(part)
+    if part.type in _HEADER_TYPES:
+        return _headers_only(part.octets)
+    return None
+
+
+def _whole(part: Part) -> Returned | None:
+    inner = part.children[0]
+    if len(inner.fields.items) < 2:
+        text = part.octets.decode("utf-8", "replace") if not inner.fields.items else ""
+        return returned_in_text(text) if text.strip() else None
+    full = bool(inner.body.strip())
+    return from_fields(
+        inner.fields, Extent.FULL if full else Extent.HEADERS, raw=part.octets[:MOST_RAW], digest=_digest(inner)
+    )
+
+
+def _headers_only(octets: bytes) -> Returned | None:
+    fields, start = read_fields(octets)
+    if not fields.items:
+        return returned_in_text(octets[:MOST_TEXT].decode("utf-8", "replace"))
+    extent = Extent.FULL if octets[start:].strip() else Extent.HEADERS
+    digest = _digest(read_parts(octets)) if extent is Extent.FULL else None
+    return from_fields(fields, extent, raw=octets[:MOST_RAW], digest=digest)
+
+
+def _digest(message: Part) -> str | None:
+    """Return a digest of the first words of a message: mailings with other names and numbers share it."""
+    text = next((p.text for p in walk(message) if p.is_text and not p.children and p.body.strip()), "")
+    words = " ".join(_WORD.findall(text[:4_000])).casefold()
+    return hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()[:32] if len(words) > 20 else None
+
+
+# --- quoted --------------------------------------------------------------------------------------------------------
+
+
+def _blocks(text: str) -> Iterator[str]:
+    """Yield the header blocks of a text, freed of the indent or quote marks before each of their lines."""
+    at = 0
+    while start := _START.search(text, at):
+        block, at = _block(text, start.start(), start[1])
+        yield block
+        at = max(at, start.end())
+
+
+def _block(text: str, start: int, indent: str) -> tuple[str, int]:
+    lines: list[str] = []
+    at = start
+    while at < len(text) and len(lines) < 400:
+        end = text.find("\n", at)
+        end = len(text) if end < 0 else end
+        line = text[at:end]
+        line = line[len(indent) :] if line.startswith(indent) else line.lstrip(" \t>|*")
+        if not line.strip() or not (_LINE.match(line) or line[0] in " \t"):
+            break
+        lines.append(line)
+        at = end + 1
+    return "\n".join(lines), at
+
+
+def _from_quoted(block: str) -> Returned | None:
+    fields, _ = read_fields(block.encode("utf-8", "replace"))
+    names = {name.lower() for name, _ in fields.items}
+    telling = names & {"from", "to", "subject", "message-id", "date", "received", "sent"}
+    if len(telling) < 2:
+        return None
+    return from_fields(fields, Extent.QUOTED)
+
+
+def _worth(returned: Returned) -> int:
+    return (
+        4 * bool(returned.message_id) + 2 * bool(returned.received) + bool(returned.date) + bool(returned.from_address)
+    )
