@@ -11,6 +11,7 @@ from cleanup.detector.notices.formats import FORMATS
 from cleanup.detector.notices.formats.described import formats_page
 from cleanup.detector.notices.wording import Letter, NoticeFormat, compiled, read_wording
 from cleanup.model import Action
+from tests.detector.samples import expected_of, sample_paths
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "formats.md"
 EXIM = (
@@ -87,3 +88,9 @@ def test_a_delay_is_no_failure() -> None:
 
     assert reading is not None
     assert reading.action is Action.DELAYED
+
+
+def test_every_format_has_a_sample() -> None:
+    sampled = {expected_of(sample)["format"] for sample in sample_paths()}
+
+    assert {record.name for record in FORMATS} - sampled == set()

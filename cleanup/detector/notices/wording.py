@@ -143,16 +143,16 @@ def _fits(
     bound = record.sender or record.subject or record.headers
     return (
         bool(bound or machine_made)
-        and _any_in(record.text, text)
-        and all(_folded(p) in text for p in record.also)
         and _any_in(record.sender, sender)
         and _any_in(record.subject, subject)
         and _headers_fit(record.headers, fields)
+        and _any_in(record.text, text)
+        and all(phrase in text for phrase in _folded_all(record.also))
     )
 
 
 def _any_in(phrases: tuple[str, ...], text: str) -> bool:
-    return not phrases or any(_folded(p) in text for p in phrases)
+    return not phrases or any(phrase in text for phrase in _folded_all(phrases))
 
 
 def _headers_fit(wanted: tuple[tuple[str, str], ...], fields: tuple[tuple[str, str], ...]) -> bool:
@@ -163,13 +163,13 @@ def _headers_fit(wanted: tuple[tuple[str, str], ...], fields: tuple[tuple[str, s
     )
 
 
-@lru_cache(maxsize=4_096)
-def _folded_phrase(phrase: str) -> str:
-    return _SPACE.sub(" ", phrase).casefold()
+@lru_cache(maxsize=2_048)
+def _folded_all(phrases: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_folded(phrase) for phrase in phrases)
 
 
 def _folded(text: str) -> str:
-    return _folded_phrase(text) if len(text) < 200 else _SPACE.sub(" ", text).casefold()
+    return _SPACE.sub(" ", text).casefold()
 
 
 def _apply(record: NoticeFormat, letter: Letter) -> Reading:
@@ -192,7 +192,7 @@ def _split(lines: list[str], marks: tuple[str, ...]) -> tuple[list[str], str | N
 
 def _start(lines: list[str], phrases: tuple[str, ...]) -> int:
     """Return the number of the line on which the first phrase begins; a phrase may run over two lines."""
-    starts = [_folded(p)[:30] for p in phrases]
+    starts = [phrase[:30] for phrase in _folded_all(phrases)]
     for number, line in enumerate(lines):
         pair = _folded(line + " " + (lines[number + 1] if number + 1 < len(lines) else ""))
         if any(start in pair for start in starts):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cleanup.detector.notices.formats.shapes import ANYWHERE, BARE, COLON, COPY, STARRED, WITH_WHY
+from cleanup.detector.notices.formats.shapes import BARE, COLON, COPY, STARRED, WITH_WHY
 from cleanup.detector.notices.wording import NoticeFormat
 
 FORMATS = (
@@ -120,18 +120,6 @@ FORMATS = (
         returned_after=COPY,
     ),
     NoticeFormat(
-        name="proofpoint",
-        family="Proofpoint",
-        source="notices of Proofpoint Essentials and Protection Server",
-        text=(
-            "Your message could not be delivered to the following recipient",
-            "Your message could not be delivered to",
-        ),
-        headers=(("X-Proofpoint", ""), ("From", "ppe-hosted"), ("From", "pphosted"), ("X-Mailer", "Proofpoint")),
-        recipients=ANYWHERE,
-        returned_after=COPY,
-    ),
-    NoticeFormat(
         name="mfilter",
         family="m-FILTER (Digital Arts)",
         source="notices with X-Mailer m-FILTER",
@@ -168,27 +156,6 @@ FORMATS = (
         returned_after=COPY,
     ),
     NoticeFormat(
-        name="sophos",
-        family="Sophos, Astaro",
-        source="notices of Sophos UTM and PureMessage",
-        text=(
-            "The message below was blocked by",
-            "Your message was blocked by Sophos",
-            "could not be delivered by Sophos",
-        ),
-        recipients=("To: {address}", "Recipient: {address}", *BARE, *COLON),
-        returned_after=COPY,
-    ),
-    NoticeFormat(
-        name="fortimail",
-        family="FortiMail",
-        source="FortiMail custom messages: delivery failure",
-        text=("The message you sent could not be delivered", "The following message was not delivered"),
-        headers=(("X-FEAS", ""), ("X-FE", ""), ("From", "fortimail"), ("X-Mailer", "FortiMail")),
-        recipients=ANYWHERE,
-        returned_after=COPY,
-    ),
-    NoticeFormat(
         name="ironport",
         family="IronPort, Cisco ESA",
         source="AsyncOS bounce templates",
@@ -206,14 +173,6 @@ FORMATS = (
         also=("has been delayed",),
         recipients=("{any}message to <{address}>{why}",),
         delayed=("has been delayed",),
-    ),
-    NoticeFormat(
-        name="symantec-gateway",
-        family="Symantec Brightmail, Messaging Gateway",
-        source="Brightmail notices",
-        text=("The message you sent was rejected by Symantec", "Brightmail"),
-        recipients=(*BARE, *COLON, "{any} to {address}{any}"),
-        returned_after=COPY,
     ),
     NoticeFormat(
         name="mailscanner",

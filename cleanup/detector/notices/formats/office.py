@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cleanup.detector.notices.formats.shapes import ANYWHERE, BARE, COLON, COPY, STARRED, WITH_WHY
+from cleanup.detector.notices.formats.shapes import ANYWHERE, BARE, COLON, COPY, STARRED
 from cleanup.detector.notices.wording import NoticeFormat
 
 FORMATS = (
@@ -118,14 +118,6 @@ FORMATS = (
         returned_after=("The original message is attached", *COPY),
     ),
     NoticeFormat(
-        name="zimbra",
-        family="Zimbra",
-        source="Postfix's templates as Zimbra ships them",
-        text=("This is the Zimbra mail system", "This is the mail system at host"),
-        headers=(("X-Mailer", "Zimbra"), ("From", "zimbra")),
-        recipients=COLON,
-    ),
-    NoticeFormat(
         name="netscape",
         family="Netscape Messaging Server",
         source="flufl.bounce's samples",
@@ -142,7 +134,6 @@ FORMATS = (
         text=(
             "MailEnable: Message could not be delivered to some recipients",
             "Message could not be delivered to some recipients",
-            "The following recipient(s) could not be reached",
             "The attached message has failed delivery",
             "This message has been undelivered",
             "[<00>] XMail bounce",
@@ -163,18 +154,6 @@ FORMATS = (
         ends=("-- The header", "-------- Returned Mail", "Message headers follow"),
         why_after=("Reason:", "Error Type", "[<01>] Error"),
         returned_after=COPY,
-    ),
-    NoticeFormat(
-        name="x400",
-        family="X.400 gateways",
-        source="MIXER (RFC 2156) notices",
-        text=(
-            "The following recipients have a failed delivery",
-            "Your message could not be delivered for the following",
-            "Delivery report for",
-        ),
-        also=("X.400",),
-        recipients=(*COLON, *BARE, *WITH_WHY),
     ),
     NoticeFormat(
         name="pp",

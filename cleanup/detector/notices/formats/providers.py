@@ -242,15 +242,6 @@ FORMATS = (
         returned_after=COPY,
     ),
     NoticeFormat(
-        name="fastmail",
-        family="Fastmail, Pobox, Topicbox",
-        source="Postfix with the provider's own opening",
-        text=("This is the mail system at host", "I'm sorry to have to inform you"),
-        sender=("mailer-daemon@messagingengine", "mailer-daemon@fastmail", "mailer-daemon@pobox"),
-        recipients=COLON,
-        delayed=("THIS IS A WARNING ONLY",),
-    ),
-    NoticeFormat(
         name="cloudflare",
         family="Cloudflare Email Routing",
         source="developers.cloudflare.com/email-routing",
@@ -331,7 +322,7 @@ FORMATS = (
         returned_after=("This is a copy of the headers", "This is a copy of the message"),
     ),
     NoticeFormat(
-        name="mail-com-delay",
+        name="amazon-ses-delay",
         family="Amazon SES, delayed",
         source="docs.aws.amazon.com/ses",
         text=("there was a delay delivering the mail to the following recipients",),

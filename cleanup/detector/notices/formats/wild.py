@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cleanup.detector.notices.formats.shapes import ANYWHERE, BARE, COLON, COPY, STARRED, WITH_WHY
 from cleanup.detector.notices.wording import NoticeFormat
-from cleanup.model import Action
 
 _DELAYED = (
     "has not been delivered yet",
@@ -30,7 +29,6 @@ FORMATS = (
         source="exim bounce_message_text",
         text=("The following recipient(s) could not be reached", "Message not delivered to the following addresses"),
         recipients=(*BARE, *WITH_WHY, "{address} on {any}"),
-        ends=("Error Type", "Error detail"),
         why_after=("Error Type", "Error detail"),
         returned_after=COPY,
     ),
@@ -180,14 +178,5 @@ FORMATS = (
         why_after=("reason:", "Reason given", "Technical details", "response was", "responded"),
         returned_after=COPY,
         delayed=_DELAYED,
-    ),
-    NoticeFormat(
-        name="delayed-words",
-        family="Notices in words",
-        source="hosters",
-        text=("delivery is delayed", "has been delayed", "not yet been delivered", "has not been delivered yet"),
-        recipients=ANYWHERE,
-        action=Action.DELAYED,
-        returned_after=COPY,
     ),
 )
