@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, RowMapping, delete, func, insert, select, upd
 from cleanup.ledger.rows import insert_one
 from cleanup.ledger.schema import cursors, labels, moves, runs
 from cleanup.ledger.texts import from_us, moment, sure_text, text, us
-from cleanup.ledger.values import Cursor, MoveState, RunRecord
+from cleanup.ledger.values import Cursor, Label, MoveState, RunRecord
 from cleanup.model import Verdict
 
 STANDING = (MoveState.MOVED.value,)
@@ -53,12 +54,10 @@ def read_runs(
     return [_run(row) for row in connection.execute(query).mappings()]
 
 
-def write_label(
-    connection: Connection, mailbox: str, digest: str, verdict: Verdict, said_by: str, note: str | None, now: datetime
-) -> None:
+def write_label(connection: Connection, label: Label, now: datetime) -> None:
     """Write what a person said of a message; the latest word counts."""
-    row = {"mailbox": mailbox, "digest": digest, "verdict": verdict.value, "said_by": said_by, "note": text(note)}
-    connection.execute(insert(labels).values(row | {"said_us": us(now)}))
+    row = asdict(label) | {"verdict": label.verdict.value, "note": text(label.note), "said_us": us(now)}
+    connection.execute(insert(labels).values(row))
 
 
 def read_labels(connection: Connection, mailbox: str) -> dict[str, Verdict]:

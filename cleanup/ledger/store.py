@@ -17,7 +17,7 @@ from cleanup.errors import MailboxLocked
 from cleanup.ledger import findings, history, moves, schema
 from cleanup.ledger.opening import open_engine, told
 from cleanup.ledger.texts import sure_text, text, to_us, us
-from cleanup.ledger.values import OPEN_STATES, Cursor, MoveIntent, MoveRecord, MoveState, RunRecord
+from cleanup.ledger.values import OPEN_STATES, Cursor, Label, MoveIntent, MoveRecord, MoveState, RunRecord
 from cleanup.model import FilingPlan, Judged, SentSource, Verdict
 
 
@@ -132,12 +132,19 @@ class Ledger:
         with self._writing() as connection:
             return moves.write_intents(connection, run_id, intents, self._clock())
 
-    def advance(self, outcomes: Iterable[tuple[int, MoveState, int | None, str | None]]) -> None:
-        """Write how far moves got: (move id, state, target UID or None for as before, note or None), all or none."""
+    def advance(
+        self, outcomes: Iterable[tuple[int, MoveState, int | None, str | None]], *, labels: Iterable[Label] = ()
+    ) -> None:
+        """Write how far moves got: (move id, state, target UID or None for as before, note or None), all or none.
+
+        `labels` are written in the same transaction: what a person's act says of the messages.
+        """
         now = self._clock()
         with self._writing() as connection:
             for move_id, state, target_uid, note in outcomes:
                 moves.advance(connection, move_id, state, now, target_uid, note)
+            for label in labels:
+                history.write_label(connection, label, now)
 
     def moves(
         self,
@@ -165,7 +172,7 @@ class Ledger:
     def label(self, mailbox: str, digest: str, verdict: Verdict, *, said_by: str, note: str | None = None) -> None:
         """Write what a person said of a message, by its fingerprint digest."""
         with self._writing() as connection:
-            history.write_label(connection, mailbox, digest, verdict, said_by, note, self._clock())
+            history.write_label(connection, Label(mailbox, digest, verdict, said_by, note), self._clock())
 
     def labels(self, mailbox: str) -> dict[str, Verdict]:
         """Return people's latest word on each message, by fingerprint digest."""

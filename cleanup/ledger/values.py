@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from cleanup.model import Fingerprint
+from cleanup.model import Fingerprint, Verdict
 
 
 class MoveState(StrEnum):
@@ -72,6 +72,17 @@ class RunRecord:
     counts: dict[str, int] = field(default_factory=dict)
     options: dict[str, object] = field(default_factory=dict)
     actor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a person said of a message, in words or by an act, by its fingerprint digest."""
+
+    mailbox: str
+    digest: str
+    verdict: Verdict
+    said_by: str  # review, moved-back, undo, ...
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from cleanup.ledger import Ledger, MoveIntent, MoveRecord, MoveState
+from cleanup.ledger import Label, Ledger, MoveIntent, MoveRecord, MoveState
 from cleanup.model import Verdict
 
 
@@ -32,21 +32,27 @@ class Journal:
         return self.ledger.intend(self.run_id, intents)
 
     def settle(self, settled: Iterable[Settled]) -> list[Settled]:
-        """Write down what became of moves; return it with their lines as they now are."""
-        all_of_it = list(settled)
-        for one in all_of_it:
-            if one.state is MoveState.MOVED and one.record.intent.undoes is not None:
-                self.label(one.record, Verdict.UNSURE, said_by="undo")
-        self.ledger.advance((s.record.move_id, s.state, s.target_uid, s.note) for s in all_of_it)
-        return [replace(s, record=replace(s.record, state=s.state, target_uid=s.target_uid)) for s in all_of_it]
+        """Write down what became of moves, all or none; return it with their lines as they now are.
+
+        What a person did with a message is a word of his on it, so that no run files it again: moved back by hand is
+        genuine, undone is unsure.
+        """
+        told = list(settled)
+        labels = [label for one in told if (label := self._label(one))]
+        self.ledger.advance(((s.record.move_id, s.state, s.target_uid, s.note) for s in told), labels=labels)
+        return [replace(s, record=replace(s.record, state=s.state, target_uid=s.target_uid)) for s in told]
+
+    def _label(self, one: Settled) -> Label | None:
+        digest = one.record.intent.fingerprint.digest
+        if one.state is MoveState.RETURNED:
+            return Label(self.mailbox, digest, Verdict.GENUINE, "moved-back")
+        if one.state is MoveState.MOVED and one.record.intent.undoes is not None:
+            return Label(self.mailbox, digest, Verdict.UNSURE, "undo")
+        return None
 
     def open_moves(self) -> list[MoveRecord]:
         """Return the moves in this mailbox of which nobody knows yet what became of them."""
         return self.ledger.open_moves(self.mailbox)
-
-    def label(self, record: MoveRecord, verdict: Verdict, *, said_by: str) -> None:
-        """Write down what a person's act says of a message."""
-        self.ledger.label(self.mailbox, record.intent.fingerprint.digest, verdict, said_by=said_by)
 
     def claimed(self, folder: str, uidvalidity: int, *, among: Collection[int]) -> frozenset[int]:
         """Return which of some UIDs in a folder earlier moves of this mailbox put there."""

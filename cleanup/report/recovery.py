@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 
 from cleanup.errors import CleanupError, FolderNotFound
 from cleanup.ledger import Ledger, MoveRecord, MoveState
-from cleanup.model import Verdict
 from cleanup.report.journal import Journal, Settled
 from cleanup.report.link import Link
 from cleanup.report.looking import BROKEN, grouped, settle, view
@@ -97,7 +96,8 @@ def notice_returned(journal: Journal, link: Link) -> tuple[MoveRecord, ...]:
                 break
             except BROKEN as error:
                 link.renew(error)
-        _write(journal, missing, back)
+        states = {True: MoveState.RETURNED, False: MoveState.LOST_SIGHT}
+        journal.settle(Settled(record, states[record.move_id in back]) for record in missing)
         returned += [record for record in missing if record.move_id in back]
     return tuple(returned)
 
@@ -129,12 +129,3 @@ def _back_at_source(missing: Sequence[MoveRecord], mailbox: FilingMailbox) -> se
             here[likeness(record.intent.fingerprint)] -= 1
             back.add(record.move_id)
     return back
-
-
-def _write(journal: Journal, missing: Sequence[MoveRecord], back: set[int]) -> None:
-    """The labels come first: should the second step fail, the messages are noticed once more, and never filed again."""
-    for record in missing:
-        if record.move_id in back:
-            journal.label(record, Verdict.GENUINE, said_by="moved-back")
-    states = {True: MoveState.RETURNED, False: MoveState.LOST_SIGHT}
-    journal.settle(Settled(record, states[record.move_id in back]) for record in missing)
