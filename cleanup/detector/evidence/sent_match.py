@@ -8,7 +8,7 @@ from cleanup.detector.evidence.matching import Agreement, Bond
 from cleanup.detector.evidence.question import Question, points
 from cleanup.detector.evidence.replay import could_be_a_replay
 from cleanup.detector.message_ids import id_shape
-from cleanup.model import Extent, Family, Reason, SentMessage, Strength, Verdict
+from cleanup.model import Family, Reason, SentMessage, Strength, Verdict
 
 LEDGER = Family.LEDGER
 
@@ -125,7 +125,7 @@ def _comparable(question: Question) -> bool:
     if question.ids:
         rewritten = question.known.rewritten
         return not rewritten or not any(id_shape(i) in rewritten for i in question.ids)
-    whole = returned.extent in (Extent.FULL, Extent.HEADERS) and bool(returned.received)
+    whole = bool(returned.received) and bool(returned.from_address)  # in text too: who quotes the way quotes the rest
     shown = bool(question.recipients or question.addressees) and bool(returned.subject) and returned.date is not None
     profile = question.known.profile
     return whole and shown and profile.has_habits and profile.without_id == 0
