@@ -62,9 +62,12 @@ def _short(field: bytes) -> bytes:
 
 
 def _too_hostile(raw: bytes) -> str | None:
-    if _more_than(_NEST, raw, MOST_NESTING):
+    lowered = raw.lower()
+    if lowered.count(b"multipart/") + lowered.count(b"message/") > MOST_NESTING and _more_than(
+        _NEST, raw, MOST_NESTING
+    ):
         return f"more than {MOST_NESTING} messages or multiparts in one another"
-    if _more_than(_PART, raw, MOST_PARTS):
+    if raw.count(b"\n--") > MOST_PARTS and _more_than(_PART, raw, MOST_PARTS):
         return f"more than {MOST_PARTS:,} parts"
     return None
 

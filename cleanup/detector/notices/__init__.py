@@ -9,8 +9,9 @@ from cleanup.detector.guard import guard
 from cleanup.detector.notices.bounces import read_bounce
 from cleanup.detector.notices.complete import completed, hostile
 from cleanup.detector.notices.headers import read_fields
+from cleanup.detector.notices.json_events import read_json_event
 from cleanup.detector.notices.lookalikes import other_kind
-from cleanup.detector.notices.mail import Mail
+from cleanup.detector.notices.mail import Mail, unwrapped
 from cleanup.model import Kind, Notice
 
 Reader = Callable[[Mail], Notice | None]
@@ -22,7 +23,7 @@ def read_other_notice(mail: Mail) -> Notice | None:
     return Notice(kind, format=kind.value) if kind else None
 
 
-READERS: tuple[Reader, ...] = (read_other_notice, read_bounce)
+READERS: tuple[Reader, ...] = (read_json_event, read_other_notice, read_bounce)
 
 
 def read_notice(raw: bytes) -> Notice | None:
@@ -44,5 +45,5 @@ def read_notice(raw: bytes) -> Notice | None:
 
 
 def _read(mail: Mail) -> Notice | None:
-    notice = next((found for reader in READERS if (found := reader(mail))), None)
+    notice = next((found for reader in READERS if (found := reader(unwrapped(mail)))), None)
     return completed(notice, mail) if notice and notice.kind is not Kind.ORDINARY else None

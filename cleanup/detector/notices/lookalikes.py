@@ -59,7 +59,7 @@ _FAILED = re.compile(
     r"undeliver|not (?:be )?(?:been )?deliver|delivery (?:has |to .{0,80})?(?:fail|status|"
     r"error|problem)|could(?:n't| not) be (?:deliver|sent|reach)|returned|user unknown|"
     r"unknown user|no such user|permanent (?:fatal )?error|bounce"
-    r"|mailbox (?:is )?full|quota|rejected|\b5\d\d[ -]\S|\b5\.\d\.\d\b|delayed|does not exist|"
+    r"|mailbox (?:is )?full|quota|rejected|\b5\d\d[ -]\S|\b5\.\d\.\d\b|delayed|does not exist|not (?:a )?member|"
     r"no longer (?:valid|in use|active|exists|with|available|works?)|invalid (?:recipient|"
     r"address)|konnte nicht|unzustell",
     re.IGNORECASE,

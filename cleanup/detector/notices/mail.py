@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from cleanup.detector.notices.charsets import html_text
-from cleanup.detector.notices.headers import Fields
+from cleanup.detector.notices.headers import Fields, main_type
 from cleanup.detector.notices.parts import Part, read_parts, walk
 from cleanup.detector.notices.phrases import AUTO_SUBJECT, NOTICE_SUBJECT, SENDER_NAME, SENDER_ROLE
 
@@ -86,7 +86,8 @@ class Mail:
     @cached_property
     def is_report(self) -> bool:
         """Whether it declares itself a report (RFC 6522) or a bare part of one."""
-        return self.root.type == "multipart/report" or self.root.type in STATUS_TYPES
+        declared = main_type(self.fields.first("Content-Type") or "")
+        return declared == "multipart/report" or declared in STATUS_TYPES
 
     @cached_property
     def automatic(self) -> bool:
@@ -121,7 +122,7 @@ class Mail:
         """Whether a mailing list passed it on: list fields, and a list's own way back."""
         if self.null_sender or not self.fields.has(*_LIST_FIELDS):
             return False
-        if self.role_sender and any(_LIST_ROUTE.search(to) for to in self.fields.all("To")):
+        if any(_LIST_ROUTE.search(to) for to in self.fields.all("To")):
             return False  # it came to the list's own return address, and the list's keeper gets it
         ways = (*self.fields.all("Return-Path"), *self.fields.all("Sender"), *self.fields.all("Errors-To"))
         ways = tuple(w for w in ways if not SENDER_ROLE.search(w))
@@ -130,6 +131,20 @@ class Mail:
     def of_type(self, *types: str) -> Iterator[Part]:
         """Yield the notice's own parts of these types."""
         return (part for part in self.parts if part.type in types)
+
+
+def unwrapped(mail: Mail) -> Mail:
+    """Return the report that a machine's mail wraps whole, with no words of its own; else the mail itself.
+
+    InterScan and others send a report on as an attachment (message/rfc822) of a second one.
+    """
+    if not (mail.role_sender or mail.null_sender) or any(True for _ in mail.of_type(*STATUS_TYPES)):
+        return mail
+    messages = [part for part in mail.parts if part.is_message and part.children]
+    if len(messages) != 1 or "@" in mail.words:
+        return mail
+    inner = Mail(messages[0].children[0].fields, messages[0].octets)
+    return inner if inner.is_report and (inner.role_sender or inner.null_sender) else mail
 
 
 STATUS_TYPES = (

@@ -105,6 +105,8 @@ def _part(fields: Fields, body: bytes, depth: int, count: list[int], default: st
     children: tuple[Part, ...] = ()
     if depth < MOST_DEPTH and count[0] < MOST_PARTS:
         children = _children(kind, fields, options.get("boundary", ""), body, depth, count)
+    if kind.startswith("multipart/") and not children:
+        kind = "text/plain"  # its structure is lost; what it says is not
     return Part(kind, fields, body, tuple(options.items()), children)
 
 

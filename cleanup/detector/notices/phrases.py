@@ -68,6 +68,8 @@ NOTICE_SUBJECT = _any_of(
     "fail(?:ed|ure)(?: notice)?:? (?:mail|message|e-?mail|to )?\\s?deliver",
     "(?:mail|message|e-?mail|system|delivery|smtp|transport|transmission|send|"
     "sending) (?:delivery |sending |system |status )?(?:fail|error|problem)",
+    "failed mail|mail failed|mail failure",
+    "aws notification message|amazon ses",
     "failure (?:notice|notification|report|delivering)",
     "return(?:ed|ing)?:? (?:mail|message|to sender|e-?mail|undeliv)",
     "(?:mail|message|e-?mail) (?:was |has been |is )?(?:return|bounc|reject|refus|block|"

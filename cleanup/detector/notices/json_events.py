@@ -1,0 +1,148 @@
+"""Notices as JSON events: Amazon SES tells of bounces, complaints and deliveries through SNS in this form.
+
+Source: docs.aws.amazon.com, "Amazon SNS notification contents for Amazon SES".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+from cleanup.detector.fields import read_date
+from cleanup.detector.notices.addresses import lower_domain, plain_address
+from cleanup.detector.notices.causes import find_cause
+from cleanup.detector.notices.dsn import find_reply, find_status, read_action
+from cleanup.detector.notices.headers import Fields
+from cleanup.detector.notices.mail import Mail
+from cleanup.detector.notices.returned import from_fields
+from cleanup.model import Action, Extent, Kind, Notice, Recipient, Returned
+
+MOST_JSON = 131_072
+MOST_NESTED = 60  # brackets in one another; the parser recurses
+
+_KINDS = {
+    "bounce": Kind.NDR,
+    "complaint": Kind.ARF,
+    "delivery": Kind.NDR,
+    "deliverydelay": Kind.NDR,
+    "reject": Kind.NDR,
+}
+_ACTIONS = {"delivery": Action.DELIVERED, "deliverydelay": Action.DELAYED}
+
+
+def read_json_event(mail: Mail) -> Notice | None:
+    """Return the notice that an SES event in the text is; None where there is none."""
+    if "aws" not in mail.sender.lower() and "aws notification" not in mail.subject.lower():
+        return None
+    event = _event(mail.words)
+    kind = _KINDS.get(_word(event, "notificationType") or _word(event, "eventType"))
+    return _notice(event, kind) if kind else None
+
+
+def _event(text: str) -> dict[str, object]:
+    start = text.find("{")
+    if start < 0 or text.count("{") > 10_000 or _nesting(text) > MOST_NESTED:
+        return {}
+    try:
+        found, _ = json.JSONDecoder().raw_decode(text[start : start + MOST_JSON])
+    except (ValueError, RecursionError):
+        return {}
+    return _inner(found) if isinstance(found, dict) else {}
+
+
+def _inner(event: dict[str, object]) -> dict[str, object]:
+    """Return the event itself: SNS may wrap it as a string under "Message"."""
+    wrapped = event.get("Message")
+    return _event(wrapped) if isinstance(wrapped, str) and "mail" not in event else event
+
+
+def _nesting(text: str) -> int:
+    depth = deepest = 0
+    for character in text:
+        if character in "{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "}]":
+            depth -= 1
+    return deepest
+
+
+def _notice(event: dict[str, object], kind: Kind) -> Notice:
+    name = _word(event, "notificationType") or _word(event, "eventType")
+    body = _part(event, {"deliverydelay": "deliveryDelay"}.get(name, name))
+    action = _ACTIONS.get(name, Action.FAILED) if kind is Kind.NDR else None
+    recipients = tuple(replace(r, action=r.action or action) for r in _recipients(body))
+    first = next((r for r in recipients if r.status), None)
+    return Notice(
+        kind=kind,
+        format="ses-json",
+        action=action,
+        recipients=recipients,
+        returned=(_returned(_part(event, "mail")),),
+        reporting_mta=_text(body, "reportingMTA").rpartition(";")[2].strip() or None,
+        status=first.status if first else None,
+        cause=recipients[0].cause if recipients else find_cause(),
+    )
+
+
+def _recipients(body: dict[str, object]) -> Iterator[Recipient]:
+    said = " ".join(_text(body, key) for key in ("smtpResponse", "bounceType", "bounceSubType"))
+    for name in ("bouncedRecipients", "complainedRecipients", "delayedRecipients", "recipients"):
+        for entry in _entries(body, name):
+            address = plain_address(_text(entry, "emailAddress"))
+            if address is None:
+                continue
+            words = _text(entry, "diagnosticCode").removeprefix("smtp;").strip() or said.strip()
+            status, reply = find_status(_text(entry, "status")) or find_status(words), find_reply(words)
+            yield Recipient(
+                address=lower_domain(address),
+                action=read_action(_text(entry, "action")),
+                status=status,
+                reply=reply,
+                diagnostic=words or None,
+                cause=find_cause(words, status, reply),
+            )
+
+
+def _returned(mail: dict[str, object]) -> Returned:
+    """Return what the event says of the message. `mail.messageId` is the id SES gave it on the wire."""
+    items = tuple((_text(e, "name"), _text(e, "value")) for e in _entries(mail, "headers") if _text(e, "name"))
+    found = from_fields(Fields(items), Extent.HEADERS if items else Extent.NOTHING)
+    given = _text(mail, "messageId")
+    common = _part(mail, "commonHeaders")
+    moment = read_date(_text(common, "date"))
+    return replace(
+        found,
+        message_id=found.message_id or given or None,
+        other_ids=(*found.other_ids, given) if given and found.message_id else found.other_ids,
+        from_address=found.from_address or plain_address(_text(mail, "source")),
+        to=found.to
+        or tuple(a for e in _entries(mail, "destination") if (a := plain_address(_text(e, "emailAddress")))),
+        subject=found.subject or _text(common, "subject") or None,
+        date=found.date or (moment.time if moment else None),
+    )
+
+
+def _word(event: dict[str, object], key: str) -> str:
+    return _text(event, key).lower()
+
+
+def _text(event: dict[str, object], key: str) -> str:
+    value = event.get(key)
+    return value[:8_192] if isinstance(value, str) else ""
+
+
+def _part(event: dict[str, object], key: str) -> dict[str, object]:
+    value = event.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _entries(event: dict[str, object], key: str) -> Iterator[dict[str, object]]:
+    """Yield the objects of a list; a plain string in it counts as an address."""
+    value = event.get(key)
+    for entry in value[:1_000] if isinstance(value, list) else []:
+        if isinstance(entry, dict):
+            yield entry
+        elif isinstance(entry, str):
+            yield {"emailAddress": entry}
