@@ -132,9 +132,16 @@ def read_wording(letter: Letter, formats: Iterable[NoticeFormat]) -> Reading | N
 
 
 def _fitting(letter: Letter, formats: Iterable[NoticeFormat]) -> Iterator[NoticeFormat]:
-    text, sender, subject = (_folded(t) for t in (letter.text[:MOST_TEXT], letter.sender, letter.subject))
+    text, sender, subject = (_folded(t) for t in (_own_words(letter.text), letter.sender, letter.subject))
     fields = tuple((name.casefold(), _folded(value[:MOST_LINE])) for name, value in letter.fields)
     return (f for f in formats if _fits(f, text, sender, subject, fields, letter.machine_made))
+
+
+def _own_words(text: str) -> str:
+    """Return the text up to a header block in it: phrases are not looked for in the returned message."""
+    lines = text[:MOST_TEXT].splitlines()
+    end = next((number for number, line in enumerate(lines) if number and _RETURNED.match(line)), len(lines))
+    return "\n".join(lines[:end])
 
 
 def _fits(
