@@ -26,6 +26,11 @@ CANDIDATE_FIELDS = (
     "Feedback-Type",
     "X-MS-Exchange-Message-Is-Ndr",
     "X-MS-Embedded-Report",
+    "X-TMDA-Confirm",
+    "X-Challenge",
+    "X-SpamArrest-Challenge",
+    "X-Boxbe-Challenge",
+    "X-Bluebottle-Request",
     "X-Loop",
 )
 _TYPES = ("multipart/report", "message/delivery-status", "message/disposition-notification", "message/feedback-report")
@@ -41,6 +46,11 @@ _AUTOMATIC = (
     "Feedback-Type",
     "X-MS-Exchange-Message-Is-Ndr",
     "X-MS-Embedded-Report",
+    "X-TMDA-Confirm",
+    "X-Challenge",
+    "X-SpamArrest-Challenge",
+    "X-Boxbe-Challenge",
+    "X-Bluebottle-Request",
 )
 _NULL = re.compile(r"^\s*<\s*>\s*$")
 

@@ -62,14 +62,16 @@ def _short(field: bytes) -> bytes:
 
 
 def _too_hostile(raw: bytes) -> str | None:
-    lowered = raw.lower()
-    if lowered.count(b"multipart/") + lowered.count(b"message/") > MOST_NESTING and _more_than(
-        _NEST, raw, MOST_NESTING
-    ):
+    if _may_nest(raw) and _more_than(_NEST, raw, MOST_NESTING):
         return f"more than {MOST_NESTING} messages or multiparts in one another"
     if raw.count(b"\n--") > MOST_PARTS and _more_than(_PART, raw, MOST_PARTS):
         return f"more than {MOST_PARTS:,} parts"
     return None
+
+
+def _may_nest(raw: bytes) -> bool:
+    lowered = raw.lower()
+    return lowered.count(b"multipart/") + lowered.count(b"message/") > MOST_NESTING
 
 
 def _more_than(pattern: re.Pattern[bytes], raw: bytes, most: int) -> bool:

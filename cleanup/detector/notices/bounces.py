@@ -131,7 +131,8 @@ def _returned(mail: Mail, report: Report, reading: Reading | None) -> tuple[Retu
     found = [one for one, _ in zip(returned_by_parts(mail), range(MOST_RETURNED), strict=False)]
     if not found:
         quoted = reading.returned if reading and reading.returned else mail.words
-        one = returned_in_text(quoted) or (returned_in_text(mail.words) if quoted is not mail.words else None)
+        texts = (quoted, mail.words, *(part.text for part in mail.parts if not part.children and not part.is_text))
+        one = next((quoted_one for text in texts if text and (quoted_one := returned_in_text(text))), None)
         found = [one or Returned(Extent.NOTHING)]
     named = id_in_words(mail.words)
     ids = (*report.other_ids, *((named,) if named and len(found) == 1 else ()))

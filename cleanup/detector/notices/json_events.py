@@ -21,13 +21,7 @@ from cleanup.model import Action, Extent, Kind, Notice, Recipient, Returned
 MOST_JSON = 131_072
 MOST_NESTED = 60  # brackets in one another; the parser recurses
 
-_KINDS = {
-    "bounce": Kind.NDR,
-    "complaint": Kind.ARF,
-    "delivery": Kind.NDR,
-    "deliverydelay": Kind.NDR,
-    "reject": Kind.NDR,
-}
+_KINDS = dict.fromkeys(("bounce", "delivery", "deliverydelay", "reject"), Kind.NDR) | {"complaint": Kind.ARF}
 _ACTIONS = {"delivery": Action.DELIVERED, "deliverydelay": Action.DELAYED}
 
 
@@ -112,13 +106,13 @@ def _returned(mail: dict[str, object]) -> Returned:
     given = _text(mail, "messageId")
     common = _part(mail, "commonHeaders")
     moment = read_date(_text(common, "date"))
+    destinations = (plain_address(_text(e, "emailAddress")) for e in _entries(mail, "destination"))
     return replace(
         found,
         message_id=found.message_id or given or None,
         other_ids=(*found.other_ids, given) if given and found.message_id else found.other_ids,
         from_address=found.from_address or plain_address(_text(mail, "source")),
-        to=found.to
-        or tuple(a for e in _entries(mail, "destination") if (a := plain_address(_text(e, "emailAddress")))),
+        to=found.to or tuple(address for address in destinations if address),
         subject=found.subject or _text(common, "subject") or None,
         date=found.date or (moment.time if moment else None),
     )

@@ -72,6 +72,8 @@ def other_kind(mail: Mail) -> Kind | None:
         return Kind.ARF
     if _is_receipt(mail):
         return Kind.MDN
+    if _by_challenger(mail):
+        return Kind.CHALLENGE
     if by_a_person(mail) or (mail.redistributed and not _has_status(mail)):
         return Kind.ORDINARY
     if _has_status(mail):
@@ -101,6 +103,8 @@ def _is_abuse_report(mail: Mail) -> bool:
         return True
     if mail.fields.has("Feedback-Type"):
         return True
+    if re.match(r"\s*complaint about message from", mail.subject, re.IGNORECASE):  # Microsoft's junk mail reporting
+        return any(part.is_message for part in mail.parts)
     named = re.search(r"abuse report|complaint|feedback report", mail.subject, re.IGNORECASE)
     return bool(named and _ARF_WORDS.search(mail.words)) and not _has_status(mail)
 
@@ -111,6 +115,13 @@ def _is_receipt(mail: Mail) -> bool:
     if _has_status(mail):
         return False
     return bool(_RECEIPT_SUBJECT.search(mail.subject) and (mail.is_report or _MDN_WORDS.search(mail.words)))
+
+
+def _by_challenger(mail: Mail) -> bool:
+    """Return whether a challenge-response system signed it: TMDA, SpamArrest, Boxbe, Bluebottle."""
+    return mail.fields.has(
+        "X-TMDA-Confirm", "X-Challenge", "X-SpamArrest-Challenge", "X-Boxbe-Challenge", "X-Bluebottle-Request"
+    )
 
 
 def _is_challenge(mail: Mail) -> bool:
@@ -141,6 +152,6 @@ def _is_auto_reply(mail: Mail) -> bool:
         return False
     away = bool(_AWAY.search(mail.words[:2_000]))
     failed = bool(_FAILED.search(f"{mail.subject}\n{mail.words[:2_000]}"))
-    if _by_autoresponder(mail) or mail.null_sender:
+    if _by_autoresponder(mail) or (mail.null_sender and (mail.answer or mail.automatic)):
         return not failed and (away or not mail.role_sender)
     return away and not failed and mail.automatic

@@ -31,6 +31,7 @@ _OTHER_IDS = (
     "Resent-Message-ID",
     "X-Original-Message-ID",
 )
+_MESSAGE_FIELDS = {"from", "date", "subject"}
 _ONE_OF_A_KIND = ("From", "Message-ID", "Date", "Subject", "To", "Cc", "Return-Path", "Sender")
 _TELLING = (
     "received|from|to|subject|message-id|date|return-path|mime-version|dkim-signature|"
@@ -47,7 +48,7 @@ _WORD = re.compile(r"[^\W\d_]{2,}")
 def returned_by_parts(mail: Mail) -> Iterator[Returned]:
     """Yield the messages that a notice carries as parts, in their order."""
     for part in mail.parts:
-        found = _from_part(part)
+        found = _from_part(part) or (_headless(part) if part is not mail.root else None)
         if found is not None:
             yield found
 
@@ -119,6 +120,13 @@ def _from_part(part: Part) -> Returned | None:
     if part.type in _HEADER_TYPES:
         return _headers_only(part.octets)
     return None
+
+
+def _headless(part: Part) -> Returned | None:
+    """Return the message that begins right after the delimiter line, in a part without a header of its own."""
+    if not {name.lower() for name, _ in part.fields.items} >= _MESSAGE_FIELDS:
+        return None
+    return from_fields(part.fields, Extent.FULL if part.body.strip() else Extent.HEADERS, digest=_digest(part))
 
 
 def _whole(part: Part) -> Returned | None:
