@@ -96,6 +96,10 @@ def _is_too_hostile(e: Evidence) -> bool:
     return e.question.notice.too_hostile is not None
 
 
+def _has_no_sent_at_all(e: Evidence) -> bool:
+    return not e.question.known.coverage.sources
+
+
 def _has_a_stolen_id(e: Evidence) -> bool:
     return e.has("sent.id_reused", "sent.id_replayed")
 
@@ -152,6 +156,7 @@ def _always(_: Evidence) -> bool:
 POLICY: tuple[Row, ...] = (
     Row("a-person-said-so", _is_labelled, None),
     Row("too-hostile-to-read", _is_too_hostile, Verdict.UNSURE),
+    Row("no-sent-given", _has_no_sent_at_all, Verdict.UNSURE),
     Row("id-was-stolen", _has_a_stolen_id, Verdict.UNSURE),
     Row("proved-genuine", _is_proved_genuine, Verdict.GENUINE),
     Row("hint-of-the-contrary", _has_a_hint_or_veto, Verdict.UNSURE),
@@ -245,7 +250,18 @@ def _after_learning(known: Known, questions: Sequence[Question]) -> Known:
 
 def _questions(case: Case, known: Known) -> list[Question]:
     arrived = _in_utc(case.arrived)
-    return [Question(case.notice, _dated(returned), arrived, known) for returned in case.notice.returned]
+    notice = case.notice
+    return [Question(notice, _dated(_unless_itself(r, notice)), arrived, known) for r in notice.returned]
+
+
+def _unless_itself(returned: Returned, notice: Notice) -> Returned:
+    """Return nothing returned where a reader took the notice's own header for that of the original.
+
+    Its way is always foreign and its id never in Sent, so that every bare bounce would be accused.
+    """
+    same_id = returned.message_id is not None and returned.message_id == notice.message_id
+    same_way = bool(returned.received) and returned.received[0] in notice.received
+    return Returned(Extent.NOTHING) if same_id or same_way else returned
 
 
 def _dated(returned: Returned) -> Returned:

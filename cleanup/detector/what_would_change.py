@@ -6,6 +6,7 @@ from cleanup.model import Finding, Strength, Verdict
 
 _BY_ROW = {
     "a-person-said-so": ("Taking the label back.",),
+    "no-sent-given": ("The sent mail: name where it is (--sent, or --sent-folder on a server).",),
     "id-was-stolen": ("A recipient, or subject and Date, that agree with the sent message of that id.",),
     "proved-genuine": ("Nothing short of a person's label.",),
     "sent-cannot-vouch": (

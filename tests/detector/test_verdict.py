@@ -84,10 +84,17 @@ def test_an_id_is_not_believed_where_a_recipient_agrees_but_subject_and_date_do_
 
 
 def test_without_any_sent_folder_absence_proves_nothing():
-    for sources in ((), (SentSource("Sent", 3, 0, problem="NO"),), (SentSource("Sent", 500, 200),)):
+    for sources in ((SentSource("Sent", 3, 0, problem="NO"),), (SentSource("Sent", 500, 200),)):
         finding = judged(FORGERY, a_sent_index(sources=sources))
 
         assert (finding.verdict, finding.row) == (Verdict.UNSURE, "sent-cannot-vouch"), sources
+
+
+def test_without_any_sent_mail_named_everything_is_unsure():
+    none_named = a_sent_index(others=0, sources=())
+
+    for returned in (a_returned(), a_returned(received=(OUT1,))):
+        assert judged(a_notice(returned), none_named).row == "no-sent-given"
 
 
 def test_an_empty_sent_folder_proves_nothing():
@@ -279,3 +286,11 @@ def test_ids_of_a_phone_that_saves_no_copies_do_not_count_as_absent():
 
     assert findings[-1].verdict is Verdict.UNSURE
     assert judged(elsewhere).verdict is Verdict.BACKSCATTER
+
+
+def test_a_notice_that_was_taken_for_its_own_original_accuses_nobody():
+    way = ("from mx.far.test (mx.far.test [203.0.113.5]) by mx.example.org (Postfix) with ESMTP id 12; Mon",)
+    by_id = a_notice(a_returned(message_id="n1@mx.far.test"), message_id="n1@mx.far.test")
+    by_way = a_notice(a_returned(received=way), received=way)
+
+    assert {judged(by_id).verdict, judged(by_way).verdict} == {Verdict.UNSURE}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cleanup.detector.verdict import POLICY
 from cleanup.detector.what_would_change import what_would_change
 from cleanup.model import Finding, Verdict
-from tests.detector.judging import OUT1, STRANGER, a_notice, a_returned, a_sent_index, judged
+from tests.detector.judging import ARRIVED, OUT1, STRANGER, a_notice, a_returned, a_sent_index, judged
 
 
 def test_every_row_has_its_answer():
@@ -22,6 +22,6 @@ def test_a_spared_forgery_names_what_spared_it():
 
 
 def test_a_silent_sent_folder_asks_for_a_word_on_it():
-    finding = judged(a_notice(a_returned()), a_sent_index(others=0, sources=()))
+    finding = judged(a_notice(a_returned()), a_sent_index(complete_since=ARRIVED))
 
     assert "--sent-complete-since" in " ".join(what_would_change(finding))
