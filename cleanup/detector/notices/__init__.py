@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cleanup.detector.candidates import reason
 from cleanup.detector.guard import guard
 from cleanup.detector.notices.bounces import read_bounce
 from cleanup.detector.notices.complete import completed, hostile
@@ -12,6 +11,7 @@ from cleanup.detector.notices.headers import read_fields
 from cleanup.detector.notices.json_events import read_json_event
 from cleanup.detector.notices.lookalikes import other_kind
 from cleanup.detector.notices.mail import Mail, unwrapped
+from cleanup.detector.notices.signs import reason
 from cleanup.model import Kind, Notice
 
 Reader = Callable[[Mail], Notice | None]

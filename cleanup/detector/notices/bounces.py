@@ -18,6 +18,7 @@ from cleanup.detector.notices.returned import (
     returned_in_text,
     with_other_ids,
 )
+from cleanup.detector.notices.second_opinion import second_text
 from cleanup.detector.notices.shapes import Shaped, read_shapes
 from cleanup.detector.notices.wording import Failure, Letter, Reading, read_wording
 from cleanup.model import Action, Cause, Extent, Kind, Notice, Recipient, Returned
@@ -36,7 +37,9 @@ def read_bounce(mail: Mail) -> Notice | None:
     if report.recipients:
         return _notice(mail, report, "rfc3464", report.recipients, None)
     reading = read_wording(_letter(mail), FORMATS)
-    shaped = None if reading and reading.failures else read_shapes(mail)
+    shaped = None if reading and reading.failures else read_shapes(mail, mail.words)
+    if not shaped and not (reading and reading.failures) and mail.machine_made:
+        shaped = read_shapes(mail, second_text(mail.raw))
     recipients = _recipients(mail, reading, shaped)
     if not (reading or shaped or _is_bare_bounce(mail, recipients)):
         return None

@@ -31,13 +31,18 @@ _ADDRESSED = (
 
 
 def completed(notice: Notice, mail: Mail) -> Notice:
-    """Return the notice with everything that its own header says."""
+    """Return the notice with what it returned and everything that its own header says."""
+    if not _says_something(notice.returned):
+        notice = replace(notice, returned=_returned(mail))
+    return _with_header(notice, mail)
+
+
+def _with_header(notice: Notice, mail: Mail) -> Notice:
     fields = mail.fields
     sender, _ = first_person(fields.all("From"))
     moment = read_date(fields.first("Date") or "")
     return replace(
         notice,
-        returned=notice.returned if _says_something(notice.returned) else _returned(mail),
         subject=mail.subject or None,
         sender=sender,
         return_path=return_path(mail),
@@ -57,9 +62,7 @@ def hostile(mail: Mail, why: str) -> Notice | None:
         mail.null_sender or mail.role_sender or "multipart/report" in (mail.fields.first("Content-Type") or "").lower()
     ):
         return None
-    return replace(
-        completed(Notice(Kind.NDR, "too-hostile", returned=_NOTHING), mail), too_hostile=why, returned=_NOTHING
-    )
+    return _with_header(Notice(Kind.NDR, "too-hostile", too_hostile=why), mail)
 
 
 def return_path(mail: Mail) -> str | None:

@@ -34,11 +34,11 @@ class Shaped:
     failures: tuple[Failure, ...]
 
 
-def read_shapes(mail: Mail) -> Shaped | None:
-    """Return the recipients that the notice's own words name in one of the common shapes; None where they do not."""
+def read_shapes(mail: Mail, text: str) -> Shaped | None:
+    """Return the recipients that a text of the notice names in one of the common shapes; None where it names none."""
     if not mail.machine_made:
         return None
-    lines = _own_lines(mail.words)
+    lines = _own_lines(text)
     own = _own_addresses(mail)
     found: dict[str, Failure] = {}
     for number, line in enumerate(lines):
