@@ -13,16 +13,19 @@ from typing import Any
 import mailparser
 from mailparser.exceptions import MailParserError
 
+from cleanup.detector.guard import split_header
+
 logging.getLogger("mailparser").setLevel(logging.CRITICAL + 1)  # it logs what strangers wrote
 
 MOST_BYTES = 131_072
+MOST_HEADER = 16_384
 MOST_WORDS = 40  # encoded words: decoding them is quadratic in the library
 MOST_TEXT = 65_536
 
 
 def second_text(raw: bytes) -> str:
     """Return the text that mail-parser finds in a mail; "" for what is too large or beyond it. Never raises."""
-    if len(raw) > MOST_BYTES or raw.count(b"=?") > MOST_WORDS or raw.count(b";") > 1_000:
+    if not _is_tame(raw):
         return ""
     try:
         return _text(mailparser.parse_from_bytes(raw))[:MOST_TEXT]
@@ -32,6 +35,17 @@ def second_text(raw: bytes) -> str:
 
 # seen on damaged mail: None where a delimiter was expected, NULs in charsets, headers of a wrong type
 _ODD = (AttributeError, ValueError, TypeError, LookupError, RecursionError, AssertionError, ArithmeticError)
+
+
+def _is_tame(raw: bytes) -> bool:
+    """Return whether a mail has nothing in it that takes the library's parser long."""
+    header, _ = split_header(raw)
+    return (
+        len(raw) <= MOST_BYTES
+        and len(header) <= MOST_HEADER
+        and raw.count(b"=?") <= MOST_WORDS
+        and raw.count(b";") <= 1_000
+    )
 
 
 def _text(parsed: Any) -> str:

@@ -1,0 +1,109 @@
+"""The guard: what it cuts, what it refuses, and that no hostile mail gets past it at a price."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+
+import pytest
+
+from cleanup.detector.candidates import why_candidate
+from cleanup.detector.guard import MOST_BYTES, MOST_FIELD, MOST_HEADER, guard, split_header
+from cleanup.detector.notices import read_notice
+from cleanup.model import Kind
+from tests.detector.hostile import HEAD, WORDS, hostile_mails, mutants
+
+BOUNCE = HEAD + b"\r\n" + WORDS
+HOSTILE = dict(hostile_mails())
+SMALL, LARGE = dict(hostile_mails(50_000)), dict(hostile_mails(200_000))
+
+
+def test_a_plain_mail_passes_unchanged():
+    guarded = guard(BOUNCE)
+
+    assert (guarded.raw, guarded.too_hostile, guarded.cut) == (BOUNCE, None, False)
+
+
+def test_a_mail_is_cut_at_one_mebibyte():
+    guarded = guard(BOUNCE + b"x" * 2_000_000)
+
+    assert guarded.cut
+    assert len(guarded.raw) == MOST_BYTES
+
+
+def test_a_long_field_is_cut_and_the_others_stay():
+    guarded = guard(b"Subject: " + b"a" * 100_000 + b"\r\n" + BOUNCE)
+
+    header, body = split_header(guarded.raw)
+    assert guarded.cut
+    assert max(map(len, header.split(b"\n"))) <= MOST_FIELD
+    assert b"MAILER-DAEMON" in header
+    assert body.endswith(WORDS)
+
+
+def test_a_long_header_is_cut_and_the_body_stays():
+    guarded = guard(b"X-A: b\r\n" * 50_000 + BOUNCE)
+
+    header, body = split_header(guarded.raw)
+    assert len(header) <= MOST_HEADER + MOST_FIELD
+    assert body.endswith(WORDS)
+
+
+@pytest.mark.parametrize("name", ["nested multiparts 150", "nested messages 1000", "many parts", "many messages"])
+def test_too_many_parts_or_levels_are_named_and_not_read(name):
+    notice = read_notice(HOSTILE[name])
+
+    assert notice is not None
+    assert notice.kind is Kind.NDR
+    assert notice.too_hostile
+    assert notice.sender == "MAILER-DAEMON@mx.test"
+
+
+def test_a_hostile_mail_that_shows_no_notice_is_ordinary():
+    raw = HOSTILE["many parts"].replace(b"Return-Path: <>", b"Return-Path: <a@b.test>")
+    ordinary = raw.replace(b"MAILER-DAEMON@mx.test", b"carl@b.test").replace(b"failure notice", b"hello")
+
+    assert read_notice(ordinary.replace(b"multipart/report", b"multipart/mixed")) is None
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_hostile_mail_takes_a_second_or_an_exception(name):
+    started = time.process_time()
+
+    read_notice(HOSTILE[name])
+    why_candidate(HOSTILE[name])
+
+    assert time.process_time() - started < 1.0
+
+
+@pytest.mark.parametrize("name", [n for n in SMALL if n in LARGE and len(LARGE[n]) > 3 * len(SMALL[n])])
+def test_time_grows_no_faster_than_size(name):
+    small, large = (min(_seconds(raw[name]) for _ in range(3)) for raw in (SMALL, LARGE))
+
+    assert large < 0.02 or large < small * 4 * 2.5, (small, large)
+
+
+@pytest.mark.parametrize("name", ["recipients without end", "words of fields", "many subjects", "markup of tables"])
+def test_memory_stays_bounded(name):
+    raw = dict(hostile_mails(1_000_000))[name]
+    tracemalloc.start()
+
+    read_notice(raw)
+
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 200_000_000
+
+
+def test_damaged_mails_are_read_quickly_and_without_an_exception():
+    seeds = [BOUNCE, *(raw for raw in SMALL.values() if 200 < len(raw) < 60_000)][:40]
+    seconds = sorted(_seconds(raw) for number, seed in enumerate(seeds) for raw in mutants(seed, 25, number))
+
+    assert seconds[-1] < 1.0
+    assert seconds[len(seconds) * 99 // 100] < 0.05
+
+
+def _seconds(raw: bytes) -> float:
+    started = time.process_time()
+    read_notice(raw)
+    return time.process_time() - started
