@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from cleanup.detector.fields import decode_words
 
 MOST_VALUE = 8_192  # characters of one field
 MOST_FIELDS = 2_000
+MOST_SAME = 200  # values of one field that are looked at
 MOST_DECODED = 2_048  # characters of a value whose encoded words are decoded
 
 _FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)")
@@ -23,16 +24,22 @@ class Fields:
     """The fields of one header block, unfolded, in their order. Names keep their case; look-ups ignore it."""
 
     items: tuple[tuple[str, str], ...] = ()
+    _by_name: dict[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_name: dict[str, tuple[str, ...]] = {}
+        for name, value in self.items:
+            key = name.lower()
+            by_name[key] = (*by_name.get(key, ()), value) if len(by_name.get(key, ())) < MOST_SAME else by_name[key]
+        object.__setattr__(self, "_by_name", by_name)
 
     def all(self, name: str) -> tuple[str, ...]:
-        """Return every value of a field."""
-        wanted = name.lower()
-        return tuple(value for key, value in self.items if key.lower() == wanted)
+        """Return every value of a field, at most MOST_SAME."""
+        return self._by_name.get(name.lower(), ())
 
     def first(self, name: str) -> str | None:
         """Return the first value of a field; None where there is no such field."""
-        wanted = name.lower()
-        return next((value for key, value in self.items if key.lower() == wanted), None)
+        return next(iter(self.all(name)), None)
 
     def text(self, name: str) -> str:
         """Return the first value with its encoded words decoded; "" where there is no such field."""
@@ -40,8 +47,7 @@ class Fields:
 
     def has(self, *names: str) -> bool:
         """Return whether one of the fields is there."""
-        wanted = {name.lower() for name in names}
-        return any(key.lower() in wanted for key, _ in self.items)
+        return any(name.lower() in self._by_name for name in names)
 
 
 def read_fields(block: bytes) -> tuple[Fields, int]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from cleanup.detector.notices.addresses import plain_address
 from cleanup.detector.notices.charsets import html_text
 from cleanup.detector.notices.headers import Fields, main_type
 from cleanup.detector.notices.parts import Part, read_parts, walk
@@ -122,11 +123,11 @@ class Mail:
         """Whether a mailing list passed it on: list fields, and a list's own way back."""
         if self.null_sender or not self.fields.has(*_LIST_FIELDS):
             return False
-        if any(_LIST_ROUTE.search(to) for to in self.fields.all("To")):
-            return False  # it came to the list's own return address, and the list's keeper gets it
-        ways = (*self.fields.all("Return-Path"), *self.fields.all("Sender"), *self.fields.all("Errors-To"))
-        ways = tuple(w for w in ways if not SENDER_ROLE.search(w))
-        return any(_LIST_ROUTE.search(way) for way in ways) or not self.role_sender
+        to = " ".join((*self.fields.all("To"), *self.fields.all("Cc"))).lower()
+        if self.role_sender:  # the list's keeper gets the list's bounces with the list's fields on them
+            posts = (plain_address(v) for name in ("X-BeenThere", "List-Post") for v in self.fields.all(name))
+            return any(post and post.lower() in to for post in posts)
+        return not _LIST_ROUTE.search(to)
 
     def of_type(self, *types: str) -> Iterator[Part]:
         """Yield the notice's own parts of these types."""

@@ -17,7 +17,8 @@ _RETURNED = re.compile(
 )
 _RULE = re.compile(r"^\W{0,3}[-=_*+]{3,}.{0,80}$")
 _REFUSED = re.compile(
-    r"\b[45]\d\d[ -]|\b[45]\.\d{1,3}\.\d{1,3}\b|unknown|not exist|rejected|refused|fail|"
+    r"\b[45]\d\d[ -]|\b[45]\.\d{1,3}\.\d{1,3}\b|unknown|unable to|could ?n.t|could not|cannot|can.t|"
+    r"did not|no such|not found|not exist|rejected|refused|fail|"
     r"undeliver|full|quota|denied|invalid",
     re.IGNORECASE,
 )
