@@ -70,8 +70,8 @@ def _too_hostile(raw: bytes) -> str | None:
 
 
 def _may_nest(raw: bytes) -> bool:
-    lowered = raw.lower()
-    return lowered.count(b"multipart/") + lowered.count(b"message/") > MOST_NESTING
+    """Return whether there are header blocks enough; each ends at an empty line."""
+    return raw.count(b"\n\n") + raw.count(b"\n\r\n") > MOST_NESTING
 
 
 def _more_than(pattern: re.Pattern[bytes], raw: bytes, most: int) -> bool:
