@@ -200,7 +200,7 @@ class Verdict(StrEnum):
 
 
 class Strength(StrEnum):
-    """How much a reason weighs. A *hint* is a SUPPORTING reason that points to GENUINE; a *veto* a HARD one to UNSURE."""
+    """How much a reason weighs. A *hint* is SUPPORTING and points to GENUINE; a *veto* is HARD and points to UNSURE."""
 
     HARD = "hard"
     SUPPORTING = "supporting"

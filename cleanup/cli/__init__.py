@@ -1,0 +1,70 @@
+"""The commands: options become one call, its answer is printed, and an exit code comes out.
+
+stdout carries data, stderr talk. Nothing heavy is imported before a command needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from cleanup.cli import run, scan
+from cleanup.errors import CleanupError, ExitCode
+
+app = typer.Typer(
+    name="mailbox-cleanup",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Find the bounces of mail that you never sent (backscatter), file them in a folder, say why, and undo.",
+)
+for command in (scan, run):
+    command.register(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from cleanup.cli.versions import version_lines
+
+        typer.echo("\n".join(version_lines()))
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Say the versions and stop."
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; no traceback reaches a user unless CLEANUP_DEBUG is set."""
+    try:
+        app()
+    except CleanupError as error:
+        _complain(f"{error} [{error.code}]")
+        sys.exit(int(error.exit_code))
+    except KeyboardInterrupt:
+        _complain("Stopped. Nothing is half-done: the next run carries on from here.")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away: not our error
+        sys.exit(int(ExitCode.DONE))
+    except Exception as error:
+        if os.environ.get("CLEANUP_DEBUG"):
+            raise
+        _complain(f"Something went wrong that should not: {type(error).__name__}: {error} [unexpected]")
+        _complain("Set CLEANUP_DEBUG=1 to see where, and please report it.")
+        sys.exit(int(ExitCode.UNEXPECTED))
+
+
+def _complain(text: str) -> None:
+    from cleanup.report.safe_text import safe_text
+
+    typer.echo(f"mailbox-cleanup: {safe_text(text, limit=1000)}", err=True)

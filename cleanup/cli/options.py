@@ -1,0 +1,141 @@
+"""Groups of options that several commands share, and what they become."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from cleanup.errors import UsageError
+
+if TYPE_CHECKING:
+    from cleanup.config import MailboxSettings
+
+
+def _option(name: str, text: str, *, default: str | bool = False) -> Any:
+    return typer.Option(name, help=text, show_default=default)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How to get to a mailbox and to the ledger."""
+
+    config: Annotated[Path | None, _option("--config", "Configuration file.")] = None
+    ledger: Annotated[str | None, _option("--ledger", "Ledger file or database URL.")] = None
+    host: Annotated[str | None, _option("--host", "IMAP server.")] = None
+    port: Annotated[int | None, _option("--port", "Port; 993 for TLS, else 143.")] = None
+    security: Annotated[str | None, _option("--security", "tls, starttls, or plain (loopback only).")] = None
+    username: Annotated[str | None, _option("--username", "Login, if not the address.")] = None
+    authorization_id: Annotated[
+        str | None, _option("--authorization-id", "Whose mailbox, where the login is a helpdesk's.")
+    ] = None
+    password_file: Annotated[Path | None, _option("--password-file", "File with the password, mode 0600.")] = None
+    password_command: Annotated[str | None, _option("--password-command", "Command that prints the password.")] = None
+    password_env: Annotated[
+        str | None, _option("--password-env", "Environment variable with the password.", default="CLEANUP_PASSWORD")
+    ] = None
+    token_command: Annotated[str | None, _option("--token-command", "Command that prints an OAuth 2 access token.")] = (
+        None
+    )
+    ca_file: Annotated[Path | None, _option("--ca-file", "Additional CA certificates (PEM).")] = None
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Whose mail it is, and how to judge."""
+
+    identity: Annotated[list[str] | None, _option("--identity", "An address of the owner's; repeatable.")] = None
+    outbound_host: Annotated[
+        list[str] | None,
+        _option("--outbound-host", "Name, address or network that the owner's mail leaves from; repeatable."),
+    ] = None
+    sent_folder: Annotated[list[str] | None, _option("--sent-folder", "A folder of sent mail; repeatable.")] = None
+    sent_complete_since: Annotated[
+        str | None, _option("--sent-complete-since", "ISO 8601: from then on all sent mail is in Sent.")
+    ] = None
+    target: Annotated[str | None, _option("--target", "Folder for the backscatter.", default="Backscatter")] = None
+    policy: Annotated[str | None, _option("--policy", "cautious, balanced or storm.", default="balanced")] = None
+    now: Annotated[str | None, _option("--now", "ISO 8601: judge as of this moment.")] = None
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """Return the command with its dataclass parameters spelled out as options, one for each of their fields."""
+    hints = get_type_hints(command, include_extras=True)
+    groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and is_dataclass(hint)}
+
+    def call(**values: Any) -> None:
+        for name, group in groups.items():
+            values[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
+        command(**values)
+
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command).parameters.values():
+        spelled = groups.get(parameter.name)
+        parameters += _spelled_out(spelled) if spelled else [parameter.replace(annotation=hints[parameter.name])]
+    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # what typer reads
+    call.__annotations__ = {p.name: p.annotation for p in parameters}
+    call.__name__, call.__doc__ = command.__name__, command.__doc__
+    return call
+
+
+def _spelled_out(group: type) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return [inspect.Parameter(f.name, kind, default=f.default, annotation=hints[f.name]) for f in fields(group)]
+
+
+def moment(text: str | None, option: str) -> datetime | None:
+    """Return an ISO 8601 moment in UTC (no zone means UTC), or None where the option was not given."""
+    if text is None:
+        return None
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            f"{option} {text!r} is not an ISO 8601 date or time", hint="Write it like 2026-10-14T03:10Z"
+        ) from error
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def clock(now: str | None) -> datetime:
+    """Return the moment to judge at: `--now`, or the present."""
+    return moment(now, "--now") or datetime.now(UTC)
+
+
+def settings_for(mailbox: str, reach: Reach, rules: Rules | None = None, **more: Any) -> MailboxSettings:
+    """Return a mailbox's settings with this command's options on top; `more` are further fields of the settings."""
+    from cleanup.config import load_mailbox
+
+    rules = rules or Rules()
+    who = {"addresses": tuple(rules.identity or ()), "outbound_hosts": tuple(rules.outbound_host or ())}
+    policy = {"name": rules.policy, **more.pop("policy", {})}
+    by_name = {f.name: getattr(reach, f.name) for f in fields(reach) if f.name not in ("config", "quiet")}
+    options = {
+        **by_name,
+        **more,
+        "sent_folders": tuple(rules.sent_folder or ()),
+        "target": rules.target,
+        "sent_complete_since": moment(rules.sent_complete_since, "--sent-complete-since"),
+        "identity": {key: value for key, value in who.items() if value} or None,
+        "policy": {key: value for key, value in policy.items() if value is not None} or None,
+    }
+    return load_mailbox(mailbox, config=reach.config, options=options)
+
+
+def ask_password(account: str) -> str:
+    """Return the password that a person types, unseen. Raises UsageError where there is no terminal."""
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"No password for {account}", hint="Give --password-file, --password-command or CLEANUP_PASSWORD"
+        )
+    import getpass
+
+    return getpass.getpass(f"Password for {account}: ")

@@ -1,0 +1,99 @@
+"""`run` and `undo`: the commands that move messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cleanup.cli import options as opt
+from cleanup.errors import ExitCode, FinishedInPart, SafetyStop
+
+if TYPE_CHECKING:
+    from cleanup.look import Look
+    from cleanup.run import Done
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("run")(opt.grouped(run))
+    app.command("undo")(opt.grouped(undo))
+
+
+def run(
+    mailbox: Annotated[str, typer.Argument(help="A profile or an address.")],
+    rules: opt.Rules,
+    reach: opt.Reach,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Print the plan and change nothing.")] = False,
+    max_moves: Annotated[int | None, typer.Option(help="Refuse to move more.", show_default="500")] = None,
+    max_share: Annotated[float | None, typer.Option(help="Refuse to move a larger share.", show_default="0.2")] = None,
+    digest: Annotated[str | None, typer.Option(help="folder, inbox or never.", show_default="folder")] = None,
+    strict_review: Annotated[bool, typer.Option("--strict-review", help="Exit with 4 if unsure ones wait.")] = False,
+    form: Annotated[str, typer.Option("--format", help="table, json, jsonl or csv.")] = "table",
+) -> None:
+    """File the backscatter of one mailbox: look, ask, move, write down."""
+    from cleanup.access import account_of
+    from cleanup.cli.shown import check_format, print_look
+    from cleanup.cli.talk import confirmed, progress_bars, say
+    from cleanup.run import look_at, run_mailbox
+
+    check_format(form)
+    limits = {"max_moves": max_moves, "max_share": max_share}
+    settings = opt.settings_for(mailbox, reach, rules, digest=digest, policy=limits)
+    account = account_of(settings, ask=opt.ask_password)
+    now = opt.clock(rules.now)
+
+    with progress_bars(reach.quiet) as bars:
+        if dry_run:
+            seen = look_at(account, settings, now=now, progress=bars)
+            bars.stop()
+            print_look(seen, form)
+            return
+
+        def agreed(look: Look) -> bool:
+            bars.stop()
+            if not yes:
+                print_look(look, form)
+            count = 0 if look.plan.refusals else len(look.plan.moves)
+            return count == 0 or confirmed(f"Move {count} messages to {look.plan.target}?", yes=yes)
+
+        done = run_mailbox(account, settings, now=now, agreed=agreed, progress=bars)
+    say(done.in_words())
+    _exit_as(done, strict_review)
+
+
+def _exit_as(done: Done, strict_review: bool) -> None:
+    if done.look.plan.refusals and done.look.plan.moves:
+        raise SafetyStop("Nothing was moved", why=" ".join(done.look.plan.refusals))
+    if done.not_moved:
+        raise FinishedInPart(f"{done.not_moved} messages could not be moved", hint="Run again; it carries on from here")
+    if strict_review and done.waiting:
+        raise typer.Exit(int(ExitCode.REVIEW_WAITS))
+
+
+def undo(
+    reach: opt.Reach,
+    which: Annotated[str, typer.Argument(help="The number of a run, or 'last'.")] = "last",
+    mailbox: Annotated[str | None, typer.Option(help="A profile or an address.", show_default=False)] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    only: Annotated[list[int] | None, typer.Option(help="Put back only what had this UID; repeatable.")] = None,
+) -> None:
+    """Put back what a run filed: folder, flags and dates as they were."""
+    from cleanup.access import account_of
+    from cleanup.cli.talk import confirmed, progress_bars, say
+    from cleanup.run import find_run, undo_run
+
+    found = find_run(which, mailbox, reach.ledger, reach.config)
+    settings = opt.settings_for(mailbox or found.mailbox, reach)
+    if found.filed == 0:
+        say(f"Run {found.run_id} left nothing to put back.")
+        return
+    if not confirmed(f"Put back {found.filed} messages that run {found.run_id} moved?", yes=yes):
+        say("Nothing was put back.")
+        return
+    with progress_bars(reach.quiet):
+        outcome = undo_run(account_of(settings, ask=opt.ask_password), settings, found.run_id, only=tuple(only or ()))
+    say(outcome.in_words())
+    if outcome.not_put_back:
+        raise FinishedInPart("Some messages were not put back", hint="They are named above")

@@ -1,0 +1,64 @@
+"""`scan`: look at a mailbox or at archived mail; change nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cleanup.cli import options as opt
+from cleanup.errors import UsageError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("scan")(opt.grouped(scan))
+
+
+def scan(
+    source: Annotated[str, typer.Argument(help="A profile, an address, or a path: .eml folder, mbox, Maildir.")],
+    rules: opt.Rules,
+    reach: opt.Reach,
+    sent: Annotated[list[Path] | None, typer.Option(help="Archived sent mail (a path); repeatable.")] = None,
+    form: Annotated[str, typer.Option("--format", help="table, json, jsonl or csv.")] = "table",
+) -> None:
+    """Look, and change nothing: verdicts, reasons, and the very plan that `run` would carry out."""
+    from cleanup.cli.shown import check_format
+
+    check_format(form)
+    if Path(source).exists():
+        _scan_archive(Path(source), sent or [], rules, form)
+    elif sent:
+        raise UsageError(
+            f"There is no path {source!r}", hint="--sent goes with archived mail; on a server: --sent-folder"
+        )
+    else:
+        _scan_mailbox(source, rules, reach, form)
+
+
+def _scan_archive(path: Path, sent: list[Path], rules: opt.Rules, form: str) -> None:
+    from cleanup.cli.shown import print_scanned
+    from cleanup.model import Identity, Policy
+    from cleanup.offline import scan_archive
+
+    who = Identity(
+        addresses=frozenset(a.lower() for a in rules.identity or ()),
+        outbound_hosts=frozenset(h.lower() for h in rules.outbound_host or ()),
+    )
+    since = opt.moment(rules.sent_complete_since, "--sent-complete-since")
+    policy = Policy(name=rules.policy or "balanced", file_leaning=rules.policy == "storm")
+    print_scanned(scan_archive(path, sent, who, policy, now=opt.clock(rules.now), complete_since=since), form)
+
+
+def _scan_mailbox(mailbox: str, rules: opt.Rules, reach: opt.Reach, form: str) -> None:
+    from cleanup.access import account_of
+    from cleanup.cli.shown import print_look
+    from cleanup.cli.talk import progress_bars
+    from cleanup.run import look_at
+
+    settings = opt.settings_for(mailbox, reach, rules)
+    account = account_of(settings, ask=opt.ask_password)
+    with progress_bars(reach.quiet) as progress:
+        seen = look_at(account, settings, now=opt.clock(rules.now), progress=progress)
+    print_look(seen, form)

@@ -1,0 +1,169 @@
+"""What scan and run show of a mailbox: verdicts, the genuine bounces by name, what stays and why, the plan."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import Console
+
+from cleanup.cli.machine import message_row
+from cleanup.cli.talk import cells, out, table
+from cleanup.errors import UsageError
+from cleanup.look import Look
+from cleanup.model import FilingPlan, Finding, Kind, Notice, Strength, Verdict
+from cleanup.offline import Scanned
+
+FORMATS = ("table", "json", "jsonl", "csv")
+MOST_LINES = 10
+
+
+def check_format(form: str) -> None:
+    """Raise UsageError for a format that is not known, before any work is done."""
+    if form not in FORMATS:
+        raise UsageError(f"Unknown format {form!r}", hint=f"Known are: {', '.join(FORMATS)}")
+
+
+def print_scanned(scanned: Sequence[Scanned], form: str) -> None:
+    """Print archived messages, judged."""
+    if form == "table":
+        console = out()
+        _verdicts(console, [(s.notice, s.finding) for s in scanned if s.notice and s.finding], len(scanned))
+        return
+    print_rows([message_row(s.path, s.notice, s.finding) for s in scanned], form)
+
+
+def print_look(look: Look, form: str) -> None:
+    """Print a mailbox that was looked at, with the plan."""
+    if form != "table":
+        moves = {move.ref for move in look.plan.moves}
+        rows = [
+            message_row(str(j.ref.uid), j.notice, j.finding) | {"uid": j.ref.uid, "to_file": j.ref in moves}
+            for j in look.judged
+        ]
+        print_rows(rows, form)
+        return
+    console = out()
+    _verdicts(console, [(j.notice, j.finding) for j in look.judged], look.ordinary + len(look.judged))
+    _coverage(console, look)
+    print_plan(console, look.plan)
+
+
+def print_rows(rows: Sequence[dict[str, Any]], form: str) -> None:
+    """Print rows as json, jsonl or csv on stdout."""
+    if form == "jsonl":
+        for row in rows:
+            sys.stdout.write(json.dumps(row, ensure_ascii=True) + "\n")
+    elif form == "json":
+        sys.stdout.write(json.dumps(rows, ensure_ascii=True, indent=1) + "\n")
+    else:
+        _write_csv(rows)
+
+
+def print_plan(console: Console, plan: FilingPlan) -> None:
+    """Print exactly what a run would do."""
+    console.print()
+    for refusal in plan.refusals:
+        console.print(*cells(f"Refused: {refusal}"))
+    what = "would be moved" if plan.moves and not plan.refusals else "is moved"
+    count = 0 if plan.refusals else len(plan.moves)
+    console.print(*cells(f"Plan: {_messages(count)} {what} from {plan.source} to {plan.target}."))
+    if count:
+        uids = ", ".join(str(move.ref.uid) for move in plan.moves[:MOST_LINES])
+        more = f" and {count - MOST_LINES} more" if count > MOST_LINES else ""
+        console.print(*cells(f"      UIDs {uids}{more}"))
+
+
+# --- pieces --------------------------------------------------------------------------------------------------------
+
+
+def _verdicts(console: Console, judged: Sequence[tuple[Notice, Finding]], total: int) -> None:
+    console.print(f"{total} messages, {len(judged)} of them automatic notices.\n")
+    if not judged:
+        return
+    counts = Counter((n.kind, f.verdict) for n, f in judged)
+    shown = table(None, "what", "genuine", "backscatter", "unsure")
+    for kind in Kind:
+        row = [counts[kind, verdict] for verdict in Verdict]
+        if any(row):
+            shown.add_row(_KIND_WORDS[kind], *(str(n or "") for n in row))
+    console.print(shown)
+    _bounces(console, judged)
+    _unsure(console, judged)
+
+
+def _bounces(console: Console, judged: Sequence[tuple[Notice, Finding]]) -> None:
+    genuine = [(n, f) for n, f in judged if f.verdict is Verdict.GENUINE and n.kind is Kind.NDR]
+    if not genuine:
+        return
+    console.print("\nMail of yours that did not arrive:")
+    shown = table(None, "to", "subject", "why")
+    for notice, _ in genuine[:MOST_LINES]:
+        to = ", ".join(r.address for r in notice.recipients) or "?"
+        shown.add_row(*cells(to, notice.returned[0].subject or "", notice.cause.value.replace("_", " ")))
+    console.print(shown)
+    _and_more(console, len(genuine))
+
+
+def _unsure(console: Console, judged: Sequence[tuple[Notice, Finding]]) -> None:
+    unsure = [(n, f) for n, f in judged if f.verdict is Verdict.UNSURE]
+    if not unsure:
+        return
+    console.print("\nUnsure; they stay where they are:")
+    shown = table(None, "notices", "because")
+    for why, count in Counter(_because(f) for _, f in unsure).most_common(MOST_LINES):
+        shown.add_row(*cells(count, why))
+    console.print(shown)
+
+
+def _because(finding: Finding) -> str:
+    counted = [r for r in finding.reasons if r.points_to is Verdict.UNSURE and r.strength is not Strength.NOTE]
+    return counted[0].says if counted else finding.row.replace("_", " ").replace("-", " ")
+
+
+def _coverage(console: Console, look: Look) -> None:
+    console.print()
+    for source in look.sources:
+        problem = f": {source.problem}" if source.problem else ""
+        console.print(*cells(f"Sent: {source.folder}, {source.read} of {source.announced} messages read{problem}"))
+    for line in look.sent.coverage.in_words():
+        console.print(*cells(f"      {line}"))
+
+
+def _and_more(console: Console, count: int) -> None:
+    if count > MOST_LINES:
+        console.print(f"... and {count - MOST_LINES} more")
+
+
+def _messages(count: int) -> str:
+    return {0: "nothing", 1: "1 message"}.get(count, f"{count} messages")
+
+
+def _write_csv(rows: Sequence[dict[str, Any]]) -> None:
+    from cleanup.report.safe_text import csv_text
+
+    def flat() -> Iterator[dict[str, str]]:
+        for row in rows:
+            yield {
+                k: csv_text(v if isinstance(v, str) else json.dumps(v)) if v is not None else "" for k, v in row.items()
+            }
+
+    if rows:
+        writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]), extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(flat())
+
+
+_KIND_WORDS = {
+    Kind.ORDINARY: "ordinary mail",
+    Kind.NDR: "bounces",
+    Kind.AUTO_REPLY: "automatic replies",
+    Kind.CHALLENGE: "challenges",
+    Kind.VIRUS_NOTICE: "virus notices",
+    Kind.MDN: "read receipts",
+    Kind.ARF: "abuse reports",
+}

@@ -1,0 +1,83 @@
+"""The demonstration: an IMAP server in this process, Anna Berg's mailbox in it, and the real job run against it."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cleanup.config import IdentitySettings, MailboxSettings
+from cleanup.errors import CleanupError
+from cleanup.look import Look
+
+OWNER = "anna.berg@example.org"
+PASSWORD = "anna"  # noqa: S105 - of the made-up mailbox, on loopback only
+OUTBOUND = ("out1.example.org", "192.0.2.10")
+LAST_DAY = datetime(2026, 10, 20, tzinfo=UTC)  # the day after Anna's last message: "now" in her mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What an Inbox message is; verdict is "" for ordinary mail."""
+
+    what: str
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Verdicts against the truth: counts by (true verdict, said verdict)."""
+
+    counts: tuple[tuple[str, str, int], ...]
+
+    @property
+    def wrongly_filed(self) -> int:
+        """How many messages that are not backscatter were called backscatter."""
+        return sum(n for true, said, n in self.counts if said == "backscatter" and true != "backscatter")
+
+    @property
+    def right(self) -> int:
+        """How many verdicts are the true ones."""
+        return sum(n for true, said, n in self.counts if true == said)
+
+    @property
+    def total(self) -> int:
+        """How many messages were compared."""
+        return sum(n for _, _, n in self.counts)
+
+
+def sample_folder() -> Path:
+    """Return where Anna's mailbox lies: in the installed package, or in the checkout beside it."""
+    here = Path(__file__).resolve().parent
+    for folder in (here / "sample_data", here.parent / "sample_data"):
+        if (folder / "mailboxes" / "anna" / "truth.csv").exists():
+            return folder / "mailboxes" / "anna"
+    raise CleanupError("The sample mailbox is not installed", hint="Install mailbox-cleanup again")
+
+
+def read_truth(folder: Path) -> dict[str, Truth]:
+    """Return the truth by the Message-ID of each Inbox message."""
+    with (folder / "truth.csv").open(encoding="utf-8", newline="") as file:
+        return {row["message_id"]: Truth(row["what"], row["verdict"]) for row in csv.DictReader(file)}
+
+
+def compare(look: Look, truth: dict[str, Truth]) -> Comparison:
+    """Return how the verdicts compare with the truth, ordinary mail included."""
+    said = {j.notice.message_id: j.finding.verdict.value for j in look.judged}
+    counts = Counter((t.verdict or "ordinary", said.get(mid, "ordinary")) for mid, t in truth.items())
+    return Comparison(tuple((true, word, n) for (true, word), n in sorted(counts.items())))
+
+
+def settings_for_demo(port: int, ledger: Path) -> MailboxSettings:
+    """Return the settings of Anna's mailbox on the embedded server."""
+    return MailboxSettings(
+        address=OWNER,
+        host="127.0.0.1",
+        port=port,
+        security="plain",
+        username="anna",
+        ledger=str(ledger),
+        identity=IdentitySettings(outbound_hosts=OUTBOUND),
+    )

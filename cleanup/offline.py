@@ -1,0 +1,66 @@
+"""Judges archived mail (.eml files, an mbox, a Maildir) against archived sent mail. No server, no ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cleanup.connector.archive import read_archive
+from cleanup.detector.notices import read_notice
+from cleanup.detector.sent import MemorySentIndex, inbox_clue, read_sent_header
+from cleanup.detector.verdict import Case, judge_all
+from cleanup.model import Finding, Identity, Notice, Policy, SentMessage, SentSource
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """One archived message: notice and finding are None for ordinary mail."""
+
+    path: str
+    notice: Notice | None
+    finding: Finding | None
+
+
+def scan_archive(
+    source: Path,
+    sent: Sequence[Path],
+    identity: Identity,
+    policy: Policy,
+    *,
+    now: datetime,
+    complete_since: datetime | None = None,
+) -> list[Scanned]:
+    """Return every message of the archive, in the order of the sorted paths, judged where it is a notice.
+
+    Without `sent` every notice is unsure: an absent Sent folder vouches for nothing.
+    """
+    messages, sources = _read_sent(sent)
+    read = [(m, read_notice(m.raw)) for m in read_archive(source)]
+    clues = [inbox_clue(header_block(m.raw)) for m, notice in read if notice is None]
+    index = MemorySentIndex.build(messages, sources, now=now, inbox=clues, complete_since=complete_since)
+    cases = [Case(notice, m.arrived or notice.date, m.path) for m, notice in read if notice]
+    findings = dict(zip((c.key for c in cases), judge_all(cases, index, identity, policy), strict=True))
+    return [Scanned(m.path, notice, findings.get(m.path)) for m, notice in read]
+
+
+def _read_sent(places: Sequence[Path]) -> tuple[list[SentMessage], list[SentSource]]:
+    """Return all archived sent mail, and one source a place: what could not be read is said there."""
+    messages: list[SentMessage] = []
+    sources: list[SentSource] = []
+    for place in places:
+        read = list(read_archive(place))
+        whole = [m for m in read if m.problem is None]
+        problem = next((m.problem for m in read if m.problem), None)
+        sources.append(SentSource(str(place), len(read), len(whole), problem=problem))
+        messages += [
+            read_sent_header(str(place), number, m.arrived, header_block(m.raw)) for number, m in enumerate(whole, 1)
+        ]
+    return messages, sources
+
+
+def header_block(raw: bytes) -> bytes:
+    """Return the bytes up to the first empty line."""
+    ends = [at for separator in (b"\r\n\r\n", b"\n\n") if (at := raw.find(separator)) >= 0]
+    return raw[: min(ends)] if ends else raw

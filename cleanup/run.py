@@ -1,0 +1,202 @@
+"""One mailbox from start to finish: lock, settle what an earlier run left open, look, ask, file, write down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cleanup import __version__
+from cleanup.config import MailboxSettings, default_ledger, identity_of, ledger_of, load_mailbox, policy_of
+from cleanup.connector.account import Account
+from cleanup.connector.session import Mailbox, open_mailbox
+from cleanup.errors import CleanupError, UsageError
+from cleanup.ledger import Ledger
+from cleanup.lock import hold_mailbox
+from cleanup.look import Look, Progress, Task, look
+from cleanup.model import Verdict
+from cleanup.report.filing import FilingOutcome, file_all
+from cleanup.report.journal import Journal
+from cleanup.report.recovery import Recovered, recover
+from cleanup.report.undo import UndoOutcome, undo
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a run did. `run_id` is its number in the ledger; `outcome` is None where nothing was to be filed."""
+
+    run_id: int
+    look: Look
+    recovered: Recovered
+    outcome: FilingOutcome | None
+
+    @property
+    def moved(self) -> int:
+        """How many messages were filed."""
+        return len(self.outcome.moved) if self.outcome else 0
+
+    @property
+    def not_moved(self) -> int:
+        """How many were to be filed and are not, the owner's own doings aside."""
+        return len(self.outcome.not_moved) + len(self.outcome.unclear) if self.outcome else 0
+
+    @property
+    def waiting(self) -> int:
+        """How many notices nobody can decide."""
+        return sum(one.finding.verdict is Verdict.UNSURE for one in self.look.judged)
+
+    def in_words(self) -> str:
+        """Return the one line that a nightly job leaves."""
+        genuine = sum(one.finding.verdict is Verdict.GENUINE for one in self.look.judged)
+        seen = self.look.ordinary + len(self.look.judged)
+        return (
+            f"{self.look.task.mailbox}: run {self.run_id}, {seen:,} messages, {len(self.look.judged):,} notices: "
+            f"{self.moved:,} filed in {self.look.plan.target}, {genuine:,} genuine, {self.waiting:,} unsure; "
+            f"everything can be undone with: mailbox-cleanup undo {self.run_id}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRun:
+    """A run that can be undone, and how many of its moves still stand."""
+
+    run_id: int
+    mailbox: str
+    filed: int
+
+
+def look_at(account: Account, settings: MailboxSettings, *, now: datetime, progress: Progress) -> Look:
+    """Return what a run would find and do. Nothing that changes anything is ever sent; the ledger is only read."""
+    labels = _labels(settings)
+    with open_mailbox(account, read_only=True) as mailbox:
+        return look(mailbox, task_of(settings), now=now, labels=labels, progress=progress)
+
+
+def run_mailbox(
+    account: Account,
+    settings: MailboxSettings,
+    *,
+    now: datetime,
+    agreed: Callable[[Look], bool],
+    progress: Progress,
+) -> Done:
+    """File the backscatter of a mailbox and return what was done.
+
+    `agreed` is shown what was found, before anything is moved, and says whether to go on. Raises MailboxLocked, the
+    connector's errors, LedgerUnusable; what had been moved by then is in the ledger and the next run settles it.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(hold_mailbox(account.host, account.who, "mailbox-cleanup run"))
+        ledger = stack.enter_context(Ledger.open(ledger_of(settings)))
+        stack.enter_context(ledger.exclusive(settings.address))
+
+        def reopen() -> Mailbox:
+            return stack.enter_context(open_mailbox(account))
+
+        mailbox = reopen()
+        recovered = recover(ledger, settings.address, mailbox, reopen=reopen)
+        if recovered.stopped:
+            raise recovered.stopped
+        seen = look(mailbox, task_of(settings), now=now, labels=ledger.labels(settings.address), progress=progress)
+        run_id = _record(ledger, account, settings, seen)
+        return Done(run_id, seen, recovered, _file(ledger, run_id, seen, mailbox, reopen, agreed))
+
+
+def undo_run(account: Account, settings: MailboxSettings, run_id: int, *, only: Collection[int] = ()) -> UndoOutcome:
+    """Put back what a run filed, or `only` the messages that had these UIDs before."""
+    with ExitStack() as stack:
+        stack.enter_context(hold_mailbox(account.host, account.who, "mailbox-cleanup undo"))
+        ledger = stack.enter_context(Ledger.open(ledger_of(settings)))
+        stack.enter_context(ledger.exclusive(settings.address))
+
+        def reopen() -> Mailbox:
+            return stack.enter_context(open_mailbox(account))
+
+        return undo(run_id, reopen(), ledger, only=only, reopen=reopen)
+
+
+def find_run(which: str, mailbox: str | None, ledger: str | None, config: Path | None) -> FoundRun:
+    """Return the run that a person means by its number or by "last". Raises UsageError where there is none."""
+    address = load_mailbox(mailbox, config=config).address if mailbox else None
+    where = ledger or (ledger_of(load_mailbox(mailbox, config=config)) if mailbox else default_ledger())
+    with Ledger.open(where) as opened:
+        if which == "last":
+            record = opened.last_filing(address)
+        elif which.isdigit():
+            record = opened.run(int(which))
+        else:
+            raise UsageError(f"{which!r} is neither the number of a run nor 'last'")
+    if record is None:
+        raise UsageError("There is no run to undo", hint="mailbox-cleanup history shows the runs")
+    return FoundRun(record.run_id, record.mailbox, record.filed)
+
+
+def task_of(settings: MailboxSettings) -> Task:
+    """Return what is to be looked at, and by which rules."""
+    return Task(
+        mailbox=settings.address,
+        inbox=settings.inbox,
+        target=settings.target,
+        sent_folders=settings.sent_folders,
+        identity=identity_of(settings),
+        policy=policy_of(settings),
+        complete_since=settings.sent_complete_since,
+    )
+
+
+# --- pieces --------------------------------------------------------------------------------------------------------
+
+
+def _labels(settings: MailboxSettings) -> dict[str, Verdict]:
+    """Return what people said so far; a dry run makes no ledger where there is none."""
+    where = ledger_of(settings)
+    if "://" not in where and not Path(where).exists():
+        return {}
+    with Ledger.open(where) as ledger:
+        return ledger.labels(settings.address)
+
+
+def _record(ledger: Ledger, account: Account, settings: MailboxSettings, seen: Look) -> int:
+    run_id = ledger.start_run(
+        settings.address,
+        "run",
+        actor=account.who,
+        version=__version__,
+        policy=settings.policy.name,
+        options={"answer": seen.state.answer.value, "headline": seen.state.headline, "target": seen.plan.target},
+    )
+    ledger.record_findings(run_id, seen.judged, seen.plan)
+    ledger.record_sent(run_id, seen.sources, seen.sent.coverage)
+    return run_id
+
+
+def _file(
+    ledger: Ledger,
+    run_id: int,
+    seen: Look,
+    mailbox: Mailbox,
+    reopen: Callable[[], Mailbox],
+    agreed: Callable[[Look], bool],
+) -> FilingOutcome | None:
+    counts = _counts(seen)
+    if seen.plan.refusals or not seen.plan.moves or not agreed(seen):
+        refused = bool(seen.plan.refusals and seen.plan.moves)
+        ledger.finish_run(run_id, counts, "refused" if refused else "done")
+        return None
+    try:
+        outcome = file_all(seen.plan, mailbox, Journal(ledger, run_id, seen.task.mailbox), reopen=reopen)
+    except CleanupError:
+        ledger.finish_run(run_id, counts, "failed")
+        raise
+    ledger.finish_run(run_id, counts | {"filed": len(outcome.moved)}, "done" if outcome.complete else "partly")
+    if outcome.stopped:
+        raise outcome.stopped
+    return outcome
+
+
+def _counts(seen: Look) -> dict[str, int]:
+    verdicts = [one.finding.verdict for one in seen.judged]
+    by_word = {verdict.value: verdicts.count(verdict) for verdict in Verdict}
+    return {"messages": seen.ordinary + len(seen.judged), "notices": len(seen.judged)} | by_word
