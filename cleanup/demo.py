@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cleanup.access import account_of
 from cleanup.config import IdentitySettings, MailboxSettings
+from cleanup.connector.account import Account
+from cleanup.connector.archive import read_archive
+from cleanup.connector.session import open_mailbox
+from cleanup.embedded_server import embedded_server
 from cleanup.errors import CleanupError
-from cleanup.look import Look
+from cleanup.look import Look, Progress
+from cleanup.run import Done, look_at, run_mailbox
 
 OWNER = "anna.berg@example.org"
 PASSWORD = "anna"  # noqa: S105 - of the made-up mailbox, on loopback only
@@ -48,6 +56,46 @@ class Comparison:
         return sum(n for _, _, n in self.counts)
 
 
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """Anna's mailbox on a running server, and how to reach it."""
+
+    settings: MailboxSettings
+    account: Account
+    truth: dict[str, Truth]
+
+    def scan(self, progress: Progress = lambda *_: None) -> Look:
+        """Return what a dry run finds."""
+        return look_at(self.account, self.settings, now=LAST_DAY, progress=progress)
+
+    def run(self, agreed: Callable[[Look], bool] = lambda _: True, progress: Progress = lambda *_: None) -> Done:
+        """File what is found, as `mailbox-cleanup run --yes` does."""
+        return run_mailbox(self.account, self.settings, now=LAST_DAY, agreed=agreed, progress=progress)
+
+
+@contextmanager
+def anna_on_a_server(ledger: Path, *, port: int = 0, progress: Progress = lambda *_: None) -> Iterator[Demo]:
+    """Yield Anna's mailbox on an embedded server that runs until the end of the block.
+
+    Raises UsageError where pymap (extra `demo`) is missing, CannotConnect where the port is taken.
+    """
+    folder = sample_folder()
+    with embedded_server({"anna": PASSWORD}, port=port) as server:
+        settings = settings_for_demo(server.port, ledger)
+        account = account_of(settings, ask=lambda _: PASSWORD)
+        _load(account, folder, progress)
+        yield Demo(settings, account, read_truth(folder))
+
+
+def _load(account: Account, folder: Path, progress: Progress) -> None:
+    with open_mailbox(account) as mailbox:
+        for archive, target in (("Inbox.mbox", "INBOX"), ("Sent.mbox", "Sent")):
+            messages = list(read_archive(folder / archive))
+            for done, message in enumerate(messages, start=1):
+                mailbox.append(target, message.raw, (), message.arrived or LAST_DAY)
+                progress(f"Loading {target}", done, len(messages))
+
+
 def sample_folder() -> Path:
     """Return where Anna's mailbox lies: in the installed package, or in the checkout beside it."""
     here = Path(__file__).resolve().parent
@@ -71,8 +119,8 @@ def compare(look: Look, truth: dict[str, Truth]) -> Comparison:
 
 
 def settings_for_demo(port: int, ledger: Path) -> MailboxSettings:
-    """Return the settings of Anna's mailbox on the embedded server."""
-    return MailboxSettings(
+    """Return the settings of Anna's mailbox on the embedded server; nobody's environment or file plays in."""
+    return MailboxSettings.model_construct(
         address=OWNER,
         host="127.0.0.1",
         port=port,

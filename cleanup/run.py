@@ -51,10 +51,10 @@ class Done:
         """Return the one line that a nightly job leaves."""
         genuine = sum(one.finding.verdict is Verdict.GENUINE for one in self.look.judged)
         seen = self.look.ordinary + len(self.look.judged)
+        undoing = f"; to take it back: mailbox-cleanup undo {self.run_id}" if self.moved else ""
         return (
             f"{self.look.task.mailbox}: run {self.run_id}, {seen:,} messages, {len(self.look.judged):,} notices: "
-            f"{self.moved:,} filed in {self.look.plan.target}, {genuine:,} genuine, {self.waiting:,} unsure; "
-            f"everything can be undone with: mailbox-cleanup undo {self.run_id}"
+            f"{self.moved:,} filed in {self.look.plan.target}, {genuine:,} genuine, {self.waiting:,} unsure{undoing}"
         )
 
 
