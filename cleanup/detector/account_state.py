@@ -60,6 +60,11 @@ def account_state(judged: Sequence[JudgedNotice]) -> AccountState:
     return AccountState(answer, headline.format(**numbers), what_to_do, tuple(sorted(counts.items())))
 
 
+def advice(answer: Answer) -> tuple[str, ...]:
+    """Return what to do, a sentence each."""
+    return _WORDS[answer][1]
+
+
 def _counts(judged: Sequence[JudgedNotice]) -> Counter[str]:
     counts: Counter[str] = Counter(
         {"spoofed": 0, "genuine": 0, "unsure": 0, "unsent": 0, "alarming": 0, "replayed": 0, "loops": 0, "mailing": 0}
