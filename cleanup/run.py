@@ -133,6 +133,15 @@ def find_run(which: str, mailbox: str | None, ledger: str | None, config: Path |
     return FoundRun(record.run_id, record.mailbox, record.filed)
 
 
+def where_reports_come_from(
+    mailboxes: tuple[str, ...], ledger: str | None, config: Path | None
+) -> tuple[tuple[str, ...], str]:
+    """Return the addresses that people mean by profiles or addresses, and the ledger that holds them."""
+    settings = [load_mailbox(name, config=config) for name in mailboxes]
+    where = ledger or (ledger_of(settings[0]) if settings else default_ledger())
+    return tuple(one.address for one in settings), where
+
+
 def task_of(settings: MailboxSettings) -> Task:
     """Return what is to be looked at, and by which rules."""
     return Task(

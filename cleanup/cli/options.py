@@ -6,7 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
@@ -103,6 +103,19 @@ def moment(text: str | None, option: str) -> datetime | None:
             f"{option} {text!r} is not an ISO 8601 date or time", hint="Write it like 2026-10-14T03:10Z"
         ) from error
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+_SINCE = {"h": "hours", "d": "days", "w": "weeks"}
+
+
+def since(text: str, now: datetime) -> datetime:
+    """Return the beginning that "12h", "30d", "2w", "today" or an ISO 8601 moment mean."""
+    if text == "today":
+        return now.replace(hour=0, minute=0, second=0, microsecond=0)
+    number, unit = text[:-1], text[-1:]
+    if number.isdigit() and unit in _SINCE and len(number) < 6:
+        return now - timedelta(**{_SINCE[unit]: int(number)})
+    return moment(text, "--since") or now
 
 
 def clock(now: str | None) -> datetime:

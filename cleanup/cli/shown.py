@@ -17,6 +17,7 @@ from cleanup.errors import UsageError
 from cleanup.look import Look
 from cleanup.model import FilingPlan, Finding, Kind, Notice, Strength, Verdict
 from cleanup.offline import Scanned
+from cleanup.report.words import KINDS, cause_in_words, plural, row_in_words
 
 FORMATS = ("table", "json", "jsonl", "csv")
 MOST_LINES = 10
@@ -71,7 +72,9 @@ def print_plan(console: Console, plan: FilingPlan) -> None:
         console.print(*cells(f"Refused: {refusal}"))
     what = "would be moved" if plan.moves and not plan.refusals else "is moved"
     count = 0 if plan.refusals else len(plan.moves)
-    console.print(*cells(f"Plan: {_messages(count)} {what} from {plan.source} to {plan.target}."))
+    console.print(
+        *cells(f"Plan: {plural(count, 'message') if count else 'nothing'} {what} from {plan.source} to {plan.target}.")
+    )
     if count:
         uids = ", ".join(str(move.ref.uid) for move in plan.moves[:MOST_LINES])
         more = f" and {count - MOST_LINES} more" if count > MOST_LINES else ""
@@ -90,7 +93,7 @@ def _verdicts(console: Console, judged: Sequence[tuple[Notice, Finding]], total:
     for kind in Kind:
         row = [counts[kind, verdict] for verdict in Verdict]
         if any(row):
-            shown.add_row(_KIND_WORDS[kind], *(str(n or "") for n in row))
+            shown.add_row(KINDS[kind], *(str(n or "") for n in row))
     console.print(shown)
     _bounces(console, judged)
     _unsure(console, judged)
@@ -104,7 +107,7 @@ def _bounces(console: Console, judged: Sequence[tuple[Notice, Finding]]) -> None
     shown = table(None, "to", "subject", "why")
     for notice, _ in genuine[:MOST_LINES]:
         to = ", ".join(r.address for r in notice.recipients) or "?"
-        shown.add_row(*cells(to, notice.returned[0].subject or "", notice.cause.value.replace("_", " ")))
+        shown.add_row(*cells(to, notice.returned[0].subject or "", cause_in_words(notice.cause)))
     console.print(shown)
     _and_more(console, len(genuine))
 
@@ -122,7 +125,7 @@ def _unsure(console: Console, judged: Sequence[tuple[Notice, Finding]]) -> None:
 
 def _because(finding: Finding) -> str:
     counted = [r for r in finding.reasons if r.points_to is Verdict.UNSURE and r.strength is not Strength.NOTE]
-    return counted[0].says if counted else finding.row.replace("_", " ").replace("-", " ")
+    return counted[0].says if counted else row_in_words(finding.row)
 
 
 def _coverage(console: Console, look: Look) -> None:
@@ -139,10 +142,6 @@ def _and_more(console: Console, count: int) -> None:
         console.print(f"... and {count - MOST_LINES} more")
 
 
-def _messages(count: int) -> str:
-    return {0: "nothing", 1: "1 message"}.get(count, f"{count} messages")
-
-
 def _write_csv(rows: Sequence[dict[str, Any]]) -> None:
     from cleanup.report.safe_text import csv_text
 
@@ -156,14 +155,3 @@ def _write_csv(rows: Sequence[dict[str, Any]]) -> None:
         writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]), extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(flat())
-
-
-_KIND_WORDS = {
-    Kind.ORDINARY: "ordinary mail",
-    Kind.NDR: "bounces",
-    Kind.AUTO_REPLY: "automatic replies",
-    Kind.CHALLENGE: "challenges",
-    Kind.VIRUS_NOTICE: "virus notices",
-    Kind.MDN: "read receipts",
-    Kind.ARF: "abuse reports",
-}

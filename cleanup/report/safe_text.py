@@ -7,6 +7,7 @@ one kind of output needs on top.
 
 from __future__ import annotations
 
+import html
 import re
 
 _ELLIPSIS = "…"
@@ -16,7 +17,8 @@ _UNSAFE = re.compile(
     "\ufff9-\ufffb\ud800-\udfff\ue000-\uf8ff\U000110bd\U000e0000-\U000e007f\U000f0000-\U0010ffff]"
 )
 _FORMULA = tuple("=+-@\t\r|%")  # what spreadsheets take for the start of a formula or of DDE
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~&-])")
+_MARKUP = re.compile(r"([\\`*_\[\]|~])")
+_BLOCK_START = re.compile(r"^(\s*\d*)([-+#=.)])")
 
 
 def safe_text(text: str, *, limit: int = 300) -> str:
@@ -33,7 +35,9 @@ def csv_text(text: str, *, limit: int = 2000) -> str:
 
 def markdown_text(text: str, *, limit: int = 300) -> str:
     """Return safe text in which nothing is Markdown or HTML."""
-    return _MARKDOWN.sub(r"\\\1", safe_text(text, limit=limit)).replace("\\<", "&lt;").replace("\\>", "&gt;")
+    inline = _MARKUP.sub(r"\\\1", html.escape(safe_text(text, limit=limit), quote=False))
+    line = _BLOCK_START.sub(r"\1\\\2", inline)
+    return line.replace("://", "&#58;//").replace("www.", "www&#46;")  # nor a link by itself
 
 
 def _shown(found: re.Match[str]) -> str:

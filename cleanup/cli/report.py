@@ -1,0 +1,142 @@
+"""`report`: what the ledger tells, as a table, a page or data."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cleanup.cli import options as opt
+from cleanup.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from cleanup.report.frames import Frames
+    from cleanup.report.tables import Section
+
+FORMATS = ("table", "md", "html", "csv", "json", "jsonl", "parquet", "xlsx")
+MOST_ROWS = 10
+FRAMES = ("bounces", "reasons", "runs", "moves", "sent_coverage", "sent_sources", "labels")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("report")(opt.grouped(report))
+
+
+def report(
+    mailboxes: Annotated[
+        list[str] | None, typer.Argument(help="Profiles or addresses; none: all in the ledger.")
+    ] = None,
+    since: Annotated[str | None, typer.Option(help="30d, 12h, 2w, today, or ISO 8601.")] = None,
+    run: Annotated[int | None, typer.Option(help="One run alone.")] = None,
+    form: Annotated[str, typer.Option("--format", help=", ".join(FORMATS) + ".")] = "table",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write, instead of stdout.")] = None,
+    frame: Annotated[str, typer.Option(help="Which frame csv, jsonl and parquet hold.")] = "bounces",
+    anonymous: Annotated[bool, typer.Option("--anonymize", help="Leave out who is who.")] = False,
+    open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+    config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
+    ledger: Annotated[str | None, typer.Option(help="Ledger file or database URL.")] = None,
+    now: Annotated[str | None, typer.Option(help="ISO 8601: report as of this moment.", show_default=False)] = None,
+) -> None:
+    """Say what was found and done: for people as a table or a page, for programs as data."""
+    _check(form, frame, output, open_it)
+    moment = opt.clock(now)
+    begin = opt.since(since, moment) if since else None
+
+    from cleanup.ledger import Ledger
+    from cleanup.report.anonymous import anonymize
+    from cleanup.report.frames import load
+    from cleanup.run import where_reports_come_from
+
+    names, where = where_reports_come_from(tuple(mailboxes or ()), ledger, config)
+    with Ledger.open(where) as opened:
+        frames = load(opened, names, since=begin, run=run)
+    if anonymous:
+        frames = anonymize(frames)
+    if form == "table":
+        _print(frames, moment)
+    else:
+        _write(_rendered(frames, form, frame, moment), output, open_it)
+
+
+def _check(form: str, frame: str, output: Path | None, open_it: bool) -> None:
+    if form not in FORMATS:
+        raise UsageError(f"Unknown format {form!r}", hint=f"Known are: {', '.join(FORMATS)}")
+    if frame not in FRAMES:
+        raise UsageError(f"Unknown frame {frame!r}", hint=f"Known are: {', '.join(FRAMES)}")
+    if open_it and output is None:
+        raise UsageError("--open shows a file", hint="Name it with --output")
+    if form in ("parquet", "xlsx") and output is None and sys.stdout.isatty():
+        raise UsageError(f"{form} is no text for a terminal", hint="Name a file with --output")
+
+
+def _rendered(frames: Frames, form: str, frame: str, moment: datetime) -> bytes:
+    from cleanup.report import export
+    from cleanup.report.html import render_html
+    from cleanup.report.summary import summarize
+
+    if form == "html":
+        return render_html(summarize(frames, now=moment), frames).encode()
+    if form == "md":
+        return export.render_markdown(summarize(frames, now=moment)).encode()
+    if form in ("xlsx", "json"):
+        return export.render_xlsx(frames) if form == "xlsx" else export.render_json(frames).encode()
+    chosen = getattr(frames, frame)
+    if form == "parquet":
+        return export.render_parquet(chosen)
+    return (export.render_csv(chosen) if form == "csv" else export.render_jsonl(chosen)).encode()
+
+
+def _write(made: bytes, output: Path | None, open_it: bool) -> None:
+    if output is None:
+        sys.stdout.buffer.write(made)
+        return
+    try:
+        output.write_bytes(made)
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written", why=error.strerror) from error
+    from cleanup.cli.talk import say
+
+    say(f"Written to {output}")
+    if open_it:
+        typer.launch(str(output))
+
+
+def _print(frames: Frames, moment: datetime) -> None:
+    """Print the summary as tables: headline, what to do, what needs a person, the rest."""
+    from cleanup.cli.talk import out
+    from cleanup.report.safe_text import safe_text
+    from cleanup.report.summary import summarize
+    from cleanup.report.words import plural
+
+    summary, console = summarize(frames, now=moment), out()
+    totals = summary.totals
+    console.print(safe_text(summary.title), style="bold")
+    console.print(safe_text(summary.headline, limit=600) + "\n")
+    console.print(
+        f"{plural(totals.notices, 'notice')}: {totals.backscatter:,} backscatter ({totals.filed:,} filed), "
+        f"{totals.genuine:,} genuine, {totals.unsure:,} unsure\n"
+    )
+    console.print("What you need to do:")
+    for line in summary.to_do:
+        console.print(f"  * {safe_text(line, limit=600)}")
+    for section in (*summary.urgent, *summary.details):
+        _print_section(console, section)
+
+
+def _print_section(console: Console, section: Section) -> None:
+    from cleanup.cli.talk import table
+    from cleanup.report.cells import shown
+
+    console.print(f"\n{section.title}", style="bold")
+    made = table(None, *(str(name) for name in section.table.columns))
+    for row in section.table.head(MOST_ROWS).itertuples(index=False, name=None):
+        made.add_row(*(shown(value) for value in row))
+    console.print(made)
+    if (left := len(section.table) + section.left_out - MOST_ROWS) > 0:
+        console.print(f"... and {left:,} more")

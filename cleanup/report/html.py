@@ -1,0 +1,70 @@
+"""The report as one HTML file: no scripts, no outside requests, light and dark, printable, readable aloud.
+
+Every text passes `shown`, and so safe_text, before Jinja escapes it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from cleanup.detector.account_state import Answer
+from cleanup.report.cells import shown
+from cleanup.report.charts import Chart, charts, charts_available
+from cleanup.report.frames import Frames
+from cleanup.report.summary import Summary
+from cleanup.report.words import plural
+
+CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_TONES = {
+    Answer.COMPROMISED: "alarm",
+    Answer.REPLAYED: "alarm",
+    Answer.LOOP: "warning",
+    Answer.GAP: "warning",
+    Answer.CANNOT_SAY: "warning",
+}
+
+
+def render_html(summary: Summary, frames: Frames) -> str:
+    """Return the report. Plots need the extra `charts`; without it the report is complete and says how to get them."""
+    drawn = charts(frames) if charts_available() else ()
+    return _template().render(
+        summary=summary,
+        tone=_TONES.get(summary.answer, "calm"),
+        charts=[_for_page(chart) for chart in drawn],
+        charts_missing=not charts_available(),
+        policy=CONTENT_SECURITY_POLICY,
+    )
+
+
+def _for_page(chart: Chart) -> dict[str, Any]:
+    """Return a chart whose drawing may stand in the page as it is: vl-convert escapes the texts in it."""
+    return {
+        "name": chart.name,
+        "title": chart.title,
+        "alt": chart.alt,
+        "svg": Markup(chart.svg),
+        "table": chart.table,
+    }
+
+
+@cache
+def _template() -> Template:
+    loader = PackageLoader("cleanup.report")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"shown": shown, "plural": plural, "is_number": _is_number, "rows": _rows}
+    return environment.get_template("report.html.j2")
+
+
+def _rows(table: pd.DataFrame) -> list[tuple[Any, ...]]:
+    return list(table.itertuples(index=False, name=None))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

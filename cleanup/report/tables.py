@@ -1,0 +1,186 @@
+"""The tables of a report, from frames: each a Section that is ready to be shown.
+
+Everything here is vectorised; a section of a million notices holds a few dozen rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from cleanup.model import Action, Kind, Verdict
+from cleanup.report.frames import Frames
+from cleanup.report.words import KINDS, cause_in_words, row_in_words
+
+MOST_ROWS = 50
+MOST_BARS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One table, ready to be shown: its column names are the headings. `left_out` rows did not fit."""
+
+    name: str
+    title: str
+    says: str
+    table: pd.DataFrame
+    left_out: int = 0
+
+
+# --- what a person has to look at ----------------------------------------------------------------------------------
+
+
+def undelivered(notices: pd.DataFrame, bounces: pd.DataFrame) -> Section:
+    """Return the owner's own mail that did not arrive, newest first, one row a notice."""
+    chosen = notices[(notices["verdict"] == Verdict.GENUINE.value) & (notices["kind"] == Kind.NDR.value)]
+    newest = chosen.sort_values("arrived", ascending=False).head(MOST_ROWS)
+    table = pd.DataFrame(
+        {
+            "When": newest["arrived"],
+            "To": newest["finding_id"].map(_recipients_of(bounces, newest["finding_id"])),
+            "Subject": newest["original_subject"],
+            "Why": _why(newest),
+            "Status": newest["status"].astype("str").where(newest["status"].notna()),
+        }
+    )
+    says = "These bounces answer mail that you did send. Most want something done: another address, a call, a new try."
+    return Section("undelivered", "Your own mail that did not arrive", says, table, len(chosen) - len(newest))
+
+
+def unsure(notices: pd.DataFrame, reasons: pd.DataFrame) -> Section:
+    """Return the unsure notices, newest first, each with what keeps it from being decided."""
+    chosen = notices[notices["verdict"] == Verdict.UNSURE.value]
+    newest = chosen.sort_values("arrived", ascending=False).head(MOST_ROWS)
+    table = pd.DataFrame(
+        {
+            "When": newest["arrived"],
+            "About": newest["original_subject"].fillna(newest["notice_subject"]),
+            "From": newest["reporting_mta"]
+            .astype(pd.StringDtype())
+            .fillna(newest["notice_sender"].astype(pd.StringDtype())),
+            "Because": _because(newest, reasons),
+            "UID": newest["uid"].astype("str"),
+        }
+    )
+    says = "Nobody can say from the evidence whether you sent what these answer. They stay where they are."
+    return Section("unsure", "Unsure, left where they are", says, table, len(chosen) - len(newest))
+
+
+def _why(notices: pd.DataFrame) -> pd.Series:
+    causes = notices["cause"].astype("str").map(cause_in_words)
+    return causes.where(notices["action"] != Action.DELAYED.value, "It is still being tried. " + causes)
+
+
+def _recipients_of(bounces: pd.DataFrame, finding_ids: pd.Series) -> pd.Series:
+    rows = bounces[bounces["finding_id"].isin(finding_ids) & bounces["recipient"].notna()]
+    return rows.groupby("finding_id")["recipient"].agg(lambda to: ", ".join(to.head(3)) + (" …" if len(to) > 3 else ""))
+
+
+def _because(notices: pd.DataFrame, reasons: pd.DataFrame) -> pd.Series:
+    """Return for each notice the sentence that kept it unsure, or the policy's row where no reason says so."""
+    ours = reasons[reasons["finding_id"].isin(notices["finding_id"])]
+    counted = ours[(ours["points_to"] == Verdict.UNSURE.value) & (ours["strength"] != "note")]
+    first = counted.drop_duplicates("finding_id").set_index("finding_id")["says"].astype("str")
+    row = notices["decided_by"].astype("str").map(row_in_words)
+    return notices["finding_id"].map(first).fillna(row)
+
+
+# --- tables --------------------------------------------------------------------------------------------------------
+
+
+def by_kind(notices: pd.DataFrame) -> Section:
+    """Return how many notices of each kind got which verdict."""
+    table = notices.groupby(["kind", "verdict"], observed=False).size().unstack()
+    table = table.loc[table.sum(axis=1) > 0].rename(index={kind.value: words for kind, words in KINDS.items()})
+    table.index.name, table.columns.name = "What", None
+    return Section("kinds", "What was found", "", table.reset_index())
+
+
+def by_mailbox(notices: pd.DataFrame) -> Section:
+    """Return one row a mailbox with its verdicts, most backscatter first."""
+    table = notices.groupby(["mailbox", "verdict"], observed=True).size().unstack(fill_value=0)
+    table = table.reindex(columns=[verdict.value for verdict in Verdict], fill_value=0)
+    table["filed"] = notices.groupby("mailbox", observed=True)["filed"].sum()
+    table = table.sort_values("backscatter", ascending=False)
+    table.index.name, table.columns.name = "Mailbox", None
+    return _cut("mailboxes", "Mailboxes", "", table.reset_index())
+
+
+def by_time(notices: pd.DataFrame, frequency: str = "D") -> pd.DataFrame:
+    """Return counts a stretch of time ("h" or "D", UTC), one column a verdict; stretches without mail are noughts."""
+    counted = notices.groupby([pd.Grouper(key="arrived", freq=frequency), "verdict"], observed=False).size()
+    return counted.unstack(fill_value=0).asfreq(frequency, fill_value=0)
+
+
+def campaigns(notices: pd.DataFrame) -> Section:
+    """Return the largest forged campaigns: how many bounces, when, and what the forged mail was about."""
+    forged = notices[(notices["verdict"] == Verdict.BACKSCATTER.value) & notices["campaign"].notna()]
+    grouped = forged.groupby("campaign", observed=True)
+    table = pd.DataFrame(
+        {
+            "Bounces": grouped.size(),
+            "First": grouped["arrived"].min(),
+            "Last": grouped["arrived"].max(),
+            "Subject of one": grouped["original_subject"].first(),
+        }
+    ).sort_values("Bounces", ascending=False)
+    says = "Bounces of one forged mailing have the same kind of subject, id and origin."
+    return _cut("campaigns", "Forged campaigns", says, table.reset_index(drop=True), MOST_BARS)
+
+
+def top(rows: pd.DataFrame, column: str, name: str, title: str) -> Section:
+    """Return what stands most often in a column of the backscatter."""
+    forged = rows[rows["verdict"] == Verdict.BACKSCATTER.value]
+    counted = forged[column].dropna().astype(pd.StringDtype()).value_counts()
+    table = pd.DataFrame({"Name": counted.index, "Bounces": counted.to_numpy()})
+    return _cut(name, title, "", table, MOST_BARS)
+
+
+def rules(frames: Frames) -> Section:
+    """Return which rules spoke, for what, and how often; notes are left out."""
+    latest = frames.notices[["finding_id", "verdict"]]
+    counted = frames.reasons[frames.reasons["strength"] != "note"].merge(latest, on="finding_id")
+    table = counted.groupby(["rule", "points_to", "strength"], observed=True).size().rename("Notices").reset_index()
+    table = table.rename(columns={"rule": "Rule", "points_to": "Points to", "strength": "Strength"})
+    says = "docs/how-it-decides.md explains each rule. Backscatter needs two families of evidence, one of them hard."
+    return _cut("rules", "What the verdicts rest on", says, table.sort_values("Notices", ascending=False))
+
+
+def sent(frames: Frames) -> Section:
+    """Return what each mailbox's Sent could vouch for at its last run."""
+    last = frames.sent_coverage.drop_duplicates("mailbox", keep="last")
+    measured = last["found"].astype("str") + " of " + last["samples"].astype("str")
+    table = pd.DataFrame(
+        {
+            "Mailbox": last["mailbox"],
+            "Sent messages": last["messages"],
+            "Oldest": last["oldest"],
+            "Newest": last["newest"],
+            "Holes": last["holes"],
+            "Found of what was certainly sent": measured.where(last["samples"] > 0, "not measured"),
+            "At least": last["at_least"].where(last["samples"] > 0),
+            "Problem": last["unusable"],
+        }
+    )
+    says = (
+        "Not in Sent is not the same as not sent. So the program measures how complete Sent is: replies you got, "
+        "bounces that are proved to be yours, and copies to yourself must be found there."
+    )
+    return _cut("sent", "What your Sent folder can vouch for", says, table)
+
+
+def runs(frame: pd.DataFrame) -> Section:
+    """Return the runs, newest first."""
+    newest = frame.sort_values("started", ascending=False)
+    table = newest[["run_id", "mailbox", "started", "command", "policy", "status", "notices", "filed", "version"]]
+    table = table.rename(columns=lambda name: "Run" if name == "run_id" else str(name).capitalize())
+    says = "Every run can be taken back: mailbox-cleanup undo RUN."
+    return _cut("runs", "Runs", says, table, MOST_BARS)
+
+
+# --- pieces --------------------------------------------------------------------------------------------------------
+
+
+def _cut(name: str, title: str, says: str, table: pd.DataFrame, most: int = MOST_ROWS) -> Section:
+    return Section(name, title, says, table.head(most), max(0, len(table) - most))
