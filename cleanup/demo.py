@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,14 +37,11 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Verdicts against the truth: counts by (true verdict, said verdict)."""
+    """Verdicts against the truth: counts by (true verdict, said verdict); and what truly lies in the folder now."""
 
     counts: tuple[tuple[str, str, int], ...]
-
-    @property
-    def wrongly_filed(self) -> int:
-        """How many messages that are not backscatter were called backscatter."""
-        return sum(n for true, said, n in self.counts if said == "backscatter" and true != "backscatter")
+    filed: int
+    wrongly_filed: int  # messages in the backscatter folder that are no backscatter
 
     @property
     def right(self) -> int:
@@ -71,6 +69,13 @@ class Demo:
     def run(self, agreed: Callable[[Look], bool] = lambda _: True, progress: Progress = lambda *_: None) -> Done:
         """File what is found, as `mailbox-cleanup run --yes` does."""
         return run_mailbox(self.account, self.settings, now=LAST_DAY, agreed=agreed, progress=progress)
+
+    def filed(self) -> list[str]:
+        """Return the Message-IDs of what lies in the backscatter folder, as the server shows it."""
+        with open_mailbox(self.account, read_only=True) as mailbox:
+            chunks = list(mailbox.pull_headers(self.settings.target, ("Message-ID",)))
+        fields = (pulled.fields.decode("ascii") for chunk in chunks for pulled in chunk)
+        return [found[1] for text in fields if (found := re.search(r"message-id:\s*<([^>]*)>", text, re.IGNORECASE))]
 
 
 @contextmanager
@@ -111,11 +116,12 @@ def read_truth(folder: Path) -> dict[str, Truth]:
         return {row["message_id"]: Truth(row["what"], row["verdict"]) for row in csv.DictReader(file)}
 
 
-def compare(look: Look, truth: dict[str, Truth]) -> Comparison:
-    """Return how the verdicts compare with the truth, ordinary mail included."""
+def compare(look: Look, filed: Collection[str], truth: dict[str, Truth]) -> Comparison:
+    """Return how the verdicts, ordinary mail included, and the ids in the backscatter folder compare with the truth."""
     said = {j.notice.message_id: j.finding.verdict.value for j in look.judged}
     counts = Counter((t.verdict or "ordinary", said.get(mid, "ordinary")) for mid, t in truth.items())
-    return Comparison(tuple((true, word, n) for (true, word), n in sorted(counts.items())))
+    wrong = [mid for mid in filed if mid not in truth or truth[mid].verdict != "backscatter"]
+    return Comparison(tuple((true, word, n) for (true, word), n in sorted(counts.items())), len(filed), len(wrong))
 
 
 def settings_for_demo(port: int, ledger: Path) -> MailboxSettings:

@@ -75,6 +75,15 @@ def _check(form: str, frame: str, output: Path | None, open_it: bool) -> None:
         raise UsageError(f"{form} is no text for a terminal", hint="Name a file with --output")
 
 
+def write_html(ledger: str, output: Path, moment: datetime) -> None:
+    """Write the report of everything in a ledger as one page."""
+    from cleanup.ledger import Ledger
+    from cleanup.report.frames import load
+
+    with Ledger.open(ledger) as opened:
+        _write(_rendered(load(opened), "html", "bounces", moment), output, open_it=False)
+
+
 def _rendered(frames: Frames, form: str, frame: str, moment: datetime) -> bytes:
     from cleanup.report import export
     from cleanup.report.html import render_html

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from cleanup.cli.machine import message_row
 from cleanup.cli.talk import cells, out, table
+from cleanup.detector.account_state import AccountState, JudgedNotice, account_state
 from cleanup.errors import UsageError
 from cleanup.look import Look
 from cleanup.model import FilingPlan, Finding, Kind, Notice, Strength, Verdict
@@ -32,8 +33,10 @@ def check_format(form: str) -> None:
 def print_scanned(scanned: Sequence[Scanned], form: str) -> None:
     """Print archived messages, judged."""
     if form == "table":
+        judged = [(s.notice, s.finding) for s in scanned if s.notice and s.finding]
         console = out()
-        _verdicts(console, [(s.notice, s.finding) for s in scanned if s.notice and s.finding], len(scanned))
+        _answer(console, account_state([JudgedNotice(notice, finding, notice.date) for notice, finding in judged]))
+        _verdicts(console, judged, len(scanned))
         return
     print_rows([message_row(s.path, s.notice, s.finding) for s in scanned], form)
 
@@ -49,7 +52,8 @@ def print_look(look: Look, form: str) -> None:
         print_rows(rows, form)
         return
     console = out()
-    _verdicts(console, [(j.notice, j.finding) for j in look.judged], look.ordinary + len(look.judged))
+    _answer(console, look.state)
+    _verdicts(console, [(j.notice, j.finding) for j in reversed(look.judged)], look.ordinary + len(look.judged))
     _coverage(console, look)
     print_plan(console, look.plan)
 
@@ -82,6 +86,14 @@ def print_plan(console: Console, plan: FilingPlan) -> None:
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
+
+
+def _answer(console: Console, state: AccountState) -> None:
+    """Print the answer to everybody's first question, and what to do about it."""
+    console.print(*cells(state.headline), style="bold")
+    for line in state.what_to_do:
+        console.print(*cells(f"  * {line}"))
+    console.print()
 
 
 def _verdicts(console: Console, judged: Sequence[tuple[Notice, Finding]], total: int) -> None:

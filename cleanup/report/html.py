@@ -5,6 +5,7 @@ Every text passes `shown`, and so safe_text, before Jinja escapes it.
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -58,7 +59,7 @@ def _template() -> Template:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"shown": shown, "plural": plural, "is_number": _is_number, "rows": _rows}
+    environment.filters |= {"shown": shown, "plural": plural, "is_plain": _is_plain, "rows": _rows}
     return environment.get_template("report.html.j2")
 
 
@@ -66,5 +67,6 @@ def _rows(table: pd.DataFrame) -> list[tuple[Any, ...]]:
     return list(table.itertuples(index=False, name=None))
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_plain(value: Any) -> bool:
+    """Return whether a cell is a number or a time: set in even figures, never broken."""
+    return isinstance(value, int | float | datetime) and not isinstance(value, bool)

@@ -18,7 +18,7 @@ _UNSAFE = re.compile(
 )
 _FORMULA = tuple("=+-@\t\r|%")  # what spreadsheets take for the start of a formula or of DDE
 _MARKUP = re.compile(r"([\\`*_\[\]|~])")
-_BLOCK_START = re.compile(r"^(\s*\d*)([-+#=.)])")
+_BLOCK_START = re.compile(r"^(\s*)(?=[-+#=])|^(\s*\d+)(?=[.)])")
 
 
 def safe_text(text: str, *, limit: int = 300) -> str:
@@ -36,7 +36,7 @@ def csv_text(text: str, *, limit: int = 2000) -> str:
 def markdown_text(text: str, *, limit: int = 300) -> str:
     """Return safe text in which nothing is Markdown or HTML."""
     inline = _MARKUP.sub(r"\\\1", html.escape(safe_text(text, limit=limit), quote=False))
-    line = _BLOCK_START.sub(r"\1\\\2", inline)
+    line = _BLOCK_START.sub(r"\1\2\\", inline)
     return line.replace("://", "&#58;//").replace("www.", "www&#46;")  # nor a link by itself
 
 
