@@ -45,6 +45,24 @@ def scan_archive(
     return [Scanned(m.path, notice, findings.get(m.path)) for m, notice in read]
 
 
+def judge_raw(
+    raw: bytes,
+    sent: Sequence[Path],
+    identity: Identity,
+    policy: Policy,
+    *,
+    now: datetime,
+    complete_since: datetime | None = None,
+) -> tuple[Notice | None, Finding | None]:
+    """Return what one message is, judged; None twice for ordinary mail."""
+    notice = read_notice(raw)
+    if notice is None:
+        return None, None
+    messages, sources = _read_sent(sent)
+    index = MemorySentIndex.build(messages, sources, now=now, complete_since=complete_since)
+    return notice, judge_all([Case(notice, notice.date, "the message")], index, identity, policy)[0]
+
+
 def _read_sent(places: Sequence[Path]) -> tuple[list[SentMessage], list[SentSource]]:
     """Return all archived sent mail, and one source a place: what could not be read is said there."""
     messages: list[SentMessage] = []

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from cleanup.errors import UsageError
+from cleanup.model import Identity, Policy
 
 if TYPE_CHECKING:
     from cleanup.config import MailboxSettings
@@ -141,6 +142,16 @@ def settings_for(mailbox: str, reach: Reach, rules: Rules | None = None, **more:
         "policy": {key: value for key, value in policy.items() if value is not None} or None,
     }
     return load_mailbox(mailbox, config=reach.config, options=options)
+
+
+def offline_rules(rules: Rules) -> tuple[Identity, Policy, datetime | None]:
+    """Return whose mail it is, how to judge, and since when Sent is complete, where no profile is concerned."""
+    who = Identity(
+        addresses=frozenset(a.lower() for a in rules.identity or ()),
+        outbound_hosts=frozenset(h.lower() for h in rules.outbound_host or ()),
+    )
+    policy = Policy(name=rules.policy or "balanced", file_leaning=rules.policy == "storm")
+    return who, policy, moment(rules.sent_complete_since, "--sent-complete-since")
 
 
 def ask_password(account: str) -> str:

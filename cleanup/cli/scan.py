@@ -39,15 +39,9 @@ def scan(
 
 def _scan_archive(path: Path, sent: list[Path], rules: opt.Rules, form: str) -> None:
     from cleanup.cli.shown import print_scanned
-    from cleanup.model import Identity, Policy
     from cleanup.offline import scan_archive
 
-    who = Identity(
-        addresses=frozenset(a.lower() for a in rules.identity or ()),
-        outbound_hosts=frozenset(h.lower() for h in rules.outbound_host or ()),
-    )
-    since = opt.moment(rules.sent_complete_since, "--sent-complete-since")
-    policy = Policy(name=rules.policy or "balanced", file_leaning=rules.policy == "storm")
+    who, policy, since = opt.offline_rules(rules)
     print_scanned(scan_archive(path, sent, who, policy, now=opt.clock(rules.now), complete_since=since), form)
 
 

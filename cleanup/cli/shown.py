@@ -18,6 +18,7 @@ from cleanup.errors import UsageError
 from cleanup.look import Look
 from cleanup.model import FilingPlan, Finding, Kind, Notice, Strength, Verdict
 from cleanup.offline import Scanned
+from cleanup.report.safe_text import safe_text
 from cleanup.report.words import KINDS, cause_in_words, plural, row_in_words
 
 FORMATS = ("table", "json", "jsonl", "csv")
@@ -90,9 +91,9 @@ def print_plan(console: Console, plan: FilingPlan) -> None:
 
 def _answer(console: Console, state: AccountState) -> None:
     """Print the answer to everybody's first question, and what to do about it."""
-    console.print(*cells(state.headline), style="bold")
+    console.print(safe_text(state.headline, limit=600), style="bold")
     for line in state.what_to_do:
-        console.print(*cells(f"  * {line}"))
+        console.print(f"  * {safe_text(line, limit=600)}")
     console.print()
 
 

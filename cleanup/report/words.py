@@ -16,6 +16,16 @@ KINDS: Mapping[Kind, str] = {
     Kind.ARF: "abuse reports",
 }
 
+ONE_KIND: Mapping[Kind, str] = {
+    Kind.ORDINARY: "ordinary mail",
+    Kind.NDR: "a bounce",
+    Kind.AUTO_REPLY: "an automatic reply",
+    Kind.CHALLENGE: "a challenge (somebody's filter asks you to prove that you sent a mail)",
+    Kind.VIRUS_NOTICE: "a virus notice",
+    Kind.MDN: "a read receipt",
+    Kind.ARF: "an abuse report",
+}
+
 VERDICTS: Mapping[Verdict, str] = {
     Verdict.GENUINE: "genuine: answers mail that you sent",
     Verdict.BACKSCATTER: "backscatter: answers mail that you never sent",
@@ -58,6 +68,7 @@ ROWS: Mapping[str, str] = {
     "in-a-storm": "It came in a storm of forged bounces, but returns nothing that could be compared with Sent.",
     "nothing-to-compare": "It returns nothing that could be compared with Sent.",
     "one-family-against": "Only one kind of evidence speaks against it.",
+    "follows-the-failed-one": "It follows the failure report of the same message.",
     "not-enough-evidence": "There is not enough evidence.",
 }
 

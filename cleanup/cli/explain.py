@@ -1,0 +1,91 @@
+"""`explain`: the whole reasoning about one message."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cleanup.cli import options as opt
+from cleanup.errors import UsageError
+
+if TYPE_CHECKING:
+    from cleanup.config import MailboxSettings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("explain")(opt.grouped(explain))
+
+
+def explain(
+    source: Annotated[str, typer.Argument(help="An .eml file, - for stdin, or a profile or an address.")],
+    rules: opt.Rules,
+    reach: opt.Reach,
+    uid: Annotated[int | None, typer.Argument(help="The message's UID in the Inbox, as reports show it.")] = None,
+    sent: Annotated[list[Path] | None, typer.Option(help="Archived sent mail (a path); repeatable.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Look at the mailbox again, whatever the ledger knows.")] = False,
+) -> None:
+    """Say what was read in one message, what was looked at, what counted, and what would change the verdict."""
+    if source == "-":
+        _print(_explain_raw(sys.stdin.buffer.read(), sent or [], rules))
+    elif Path(source).is_file():
+        _print(_explain_raw(Path(source).read_bytes(), sent or [], rules))
+    elif uid is None:
+        raise UsageError(f"There is no file {source!r}", hint="For a mailbox, name the message's UID too")
+    else:
+        _print(_explain_uid(source, uid, rules, reach, live))
+
+
+def _explain_raw(raw: bytes, sent: Sequence[Path], rules: opt.Rules) -> list[str]:
+    from cleanup.offline import judge_raw
+    from cleanup.report.explained import explained_finding, explained_notice
+
+    who, policy, since = opt.offline_rules(rules)
+    notice, finding = judge_raw(raw, sent, who, policy, now=opt.clock(rules.now), complete_since=since)
+    if notice is None or finding is None:
+        return ["This is ordinary mail: no automatic answer to anything. It is never moved."]
+    return [*explained_notice(notice), "", *explained_finding(finding)]
+
+
+def _explain_uid(mailbox: str, uid: int, rules: opt.Rules, reach: opt.Reach, live: bool) -> list[str]:
+    from cleanup.config import ledger_of
+    from cleanup.ledger import Ledger
+    from cleanup.report.explained import explained_finding, explained_notice
+    from cleanup.report.recorded import find_recorded
+
+    settings = opt.settings_for(mailbox, reach, rules)
+    if not live:
+        with Ledger.open(ledger_of(settings)) as ledger:
+            found = find_recorded(ledger, settings.address, uid)
+        if found:
+            place = f"filed in {settings.target}" if found.filed else "left in the Inbox"
+            head = f"As run {found.run_id} saw it; arrived {found.arrived:%Y-%m-%d %H:%M} UTC; {place}."
+            return [head, "", *explained_notice(found.notice), "", *explained_finding(found.finding)]
+    return _explain_live(uid, settings, rules, reach)
+
+
+def _explain_live(uid: int, settings: MailboxSettings, rules: opt.Rules, reach: opt.Reach) -> list[str]:
+    from cleanup.access import account_of
+    from cleanup.cli.talk import progress_bars
+    from cleanup.report.explained import explained_finding, explained_notice
+    from cleanup.run import look_at
+
+    account = account_of(settings, ask=opt.ask_password)
+    with progress_bars(reach.quiet) as progress:
+        seen = look_at(account, settings, now=opt.clock(rules.now), progress=progress)
+    for one in seen.judged:
+        if one.ref.uid == uid:
+            return [*explained_notice(one.notice), "", *explained_finding(one.finding)]
+    return [f"{settings.inbox} holds no notice with UID {uid}: it is ordinary mail, or it is not there any more."]
+
+
+def _print(lines: list[str]) -> None:
+    from cleanup.cli.talk import out
+
+    console = out()
+    for line in lines:
+        console.print(line)

@@ -1,0 +1,96 @@
+"""One notice and its finding as the ledger recorded them, for explaining it without asking the server again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from cleanup.ledger import Ledger
+from cleanup.model import (
+    Action,
+    Cause,
+    Extent,
+    Family,
+    Finding,
+    Kind,
+    Notice,
+    Reason,
+    Recipient,
+    Returned,
+    Strength,
+    Verdict,
+)
+from cleanup.report.frames import load
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A notice as a run saw it. `filed` says that it lies in the backscatter folder, as far as the ledger knows."""
+
+    run_id: int
+    arrived: datetime
+    notice: Notice
+    finding: Finding
+    filed: bool
+
+
+def find_recorded(ledger: Ledger, mailbox: str, uid: int) -> Recorded | None:
+    """Return the latest record of the message that had this UID in the Inbox; None where no run has seen it."""
+    frames = load(ledger, [mailbox])
+    rows = frames.bounces[frames.bounces["uid"] == uid]
+    if rows.empty:
+        return None
+    rows = rows[rows["finding_id"] == rows["finding_id"].max()]
+    reasons = frames.reasons[frames.reasons["finding_id"] == rows["finding_id"].iloc[0]]
+    first: dict[str, Any] = {name: _plain(value) for name, value in rows.iloc[0].items()}
+    return Recorded(first["run_id"], first["arrived"], _notice(first, rows), _finding(first, reasons), first["filed"])
+
+
+def _notice(first: dict[str, Any], rows: pd.DataFrame) -> Notice:
+    returned = Returned(
+        Extent(first["returned"]),
+        message_id=first["original_id"],
+        from_address=first["original_from"],
+        subject=first["original_subject"],
+        date_text=f"{first['original_date']:%Y-%m-%d %H:%M} UTC" if first["original_date"] else None,
+    )
+    return Notice(
+        kind=Kind(first["kind"]),
+        format=first["format"],
+        action=Action(first["action"]) if first["action"] else None,
+        recipients=tuple(_recipients(rows)),
+        returned=(returned,),
+        reporting_mta=first["reporting_mta"],
+        cause=Cause(first["cause"]),
+        subject=first["notice_subject"],
+        sender=first["notice_sender"],
+    )
+
+
+def _recipients(rows: pd.DataFrame) -> list[Recipient]:
+    wanted = rows.loc[rows["recipient"].notna(), ["recipient", "recipient_action", "recipient_status"]]
+    return [
+        Recipient(str(address), action=Action(action) if _plain(action) else None, status=_plain(status))
+        for address, action, status in wanted.itertuples(index=False, name=None)
+    ]
+
+
+def _finding(first: dict[str, Any], reasons: pd.DataFrame) -> Finding:
+    wanted = reasons[["rule", "family", "points_to", "strength", "says"]].itertuples(index=False, name=None)
+    return Finding(
+        verdict=Verdict(first["verdict"]),
+        row=first["decided_by"],
+        reasons=tuple(Reason(r, Family(f), Verdict(p), Strength(s), says) for r, f, p, s, says in wanted),
+        leaning=Verdict(first["leaning"]) if first["leaning"] else None,
+        flags=tuple(flag for flag in (first["flags"] or "").split(", ") if flag),
+        campaign=first["campaign"],
+        trusted_hop=first["trusted_hop"],
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Return a cell as a plain value: None for every kind of nothing."""
+    return None if pd.isna(value) else value
