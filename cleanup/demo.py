@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.parser import HeaderParser
 from pathlib import Path
 
 from cleanup.access import account_of
@@ -19,6 +19,7 @@ from cleanup.connector.session import open_mailbox
 from cleanup.embedded_server import embedded_server
 from cleanup.errors import CleanupError
 from cleanup.look import Look, Progress
+from cleanup.report.digest import RUN_FIELD
 from cleanup.run import Done, look_at, run_mailbox
 
 OWNER = "anna.berg@example.org"
@@ -71,11 +72,11 @@ class Demo:
         return run_mailbox(self.account, self.settings, now=LAST_DAY, agreed=agreed, progress=progress)
 
     def filed(self) -> list[str]:
-        """Return the Message-IDs of what lies in the backscatter folder, as the server shows it."""
+        """Return the Message-IDs of what lies in the backscatter folder, as the server shows it, digests aside."""
         with open_mailbox(self.account, read_only=True) as mailbox:
-            chunks = list(mailbox.pull_headers(self.settings.target, ("Message-ID",)))
-        fields = (pulled.fields.decode("ascii") for chunk in chunks for pulled in chunk)
-        return [found[1] for text in fields if (found := re.search(r"message-id:\s*<([^>]*)>", text, re.IGNORECASE))]
+            chunks = list(mailbox.pull_headers(self.settings.target, ("Message-ID", RUN_FIELD)))
+        headers = [HeaderParser().parsestr(one.fields.decode("ascii")) for chunk in chunks for one in chunk]
+        return [header["Message-ID"].strip("<> ") for header in headers if RUN_FIELD not in header]
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from cleanup.ledger import Ledger
 from cleanup.lock import hold_mailbox
 from cleanup.look import Look, Progress, Task, look
 from cleanup.model import Verdict
+from cleanup.report.digest import Digest, digest_message
 from cleanup.report.filing import FilingOutcome, file_all
 from cleanup.report.journal import Journal
 from cleanup.report.recovery import Recovered, recover
@@ -31,6 +32,7 @@ class Done:
     look: Look
     recovered: Recovered
     outcome: FilingOutcome | None
+    remark: str | None = None  # what else the owner should know, such as a digest that could not be left
 
     @property
     def moved(self) -> int:
@@ -55,6 +57,7 @@ class Done:
         return (
             f"{self.look.task.mailbox}: run {self.run_id}, {seen:,} messages, {len(self.look.judged):,} notices: "
             f"{self.moved:,} filed in {self.look.plan.target}, {genuine:,} genuine, {self.waiting:,} unsure{undoing}"
+            f"{'; ' + self.remark if self.remark else ''}"
         )
 
 
@@ -101,7 +104,9 @@ def run_mailbox(
             raise recovered.stopped
         seen = look(mailbox, task_of(settings), now=now, labels=ledger.labels(settings.address), progress=progress)
         run_id = _record(ledger, account, settings, seen)
-        return Done(run_id, seen, recovered, _file(ledger, run_id, seen, mailbox, reopen, agreed))
+        outcome = _file(ledger, run_id, seen, mailbox, reopen, agreed)
+        remark = _leave_digest(run_id, seen, outcome, settings, mailbox, reopen, now) if outcome else None
+        return Done(run_id, seen, recovered, outcome, remark)
 
 
 def undo_run(account: Account, settings: MailboxSettings, run_id: int, *, only: Collection[int] = ()) -> UndoOutcome:
@@ -203,6 +208,29 @@ def _file(
     if outcome.stopped:
         raise outcome.stopped
     return outcome
+
+
+def _leave_digest(
+    run_id: int,
+    seen: Look,
+    outcome: FilingOutcome,
+    settings: MailboxSettings,
+    mailbox: Mailbox,
+    reopen: Callable[[], Mailbox],
+    now: datetime,
+) -> str | None:
+    """Append the owner's message on what was filed; return what went wrong with it, which undoes nothing."""
+    if not outcome.moved or settings.digest == "never":
+        return None
+    task = seen.task
+    moved = frozenset(outcome.moved)
+    digest = Digest(task.mailbox, run_id, seen.state.headline, seen.judged, moved, task.inbox, outcome.target)
+    folder = outcome.target if settings.digest == "folder" else task.inbox
+    try:
+        (reopen() if mailbox.dead else mailbox).append(folder, digest_message(digest, now=now), (), now)
+    except CleanupError as error:
+        return f"no digest was left: {error}"
+    return None
 
 
 def _counts(seen: Look) -> dict[str, int]:
