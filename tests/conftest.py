@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from cleanup.demo import anna_on_a_server
 from cleanup.embedded_server import embedded_server
 from tests.servers.courier import courier
 from tests.servers.cyrus import cyrus
@@ -53,3 +55,23 @@ def server(request: pytest.FixtureRequest) -> RunningServer:
     """One of all servers: a test that takes it runs on each."""
     found: RunningServer = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nobodys_own_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or writes the configuration, ledger or locks of the person who runs it."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "CLEANUP_LOCK_DIR"):
+            patch.setenv(variable, str(home))
+        yield
+
+
+@pytest.fixture(scope="session")
+def annas_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ledger of Anna's sample mailbox after two runs: the first files the backscatter, the second finds none."""
+    ledger = tmp_path_factory.mktemp("anna") / "ledger.sqlite"
+    with anna_on_a_server(ledger) as anna:
+        anna.run()
+        anna.run()
+    return ledger

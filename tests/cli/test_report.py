@@ -1,0 +1,116 @@
+"""`report`, in every format, on Anna's ledger."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.cli.command import cleanup
+
+
+def test_the_table_says_what_happened_and_what_to_do(annas_ledger: Path) -> None:
+    done = cleanup("report", "--ledger", annas_ledger)
+
+    assert done.code == 0
+    assert "92 notices: 72 backscatter (72 filed), 14 genuine, 6 unsure" in done.out
+    assert "Look at 11 bounces of your own mail below" in done.out
+
+
+def test_a_run_that_found_nothing_new_does_not_count_a_message_twice(annas_ledger: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(cleanup("report", "--ledger", annas_ledger, "--format", "csv").out)))
+
+    latest = {row["finding_id"]: row["verdict"] for row in rows if row["latest"] == "True"}
+    assert len(latest) == 92
+    assert sum(verdict == "backscatter" for verdict in latest.values()) == 72
+
+
+def test_one_run_alone_can_be_reported(annas_ledger: Path) -> None:
+    done = cleanup("report", "--ledger", annas_ledger, "--run", 2)
+
+    assert "20 notices: 0 backscatter (0 filed), 14 genuine, 6 unsure" in done.out
+
+
+def test_since_leaves_out_what_arrived_earlier(annas_ledger: Path) -> None:
+    done = cleanup("report", "--ledger", annas_ledger, "--since", "7d", "--now", "2026-10-20", "--format", "jsonl")
+
+    arrived = [json.loads(line)["arrived"] for line in done.out.splitlines()]
+    assert arrived
+    assert min(arrived) >= "2026-10-13"
+
+
+def test_json_holds_every_frame(annas_ledger: Path) -> None:
+    frames = json.loads(cleanup("report", "--ledger", annas_ledger, "--format", "json").out)
+
+    names = ["bounces", "reasons", "runs", "moves", "sent_coverage", "sent_sources", "labels"]
+    assert list(frames) == names
+    assert len(frames["moves"]) == 72
+
+
+def test_parquet_and_excel_can_be_read_back(annas_ledger: Path, tmp_path: Path) -> None:
+    for form in ("parquet", "xlsx"):
+        done = cleanup("report", "--ledger", annas_ledger, "--format", form, "--output", tmp_path / f"r.{form}")
+        assert (done.code, done.err) == (0, f"Written to {tmp_path}/r.{form}\n")
+
+    assert len(pd.read_parquet(tmp_path / "r.parquet")) == len(pd.read_excel(tmp_path / "r.xlsx", "bounces")) == 112
+
+
+def test_an_anonymous_export_names_nobody_and_counts_the_same(annas_ledger: Path) -> None:
+    open_text = cleanup("report", "--ledger", annas_ledger, "--format", "json").out
+    hidden_text = cleanup("report", "--ledger", annas_ledger, "--format", "json", "--anonymize").out
+
+    assert "anna" in open_text
+    for word in ("anna", "berg", "example.org", ".test", "refund", "192.0.2", "203.0.113", "Invoice"):
+        assert word not in hidden_text
+    shown, hidden = json.loads(open_text), json.loads(hidden_text)
+    assert len({b["recipient"] for b in shown["bounces"]}) == len({b["recipient"] for b in hidden["bounces"]})
+
+
+def test_a_page_is_written_where_the_person_says(annas_ledger: Path, tmp_path: Path) -> None:
+    done = cleanup("report", "--ledger", annas_ledger, "--format", "html", "-o", tmp_path / "r.html")
+
+    assert done.code == 0
+    assert "<!doctype html>" in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--format", "pdf"),
+        ("--format", "csv", "--frame", "secrets"),
+        ("--since", "last week"),
+        ("--open",),
+        ("--format", "md", "--output", "/no/such/folder/report.md"),
+        ("nobody",),
+    ],
+)
+def test_what_cannot_be_acted_on_is_one_clear_line_and_exit_code_2(
+    annas_ledger: Path, arguments: tuple[str, ...]
+) -> None:
+    done = cleanup("report", "--ledger", annas_ledger, *arguments)
+
+    assert done.code == 2
+    assert len(done.err.splitlines()) == 1
+
+
+def test_a_ledger_that_is_no_ledger_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ledger.sqlite").write_bytes(b"no database" * 1000)
+
+    done = cleanup("report", "--ledger", tmp_path / "ledger.sqlite")
+
+    assert done.code == 1
+    assert done.err.startswith("mailbox-cleanup: The ledger could not be opened")
+
+
+def test_an_empty_ledger_makes_an_empty_report_in_every_format(tmp_path: Path) -> None:
+    for form in ("table", "md", "html", "csv", "json", "jsonl", "parquet", "xlsx"):
+        done = cleanup("report", "--ledger", tmp_path / "l.sqlite", "--format", form, *_to(tmp_path, form))
+        assert done.code == 0, (form, done.err)
+
+
+def _to(folder: Path, form: str) -> tuple[object, ...]:
+    return ("--output", folder / f"r.{form}") if form in ("parquet", "xlsx", "html") else ()
