@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cleanup.detector.notices import read_notice
 from cleanup.detector.notices.formats import FORMATS
 from cleanup.detector.notices.formats.described import formats_page
 from cleanup.detector.notices.wording import Letter, NoticeFormat, compiled, read_wording
@@ -35,12 +36,37 @@ def test_every_format_says_where_it_is_known_from_and_by_what_it_is_recognised(r
 
 @pytest.mark.parametrize("record", FORMATS, ids=lambda record: record.name)
 def test_every_line_pattern_finds_the_address_it_is_for(record: NoticeFormat) -> None:
-    for pattern in (*record.recipients, *record.originals):
+    for pattern in (*record.recipients, *record.originals, *record.expanded):
         line = pattern.replace("{address}", "carol@partner.example").replace("{why}", "").replace("{any}", " ")
         found = compiled(pattern).match(re.sub(r"\s+", " ", line).strip())
 
         assert found, pattern
         assert found["address"] == "carol@partner.example", pattern
+
+
+def test_a_mere_local_part_belongs_to_the_domain_that_reports() -> None:
+    raw = (
+        b"From: MAILER-DAEMON@aol.com\nTo: anna@example.org\nSubject: Mail Delivery Problem\n\n"
+        b"Your mail to the following recipients could not be delivered because\n"
+        b"they are not accepting mail from anna@example.org:\n\tcarol77\n"
+    )
+
+    notice = read_notice(raw)
+
+    assert notice is not None
+    assert [r.address for r in notice.recipients] == ["carol77@aol.com"]
+
+
+def test_an_alias_of_sendmail_is_whom_it_reports_on() -> None:
+    text = (
+        "   ----- The following addresses had permanent fatal errors -----\ncarol@inner.example\n"
+        "    (reason: 550 unknown)\n    (expanded from: <sales@partner.example>)\n"
+    )
+
+    reading = read_wording(a_letter(text), FORMATS)
+
+    assert reading is not None
+    assert [f.address for f in reading.failures] == ["sales@partner.example"]
 
 
 def test_the_page_of_formats_is_up_to_date() -> None:

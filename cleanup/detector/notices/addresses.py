@@ -12,12 +12,16 @@ _TYPED = re.compile(r"^\s*([A-Za-z0-9-]{2,20})\s*;\s*(.*)$", re.DOTALL)
 _HEX = re.compile(r"\+([0-9A-F]{2})")
 _UNICODE = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")
 _PLAIN = re.compile(r"(?:\"[^\"\s]{1,64}\"|[^\s<>()\[\]\",;:@]{1,200})@[^\s<>()\[\]\"',;:]{1,255}")
+_NEEDLESS_QUOTES = re.compile(r"\"([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+)\"@")
 _X400 = re.compile(r"/(?:S|s)=([^/;]{1,64})")
 
 
 def lower_domain(address: str) -> str:
-    """Return an address with its domain in lower case and its local part as it was written."""
-    local, at, domain = address.rpartition("@")
+    """Return an address with its domain in lower case, and its local part without quotes that say nothing.
+
+    Japanese carriers gave out local parts with dots in a row, which some systems quote and others do not.
+    """
+    local, at, domain = _NEEDLESS_QUOTES.sub(r"\1@", address).rpartition("@")
     return f"{local}@{domain.lower().rstrip('.')}" if at else address
 
 

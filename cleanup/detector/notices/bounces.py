@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 
-from cleanup.detector.notices.addresses import lower_domain, plain_address
 from cleanup.detector.notices.causes import find_cause
-from cleanup.detector.notices.dsn import Report, find_reply, find_status, read_report, severest
+from cleanup.detector.notices.dsn import Report, find_status, read_report, severest
 from cleanup.detector.notices.formats import FORMATS
 from cleanup.detector.notices.mail import Mail
+from cleanup.detector.notices.recipients import only_addressee, recipients_in_words
 from cleanup.detector.notices.returned import (
     MOST_RETURNED,
     id_in_words,
@@ -19,8 +18,8 @@ from cleanup.detector.notices.returned import (
     with_other_ids,
 )
 from cleanup.detector.notices.second_opinion import second_text
-from cleanup.detector.notices.shapes import Shaped, read_shapes
-from cleanup.detector.notices.wording import Failure, Letter, Reading, read_wording
+from cleanup.detector.notices.shapes import read_shapes
+from cleanup.detector.notices.wording import Letter, Reading, read_wording
 from cleanup.model import Action, Cause, Extent, Kind, Notice, Recipient, Returned
 
 _STILL_TRYING = re.compile(
@@ -35,18 +34,20 @@ def read_bounce(mail: Mail) -> Notice | None:
     """Return the bounce that a message is; None where nothing in it says so."""
     report = read_report(mail) or Report()
     if report.recipients:
-        return _notice(mail, report, "rfc3464", report.recipients, None)
+        return _notice(mail, report, "rfc3464", report.recipients, _returned(mail, report, None), _action(mail, None))
     reading = read_wording(_letter(mail), FORMATS)
     shaped = None if reading and reading.failures else read_shapes(mail, mail.words)
     if not shaped and not (reading and reading.failures) and mail.machine_made:
         shaped = read_shapes(mail, second_text(mail.raw))
-    recipients = _recipients(mail, reading, shaped)
+    returned = _returned(mail, report, reading)
+    failures = (reading.failures if reading else ()) or (shaped.failures if shaped else ())
+    recipients = recipients_in_words(mail, failures, returned)
     if not (reading or shaped or _is_bare_bounce(mail, recipients)):
         return None
     name = reading.format.name if reading else "shapes" if shaped else "bare"
     action = _action(mail, reading)
-    stated = tuple(replace(r, action=action) for r in recipients)
-    return _notice(mail, report, name, stated, reading)
+    stated = tuple(replace(r, action=action) for r in recipients or only_addressee(returned))
+    return _notice(mail, report, name, stated, returned, action)
 
 
 def _letter(mail: Mail) -> Letter:
@@ -65,56 +66,22 @@ def _action(mail: Mail, reading: Reading | None) -> Action:
     return Action.DELAYED if _STILL_TRYING.search(mail.subject) else Action.FAILED
 
 
-# --- recipients ----------------------------------------------------------------------------------------------------
-
-
-def _recipients(mail: Mail, reading: Reading | None, shaped: Shaped | None) -> tuple[Recipient, ...]:
-    failures = (reading.failures if reading else ()) or (shaped.failures if shaped else ())
-    found = {f.address.lower(): _from_failure(f) for f in failures}
-    if not found:
-        found = {a.lower(): _from_failure(Failure(a)) for a in _named_in_header(mail)}
-    return tuple(found.values())
-
-
-def _named_in_header(mail: Mail) -> Iterator[str]:
-    for name in ("X-Failed-Recipients", "X-Failed-Recipient"):
-        for value in mail.fields.all(name):
-            for piece in value.split(","):
-                if address := plain_address(piece):
-                    yield address
-
-
-def _from_failure(failure: Failure) -> Recipient:
-    status, reply = failure.status or find_status(failure.why), failure.reply or find_reply(failure.why)
-    return Recipient(
-        address=lower_domain(failure.address),
-        original=lower_domain(failure.original) if failure.original else None,
-        status=status,
-        reply=reply,
-        diagnostic=failure.why or None,
-        cause=find_cause(failure.why, status, reply),
-    )
-
-
-def _from_returned(returned: tuple[Returned, ...]) -> tuple[Recipient, ...]:
-    """Return the one addressee of the one returned message, where nothing else names who failed."""
-    addressees = {a.lower(): a for one in returned for a in one.to}
-    return tuple(Recipient(a) for a in addressees.values()) if len(addressees) == 1 and len(returned) == 1 else ()
-
-
 # --- the notice ----------------------------------------------------------------------------------------------------
 
 
 def _notice(
-    mail: Mail, report: Report, name: str, recipients: tuple[Recipient, ...], reading: Reading | None
+    mail: Mail,
+    report: Report,
+    name: str,
+    recipients: tuple[Recipient, ...],
+    returned: tuple[Returned, ...],
+    action: Action,
 ) -> Notice:
-    returned = _returned(mail, report, reading)
-    recipients = recipients or tuple(replace(r, action=_action(mail, reading)) for r in _from_returned(returned))
     first = next((r for r in recipients if r.status), None)
     return Notice(
         kind=Kind.NDR,
         format=name,
-        action=severest(recipients) or _action(mail, reading),
+        action=severest(recipients) or action,
         recipients=recipients,
         returned=returned,
         reporting_mta=report.reporting_mta,

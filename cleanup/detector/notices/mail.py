@@ -129,6 +129,12 @@ class Mail:
             return any(post and post.lower() in to for post in posts)
         return not _LIST_ROUTE.search(to)
 
+    @cached_property
+    def own_addresses(self) -> frozenset[str]:
+        """The addresses that the notice itself came from and goes to, in lower case."""
+        values = (value for name in ("From", "To", "Reply-To") for value in self.fields.all(name))
+        return frozenset(address.lower() for value in values if (address := plain_address(value)))
+
     def of_type(self, *types: str) -> Iterator[Part]:
         """Yield the notice's own parts of these types."""
         return (part for part in self.parts if part.type in types)

@@ -40,11 +40,10 @@ def read_shapes(mail: Mail, text: str) -> Shaped | None:
     if not mail.machine_made:
         return None
     lines = _own_lines(text)
-    own = _own_addresses(mail)
     found: dict[str, Failure] = {}
     for number, line in enumerate(lines):
         address = _named(line, lines[number + 1 : number + 4])
-        if address and address.lower() not in own and len(found) < MOST_FOUND:
+        if address and address.lower() not in mail.own_addresses and len(found) < MOST_FOUND:
             found.setdefault(address.lower(), Failure(address, _why(line, lines[number + 1 : number + 6])))
     return Shaped(tuple(found.values())) if found else None
 
@@ -53,11 +52,6 @@ def _own_lines(text: str) -> list[str]:
     lines = text.splitlines()[:MOST_LINES]
     end = next((n for n, line in enumerate(lines) if _RETURNED.match(line)), len(lines))
     return [line[:2_000] for line in lines[:end]]
-
-
-def _own_addresses(mail: Mail) -> set[str]:
-    values = (*mail.fields.all("From"), *mail.fields.all("To"), *mail.fields.all("Reply-To"))
-    return {a.lower() for value in values if (a := plain_address(value))}
 
 
 def _named(line: str, after: list[str]) -> str | None:

@@ -29,10 +29,11 @@ ADDRESS = (
 )
 _PLACES = {
     "{address}": rf"(?:(?<![A-Za-z0-9!#$%&'*+/=?^_`{{|}}~.-])|(?<=smtp=))[<\"'‘“«「]?(?:mailto:)?{ADDRESS}[>\"'’”»」]?",
+    "{name}": r"(?P<address>[A-Za-z0-9][A-Za-z0-9._+-]{0,63}+)",
     "{why}": r"(?P<why>.*)",
     "{any}": r".{0,200}?",
 }
-_PLACE = re.compile(r"(\{address\}|\{why\}|\{any\})")
+_PLACE = re.compile(r"(\{(?:address|name|why|any)\})")
 _RETURNED = re.compile(  # a header block in the middle of the text: the returned message, with no line that says so
     r"(?:Received: (?:from|by|\()|Return-Path: ?<|DKIM-Signature: |Message-ID: ?<|X-Original-To: )", re.IGNORECASE
 )
@@ -59,6 +60,8 @@ class NoticeFormat:
     headers: tuple[tuple[str, str], ...] = ()  # (field, phrase)
     recipients: tuple[str, ...] = ("{address}",)
     originals: tuple[str, ...] = ()  # lines that say which address the one above came from; alone they name it
+    expanded: tuple[str, ...] = ()  # the same, where the system reports on the address that it was given
+    names: tuple[str, ...] = ()  # lines that name a recipient by a mere local part: `{name}`
     before: bool = False  # recipients may stand above the phrase: read from the top
     ends: tuple[str, ...] = ()  # lines at which the notice's own words end
     returned_after: tuple[str, ...] = ()  # lines after which the returned message is quoted
@@ -81,7 +84,7 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One recipient as the text names it, and the words that go with it."""
+    """One recipient as the text names it, which may be a mere local part, and the words that go with it."""
 
     address: str
     why: str = ""
@@ -217,20 +220,39 @@ def _failures(lines: list[str], record: NoticeFormat) -> tuple[Failure, ...]:
             break
         if record.why_after and _any_in(record.why_after, _folded(line)):
             reading_why = True
-        came_from = _recipient(line, record.originals)
-        hit = came_from or _recipient(line, record.recipients)
-        if came_from and current and not current.why:
-            current.original = came_from[0]
-        elif hit and len(found) < MOST_RECIPIENTS:
-            address, why = hit
-            current = found.setdefault(address.casefold(), _Found(address))
-            current.why += [why] if why else []
+        if current and _came_from(current, line, record):
+            continue
+        hit = _named(line, record)
+        if hit and len(found) < MOST_RECIPIENTS:
+            current = found.setdefault(hit[0].casefold(), _Found(hit[0]))
+            current.why += [hit[1]] if hit[1] else []
             current.closed = False
         elif reading_why and line:
             apart.append(line)
         elif current:
             _gather(current, line)
     return tuple(Failure(f.address, _why(f.why, apart), f.original) for f in found.values())
+
+
+def _came_from(current: _Found, line: str, record: NoticeFormat) -> bool:
+    """Return whether a line says which address the recipient above it came from, and note it."""
+    if given := _recipient(line, record.expanded):
+        current.address = given[0]
+    elif not current.why and (original := _recipient(line, record.originals)):
+        current.original = original[0]
+    else:
+        return False
+    return True
+
+
+def _named(line: str, record: NoticeFormat) -> tuple[str, str] | None:
+    """Return the recipient that a line names, and the reason on the same line."""
+    return (
+        _recipient(line, record.originals)
+        or _recipient(line, record.expanded)
+        or _recipient(line, record.recipients)
+        or (_match(line, record.names) if record.names else None)
+    )
 
 
 def _gather(current: _Found, line: str) -> None:
@@ -250,8 +272,10 @@ def _why(own: list[str], apart: list[str]) -> str:
 
 
 def _recipient(line: str, patterns: tuple[str, ...]) -> tuple[str, str] | None:
-    if "@" not in line:
-        return None
+    return _match(line, patterns) if patterns and "@" in line else None
+
+
+def _match(line: str, patterns: tuple[str, ...]) -> tuple[str, str] | None:
     for pattern in patterns:
         if match := compiled(pattern).match(line):
             words = match.groupdict()

@@ -95,7 +95,18 @@ FORMATS = (
         ),
         sender=("mailer-daemon@aol", "postmaster@aol", "mailer-daemon@aim"),
         recipients=(*BARE, *COLON),
+        names=("{name}",),  # a screen name
         returned_after=COPY,
+    ),
+    NoticeFormat(
+        name="phquery",
+        family="phquery at Yale and other universities",
+        source="flufl.bounce's module yale",
+        text=("Message not delivered to the following:",),
+        also=("Error Detail",),
+        names=("{name} {why}",),
+        ends=("--------Error Detail", "Unsent Message below"),
+        returned_after=("Unsent Message below",),
     ),
     NoticeFormat(
         name="gmx",

@@ -102,7 +102,7 @@ FORMATS = (
             "The following addresses had successful delivery notifications",
         ),
         recipients=SENDMAIL,
-        originals=("(expanded from: {address})",),
+        expanded=("(expanded from: {address})",),
         ends=("Transcript of session follows", "Original message follows", "Message header follows"),
         why_after=("Transcript of session follows",),
         returned_after=(
