@@ -37,7 +37,7 @@ def print_scanned(scanned: Sequence[Scanned], form: str) -> None:
         judged = [(s.notice, s.finding) for s in scanned if s.notice and s.finding]
         console = out()
         _answer(console, account_state([JudgedNotice(notice, finding, notice.date) for notice, finding in judged]))
-        _verdicts(console, judged, len(scanned))
+        _verdicts(console, judged[::-1], len(scanned))
         return
     print_rows([message_row(s.path, s.notice, s.finding) for s in scanned], form)
 

@@ -83,7 +83,7 @@ def _because(notices: pd.DataFrame, reasons: pd.DataFrame) -> pd.Series:
     counted = ours[(ours["points_to"] == Verdict.UNSURE.value) & (ours["strength"] != "note")]
     first = counted.drop_duplicates("finding_id").set_index("finding_id")["says"].astype("str")
     row = notices["decided_by"].astype("str").map(row_in_words)
-    return notices["finding_id"].map(first).fillna(row)
+    return notices["finding_id"].map(first).astype(pd.StringDtype()).fillna(row)
 
 
 # --- tables --------------------------------------------------------------------------------------------------------
