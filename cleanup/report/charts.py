@@ -1,13 +1,23 @@
-"""Plots of the frames as inline SVG, by altair and vl-convert (extra `charts`)."""
+"""Plots of the frames, by altair and vl-convert (extra `charts`): inline SVG for pages, altair charts for notebooks.
+
+chart_tables.py holds the numbers. A plot is made of its table alone, so that 40,000 notices make no larger a drawing
+than 40 do.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
 import pandas as pd
 
+from cleanup.report import chart_drawing, chart_tables
+from cleanup.report.chart_drawing import ENOUGH, Drawn
+from cleanup.report.chart_style import for_page
+from cleanup.report.chart_tables import VERDICTS
 from cleanup.report.frames import Frames
+from cleanup.report.words import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +36,140 @@ def charts_available() -> bool:
     return find_spec("altair") is not None and find_spec("vl_convert") is not None
 
 
-def charts(frames: Frames) -> tuple[Chart, ...]:  # noqa: ARG001
-    """Return the plots that have something to show."""
-    return ()
+def charts(frames: Frames) -> tuple[Chart, ...]:
+    """Return the plots that have something to show, as SVG without script, style, background or outside request."""
+    drawn = []
+    for plot in PLOTS:
+        table = plot.numbers(frames)
+        if len(table):
+            svg = for_page(chart_drawing.as_svg(chart_drawing.styled(plot.draw(table))), plot.name)
+            drawn.append(Chart(plot.name, plot.title, plot.says(table), svg, _for_people(table)))
+    return tuple(drawn)
+
+
+# --- the charts themselves, for notebooks --------------------------------------------------------------------------
+
+
+def by_time(frames: Frames) -> Drawn:
+    """Return notices by day (over a longer time by week), one panel a verdict, storms shaded."""
+    return chart_drawing.styled(chart_drawing.draw_time(chart_tables.by_time(frames)))
+
+
+def storm(frames: Frames) -> Drawn:
+    """Return the largest storm by hour, one panel a verdict."""
+    return chart_drawing.styled(chart_drawing.draw_time(chart_tables.storm(frames)))
+
+
+def delays(frames: Frames) -> Drawn:
+    """Return how long after its original each notice came, one panel a verdict."""
+    return chart_drawing.styled(chart_drawing.draw_delays(chart_tables.delays(frames)))
+
+
+def reporters(frames: Frames) -> Drawn:
+    """Return the organisations whose servers report most, by verdict."""
+    return chart_drawing.styled(chart_drawing.draw_reporters(chart_tables.reporters(frames)))
+
+
+def forged_to(frames: Frames) -> Drawn:
+    """Return the domains that most of the forged mail was sent to."""
+    return chart_drawing.styled(chart_drawing.draw_forged_to(chart_tables.forged_to(frames)))
+
+
+def rules(frames: Frames) -> Drawn:
+    """Return how often each rule spoke, and for what."""
+    return chart_drawing.styled(chart_drawing.draw_rules(chart_tables.rules(frames)))
+
+
+def sent_completeness(frames: Frames) -> Drawn:
+    """Return how complete Sent is, mailbox by mailbox, with the lower bound."""
+    return chart_drawing.styled(chart_drawing.draw_completeness(chart_tables.sent_completeness(frames)))
+
+
+def sent_trend(frames: Frames) -> Drawn:
+    """Return how complete Sent was, run by run, with the lower bound."""
+    return chart_drawing.styled(chart_drawing.draw_trend(chart_tables.sent_trend(frames)))
+
+
+# --- in words ------------------------------------------------------------------------------------------------------
+
+
+def _time_in_words(table: pd.DataFrame) -> str:
+    total = int(table[list(VERDICTS)].to_numpy().sum())
+    split = ", ".join(f"{int(table[v].sum()):,} {v}" for v in VERDICTS if table[v].sum())
+    most = table.iloc[int(table[list(VERDICTS)].sum(axis=1).to_numpy().argmax())]
+    at_most = int(most[list(VERDICTS)].sum())
+    stormy = " Shaded: a storm of forged bounces." if table["storm"].any() else ""
+    span = f"from {_moment(table['begin'].min())} to {_moment(table['end'].max())} UTC"
+    return (
+        f"{plural(total, 'notice')} {span}: {split}. Most came from {_moment(most['begin'])} on: {at_most:,}.{stormy}"
+    )
+
+
+def _moment(time: pd.Timestamp) -> str:
+    return f"{time:%Y-%m-%d}" if time == time.normalize() else f"{time:%Y-%m-%d %H:%M}"
+
+
+def _bars_in_words(table: pd.DataFrame) -> str:
+    numbers = table.select_dtypes("number").sum(axis=1)
+    rows = [f"{name}: {int(count):,}" for name, count in zip(table.iloc[:, 0], numbers, strict=True) if count]
+    more = f"; and {len(rows) - 5} more" if len(rows) > 5 else ""
+    return f"Bars. {'; '.join(rows[:5])}{more}."
+
+
+def _completeness_in_words(table: pd.DataFrame) -> str:
+    rows = [f"{r.mailbox}: {r.found} of {r.samples}, at least {r.at_least:.0%}" for r in table.head(5).itertuples()]
+    return f"How much of what was certainly sent is in Sent; below {ENOUGH:.0%} Sent does not vouch. {'; '.join(rows)}."
+
+
+def _trend_in_words(table: pd.DataFrame) -> str:
+    last = table.drop_duplicates("mailbox", keep="last").head(5)
+    rows = [f"{r.mailbox} lately {r.share:.0%}, at least {r.at_least:.0%}" for r in last.itertuples()]
+    return f"How complete Sent was, run by run; the band reaches down to the lower bound. {'; '.join(rows)}."
+
+
+_HEADINGS = {
+    "begin": "From",
+    "end": "To",
+    "storm": "In a storm",
+    "name": "Name",
+    "rule": "Rule",
+    "points_to": "Points to",
+    "delay": "After",
+    "at_least": "At least",
+}
+
+
+def _for_people(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with headings instead of names."""
+    return table.rename(columns=lambda name: _HEADINGS.get(name, str(name).capitalize()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Plot:
+    """One plot of the report: where its numbers come from, how they are drawn, and how they are told."""
+
+    name: str
+    title: str
+    numbers: Callable[[Frames], pd.DataFrame]
+    draw: Callable[[pd.DataFrame], Drawn]
+    says: Callable[[pd.DataFrame], str]
+
+
+PLOTS: tuple[_Plot, ...] = (
+    _Plot("by-time", "When notices came", chart_tables.by_time, chart_drawing.draw_time, _time_in_words),
+    _Plot("storm", "The largest storm, by hour", chart_tables.storm, chart_drawing.draw_time, _time_in_words),
+    _Plot("reporters", "Whose servers report", chart_tables.reporters, chart_drawing.draw_reporters, _bars_in_words),
+    _Plot(
+        "forged-to", "Where the forged mail went", chart_tables.forged_to, chart_drawing.draw_forged_to, _bars_in_words
+    ),
+    _Plot("rules", "What speaks, and for what", chart_tables.rules, chart_drawing.draw_rules, _bars_in_words),
+    _Plot(
+        "sent",
+        "How complete Sent is",
+        chart_tables.sent_completeness,
+        chart_drawing.draw_completeness,
+        _completeness_in_words,
+    ),
+    _Plot("sent-trend", "How complete Sent was", chart_tables.sent_trend, chart_drawing.draw_trend, _trend_in_words),
+    _Plot("delays", "How long after the original", chart_tables.delays, chart_drawing.draw_delays, _bars_in_words),
+)

@@ -1,0 +1,214 @@
+"""Draws the tables of chart_tables.py with altair, which is imported only here and only when something is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from cleanup.model import Verdict
+from cleanup.report.chart_style import COLOURS, CONFIG, INK, WIDTH
+from cleanup.report.chart_tables import OTHERS, VERDICTS
+
+Drawn = Any  # an altair chart: the types of altair do not survive its own decorators
+
+ENOUGH = 0.9  # of what was certainly sent must be in Sent
+MOST_ROOM = 260  # for labels
+_MARGIN = 28
+_NUMBERS = 46  # room for the numbers beside an axis
+_PLOT_WIDTH = WIDTH - _NUMBERS - _MARGIN
+_BAR = 20
+_LETTER = 7.3
+
+
+def styled(chart: Drawn) -> Drawn:
+    """Return the chart in our style."""
+    return chart.properties(config=dict(CONFIG))
+
+
+def as_svg(chart: Drawn) -> str:
+    """Return the drawing as vl-convert makes it; nothing is fetched."""
+    import vl_convert
+
+    return str(vl_convert.vegalite_to_svg(chart.to_dict(), allowed_base_urls=[]))
+
+
+def draw_time(table: pd.DataFrame) -> Drawn:
+    """Return notices along the time."""
+    import altair as alt
+
+    hourly = len(table) and table["end"].iloc[0] - table["begin"].iloc[0] < pd.Timedelta(days=1)
+    axis = alt.Axis(grid=False, labelOverlap=True, tickCount=8, format="%b %-d, %H:%M" if hourly else "%b %-d")
+    x = alt.X("begin:T", title=None, scale=alt.Scale(type="utc"), axis=axis)
+    tooltip = [alt.Tooltip("begin:T", title="from (UTC)", format="%Y-%m-%d %H:%M"), alt.Tooltip("notices:Q")]
+
+    def panel(verdict: str, counts: pd.DataFrame, last: bool) -> Any:
+        along = x if last else x.axis(labels=False, ticks=False, grid=False, tickCount=8)
+        shade = alt.Chart(_storms(table)).mark_rect(color=INK, opacity=0.13)
+        bars = alt.Chart(counts).mark_bar(color=COLOURS[verdict])
+        height = alt.Y("notices:Q", title=None, axis=_counting(counts["notices"]))
+        over = bars.encode(along, alt.X2("end:T"), height, alt.Y2Datum(0), tooltip=tooltip)
+        return alt.layer(shade.encode(along, alt.X2("end:T")), over)
+
+    return _panels(table, ["begin", "end"], panel).resolve_scale(x="shared")
+
+
+def draw_delays(table: pd.DataFrame) -> Drawn:
+    """Return notices by delay."""
+    import altair as alt
+
+    def panel(verdict: str, counts: pd.DataFrame, last: bool) -> Any:
+        axis = alt.Axis(labelAngle=0, labels=last, ticks=last)
+        x = alt.X("delay:N", sort=list(table["delay"]), title=None, axis=axis)
+        y = alt.Y("notices:Q", title=None, axis=_counting(counts["notices"]))
+        scale = alt.Scale(domain=list(table["delay"]), paddingInner=0.15, paddingOuter=0.1)
+        bars = alt.Chart(counts).mark_bar(color=COLOURS[verdict])
+        return bars.encode(x.scale(scale), y, tooltip=["delay:N", "notices:Q"])
+
+    return _panels(table, ["delay"], panel)
+
+
+def _panels(table: pd.DataFrame, along: list[str], panel: Callable[[str, pd.DataFrame, bool], Any]) -> Drawn:
+    """Return one panel a verdict that occurs, each with its own scale: three genuine ones must be seen in a flood."""
+    import altair as alt
+
+    there = [verdict for verdict in VERDICTS if table[verdict].sum()]
+    drawn = []
+    for verdict in there:
+        counts = table[[*along, verdict]].rename(columns={verdict: "notices"})
+        counts = counts[counts["notices"] > 0]
+        title = f"{verdict}: {int(counts['notices'].sum()):,}"
+        height = 130 if verdict == there[0] else 70
+        made = panel(verdict, counts, verdict == there[-1])
+        drawn.append(made.properties(width=_PLOT_WIDTH, height=height, title=title))
+    return alt.vconcat(*drawn, spacing=14)
+
+
+def draw_reporters(table: pd.DataFrame) -> Drawn:
+    """Return bars of reporters."""
+    import altair as alt
+
+    shown, rest = _without_others(table)
+    there = [verdict for verdict in VERDICTS if shown[verdict].sum()]
+    long = shown.melt("name", there, "verdict", "notices")
+    long["place"] = long["verdict"].map(VERDICTS.index)
+    colour = alt.Color("verdict:N", scale=_colours(there))
+    bars = alt.Chart(long[long["notices"] > 0]).mark_bar()
+    bars = bars.encode(_across("notices", rest), _names("name", shown["name"]), colour, order="place:Q")
+    return _wide(bars.encode(tooltip=["name:N", "verdict:N", "notices:Q"]), shown["name"])
+
+
+def draw_forged_to(table: pd.DataFrame) -> Drawn:
+    """Return bars of domains."""
+    import altair as alt
+
+    counted = Verdict.BACKSCATTER.value
+    shown, rest = _without_others(table)
+    bars = alt.Chart(shown).mark_bar(color=COLOURS[counted])
+    bars = bars.encode(_across(counted, rest), _names("name", shown["name"]), tooltip=["name:N", f"{counted}:Q"])
+    return _wide(bars, shown["name"])
+
+
+def draw_rules(table: pd.DataFrame) -> Drawn:
+    """Return bars of rules."""
+    import altair as alt
+
+    there = [verdict for verdict in VERDICTS if (table["points_to"] == verdict).any()]
+    colour = alt.Color("points_to:N", scale=_colours(there))
+    bars = alt.Chart(table).mark_bar().encode(_across("notices"), _names("rule", table["rule"]), colour)
+    return _wide(bars.encode(tooltip=["rule:N", "points_to:N", "notices:Q"]), table["rule"])
+
+
+def draw_completeness(table: pd.DataFrame) -> Drawn:
+    """Return a span from the lower bound to what was measured, for each mailbox."""
+    import altair as alt
+
+    least = min(0.5, float(table["at_least"].min())) if len(table) else 0.5
+
+    def x(field: str) -> Any:
+        axis = alt.Axis(format=".0%", tickCount=6)
+        return alt.X(f"{field}:Q", title=None, scale=alt.Scale(domain=[least, 1]), axis=axis)
+
+    base = alt.Chart(table).encode(_names("mailbox", table["mailbox"]))
+    span = base.mark_rule(color=INK, strokeWidth=2).encode(x("at_least"), alt.X2("share:Q"))
+    point = base.mark_point(filled=True, size=90, color=COLOURS[Verdict.GENUINE.value], opacity=1)
+    shown = ["mailbox:N", "found:Q", "samples:Q", alt.Tooltip("at_least:Q", format=".1%")]
+    enough = alt.Chart(pd.DataFrame({"at_least": [ENOUGH]})).mark_rule(color=INK, strokeDash=[4, 4], opacity=0.6)
+    layers = alt.layer(enough.encode(x("at_least")), span, point.encode(x("share"), tooltip=shown))
+    return _wide(layers, table["mailbox"])
+
+
+def draw_trend(table: pd.DataFrame) -> Drawn:
+    """Return the share run by run, over a band down to its lower bound."""
+    import altair as alt
+
+    x = alt.X("started:T", title=None, scale=alt.Scale(type="utc"), axis=alt.Axis(grid=False))
+    low = min(0.5, float(table["at_least"].min())) if len(table) else 0.5
+    y = alt.Y("share:Q", title=None, scale=alt.Scale(domain=[low, 1]), axis=alt.Axis(format=".0%"))
+    base = alt.Chart(table).encode(x, detail="mailbox:N")
+    band = base.mark_area(color=COLOURS[Verdict.GENUINE.value], opacity=0.25).encode(y, alt.Y2("at_least:Q"))
+    shown = ["mailbox:N", alt.Tooltip("share:Q", format=".1%"), alt.Tooltip("at_least:Q", format=".1%")]
+    line = base.mark_line(color=COLOURS[Verdict.GENUINE.value], point=True).encode(y, tooltip=shown)
+    enough = alt.Chart(pd.DataFrame({"share": [ENOUGH]})).mark_rule(color=INK, strokeDash=[4, 4], opacity=0.6)
+    return alt.layer(band, line, enough.encode(y)).properties(width=_PLOT_WIDTH, height=160)
+
+
+# --- pieces of drawings --------------------------------------------------------------------------------------------
+
+
+def _counting(counts: pd.Series) -> Any:
+    """Return an axis of whole numbers: Vega itself would write 0, 1, 1 for 0, 0.5, 1."""
+    import altair as alt
+
+    few = range(int(counts.max()) + 1) if counts.max() < 4 else None
+    room = _NUMBERS
+    return alt.Axis(
+        format=",d", tickCount=3, values=list(few) if few else alt.Undefined, minExtent=room, maxExtent=room
+    )
+
+
+def _across(field: str, title: str | None = None) -> Any:
+    import altair as alt
+
+    return alt.X(f"{field}:Q", title=title, axis=alt.Axis(format=",d", tickMinStep=1, tickCount=6))
+
+
+def _names(field: str, names: pd.Series) -> Any:
+    import altair as alt
+
+    room = _room_for(names)
+    axis = alt.Axis(domain=False, ticks=False, grid=False, minExtent=room, maxExtent=room, labelLimit=room - 8)
+    return alt.Y(f"{field}:N", sort=list(names.unique()), title=None, axis=axis)
+
+
+def _room_for(names: pd.Series) -> int:
+    """Return how wide the longest label is, in a wide typeface: the page's own is not known here."""
+    return int(min(MOST_ROOM, max((len(name) for name in names), default=0) * _LETTER + 12))
+
+
+def _without_others(table: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
+    """Return the rows that are drawn, and what sums up the others: their bar would dwarf all."""
+    summed = table["name"].str.startswith(OTHERS)
+    rest = table[summed]
+    said = f"{rest['name'].iloc[0]}: {int(rest.iloc[0, 1:].sum()):,}" if len(rest) else None
+    return table[~summed], said
+
+
+def _colours(verdicts: Sequence[str]) -> Any:
+    import altair as alt
+
+    return alt.Scale(domain=list(verdicts), range=[COLOURS[verdict] for verdict in verdicts])
+
+
+def _wide(chart: Drawn, names: pd.Series) -> Drawn:
+    """Return the chart as wide as all others, labels and axis counted in."""
+    width = WIDTH - _room_for(names) - _MARGIN
+    return chart.properties(width=width, height=max(names.nunique(), 1) * _BAR + 6)
+
+
+def _storms(table: pd.DataFrame) -> pd.DataFrame:
+    """Return begin and end of what is shaded: neighbouring bins as one."""
+    stormy = table.loc[table["storm"].astype(bool), ["begin", "end"]]
+    which = (stormy["begin"] != stormy["end"].shift()).cumsum()
+    return stormy.groupby(which).agg({"begin": "min", "end": "max"}) if len(stormy) else stormy

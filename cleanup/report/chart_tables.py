@@ -1,0 +1,190 @@
+"""The numbers behind the plots: small tables made of frames, however many notices there are.
+
+Strangers' texts have passed safe_text here already. Every table says nothing by being empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+
+import pandas as pd
+
+from cleanup.detector.networks import organisation
+from cleanup.model import Strength, Verdict
+from cleanup.report.frames import Frames
+from cleanup.report.safe_text import safe_text
+
+VERDICTS = (Verdict.BACKSCATTER.value, Verdict.UNSURE.value, Verdict.GENUINE.value)  # the order of the plots
+MOST_BARS = 12
+LABEL_LENGTH = 34
+DAYS_BY_DAY = 200  # a longer time is counted by weeks
+STORM_BEFORE, STORM_AFTER = pd.Timedelta(hours=6), pd.Timedelta(hours=12)
+STORM_MOST = pd.Timedelta(days=4)
+OTHERS = "all others"
+
+# Up to how many seconds, and what that is called.
+DELAYS: tuple[tuple[float, str], ...] = (
+    (-60, "before it"),  # the forger wrote a wrong Date, or clocks differ
+    (60, "< 1 min"),
+    (300, "1–5 min"),
+    (3_600, "5–60 min"),
+    (6 * 3_600, "1–6 h"),
+    (24 * 3_600, "6–24 h"),
+    (5 * 24 * 3_600, "1–5 days"),
+    (inf, "> 5 days"),
+)
+
+
+# --- time ----------------------------------------------------------------------------------------------------------
+
+
+def by_time(frames: Frames) -> pd.DataFrame:
+    """Return notices by day, or by week over a longer time: begin, end, storm, and one count a verdict."""
+    notices = frames.notices
+    if notices.empty:
+        return _no_bins()
+    days = (notices["arrived"].max() - notices["arrived"].min()).days
+    return _bins(notices, "D" if days <= DAYS_BY_DAY else "7D", storm_hours(frames))
+
+
+def storm(frames: Frames) -> pd.DataFrame:
+    """Return the notices of the largest storm by hour, with the hours around it; nothing where there was none."""
+    hours = storm_hours(frames)
+    if hours.empty:
+        return _no_bins()
+    notices = frames.notices
+    begin, end = _largest_storm(notices, hours)
+    window = notices["arrived"].between(begin - STORM_BEFORE, end + STORM_AFTER, inclusive="left")
+    return _bins(notices[window], "h", hours)
+
+
+def storm_hours(frames: Frames) -> pd.DatetimeIndex:
+    """Return the hours that the rule `storm` spoke of, in order."""
+    stormy = frames.reasons.loc[frames.reasons["rule"] == "storm", "finding_id"]
+    latest = frames.bounces[frames.bounces["latest"]]
+    return pd.DatetimeIndex(
+        latest.loc[latest["finding_id"].isin(stormy), "arrived"].dt.floor("h").unique()
+    ).sort_values()
+
+
+def _largest_storm(notices: pd.DataFrame, hours: pd.DatetimeIndex) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """Return begin and end of the run of storm hours, with gaps of up to six hours, that saw the most notices."""
+    which = (hours.to_series().diff() > STORM_BEFORE).cumsum()
+    per_hour = notices["arrived"].dt.floor("h").value_counts().reindex(hours, fill_value=0)
+    seen = per_hour.groupby(which.to_numpy()).sum()
+    chosen = hours[which.to_numpy() == seen.idxmax()]
+    return chosen[0], min(chosen[-1] + pd.Timedelta(hours=1), chosen[0] + STORM_MOST)
+
+
+def _bins(notices: pd.DataFrame, frequency: str, stormy: pd.DatetimeIndex) -> pd.DataFrame:
+    arrived = pd.Grouper(key="arrived", freq=frequency)
+    counted = notices.groupby([arrived, "verdict"], observed=False).size().unstack(fill_value=0)
+    counted = counted.reindex(columns=VERDICTS, fill_value=0)
+    counted = counted[counted.sum(axis=1) > 0]
+    begin = pd.DatetimeIndex(counted.index)
+    end = begin + pd.Timedelta(frequency if frequency[0].isdigit() else f"1{frequency}")
+    storms = [bool(((stormy >= b) & (stormy < e)).any()) for b, e in zip(begin, end, strict=True)]
+    table = pd.DataFrame({"begin": begin, "end": end, "storm": storms})
+    return table.join(counted.reset_index(drop=True).rename_axis(columns=None))
+
+
+def _no_bins() -> pd.DataFrame:
+    return pd.DataFrame({name: [] for name in ("begin", "end", "storm", *VERDICTS)})
+
+
+# --- who and where -------------------------------------------------------------------------------------------------
+
+
+def reporters(frames: Frames) -> pd.DataFrame:
+    """Return notices by the organisation (registrable domain) of the server that reports: name and verdict counts."""
+    notices = frames.notices
+    sender = notices["notice_sender"].astype(pd.StringDtype()).str.replace(r"^.*@", "", regex=True)
+    who = notices["reporting_mta"].astype(pd.StringDtype()).fillna(sender)
+    who = who[who != ""]
+    table = pd.crosstab(_named(who, _organisation), notices.loc[who.index, "verdict"].astype(str))
+    return _largest(table.reindex(columns=VERDICTS, fill_value=0))
+
+
+def forged_to(frames: Frames) -> pd.DataFrame:
+    """Return the domains that forged mail was sent to: name and backscatter, one a failed recipient."""
+    rows = frames.bounces[frames.bounces["latest"] & (frames.bounces["verdict"] == Verdict.BACKSCATTER.value)]
+    counted = _named(rows["recipient_domain"], _label).value_counts()
+    return _largest(counted.to_frame(Verdict.BACKSCATTER.value))
+
+
+def _organisation(host: str) -> str:
+    return _label(organisation(host) or host)
+
+
+def _label(text: str) -> str:
+    return safe_text(text, limit=LABEL_LENGTH)
+
+
+def _named(column: pd.Series, name: Callable[[str], str]) -> pd.Series:
+    """Return the texts as their names, each different one named once; what is missing is left out."""
+    present = column.dropna().astype(str)
+    return present.map({text: name(text) for text in present.unique()})
+
+
+def _largest(counted: pd.DataFrame) -> pd.DataFrame:
+    """Return the largest rows, by all columns together, and one row that sums up the others."""
+    ordered = counted.loc[counted.sum(axis=1).sort_values(ascending=False, kind="stable").index]
+    shown = ordered.head(MOST_BARS).rename_axis(columns=None)
+    if len(ordered) > MOST_BARS:
+        shown.loc[f"{OTHERS} ({len(ordered) - MOST_BARS:,})"] = ordered.iloc[MOST_BARS:].sum()
+    return shown.rename_axis("name").reset_index()
+
+
+# --- why, how sure, how fast ---------------------------------------------------------------------------------------
+
+
+def rules(frames: Frames) -> pd.DataFrame:
+    """Return how often each rule spoke, notes left out: rule (with its strength), points_to, notices."""
+    latest = frames.notices["finding_id"]
+    spoke = frames.reasons[frames.reasons["finding_id"].isin(latest)]
+    spoke = spoke[spoke["strength"] != Strength.NOTE.value]
+    counted = spoke.groupby(["rule", "strength", "points_to"], observed=True).size().rename("notices").reset_index()
+    counted["rule"] = counted["rule"].astype(str) + ", " + counted["strength"].astype(str)
+    largest = counted.sort_values(["notices", "rule"], ascending=[False, True]).head(2 * MOST_BARS)
+    return largest[["rule", "points_to", "notices"]].astype({"points_to": str}).reset_index(drop=True)
+
+
+def sent_completeness(frames: Frames) -> pd.DataFrame:
+    """Return how much of what was certainly sent is in Sent: mailbox, found, samples, share, at_least.
+
+    One row a mailbox, as last measured, those with the lowest bound first.
+    """
+    last = frames.sent_coverage.drop_duplicates("mailbox", keep="last")
+    measured = last[last["samples"] > 0].sort_values("at_least").head(MOST_BARS)
+    return pd.DataFrame(
+        {
+            "mailbox": _named(measured["mailbox"], _label),
+            "found": measured["found"],
+            "samples": measured["samples"],
+            "share": measured["found"] / measured["samples"],
+            "at_least": measured["at_least"],
+        }
+    ).reset_index(drop=True)
+
+
+def sent_trend(frames: Frames) -> pd.DataFrame:
+    """Return the same run by run: mailbox, started, share, at_least; for those mailboxes that were measured twice."""
+    runs = frames.runs[["run_id", "started"]]
+    measured = frames.sent_coverage[frames.sent_coverage["samples"] > 0].merge(runs, on="run_id")
+    measured["share"] = measured["found"] / measured["samples"]
+    measured["mailbox"] = _named(measured["mailbox"], _label)
+    often = measured[measured.duplicated("mailbox", keep=False)]
+    return often[["mailbox", "started", "share", "at_least"]].reset_index(drop=True)
+
+
+def delays(frames: Frames) -> pd.DataFrame:
+    """Return how long after its original each notice came: delay and verdict counts. No Date, no row."""
+    notices = frames.notices
+    dated = notices[notices["original_date"].notna()]
+    waited = (dated["arrived"] - dated["original_date"]).dt.total_seconds()
+    edges, names = zip(*DELAYS, strict=True)
+    binned = pd.cut(waited, [-inf, *edges], labels=list(names)).rename("delay")
+    table = pd.crosstab(binned, dated["verdict"].astype(str), dropna=False)
+    table = table.reindex(columns=VERDICTS, fill_value=0).rename_axis(columns=None).reset_index()
+    return table.astype({"delay": str}) if len(dated) else table.head(0)

@@ -1,0 +1,147 @@
+"""The plots: for any number of notices, on any page, for every eye."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from itertools import combinations
+from xml.etree import ElementTree
+
+import pandas as pd
+import pytest
+
+from cleanup.report import chart_tables, charts
+from cleanup.report.chart_style import COLOURS
+from cleanup.report.charts import Chart
+from tests.report.some_frames import frames_of
+
+altair = pytest.importorskip("altair")
+SIZES = (0, 1, 40, 40_000)
+HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e]]>&\"'=cmd|' /C calc'!A0.example"
+
+
+@pytest.fixture(scope="module", params=SIZES)
+def drawn(request: pytest.FixtureRequest) -> tuple[Chart, ...]:
+    return charts.charts(frames_of(request.param))
+
+
+def test_every_plot_is_well_formed_and_small_however_many_notices(drawn: tuple[Chart, ...]) -> None:
+    for chart in drawn:
+        ElementTree.fromstring(chart.svg)
+    assert sum(len(chart.svg) for chart in drawn) < 200_000
+
+
+def test_a_plot_brings_nothing_but_its_drawing(drawn: tuple[Chart, ...]) -> None:
+    for chart in drawn:
+        assert not re.search(r"<(script|style|image|foreignObject|a)\b|\bon\w+=|style=|@import|data:", chart.svg)
+        assert set(re.findall(r'https?://[^"]+', chart.svg)) <= {
+            "http://www.w3.org/2000/svg",
+            "http://www.w3.org/1999/xlink",
+        }
+        assert not re.search(r'fill="(#fff|#ffffff|white|black|#000)"', chart.svg)
+        assert all('fill="currentColor"' in text for text in re.findall(r"<text [^>]*>", chart.svg))
+
+
+def test_every_plot_has_its_numbers_and_says_what_it_shows(drawn: tuple[Chart, ...]) -> None:
+    for chart in drawn:
+        assert len(chart.table) > 0
+        assert len(chart.alt) > 20
+
+
+def test_nothing_to_show_makes_no_plot() -> None:
+    assert charts.charts(frames_of(0)) == ()
+
+
+def test_inlined_plots_share_no_id() -> None:
+    ids = [name for chart in charts.charts(frames_of(40)) for name in re.findall(r'\bid="([^"]+)"', chart.svg)]
+
+    assert len(ids) == len(set(ids))
+
+
+def test_strangers_texts_come_out_harmless() -> None:
+    frames = frames_of(40)
+    hostile = frames.bounces.assign(reporting_mta=HOSTILE, recipient_domain=HOSTILE, mailbox=HOSTILE)
+    coverage = frames.sent_coverage.assign(mailbox=HOSTILE)
+
+    for chart in charts.charts(replace(frames, bounces=hostile, sent_coverage=coverage)):
+        ElementTree.fromstring(chart.svg)
+        assert "<script" not in chart.svg
+        assert not re.search("[\x00-\x08\x0b-\x1f\u202e]", chart.svg)
+
+
+def test_plots_count_every_notice_once() -> None:
+    frames = frames_of(40_000)
+
+    for table in (chart_tables.by_time(frames), chart_tables.reporters(frames)):
+        assert table[list(chart_tables.VERDICTS)].to_numpy().sum() == 40_000
+
+
+def test_genuine_ones_have_a_panel_of_their_own_in_a_flood() -> None:
+    frames = frames_of(40_000)
+    rare = frames.bounces["verdict"].where(frames.bounces["finding_id"] < 10, "backscatter").astype("category")
+
+    by_time = charts.charts(replace(frames, bounces=frames.bounces.assign(verdict=rare)))[0]
+
+    assert "backscatter: 39,99" in by_time.svg
+    assert 'fill="#009e73"' in by_time.svg
+
+
+def test_colours_have_contrast_on_white_and_on_dark() -> None:
+    for colour in COLOURS.values():
+        for page in ("#ffffff", "#111111"):
+            assert _contrast(colour, page) >= 3
+
+
+@pytest.mark.parametrize("eye", ["deuteranopia", "protanopia", "tritanopia"])
+def test_colours_stay_apart_for_every_eye(eye: str) -> None:
+    seen = {name: _seen_by(eye, colour) for name, colour in COLOURS.items()}
+
+    for (_, one), (_, other) in combinations(seen.items(), 2):
+        assert sum((a - b) ** 2 for a, b in zip(one, other, strict=True)) ** 0.5 > 0.1
+
+
+def test_notebooks_get_the_charts_themselves() -> None:
+    frames = frames_of(40)
+
+    for make in (
+        charts.by_time,
+        charts.delays,
+        charts.reporters,
+        charts.forged_to,
+        charts.rules,
+        charts.sent_completeness,
+    ):
+        assert make(frames).to_dict()["config"]["background"] == "transparent"
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_tables_of_next_to_nothing_keep_their_columns(size: int) -> None:
+    for name in ("by_time", "storm", "reporters", "forged_to", "rules", "sent_completeness", "sent_trend", "delays"):
+        assert isinstance(getattr(chart_tables, name)(frames_of(size)), pd.DataFrame)
+
+
+# --- how colours are seen ------------------------------------------------------------------------------------------
+
+# Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB.
+_EYES = {
+    "protanopia": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
+    "deuteranopia": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
+    "tritanopia": ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.303900)),
+}
+
+
+def _linear(colour: str) -> tuple[float, ...]:
+    shares = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    return tuple(s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares)
+
+
+def _contrast(one: str, other: str) -> float:
+    """WCAG 2.2, 1.4.3."""
+    light = [
+        sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), _linear(colour), strict=True)) for colour in (one, other)
+    ]
+    return (max(light) + 0.05) / (min(light) + 0.05)
+
+
+def _seen_by(eye: str, colour: str) -> tuple[float, ...]:
+    return tuple(sum(w * c for w, c in zip(row, _linear(colour), strict=True)) for row in _EYES[eye])
