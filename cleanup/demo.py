@@ -74,6 +74,8 @@ class Demo:
     def filed(self) -> list[str]:
         """Return the Message-IDs of what lies in the backscatter folder, as the server shows it, digests aside."""
         with open_mailbox(self.account, read_only=True) as mailbox:
+            if self.settings.target not in {folder.name for folder in mailbox.folders()}:
+                return []
             chunks = list(mailbox.pull_headers(self.settings.target, ("Message-ID", RUN_FIELD)))
         headers = [HeaderParser().parsestr(one.fields.decode("ascii")) for chunk in chunks for one in chunk]
         return [header["Message-ID"].strip("<> ") for header in headers if RUN_FIELD not in header]

@@ -89,7 +89,6 @@ def look(
         uidvalidity=state.uidvalidity,
         inbox_size=state.exists,
         policy=task.policy,
-        refusals=_refusals(task.policy),
     )
     answer = account_state([JudgedNotice(j.notice, j.finding, j.fingerprint.arrived) for j in judged])
     return Look(task, state, seen - len(judged), judged, sent.index, sent.sources, plan, answer)
@@ -186,10 +185,6 @@ def _judge(
         Judged(pulled.ref, pulled.fingerprint, pulled.flags, notice, finding)
         for (pulled, notice), finding in zip(notices, findings, strict=True)
     )
-
-
-def _refusals(policy: Policy) -> tuple[str, ...]:
-    return ("The policy is 'cautious': it files nothing.",) if policy.name == "cautious" else ()
 
 
 def genuine_failures(judged: Iterable[Judged]) -> list[Judged]:

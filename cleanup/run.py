@@ -19,7 +19,7 @@ from cleanup.look import Look, Progress, Task, look
 from cleanup.model import Verdict
 from cleanup.report.digest import Digest, digest_message
 from cleanup.report.filing import FilingOutcome, file_all
-from cleanup.report.journal import Journal
+from cleanup.report.journal import UNDO_LABEL, Journal
 from cleanup.report.recovery import Recovered, recover
 from cleanup.report.undo import UndoOutcome, undo
 
@@ -70,9 +70,14 @@ class FoundRun:
     filed: int
 
 
-def look_at(account: Account, settings: MailboxSettings, *, now: datetime, progress: Progress) -> Look:
-    """Return what a run would find and do. Nothing that changes anything is ever sent; the ledger is only read."""
-    labels = _labels(settings)
+def look_at(
+    account: Account, settings: MailboxSettings, *, now: datetime, progress: Progress, again: bool = False
+) -> Look:
+    """Return what a run would find and do. Nothing that changes anything is ever sent; the ledger is only read.
+
+    `again`: also file what an undo put back.
+    """
+    labels = _labels(settings, again)
     with open_mailbox(account, read_only=True) as mailbox:
         return look(mailbox, task_of(settings), now=now, labels=labels, progress=progress)
 
@@ -84,11 +89,13 @@ def run_mailbox(
     now: datetime,
     agreed: Callable[[Look], bool],
     progress: Progress,
+    again: bool = False,
 ) -> Done:
     """File the backscatter of a mailbox and return what was done.
 
-    `agreed` is shown what was found, before anything is moved, and says whether to go on. Raises MailboxLocked, the
-    connector's errors, LedgerUnusable; what had been moved by then is in the ledger and the next run settles it.
+    `agreed` is shown what was found, before anything is moved, and says whether to go on. `again`: also file what an
+    undo put back; without it that stays, so that no nightly run files what a person took back. Raises
+    MailboxLocked, the connector's errors, LedgerUnusable; what had been moved by then is in the ledger and the next run settles it.
     """
     with ExitStack() as stack:
         stack.enter_context(hold_mailbox(account.host, account.who, "mailbox-cleanup run"))
@@ -102,7 +109,7 @@ def run_mailbox(
         recovered = recover(ledger, settings.address, mailbox, reopen=reopen)
         if recovered.stopped:
             raise recovered.stopped
-        seen = look(mailbox, task_of(settings), now=now, labels=ledger.labels(settings.address), progress=progress)
+        seen = look(mailbox, task_of(settings), now=now, labels=_words(ledger, settings, again), progress=progress)
         run_id = _record(ledger, account, settings, seen)
         outcome = _file(ledger, run_id, seen, mailbox, reopen, agreed)
         remark = _leave_digest(run_id, seen, outcome, settings, mailbox, reopen, now) if outcome else None
@@ -163,13 +170,17 @@ def task_of(settings: MailboxSettings) -> Task:
 # --- pieces --------------------------------------------------------------------------------------------------------
 
 
-def _labels(settings: MailboxSettings) -> dict[str, Verdict]:
+def _labels(settings: MailboxSettings, again: bool) -> dict[str, Verdict]:
     """Return what people said so far; a dry run makes no ledger where there is none."""
     where = ledger_of(settings)
     if "://" not in where and not Path(where).exists():
         return {}
     with Ledger.open(where) as ledger:
-        return ledger.labels(settings.address)
+        return _words(ledger, settings, again)
+
+
+def _words(ledger: Ledger, settings: MailboxSettings, again: bool) -> dict[str, Verdict]:
+    return ledger.labels(settings.address, without=(UNDO_LABEL,) if again else ())
 
 
 def _record(ledger: Ledger, account: Account, settings: MailboxSettings, seen: Look) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -60,9 +60,11 @@ def write_label(connection: Connection, label: Label, now: datetime) -> None:
     connection.execute(insert(labels).values(row))
 
 
-def read_labels(connection: Connection, mailbox: str) -> dict[str, Verdict]:
-    """Return people's latest word on each message, by fingerprint digest."""
+def read_labels(connection: Connection, mailbox: str, without: Collection[str] = ()) -> dict[str, Verdict]:
+    """Return people's latest word on each message, by fingerprint digest; `without` what was said in these ways."""
     query = select(labels.c.digest, labels.c.verdict).where(labels.c.mailbox == mailbox).order_by(labels.c.label_id)
+    if without:
+        query = query.where(labels.c.said_by.not_in(tuple(without)))
     return {row.digest: Verdict(row.verdict) for row in connection.execute(query)}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -174,10 +174,10 @@ class Ledger:
         with self._writing() as connection:
             history.write_label(connection, Label(mailbox, digest, verdict, said_by, note), self._clock())
 
-    def labels(self, mailbox: str) -> dict[str, Verdict]:
-        """Return people's latest word on each message, by fingerprint digest."""
+    def labels(self, mailbox: str, *, without: Collection[str] = ()) -> dict[str, Verdict]:
+        """Return people's latest word on each message, by fingerprint digest; `without` those said in these ways."""
         with self._reading() as connection:
-            return history.read_labels(connection, mailbox)
+            return history.read_labels(connection, mailbox, without)
 
     def cursor(self, mailbox: str, folder: str) -> Cursor | None:
         """Return how far a folder has been read; None where it never was."""

@@ -57,6 +57,8 @@ def why_not_filed(one: Judged, policy: Policy) -> str | None:
         return "It answers mail of yours."
     if finding.verdict is Verdict.UNSURE and not (policy.file_leaning and finding.leaning is Verdict.BACKSCATTER):
         return _unsure(finding)
+    if policy.name == "cautious":
+        return "The policy is 'cautious': it files nothing."
     if kind in OTHER_NOTICES and not policy.file_other_notices:
         return f"Only bounces are filed; this is {_KIND_WORDS[kind]}."
     if kind not in (Kind.NDR, *OTHER_NOTICES):

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from cleanup.ledger import Label, Ledger, MoveIntent, MoveRecord, MoveState
 from cleanup.model import Verdict
 
+UNDO_LABEL = "undo"  # in what way the ledger notes that a person took a run back
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -47,7 +49,7 @@ class Journal:
         if one.state is MoveState.RETURNED:
             return Label(self.mailbox, digest, Verdict.GENUINE, "moved-back")
         if one.state is MoveState.MOVED and one.record.intent.undoes is not None:
-            return Label(self.mailbox, digest, Verdict.UNSURE, "undo")
+            return Label(self.mailbox, digest, Verdict.UNSURE, UNDO_LABEL)
         return None
 
     def open_moves(self) -> list[MoveRecord]:

@@ -106,7 +106,7 @@ def _headline(runs_of: pd.DataFrame, totals: Totals) -> tuple[Answer, str]:
     place = said["answer"].astype("str").map(severity)
     worst = said[place == place.min()].sort_values(["notices", "run_id"]).iloc[-1]
     answer = Answer(str(worst["answer"]))
-    if answer is Answer.SPOOFED and said["mailbox"].nunique() == 1:
+    if answer is Answer.SPOOFED and totals.backscatter and said["mailbox"].nunique() == 1:
         return answer, (
             f"Your address is being forged; your account is not hacked, as far as the evidence shows: "
             f"{plural(totals.backscatter, 'bounce')} answered mail that never passed your server and is not in Sent."

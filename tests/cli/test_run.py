@@ -1,0 +1,112 @@
+"""`run` and `undo` as their users start them, on the embedded server with Anna's mailbox."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cleanup.demo import Demo, anna_on_a_server
+from tests.cli.command import Ended, cleanup
+
+OWNER = "anna.berg@example.org"
+
+
+class Anna:
+    """Anna's mailbox, and the commands with everything that reaches it."""
+
+    def __init__(self, demo: Demo, ledger: Path) -> None:
+        self.demo = demo
+        self._reach = (
+            *("--host", demo.account.host, "--port", demo.account.port, "--security", "plain"),
+            *("--username", "anna", "--ledger", ledger),
+        )
+
+    def run(self, *options: object) -> Ended:
+        rules = ("--outbound-host", "192.0.2.10", "--now", "2026-10-20")
+        return cleanup("run", OWNER, *self._reach, *rules, *options, CLEANUP_PASSWORD="anna")
+
+    def undo(self, *options: object) -> Ended:
+        return cleanup("undo", "last", "--mailbox", OWNER, *self._reach, *options, CLEANUP_PASSWORD="anna")
+
+    def explain(self, uid: int, *options: object) -> Ended:
+        return cleanup("explain", OWNER, uid, *self._reach, *options, CLEANUP_PASSWORD="anna")
+
+    @property
+    def filed(self) -> int:
+        return len(self.demo.filed())
+
+
+@pytest.fixture
+def anna(tmp_path: Path) -> Iterator[Anna]:
+    with anna_on_a_server(tmp_path / "unused.sqlite") as demo:
+        yield Anna(demo, tmp_path / "ledger.sqlite")
+
+
+def test_off_a_terminal_a_run_leaves_one_line_and_undo_takes_it_back(anna: Anna) -> None:
+    done = anna.run("--yes")
+
+    assert (done.code, done.out) == (0, "")
+    assert done.err == (
+        f"{OWNER}: run 1, 447 messages, 92 notices: 72 filed in Backscatter, 14 genuine, 6 unsure; "
+        "to take it back: mailbox-cleanup undo 1\n"
+    )
+    assert anna.filed == 72
+
+    back = anna.undo("--yes")
+
+    assert (back.code, back.err) == (0, "72 messages of run 1 were put back.\n")
+    assert anna.filed == 0
+
+
+def test_what_a_person_took_back_is_filed_again_only_on_request(anna: Anna) -> None:
+    anna.run("--yes")
+    anna.undo("--yes")
+
+    assert "0 filed" in anna.run("--yes").err
+    assert "72 filed" in anna.run("--yes", "--again").err
+
+
+def test_a_dry_run_changes_nothing_and_shows_the_plan(anna: Anna) -> None:
+    done = anna.run("--dry-run")
+
+    assert done.code == 0
+    assert "Plan: 72 messages would be moved from INBOX to Backscatter." in done.out
+    assert anna.filed == 0
+
+
+def test_without_a_terminal_and_without_yes_nothing_is_moved(anna: Anna) -> None:
+    done = anna.run()
+
+    assert done.code == 2
+    assert "Add --yes" in done.err
+    assert anna.filed == 0
+
+
+@pytest.mark.parametrize("limit", [("--max-moves", 10), ("--max-share", 0.05)])
+def test_a_safety_limit_stops_everything_and_says_how_to_go_on(anna: Anna, limit: tuple[str, object]) -> None:
+    done = anna.run("--yes", *limit)
+
+    assert done.code == 20
+    assert "Nothing was moved" in done.err
+    assert limit[0] in done.err
+    assert anna.filed == 0
+
+
+def test_unsure_ones_make_exit_code_4_only_on_request(anna: Anna) -> None:
+    assert anna.run("--yes", "--strict-review").code == 4
+
+
+def test_the_cautious_policy_files_nothing(anna: Anna) -> None:
+    done = anna.run("--yes", "--policy", "cautious")
+
+    assert done.code == 0
+    assert anna.filed == 0
+
+
+def test_a_message_can_be_explained_from_the_mailbox_itself(anna: Anna) -> None:
+    done = anna.explain(459, "--live", "--outbound-host", "192.0.2.10", "--now", "2026-10-20")
+
+    assert done.code == 0
+    assert "[disproved-twice]" in done.out
