@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,8 +12,8 @@ from cleanup.config import MailboxSettings, default_ledger, identity_of, ledger_
 from cleanup.connector.account import Account
 from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.errors import CleanupError, UsageError
+from cleanup.held import Held, hold
 from cleanup.ledger import Ledger
-from cleanup.lock import hold_mailbox
 from cleanup.look import Look, Progress, Task, look
 from cleanup.model import Verdict
 from cleanup.report.digest import Digest, digest_message
@@ -33,6 +32,8 @@ class Done:
     recovered: Recovered
     outcome: FilingOutcome | None
     remark: str | None = None  # what else the owner should know, such as a digest that could not be left
+    bytes_read: int = 0  # from the server
+    round_trips: int = 0
 
     @property
     def moved(self) -> int:
@@ -94,39 +95,27 @@ def run_mailbox(
     """File the backscatter of a mailbox and return what was done.
 
     `agreed` is shown what was found, before anything is moved, and says whether to go on. `again`: also file what an
-    undo put back; without it that stays, so that no nightly run files what a person took back. Raises
-    MailboxLocked, the connector's errors, LedgerUnusable; what had been moved by then is in the ledger and the next run settles it.
+    undo put back; without it that stays, so that no nightly run files what a person took back.
+
+    Raises MailboxLocked, the connector's errors, LedgerUnusable; what had been moved by then is in the ledger, and the
+    next run settles it.
     """
-    with ExitStack() as stack:
-        stack.enter_context(hold_mailbox(account.host, account.who, "mailbox-cleanup run"))
-        ledger = stack.enter_context(Ledger.open(ledger_of(settings)))
-        stack.enter_context(ledger.exclusive(settings.address))
-
-        def reopen() -> Mailbox:
-            return stack.enter_context(open_mailbox(account))
-
-        mailbox = reopen()
-        recovered = recover(ledger, settings.address, mailbox, reopen=reopen)
+    with hold(account, settings, "run") as held:
+        mailbox, ledger = held.open(), held.ledger
+        recovered = recover(ledger, settings.address, mailbox, reopen=held.open)
         if recovered.stopped:
             raise recovered.stopped
         seen = look(mailbox, task_of(settings), now=now, labels=_words(ledger, settings, again), progress=progress)
         run_id = _record(ledger, account, settings, seen)
-        outcome = _file(ledger, run_id, seen, mailbox, reopen, agreed)
-        remark = _leave_digest(run_id, seen, outcome, settings, mailbox, reopen, now) if outcome else None
-        return Done(run_id, seen, recovered, outcome, remark)
+        outcome = _file(held, run_id, seen, mailbox, agreed)
+        remark = _leave_digest(held, run_id, seen, outcome, settings, mailbox, now) if outcome else None
+        return Done(run_id, seen, recovered, outcome, remark, held.bytes_read, held.round_trips)
 
 
 def undo_run(account: Account, settings: MailboxSettings, run_id: int, *, only: Collection[int] = ()) -> UndoOutcome:
     """Put back what a run filed, or `only` the messages that had these UIDs before."""
-    with ExitStack() as stack:
-        stack.enter_context(hold_mailbox(account.host, account.who, "mailbox-cleanup undo"))
-        ledger = stack.enter_context(Ledger.open(ledger_of(settings)))
-        stack.enter_context(ledger.exclusive(settings.address))
-
-        def reopen() -> Mailbox:
-            return stack.enter_context(open_mailbox(account))
-
-        return undo(run_id, reopen(), ledger, only=only, reopen=reopen)
+    with hold(account, settings, "undo") as held:
+        return undo(run_id, held.open(), held.ledger, only=only, reopen=held.open)
 
 
 def find_run(which: str, mailbox: str | None, ledger: str | None, config: Path | None) -> FoundRun:
@@ -198,20 +187,15 @@ def _record(ledger: Ledger, account: Account, settings: MailboxSettings, seen: L
 
 
 def _file(
-    ledger: Ledger,
-    run_id: int,
-    seen: Look,
-    mailbox: Mailbox,
-    reopen: Callable[[], Mailbox],
-    agreed: Callable[[Look], bool],
+    held: Held, run_id: int, seen: Look, mailbox: Mailbox, agreed: Callable[[Look], bool]
 ) -> FilingOutcome | None:
-    counts = _counts(seen)
+    counts, ledger = _counts(seen), held.ledger
     if seen.plan.refusals or not seen.plan.moves or not agreed(seen):
         refused = bool(seen.plan.refusals and seen.plan.moves)
         ledger.finish_run(run_id, counts, "refused" if refused else "done")
         return None
     try:
-        outcome = file_all(seen.plan, mailbox, Journal(ledger, run_id, seen.task.mailbox), reopen=reopen)
+        outcome = file_all(seen.plan, mailbox, Journal(ledger, run_id, seen.task.mailbox), reopen=held.open)
     except CleanupError:
         ledger.finish_run(run_id, counts, "failed")
         raise
@@ -222,12 +206,12 @@ def _file(
 
 
 def _leave_digest(
+    held: Held,
     run_id: int,
     seen: Look,
     outcome: FilingOutcome,
     settings: MailboxSettings,
     mailbox: Mailbox,
-    reopen: Callable[[], Mailbox],
     now: datetime,
 ) -> str | None:
     """Append the owner's message on what was filed; return what went wrong with it, which undoes nothing."""
@@ -238,7 +222,7 @@ def _leave_digest(
     digest = Digest(task.mailbox, run_id, seen.state.headline, seen.judged, moved, task.inbox, outcome.target)
     folder = outcome.target if settings.digest == "folder" else task.inbox
     try:
-        (reopen() if mailbox.dead else mailbox).append(folder, digest_message(digest, now=now), (), now)
+        (held.open() if mailbox.dead else mailbox).append(folder, digest_message(digest, now=now), (), now)
     except CleanupError as error:
         return f"no digest was left: {error}"
     return None

@@ -1,0 +1,52 @@
+"""A mailbox held for one command that changes it: locked against others, with its ledger and its connections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from cleanup.config import MailboxSettings, ledger_of
+from cleanup.connector.account import Account
+from cleanup.connector.session import Mailbox, open_mailbox
+from cleanup.ledger import Ledger
+from cleanup.lock import hold_mailbox
+
+
+@dataclass(slots=True)
+class Held:
+    """A mailbox that nobody else works on. Its connections are closed in the end, whatever happens."""
+
+    account: Account
+    ledger: Ledger
+    _stack: ExitStack
+    _opened: list[Mailbox] = field(default_factory=list)
+
+    def open(self) -> Mailbox:
+        """Return a new connection: the first one, or one in place of one that died."""
+        mailbox = self._stack.enter_context(open_mailbox(self.account))
+        self._opened.append(mailbox)
+        return mailbox
+
+    @property
+    def bytes_read(self) -> int:
+        """How much the server sent, over all connections."""
+        return sum(mailbox.bytes_read for mailbox in self._opened)
+
+    @property
+    def round_trips(self) -> int:
+        """How many commands were answered, over all connections."""
+        return sum(mailbox.round_trips for mailbox in self._opened)
+
+
+@contextmanager
+def hold(account: Account, settings: MailboxSettings, command: str) -> Iterator[Held]:
+    """Hold a mailbox on this machine, and on every machine that shares its ledger.
+
+    Raises MailboxLocked, LedgerUnusable, and the connector's errors when it is opened.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(hold_mailbox(account.host, account.who, f"mailbox-cleanup {command}"))
+        ledger = stack.enter_context(Ledger.open(ledger_of(settings)))
+        stack.enter_context(ledger.exclusive(settings.address))
+        yield Held(account, ledger, stack)
