@@ -190,7 +190,7 @@ def _forged(rng: Random, owner: str, when: datetime, subject: str) -> Arrival:
 
 
 def _riddles(rng: Random, owner: str, lately: list[SentMail]) -> Iterator[Arrival]:
-    """Notices that nobody can decide: nothing comes back, or an id of the owner's is planted."""
+    """Notices that nobody can decide: nothing comes back, no way is shown and Sent has a gap, an id is planted."""
     for number in range(12):
         when = FIRST_NIGHT + timedelta(hours=rng.randint(1, 24 * NIGHTS - 30))
         truth = Verdict.GENUINE if number % 4 == 0 else Verdict.BACKSCATTER
@@ -198,6 +198,10 @@ def _riddles(rng: Random, owner: str, lately: list[SentMail]) -> Iterator[Arriva
             f"\nYour message could not be delivered to:\n\n<{_name(rng)}@oldhost.test>:\n550 5.1.1 User unknown\n"
         )
         yield Arrival(text.encode(), when, truth)
+    for m in [m for m in lately if not m.saved][:6]:
+        when = m.date + timedelta(minutes=7)
+        text = _report(rng, m, f"mx.{_domain(m.to)}", when, "", "5.2.2", "Mailbox full")
+        yield Arrival(text.encode(), when, Verdict.GENUINE)
     for m in rng.sample(lately, 3):
         when = m.date + timedelta(hours=9)
         planted = SentMail(m.message_id, owner, f"{_name(rng)}@postbox.test", "Cheap watches", when, saved=False)
