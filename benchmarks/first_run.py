@@ -129,7 +129,8 @@ def _give_to_dovecot(maildir: Path) -> None:
 
 def _ids(maildir: Path) -> set[str]:
     """Return the Message-IDs of what lies in a Maildir folder."""
-    found = (re.search(rb"^Message-ID: <([^>]*)>", f.read_bytes(), re.MULTILINE) for f in maildir.glob("*/*:2,*"))
+    files = [file for part in ("cur", "new") for file in (maildir / part).iterdir()]
+    found = (re.search(rb"^Message-ID: <([^>]*)>", file.read_bytes(), re.MULTILINE) for file in files)
     return {one[1].decode() for one in found if one}
 
 
