@@ -38,6 +38,7 @@ def test_every_format_says_where_it_is_known_from_and_by_what_it_is_recognised(r
 def test_every_line_pattern_finds_the_address_it_is_for(record: NoticeFormat) -> None:
     for pattern in (*record.recipients, *record.originals, *record.expanded):
         line = pattern.replace("{address}", "carol@partner.example").replace("{why}", "").replace("{any}", " ")
+        line = line.replace("{n}", "1")
         found = compiled(pattern).match(re.sub(r"\s+", " ", line).strip())
 
         assert found, pattern

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from cleanup.detector.fields import read_people
 from cleanup.detector.notices.headers import decoded
@@ -11,7 +11,10 @@ from cleanup.detector.notices.headers import decoded
 _TYPED = re.compile(r"^\s*([A-Za-z0-9-]{2,20})\s*;\s*(.*)$", re.DOTALL)
 _HEX = re.compile(r"\+([0-9A-F]{2})")
 _UNICODE = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")
-_PLAIN = re.compile(r"(?:\"[^\"\s]{1,64}\"|[^\s<>()\[\]\",;:@]{1,200})@[^\s<>()\[\]\"',;:]{1,255}")
+_WIDE = "：，。、（）「」；＜＞"
+_PLAIN = re.compile(
+    rf"(?:\"[^\"\s]{{1,64}}\"|[^\s<>()\[\]\",;:@{_WIDE}]{{1,200}})@[^\s<>()\[\]\"',;:@{_WIDE}]{{1,255}}"
+)
 _NEEDLESS_QUOTES = re.compile(r"\"([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+)\"@")
 _X400 = re.compile(r"/(?:S|s)=([^/;]{1,64})")
 
@@ -50,11 +53,15 @@ def plain_address(text: str) -> str | None:
     """Return the first address in a text; None where there is none."""
     if "@" not in text:
         return None
-    found = _PLAIN.search(text.replace("mailto:", " ").replace("MAILTO:", " "))
-    if found is None:
-        return None
-    address = found.group().rstrip(".").removeprefix("'")
-    return lower_domain(address.removeprefix("SMTP=").removeprefix("smtp=")) or None
+    return next(plain_addresses(text), None)
+
+
+def plain_addresses(text: str) -> Iterator[str]:
+    """Yield the addresses in a text."""
+    for found in _PLAIN.finditer(text.replace("mailto:", " ").replace("MAILTO:", " ")):
+        address = found.group().rstrip(".!?").removeprefix("'").removeprefix("SMTP=").removeprefix("smtp=")
+        if not address.endswith("@"):
+            yield lower_domain(address)
 
 
 def people(values: Iterable[str]) -> tuple[tuple[str, str | None], ...]:

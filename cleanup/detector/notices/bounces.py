@@ -9,6 +9,7 @@ from cleanup.detector.notices.causes import find_cause
 from cleanup.detector.notices.dsn import Report, find_status, read_report, severest
 from cleanup.detector.notices.formats import FORMATS
 from cleanup.detector.notices.mail import Mail
+from cleanup.detector.notices.plausible import Gathered, is_bounce
 from cleanup.detector.notices.recipients import only_addressee, recipients_in_words
 from cleanup.detector.notices.returned import (
     MOST_RETURNED,
@@ -19,7 +20,7 @@ from cleanup.detector.notices.returned import (
 )
 from cleanup.detector.notices.second_opinion import second_text
 from cleanup.detector.notices.shapes import read_shapes
-from cleanup.detector.notices.wording import Letter, Reading, read_wording
+from cleanup.detector.notices.wording import Failure, Letter, Reading, read_wording
 from cleanup.model import Action, Cause, Extent, Kind, Notice, Recipient, Returned
 
 _STILL_TRYING = re.compile(
@@ -36,15 +37,12 @@ def read_bounce(mail: Mail) -> Notice | None:
     if report.recipients:
         return _notice(mail, report, "rfc3464", report.recipients, _returned(mail, report, None), _action(mail, None))
     reading = read_wording(_letter(mail), FORMATS)
-    shaped = None if reading and reading.failures else read_shapes(mail, mail.words)
-    if not shaped and not (reading and reading.failures) and mail.machine_made:
-        shaped = read_shapes(mail, second_text(mail.raw))
     returned = _returned(mail, report, reading)
-    failures = (reading.failures if reading else ()) or (shaped.failures if shaped else ())
+    failures = (reading.failures if reading else ()) or _by_shape(mail, returned)
     recipients = recipients_in_words(mail, failures, returned)
-    if not (reading or shaped or _is_bare_bounce(mail, recipients)):
+    if not is_bounce(Gathered(mail, reading, recipients, returned)):
         return None
-    name = reading.format.name if reading else "shapes" if shaped else "bare"
+    name = reading.format.name if reading else "shapes" if failures else "bare"
     action = _action(mail, reading)
     stated = tuple(replace(r, action=action) for r in recipients or only_addressee(returned))
     return _notice(mail, report, name, stated, returned, action)
@@ -54,10 +52,10 @@ def _letter(mail: Mail) -> Letter:
     return Letter(mail.sender, mail.subject, mail.words, mail.fields.items, mail.machine_made)
 
 
-def _is_bare_bounce(mail: Mail, recipients: tuple[Recipient, ...]) -> bool:
-    """Return whether sender, subject and structure together say bounce where no words do."""
-    signs = (mail.null_sender or mail.role_sender, mail.subject_of_notice, mail.is_report, bool(recipients))
-    return sum(signs) >= 2
+def _by_shape(mail: Mail, returned: tuple[Returned, ...]) -> tuple[Failure, ...]:
+    if not mail.machine_made:
+        return ()
+    return read_shapes(mail, mail.words, returned) or read_shapes(mail, second_text(mail.raw), returned)
 
 
 def _action(mail: Mail, reading: Reading | None) -> Action:

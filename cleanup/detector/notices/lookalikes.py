@@ -40,6 +40,7 @@ _VIRUS = re.compile(
     r"checker)|virus[- ](?:alert|warning)|enthielt? .{0,40}virus",
     re.IGNORECASE,
 )
+_TICKET = re.compile(r"\s*\[[^\]]{0,40}\d\]\s", re.IGNORECASE)
 _AWAY = re.compile(
     r"(?:i am|i'm|i will be|i'll be|i'm) (?:currently |presently |now )?(?:out of|away|"
     r"on (?:vacation|leave|holiday|annual|maternity)|travel|not in)|out of (?:the )?office|"
@@ -91,7 +92,15 @@ def by_a_person(mail: Mail) -> bool:
         return False
     if mail.answer and not _by_autoresponder(mail):
         return True
+    if mail.by_mail_program and not (mail.automatic or mail.subject_of_auto_reply):
+        return True
+    if _TICKET.match(mail.subject) or (mail.fields.has("In-Reply-To", "References") and not _by_machine(mail)):
+        return True
     return not (mail.automatic or mail.subject_of_notice or mail.subject_of_auto_reply or _by_autoresponder(mail))
+
+
+def _by_machine(mail: Mail) -> bool:
+    return mail.automatic or mail.subject_of_auto_reply or _by_autoresponder(mail)
 
 
 def _has_status(mail: Mail) -> bool:

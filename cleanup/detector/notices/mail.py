@@ -11,7 +11,7 @@ from cleanup.detector.notices.addresses import plain_address
 from cleanup.detector.notices.charsets import html_text
 from cleanup.detector.notices.headers import Fields, main_type
 from cleanup.detector.notices.parts import Part, read_parts, walk
-from cleanup.detector.notices.phrases import AUTO_SUBJECT, NOTICE_SUBJECT, SENDER_NAME, SENDER_ROLE
+from cleanup.detector.notices.phrases import AUTO_SUBJECT, NOTICE_SUBJECT, RETURNED_SUBJECT, SENDER_NAME, SENDER_ROLE
 
 MOST_WORDS = 65_536  # characters of the notice's own text
 
@@ -20,6 +20,12 @@ _ANSWER = re.compile(
     r"^\s*(?:\[[^\]]{1,60}\]\s*)?(?:re|fw|fwd|aw|wg|tr|rv|sv|vs|vb|enc|odp|antw|i|rif|ynt|ilt|"
     r"回复|回覆|答复|转发|轉寄|返信|転送)"
     r"\s?(?:\[\d{1,3}\])?\s?[:：]",
+    re.IGNORECASE,
+)
+_MAIL_PROGRAM = re.compile(
+    r"thunderbird|mozilla|outlook|apple mail|iphone|ipad|eudora|mutt|\bpine\b|evolution|kmail|the bat|squirrelmail|"
+    r"roundcube|\bgnus\b|lotus notes release|airmail|k-9|claws|sylpheed|pegasus|becky|foxmail|geary|horde|webmail|"
+    r"yahoomail|icedove|seamonkey|postbox|mailbird|em ?client|fairemail|zimbra \d|open-xchange",
     re.IGNORECASE,
 )
 _LIST_FIELDS = (
@@ -99,14 +105,35 @@ class Mail:
         )
 
     @cached_property
+    def shows_machine(self) -> bool:
+        """Whether sender, return path, structure or a field say that a machine made it."""
+        return self.null_sender or self.role_sender or self.is_report or self.automatic
+
+    @cached_property
     def machine_made(self) -> bool:
-        """Whether it shows itself to be a machine's: by sender, return path, structure or a field."""
-        return self.null_sender or self.role_sender or self.is_report or self.automatic or self.subject_of_notice
+        """Whether it may be a machine's: it shows so, or has the subject of a notice."""
+        return self.shows_machine or self.subject_of_notice
+
+    @cached_property
+    def by_mail_program(self) -> bool:
+        """Whether it names the program that a person writes mail with."""
+        programs = (*self.fields.all("X-Mailer"), *self.fields.all("User-Agent"))
+        return any(_MAIL_PROGRAM.search(program) for program in programs)
+
+    @cached_property
+    def bulk(self) -> bool:
+        """Whether it was sent to many: with a way to unsubscribe, or by a list."""
+        return self.fields.has("List-Unsubscribe", "List-Id", "X-Campaign", "X-CampaignID", "Feedback-ID")
 
     @cached_property
     def subject_of_notice(self) -> bool:
         """Whether the subject is one that notices carry."""
         return bool(NOTICE_SUBJECT.search(self.subject)) and not self.answer
+
+    @cached_property
+    def subject_of_returned_mail(self) -> bool:
+        """Whether the subject can only be that of a notice about mail."""
+        return bool(RETURNED_SUBJECT.search(self.subject)) and not self.answer
 
     @cached_property
     def subject_of_auto_reply(self) -> bool:

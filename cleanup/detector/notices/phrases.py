@@ -31,8 +31,10 @@ SENDER_ROLE = _any_of(
     "mailer[-_.]?d[ae]{1,2}mon",
     "mail[-_.]?daemon",
     "mdaemon",
-    "postmaster",
+    "post[-_.]?master",
     "post[-_.]office",
+    "mail[-_.]system",
+    "mail[-_.]?router",
     "bounce[-_.]?handler",
     "bounced?[-_.]?mail",
     "mail[-_.]?delivery[-_.]?(?:system|subsystem)?",
@@ -78,6 +80,8 @@ NOTICE_SUBJECT = _any_of(
     "non[- ]?deliver(?:y|able)",
     "(?:can ?not|could not|couldn't|can't|unable to|not|failed to|"
     "failure to) (?:be )?(?:deliver|send your|process your message)",
+    "(?:mail|message|e-?mail) (?:can ?not|could not|couldn't|can't) be (?:sent|deliver|forward)",
+    "not member article|loop (?:back )?(?:alert|warning)|unix from loop|fml system error|reject mail from",
     "deliver(?:y|ing)[: ](?:of )?(?:\\S{1,40} ){0,2}(?:status|fail|report|error|problem|"
     "delay|notif|warning|attempt|incomplete|impossible|was)",
     "fail(?:ed|ure)(?: notice)?:? (?:mail|message|e-?mail|to )?\\s?deliver",
@@ -205,6 +209,19 @@ NOTICE_SUBJECT = _any_of(
     " 오류|이 | 못)|반송|수신자|발송(?: ?실패|되지)|전달할 수|메일.{0,10}(?:실패|못)",
     "không (?:thể )?(?:gửi|chuyển|phát)|gửi.{0,10}thất bại|ไม่สามารถ|ส่งไม่|tidak (?:dapat |"
     "terkirim|terhantar)|gagal (?:dikirim|terkirim|kirim|penghantaran)",
+)
+RETURNED_SUBJECT = _any_of(
+    "undeliver\\S{1,6}(?: (?:mail|message|e-?mail)|:)",
+    "un-?delivered (?:mail|message|e-?mail)",
+    "non-?deliver(?:y|able)",
+    "return(?:ed|ing)(?: undeliver\\S{1,6})? (?:mail|message|to sender)",
+    "(?:mail|message|e-?mail) (?:delivery|delivering|sending|transmission)",
+    "deliver(?:y|ing)(?: of)?(?: your| the| this)? (?:status|(?:mail|message|e-?mail))",
+    "(?:mail|message|e-?mail)s? (?:to \\S{1,200} )?(?:was |has been |is |could |can)?(?:not|undeliver|return|bounc)",
+    "failure notice|postmaster notify|\\bndr\\b|\\bndn\\b",
+    "(?:user|recipient|mailbox) unknown|unknown (?:user|recipient)",
+    "unzustell|non remis|no entregado|não entregue|mancato recapito|onbestel|niedostarcz|nedoru|olever|недостав",
+    "配信|退信|배달|teslim edil",
 )
 AUTO_SUBJECT = _any_of(
     "auto(?:matic)?[- ]?(?:reply|respon|answer|generated reply|antwort|reactie|acknowledg)",

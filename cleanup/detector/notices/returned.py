@@ -189,7 +189,12 @@ def _from_quoted(block: str) -> Returned | None:
     telling = names & {"from", "to", "subject", "message-id", "date", "received", "sent"}
     if len(telling) < 2:
         return None
-    return from_fields(fields, Extent.QUOTED)
+    return from_fields(Fields(tuple((name, _unquoted(value)) for name, value in fields.items)), Extent.QUOTED)
+
+
+def _unquoted(value: str) -> str:
+    """Return a value without the quotes that some systems put around what they quote (Subject: 'Minutes')."""
+    return value[1:-1] if len(value) > 2 and value[0] == value[-1] and value[0] in "'\"" else value
 
 
 def _worth(returned: Returned) -> int:

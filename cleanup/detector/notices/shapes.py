@@ -1,13 +1,20 @@
-"""Plain shapes that notices of unknown systems share: an address on a line of its own, a reply code after it."""
+"""Plain shapes that notices of unknown systems share: an address under a label, on a line of its own, by a reply code.
+
+Where no line has such a shape, the address that the returned message was sent to stands in the text, or there is only
+one address in it that belongs to nobody who has a part in the notice.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
-from cleanup.detector.notices.addresses import plain_address
+from cleanup.detector.notices.addresses import plain_address, plain_addresses
 from cleanup.detector.notices.mail import Mail
+from cleanup.detector.notices.phrases import NOTICE_SUBJECT
 from cleanup.detector.notices.wording import Failure
+from cleanup.model import Returned
 
 MOST_LINES = 400
 MOST_FOUND = 200
@@ -15,7 +22,6 @@ MOST_FOUND = 200
 _RETURNED = re.compile(
     r"^[ \t>|*]{0,12}(?:received|return-path|message-id|dkim-signature|from|subject|date)[ \t]*:", re.IGNORECASE
 )
-_RULE = re.compile(r"^\W{0,3}[-=_*+]{3,}.{0,80}$")
 _REFUSED = re.compile(
     r"\b[45]\d\d[ -]|\b[45]\.\d{1,3}\.\d{1,3}\b|unknown|unable to|could ?n.t|could not|cannot|can.t|"
     r"did not|no such|not found|not exist|rejected|refused|fail|"
@@ -25,27 +31,62 @@ _REFUSED = re.compile(
 _LINE = re.compile(
     r"^\W{0,6}(?:mailto:)?[\"'<(]?[^\s<>\"'()]{1,200}@[^\s<>\"'(),;:]{1,255}[\"'>)]?(?:[\s:;,(\-].{0,2000})?$"
 )
-_RCPT = re.compile(r"RCPT TO:\s?<?([^\s<>]{1,200}@[^\s<>]{1,255})", re.IGNORECASE)
+_RCPT = re.compile(r"(?:RCPT TO|Rejected-For|Error-for):\s{0,8}<?([^\s<>,]{1,200}@[^\s<>,]{1,255})", re.IGNORECASE)
+_LABEL = re.compile(
+    r"^\W{0,6}(?:\w{1,20} ){0,2}(?:recipients?|addressee|destination|addressed to|receiver|rcpt|empfänger\w{0,7}|"
+    r"destinataires?|destinatario|destinatário|geadresseerden?|ontvanger|odbiorca|adresat|получатель|адресат|příjemce|"
+    r"adresát|宛先|受信者|收件人|收件者|수신자|받는 ?사람|alıcı|mottagare|modtager|mottaker|vastaanottaja|címzett)"
+    r"(?: address| e?-?mail)?(?:\(e?s\))?\s{0,40}[:：=]\s{0,40}(.{3,500})$",
+    re.IGNORECASE,
+)
+_HELPERS = re.compile(
+    r"^(?:post-?master|help-?desk|help|support|abuse|info|admin\w{0,10}|webmaster|hostmaster|contact|service|noc|"
+    r"mailer-daemon|it|staff|security|unblock\w{0,6}|delist\w{0,6}|no-?reply|donotreply|bounces?|spam|feedback)@",
+    re.IGNORECASE,
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Shaped:
-    """The recipients that the shape of the text gives away."""
-
-    failures: tuple[Failure, ...]
-
-
-def read_shapes(mail: Mail, text: str) -> Shaped | None:
-    """Return the recipients that a text of the notice names in one of the common shapes; None where it names none."""
+def read_shapes(mail: Mail, text: str, returned: Iterable[Returned] = ()) -> tuple[Failure, ...]:
+    """Return the recipients that a text of the notice names in one of the common shapes; () where it names none."""
     if not mail.machine_made:
-        return None
+        return ()
     lines = _own_lines(text)
+    return _shaped(lines, mail) or _addressed(lines, mail, returned) or _only_one(lines, mail)
+
+
+def _shaped(lines: list[str], mail: Mail) -> tuple[Failure, ...]:
     found: dict[str, Failure] = {}
     for number, line in enumerate(lines):
         address = _named(line, lines[number + 1 : number + 4])
         if address and address.lower() not in mail.own_addresses and len(found) < MOST_FOUND:
             found.setdefault(address.lower(), Failure(address, _why(line, lines[number + 1 : number + 6])))
-    return Shaped(tuple(found.values())) if found else None
+    return tuple(found.values())
+
+
+def _addressed(lines: list[str], mail: Mail, returned: Iterable[Returned]) -> tuple[Failure, ...]:
+    """Return the addresses in the text to which the returned message went."""
+    went_to = {address.lower() for one in returned for address in one.to} - mail.own_addresses
+    return tuple(f for f in _others(lines, mail) if f.address.lower() in went_to) if went_to else ()
+
+
+def _only_one(lines: list[str], mail: Mail) -> tuple[Failure, ...]:
+    """Return the only address in a text about failure that is neither the sender's, nor the owner's, nor a helper's."""
+    if not (mail.null_sender or mail.role_sender):
+        return ()
+    if not (mail.subject_of_notice or NOTICE_SUBJECT.search(" ".join(lines))):
+        return ()
+    others = (f for f in _others(lines, mail) if "." in f.address.rpartition("@")[2])
+    found = tuple(islice((f for f in others if not _HELPERS.match(f.address)), 2))
+    return found if len(found) == 1 else ()
+
+
+def _others(lines: list[str], mail: Mail) -> Iterator[Failure]:
+    seen = set(mail.own_addresses)
+    for number, line in enumerate(lines):
+        for address in plain_addresses(line) if "@" in line else ():
+            if address.lower() not in seen and len(seen) < MOST_FOUND:
+                seen.add(address.lower())
+                yield Failure(address, _why(line, lines[number + 1 : number + 6]))
 
 
 def _own_lines(text: str) -> list[str]:
@@ -57,8 +98,8 @@ def _own_lines(text: str) -> list[str]:
 def _named(line: str, after: list[str]) -> str | None:
     if "@" not in line:
         return None
-    if rcpt := _RCPT.search(line):
-        return plain_address(rcpt[1])
+    if named := _RCPT.search(line) or _LABEL.match(line):
+        return plain_address(named[1])
     if _LINE.match(line) and (_REFUSED.search(line) or any(map(_REFUSED.search, after)) or _alone(line)):
         return plain_address(line)
     return plain_address(line) if _REFUSED.search(line) else None

@@ -30,12 +30,14 @@ ADDRESS = (
 _PLACES = {
     "{address}": rf"(?:(?<![A-Za-z0-9!#$%&'*+/=?^_`{{|}}~.-])|(?<=smtp=))[<\"'‘“«「]?(?:mailto:)?{ADDRESS}[>\"'’”»」]?",
     "{name}": r"(?P<address>[A-Za-z0-9][A-Za-z0-9._+-]{0,63}+)",
+    "{n}": r"\d{1,5}",
     "{why}": r"(?P<why>.*)",
     "{any}": r".{0,200}?",
 }
-_PLACE = re.compile(r"(\{(?:address|name|why|any)\})")
+_PLACE = re.compile(r"(\{(?:address|name|n|why|any)\})")
 _RETURNED = re.compile(  # a header block in the middle of the text: the returned message, with no line that says so
-    r"(?:Received: (?:from|by|\()|Return-Path: ?<|DKIM-Signature: |Message-ID: ?<|X-Original-To: )", re.IGNORECASE
+    r"(?:[>|] ?){0,3}(?:Received: (?:from|by|\()|Return-Path: ?<|DKIM-Signature: |Message-ID: ?<|X-Original-To: )",
+    re.IGNORECASE,
 )
 _SPACE = re.compile(r"\s+")
 _REPLY = re.compile(r"\b([245]\d\d)(?=[ \-]|$)")
@@ -66,6 +68,7 @@ class NoticeFormat:
     ends: tuple[str, ...] = ()  # lines at which the notice's own words end
     returned_after: tuple[str, ...] = ()  # lines after which the returned message is quoted
     why_after: tuple[str, ...] = ()  # lines after which the reason stands, away from the recipient
+    everyday: bool = False  # people and shops word it so too: the mail has to show in other ways that it is a notice
     action: Action = Action.FAILED
     delayed: tuple[str, ...] = ()  # phrases with which the same format says that it still tries
     language: str = "en"
@@ -293,4 +296,5 @@ def compiled(pattern: str) -> re.Pattern[str]:
 def _literal(text: str) -> str:
     """Return a pattern for plain text: inner spaces are one or more, spaces next to a place are optional."""
     words = r"\s+".join(re.escape(word) for word in text.split())
+    words = words[:-1] + r"\s{0,40}:" if words.endswith(":") and len(words) > 1 else words
     return (r"\s*" if text[:1].isspace() else "") + words + (r"\s*" if text[-1:].isspace() else "")

@@ -61,6 +61,7 @@ FORMATS = (
         family="hMailServer",
         source="hMailServer's SEND_FAILED_NOTIFICATION",
         text=("Your message did not reach some or all of the intended recipients.",),
+        also=("Error Type:",),
         recipients=("{address}{why}",),
         why_after=("Error Type:",),
         returned_after=COPY,

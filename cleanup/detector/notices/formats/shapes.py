@@ -4,7 +4,15 @@ from __future__ import annotations
 
 BARE = ("{address}", "{address}:")
 COLON = ("{address}: {why}",)
-STARRED = ("* {address}", "- {address}", "• {address}", "· {address}", "> {address}")
+STARRED = (
+    "* {address}",
+    "- {address}",
+    "• {address}",
+    "· {address}",
+    "> {address}",
+    "{n}. {address}",
+    "{n}) {address}",
+)
 WITH_WHY = ("{address}: {why}", "{address} ({why})", "{address} [{why}]", "{address} - {why}", "{address}; {why}")
 SENDMAIL = ("{address}", "{address} (reason: {why})", '"|{any}" (expanded from: {address})', "{address} ({why})")
 ANYWHERE = (

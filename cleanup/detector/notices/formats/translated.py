@@ -16,6 +16,7 @@ def in_language(code: str, text: tuple[str, ...], recipients: tuple[str, ...], *
         text=text,
         recipients=(*recipients, *ANYWHERE),
         language=code,
+        everyday=True,
         returned_after=(*more.pop("returned_after", ()), *COPY),
         **more,  # type: ignore[arg-type]
     )

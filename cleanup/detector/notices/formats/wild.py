@@ -20,6 +20,10 @@ _DELAYED = (
     "not necessary to resend",
     "temporarily deferred",
     "still trying",
+    "attempts will continue",
+    "continue to try",
+    "just a warning",
+    "no action is required",
 )
 
 FORMATS = (
@@ -80,6 +84,7 @@ FORMATS = (
         ends=("Please reply to", "contact your", "contact postmaster", "-- The header", "here is your returned mail"),
         why_after=("reason:", "Error Type", "Technical details", "Diagnostic"),
         returned_after=COPY,
+        everyday=True,
         delayed=_DELAYED,
     ),
     NoticeFormat(
@@ -177,6 +182,7 @@ FORMATS = (
         ends=("Please reply to", "contact your", "contact postmaster", "please contact", "From:"),
         why_after=("reason:", "Reason given", "Technical details", "response was", "responded"),
         returned_after=COPY,
+        everyday=True,
         delayed=_DELAYED,
     ),
 )
