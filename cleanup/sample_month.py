@@ -180,9 +180,11 @@ def _forged(rng: Random, owner: str, when: datetime, subject: str) -> Arrival:
     host, mta = f"{who}.test", f"mx{rng.randint(1, 3)}.{who}.test"
     sent = when - timedelta(seconds=rng.choice((4, 9, 30, 90, 400, 3_000)))
     forger = f"{rng.choice(_BOTNETS)}.{rng.randint(2, 250)}"
-    name = f"dsl-{forger.replace('.', '-')}.pool.invalid"
+    name = f"dsl-{forger.replace('.', '-')}.pool.invalid" if rng.random() < 0.3 else ""
     about = subject.format(n=rng.randint(1, 99_999))
-    spam = SentMail(f"{rng.getrandbits(50):x}@{name}", owner, f"{_name(rng)}@{host}", about, sent, saved=False)
+    spam = SentMail(
+        f"{rng.getrandbits(50):x}@{name or 'localhost'}", owner, f"{_name(rng)}@{host}", about, sent, saved=False
+    )
     results = f"Authentication-Results: {mta}; spf=fail smtp.mailfrom={DOMAIN}; dmarc=fail header.from={DOMAIN}\n"
     way = (results if writes_down else "") + _received(mta, name, forger, sent)
     text = _report(rng, spam, mta, when, way, "5.1.1", "User unknown")
@@ -239,7 +241,7 @@ def _report(
 
 def _received(by: str, name: str, address: str, when: datetime) -> str:
     stamp = f"by {by} (Postfix) with ESMTP id 7F3A2; {format_datetime(when)}"
-    return f"Received: from {name} ({name} [{address}])\n\t{stamp}\n"
+    return f"Received: from {name or 'pc'} ({name or 'unknown'} [{address}])\n\t{stamp}\n"
 
 
 def _name(rng: Random) -> str:

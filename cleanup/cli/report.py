@@ -135,10 +135,11 @@ def _print(frames: Frames, moment: datetime) -> None:
     for line in summary.to_do:
         console.print(f"  * {safe_text(line, limit=600)}")
     for section in (*summary.urgent, *summary.details):
-        _print_section(console, section)
+        print_section(console, section)
 
 
-def _print_section(console: Console, section: Section) -> None:
+def print_section(console: Console, section: Section) -> None:
+    """Print the first rows of a section as a table."""
     from cleanup.cli.talk import table
     from cleanup.report.cells import shown
 

@@ -1,0 +1,124 @@
+"""`domains` and `sieve`: what a mail admin can do about backscatter, from the ledger. Nothing is sent or changed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cleanup.cli import options as opt
+from cleanup.errors import UsageError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from cleanup.report.domains import DomainSummary, Letter
+    from cleanup.report.frames import Frames
+
+_Ledger = Annotated[str | None, typer.Option(help="Ledger file or database URL.")]
+_Config = Annotated[Path | None, typer.Option(help="Configuration file.")]
+_Since = Annotated[str | None, typer.Option(help="30d, 12h, 2w, today, or ISO 8601.")]
+_Now = Annotated[str | None, typer.Option(help="ISO 8601: as of this moment.", show_default=False)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("domains")(domains)
+    app.command("sieve")(sieve)
+
+
+def domains(
+    letter: Annotated[
+        str | None, typer.Option(help="Print the letter to this organisation's postmaster, and nothing else.")
+    ] = None,
+    since: _Since = None,
+    ledger: _Ledger = None,
+    config: _Config = None,
+    now: _Now = None,
+) -> None:
+    """Say for each domain who forges it, who sends the backscatter, and what would help."""
+    from cleanup.cli.talk import say
+    from cleanup.report.domains import by_domain
+
+    summaries = by_domain(_frames((), ledger, config, since, opt.clock(now)))
+    if letter is not None:
+        sys.stdout.write(_letter(summaries, letter).text)
+        return
+    if not summaries:
+        say("The ledger holds no backscatter of that time.")
+    for summary in summaries:
+        _print(summary)
+
+
+def sieve(
+    mailbox: Annotated[str, typer.Argument(help="A profile or an address.")],
+    folder: Annotated[str, typer.Option(help="Where the rule files to.")] = "Backscatter",
+    outbound_host: Annotated[
+        list[str] | None, typer.Option(help="A host that the owner's mail leaves from; the rule spares it. Repeatable.")
+    ] = None,
+    ledger: _Ledger = None,
+    config: _Config = None,
+    now: _Now = None,
+) -> None:
+    """Print a narrow Sieve rule for each campaign that is running. It ends by itself; nothing is installed."""
+    from cleanup.cli.talk import say
+    from cleanup.report.sieve import running_campaigns, sieve_rule
+
+    moment = opt.clock(now)
+    frames = _frames((mailbox,), ledger, config, None, moment)
+    campaigns = running_campaigns(frames, now=moment)
+    if not campaigns:
+        say("No campaign is running: none of 20 bounces or more went on within the last 24 hours.")
+    for campaign in campaigns:
+        rule = sieve_rule(frames, campaign, now=moment, folder=folder, own_hosts=tuple(outbound_host or ()))
+        if rule.text is None:
+            say(f"No rule for the campaign {campaign.key!r}: {rule.refused}")
+            continue
+        say(f"On the stored notices it {rule.trial.in_words()}.")
+        sys.stdout.write(rule.text)
+
+
+# --- pieces --------------------------------------------------------------------------------------------------------
+
+
+def _frames(
+    mailboxes: tuple[str, ...], ledger: str | None, config: Path | None, since: str | None, moment: datetime
+) -> Frames:
+    from cleanup.ledger import Ledger
+    from cleanup.report.frames import load
+    from cleanup.run import where_reports_come_from
+
+    names, where = where_reports_come_from(mailboxes, ledger, config)
+    with Ledger.open(where) as opened:
+        return load(opened, names, since=opt.since(since, moment) if since else None)
+
+
+def _letter(summaries: tuple[DomainSummary, ...], wanted: str) -> Letter:
+    letters = [letter for summary in summaries for letter in summary.letters]
+    found = next((letter for letter in letters if letter.organisation == wanted.lower()), None)
+    if found is None:
+        names = ", ".join(dict.fromkeys(letter.organisation for letter in letters)) or "none"
+        raise UsageError(f"There is no letter to {wanted!r}", hint=f"There are letters to: {names}")
+    return found
+
+
+def _print(summary: DomainSummary) -> None:
+    from rich.padding import Padding
+
+    from cleanup.cli.report import print_section
+    from cleanup.cli.talk import cells, out
+    from cleanup.report.safe_text import safe_text
+
+    console = out()
+    console.print(*cells(summary.domain), style="bold")
+    console.print(*cells(summary.says))
+    for section in summary.sections:
+        print_section(console, section)
+    console.print("\nWhat would help", style="bold")
+    for measure in summary.measures:
+        console.print(*cells(f"  * {measure.name}:"))
+        console.print(Padding(safe_text(measure.says, limit=600), (0, 0, 0, 4)))
+    names = ", ".join(letter.organisation for letter in summary.letters)
+    console.print(f"\nLetters to paste: mailbox-cleanup domains --letter ORGANISATION ({names})\n", soft_wrap=True)
