@@ -1,6 +1,7 @@
 """Kill -9 and broken connections on real servers: nothing lost or altered, and the next run ends as an undisturbed one.
 
-In CI every fourth kill point and a choice of cuts on three servers; `-m sweep` takes them all.
+In CI every fourth kill point and a choice of cuts on three servers; `-m sweep` takes them all, and can be stopped and
+started again (sweeping.py).
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from tests.faults.points import Outcome, a_stage, judge, kill_at, run_once, steps_of
+from tests.faults.sweeping import NOT_REACHED, Done
 from tests.servers.faultproxy import Fault, Kind, fault_proxy
 from tests.servers.running import RunningServer
 
@@ -20,6 +23,7 @@ SERVERS = ("dovecot", "dovecot_without_move", "cyrus")
 BATCH = 3  # what may be in both folders at once where there is no MOVE
 MOVING = ("UID MOVE", "UID COPY", "UID STORE", "UID EXPUNGE")
 LOOKING = ("STATUS", "SELECT", "EXAMINE", "UID SEARCH", "UID FETCH")
+NOTHING = Done()
 KINDS: Sequence[Kind] = ("cut", "reset", "half_close", "drop_answer", "corrupt")
 
 pytestmark = pytest.mark.server
@@ -36,23 +40,30 @@ def doubles_allowed(server: RunningServer) -> int:
     return BATCH if "without" in server.name else 0
 
 
-def kill_points(server: RunningServer, numbers: Iterable[int]) -> list[Outcome]:
-    outcomes = []
-    for number in numbers:
+def kill_points(server: RunningServer, numbers: Iterable[int], done: Done = NOTHING) -> list[Outcome]:
+    def strike(number: int) -> Outcome:
         with a_stage(server) as stage:
             assert kill_at(stage, number), f"step {number} was never reached"
-            outcomes.append(judge(stage, f"kill at step {number}", doubles_allowed=doubles_allowed(server)))
-    return outcomes
+            return judge(stage, f"kill at {number}", doubles_allowed=doubles_allowed(server))
+
+    return [done.once(server.name, f"kill at {number}", partial(strike, number)) for number in numbers]
 
 
-def cut_points(server: RunningServer, faults: Iterable[Fault]) -> list[Outcome]:
-    outcomes = []
-    for fault in faults:
+def cut_points(server: RunningServer, faults: Iterable[Fault], done: Done = NOTHING) -> list[Outcome]:
+    def strike(fault: Fault) -> Outcome:
         with a_stage(server) as stage, fault_proxy(server.port, fault) as proxy:
             run_once(stage, replace(stage.account, port=proxy.port, command_timeout_s=3))
-            if proxy.struck:
-                outcomes.append(judge(stage, str(fault), doubles_allowed=doubles_allowed(server)))
-    return outcomes
+            if not proxy.struck:
+                return Outcome(named(fault), NOT_REACHED)
+            return judge(stage, named(fault), doubles_allowed=doubles_allowed(server))
+
+    tried = [done.once(server.name, named(fault), partial(strike, fault)) for fault in faults]
+    return [outcome for outcome in tried if outcome.word != NOT_REACHED]
+
+
+def named(fault: Fault) -> str:
+    where = f"byte {fault.at_byte} of the answer to" if fault.in_answer else "before"
+    return f"{fault.kind} {where} {fault.command} {fault.nth}"
 
 
 def all_good(server: RunningServer, outcomes: list[Outcome]) -> None:
@@ -97,11 +108,11 @@ def test_a_broken_connection_loses_nothing(moving_server: RunningServer) -> None
 
 @pytest.mark.sweep
 @pytest.mark.timeout(0)
-def test_every_kill_point(moving_server: RunningServer) -> None:
-    all_good(moving_server, kill_points(moving_server, range(1, all_steps(moving_server) + 1)))
+def test_every_kill_point(moving_server: RunningServer, done: Done) -> None:
+    all_good(moving_server, kill_points(moving_server, range(1, all_steps(moving_server) + 1), done))
 
 
 @pytest.mark.sweep
 @pytest.mark.timeout(0)
-def test_every_cut(moving_server: RunningServer) -> None:
-    all_good(moving_server, cut_points(moving_server, all_cuts()))
+def test_every_cut(moving_server: RunningServer, done: Done) -> None:
+    all_good(moving_server, cut_points(moving_server, all_cuts(), done))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.faults.points import Outcome, Stage, a_stage, judge
+from tests.faults.sweeping import NOT_REACHED, Done
 from tests.faults.victim import write
 from tests.servers.running import RunningServer, needs
 
@@ -19,6 +22,7 @@ FULL = ("pwrite64,ftruncate", "error=ENOSPC", "+")
 FAILING = ("fdatasync,fsync", "error=EIO", "+")
 KILLED_WRITING = ("pwrite64,fdatasync", "signal=SIGKILL", "")
 KILLED_SENDING = ("sendto", "signal=SIGKILL", "")
+NOTHING = Done()
 
 pytestmark = pytest.mark.server
 
@@ -45,15 +49,21 @@ def struck(stage: Stage, fault: tuple[str, str, str], at: int) -> bool:
     return "INJECTED" in trace or "SIGKILL" in trace
 
 
-def points(server: RunningServer, fault: tuple[str, str, str], numbers: Iterable[int]) -> list[Outcome]:
+def points(
+    server: RunningServer, fault: tuple[str, str, str], numbers: Iterable[int], done: Done = NOTHING
+) -> list[Outcome]:
+    """Return the outcomes up to the last system call that a run makes."""
     needs("strace")
-    outcomes = []
-    for at in numbers:
+
+    def strike(at: int) -> Outcome:
+        point = f"{fault[0]} {fault[1]} at {at}"
         with a_stage(server) as stage:
             if not struck(stage, fault, at):
-                break
-            allowed = 3 if "without" in server.name else 0
-            outcomes.append(judge(stage, f"{fault[0]} {fault[1]} at {at}", doubles_allowed=allowed))
+                return Outcome(point, NOT_REACHED)
+            return judge(stage, point, doubles_allowed=3 if "without" in server.name else 0)
+
+    tried = (done.once(server.name, f"{fault[0]} {fault[1]} at {at}", partial(strike, at)) for at in numbers)
+    outcomes = list(itertools.takewhile(lambda outcome: outcome.word != NOT_REACHED, tried))
     print(f"{server.name} {fault[0]} {fault[1]}: {len(outcomes)} points, {dict(Counter(o.word for o in outcomes))}")
     return outcomes
 
@@ -74,5 +84,5 @@ def test_disk_and_kill_at_a_choice_of_system_calls(moving_server: RunningServer)
 @pytest.mark.sweep
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("fault", [FULL, FAILING, KILLED_WRITING, KILLED_SENDING], ids=lambda f: f"{f[0]}-{f[1]}")
-def test_every_system_call(moving_server: RunningServer, fault: tuple[str, str, str]) -> None:
-    assert [o for o in points(moving_server, fault, range(1, 1000)) if o.word != "ok"] == []
+def test_every_system_call(moving_server: RunningServer, fault: tuple[str, str, str], done: Done) -> None:
+    assert [o for o in points(moving_server, fault, range(1, 1000), done) if o.word != "ok"] == []
