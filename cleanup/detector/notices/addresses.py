@@ -13,7 +13,7 @@ _HEX = re.compile(r"\+([0-9A-F]{2})")
 _UNICODE = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")
 _WIDE = "：，。、（）「」；＜＞"
 _PLAIN = re.compile(
-    rf"(?:\"[^\"\s]{{1,64}}\"|[^\s<>()\[\]\",;:@{_WIDE}]{{1,200}})@[^\s<>()\[\]\"',;:@{_WIDE}]{{1,255}}"
+    rf"(?:\"[^\"\s]{{1,64}}\"|[^\s<>()\[\]\",;:@{_WIDE}]{{1,200}})@(?:\[[0-9A-Fa-f:.]{{2,45}}\]|[\w#%.~-]{{1,255}})"
 )
 _NEEDLESS_QUOTES = re.compile(r"\"([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+)\"@")
 _X400 = re.compile(r"/(?:S|s)=([^/;]{1,64})")
@@ -60,7 +60,7 @@ def plain_addresses(text: str) -> Iterator[str]:
     """Yield the addresses in a text."""
     for found in _PLAIN.finditer(text.replace("mailto:", " ").replace("MAILTO:", " ")):
         address = found.group().rstrip(".!?").removeprefix("'").removeprefix("SMTP=").removeprefix("smtp=")
-        if not address.endswith("@"):
+        if address.isprintable():
             yield lower_domain(address)
 
 

@@ -48,7 +48,7 @@ SENDER_ROLE = _any_of(
     "ndr",
     "dsn",
     before=r"(?:^|[\s<\"':;,(])[\"']?",
-    after=r"(?:[+=-][^@\s>]{1,120})?(?:@|[\"'>\s]*$)",
+    after=r"(?:[+=-][^@\s>]{1,120})?(?:@|[\"'>\s]*(?:<\s*>\s*)?$)",
 )
 SENDER_NAME = _any_of(
     "mail delivery (?:sub)?system",
@@ -78,7 +78,7 @@ NOTICE_SUBJECT = _any_of(
     "undeliver",
     "un-?delivrable",
     "non[- ]?deliver(?:y|able)",
-    "(?:can ?not|could not|couldn't|can't|unable to|not|failed to|"
+    "(?:can ?not|could not|couldn't|can't|unable to|n't able to|not|failed to|"
     "failure to) (?:be )?(?:deliver|send your|process your message)",
     "(?:mail|message|e-?mail) (?:can ?not|could not|couldn't|can't) be (?:sent|deliver|forward)",
     "not member article|loop (?:back )?(?:alert|warning)|unix from loop|fml system error|reject mail from",

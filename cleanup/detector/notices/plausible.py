@@ -8,7 +8,7 @@ from cleanup.detector.addresses import domain_of
 from cleanup.detector.networks import organisation
 from cleanup.detector.notices.addresses import plain_address
 from cleanup.detector.notices.mail import Mail
-from cleanup.detector.notices.phrases import SENDER_ROLE
+from cleanup.detector.notices.phrases import NOTICE_SUBJECT, SENDER_ROLE
 from cleanup.detector.notices.wording import Reading
 from cleanup.model import Extent, Recipient, Returned
 
@@ -50,7 +50,8 @@ def _speaks_of_failure(gathered: Gathered) -> bool:
         bool(gathered.recipients),
         gathered.returned[0].extent in (Extent.FULL, Extent.HEADERS),
     )
-    return sum(signs) >= 2 and (mail.subject_of_notice or mail.is_report or gathered.told)
+    about_mail = mail.subject_of_notice or mail.is_report or gathered.told or NOTICE_SUBJECT.search(mail.words)
+    return sum(signs) >= 2 and about_mail
 
 
 def _is_borne_out(gathered: Gathered) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from cleanup.detector.addresses import domain_of
@@ -13,17 +14,20 @@ from cleanup.detector.notices.mail import Mail
 from cleanup.detector.notices.wording import Failure
 from cleanup.model import Recipient, Returned
 
+_HELPERS = re.compile(r"(?:post-?master|mailer-daemon|abuse|support|help-?desk)@", re.IGNORECASE)
+
 
 def recipients_in_words(
     mail: Mail, failures: tuple[Failure, ...], returned: tuple[Returned, ...]
 ) -> tuple[Recipient, ...]:
     """Return the recipients that the text names, else those of X-Failed-Recipients; () where neither names one.
 
-    Those to whom the notice itself goes are left out where it names others: notices speak of their sender too.
+    X-Failed-Recipients says who, the text why. Those to whom the notice itself goes, who sent what it returns, and whom
+    to ask for help are left out where it names others.
     """
-    named = failures or tuple(Failure(address) for address in _in_header(mail))
-    others = tuple(f for f in named if f.address.lower() not in mail.own_addresses) or named
-    found = {r.address.lower(): r for f in others if (r := _recipient(f, mail, returned))}
+    stated = tuple(_in_header(mail))
+    named = _stated(stated, failures) if stated else _without(mail.own_addresses | _senders(returned), failures)
+    found = {r.address.lower(): r for f in named if (r := _recipient(f, mail, returned))}
     return tuple(found.values())
 
 
@@ -31,6 +35,25 @@ def only_addressee(returned: tuple[Returned, ...]) -> tuple[Recipient, ...]:
     """Return the one addressee of the one returned message, for where nothing else names who failed."""
     addressees = {a.lower(): a for one in returned for a in one.to}
     return tuple(Recipient(a) for a in addressees.values()) if len(addressees) == 1 and len(returned) == 1 else ()
+
+
+def _stated(addresses: tuple[str, ...], failures: tuple[Failure, ...]) -> tuple[Failure, ...]:
+    """Return the recipients of X-Failed-Recipients with the words that the text has for them."""
+    by_address = {f.address.lower(): f for f in failures} | {f.original.lower(): f for f in failures if f.original}
+    alone = failures[0].why if len(addresses) == 1 == len(failures) else ""
+    return tuple(by_address.get(a.lower()) or Failure(a, alone) for a in addresses)
+
+
+def _without(excluded: frozenset[str], failures: tuple[Failure, ...]) -> tuple[Failure, ...]:
+    others = tuple(f for f in failures if f.address.lower() not in excluded) or failures
+    return tuple(f for f in others if not _HELPERS.match(f.address)) or others
+
+
+def _senders(returned: tuple[Returned, ...]) -> frozenset[str]:
+    """Return the addresses that a returned message came from, and its id, which looks like one."""
+    named = (a for one in returned for a in (one.from_address, one.message_id))
+    paths = (plain_address(v) for one in returned for n, v in one.headers if n.lower() == "return-path")
+    return frozenset(a.lower() for a in (*named, *paths) if a)
 
 
 def _in_header(mail: Mail) -> Iterator[str]:

@@ -31,7 +31,9 @@ _REFUSED = re.compile(
 _LINE = re.compile(
     r"^\W{0,6}(?:mailto:)?[\"'<(]?[^\s<>\"'()]{1,200}@[^\s<>\"'(),;:]{1,255}[\"'>)]?(?:[\s:;,(\-].{0,2000})?$"
 )
-_RCPT = re.compile(r"(?:RCPT TO|Rejected-For|Error-for):\s{0,8}<?([^\s<>,]{1,200}@[^\s<>,]{1,255})", re.IGNORECASE)
+_RCPT = re.compile(
+    r"(?:(?:RCPT TO|Rejected-For|Error-for):\s{0,8}<?|\bSMTP=)([^\s<>,]{1,200}@[^\s<>,]{1,255})", re.IGNORECASE
+)
 _LABEL = re.compile(
     r"^\W{0,6}(?:\w{1,20} ){0,2}(?:recipients?|addressee|destination|addressed to|receiver|rcpt|empfänger\w{0,7}|"
     r"destinataires?|destinatario|destinatário|geadresseerden?|ontvanger|odbiorca|adresat|получатель|адресат|příjemce|"

@@ -243,6 +243,7 @@ def _came_from(current: _Found, line: str, record: NoticeFormat) -> bool:
         current.address = given[0]
     elif not current.why and (original := _recipient(line, record.originals)):
         current.original = original[0]
+        current.why += [original[1]] if original[1] else []
     else:
         return False
     return True

@@ -19,7 +19,8 @@ FORMATS = (
             "This is the Postfix mail system at host",
             "This is the Postfix on",
         ),
-        recipients=COLON,
+        recipients=("{address} (expanded from {any}): {why}", "{address} (expanded from", *COLON),
+        originals=("{address}): {why}",),
         delayed=("THIS IS A WARNING ONLY", "has not been delivered yet", "could not be delivered for more than"),
     ),
     NoticeFormat(
