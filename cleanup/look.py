@@ -6,10 +6,11 @@ A dry run stops here and prints the plan; a real run (run.py) hands the very sam
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cleanup.connector.folders import Folder, backscatter_folder_name, find_sent
+from cleanup.connector.pull import is_of
 from cleanup.connector.session import FolderState, Mailbox
 from cleanup.detector.account_state import AccountState, JudgedNotice, account_state
 from cleanup.detector.candidates import CANDIDATE_FIELDS, why_candidate
@@ -31,6 +32,7 @@ from cleanup.model import (
 )
 from cleanup.report.filing import plan_filing
 
+TWO_MESSAGES = "the server showed two different messages under this UID"
 INBOX_FIELDS = tuple(dict.fromkeys((*CANDIDATE_FIELDS, "In-Reply-To", "References", "To", "Message-ID")))
 
 Progress = Callable[[str, int, int], None]  # stage, done, total
@@ -120,9 +122,9 @@ def _read_candidates(
 ) -> Iterator[tuple[PulledHeaders, Notice]]:
     for done, (uid, raw) in enumerate(mailbox.pull_bodies(inbox, sorted(candidates)), start=1):
         progress("Reading the notices", done, len(candidates))
-        notice = read_notice(raw)
+        notice, pulled = read_notice(raw), candidates[uid]
         if notice is not None:
-            yield candidates[uid], notice
+            yield pulled, notice if is_of(pulled.fingerprint, raw) else replace(notice, too_hostile=TWO_MESSAGES)
 
 
 # --- Sent ----------------------------------------------------------------------------------------------------------

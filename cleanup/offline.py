@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cleanup.connector.archive import read_archive
+from cleanup.connector.pull import header_block
 from cleanup.detector.notices import read_notice
 from cleanup.detector.sent import MemorySentIndex, inbox_clue, read_sent_header
 from cleanup.detector.verdict import Case, judge_all
@@ -76,9 +77,3 @@ def _read_sent(places: Sequence[Path]) -> tuple[list[SentMessage], list[SentSour
             read_sent_header(str(place), number, m.arrived, header_block(m.raw)) for number, m in enumerate(whole, 1)
         ]
     return messages, sources
-
-
-def header_block(raw: bytes) -> bytes:
-    """Return the bytes up to the first empty line."""
-    ends = [at for separator in (b"\r\n\r\n", b"\n\n") if (at := raw.find(separator)) >= 0]
-    return raw[: min(ends)] if ends else raw

@@ -20,7 +20,7 @@ from cleanup.detector.sent import MemorySentIndex, inbox_clue, read_sent_header
 from cleanup.detector.verdict import Case, judge_all
 from cleanup.ledger import Ledger, MoveIntent, MoveState
 from cleanup.model import Fingerprint, Identity, Judged, MessageRef, PlannedMove, Policy, SentSource, Verdict
-from cleanup.offline import header_block
+from cleanup.connector.pull import header_block
 from cleanup.report.filing import plan_filing
 from cleanup.report.journal import Journal, Settled
 from cleanup.sample_month import FIRST_NIGHT, NIGHTS, OUTBOUND, Arrival, Month, months

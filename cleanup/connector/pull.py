@@ -18,6 +18,7 @@ FINGERPRINT_FIELDS = ("Message-ID", "Date", "From", "Subject", "Return-Path")
 BODIES_AT_ONCE = 8 * MIB
 LONGEST_FIELDS = 64 * 1024  # of one message: two thousand hostile ones still fit the budget of an answer
 _NAMES = [name.lower().encode() for name in FINGERPRINT_FIELDS]
+_HEADER_END = re.compile(rb"\n\r?\n|\A\r?\n")
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 _FIELD_NAME = re.compile(r"[!-9;-~]+")
 
@@ -115,6 +116,20 @@ def digest(fields: bytes) -> str:
         if (known := values.get(name.strip().lower())) is not None:
             known.append(value.strip())
     return hashlib.sha256(b"\0".join(b"\n".join(values[name]) for name in _NAMES)).hexdigest()
+
+
+def is_of(fingerprint: Fingerprint, raw: bytes) -> bool:
+    """Return whether a message's bytes are those of the message with this fingerprint.
+
+    A server may answer with another message's body under a UID; then nobody may judge the one by the other.
+    """
+    return digest(header_block(raw)) == fingerprint.digest
+
+
+def header_block(raw: bytes) -> bytes:
+    """Return a message's bytes up to the first empty line."""
+    end = _HEADER_END.search(raw)
+    return raw[: end.start() + 1] if end else raw
 
 
 # --- bodies --------------------------------------------------------------------------------------------------------

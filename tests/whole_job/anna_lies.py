@@ -1,0 +1,116 @@
+"""Anna's mailbox on the scripted server: what truly lies where can be seen, whatever the server says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from email.parser import BytesHeaderParser
+from functools import cache
+from pathlib import Path
+
+from cleanup.access import account_of
+from cleanup.config import IdentitySettings, MailboxSettings, PolicySettings
+from cleanup.connector.archive import read_archive
+from cleanup.demo import LAST_DAY, OUTBOUND, OWNER, read_truth, sample_folder
+from cleanup.errors import CleanupError
+from cleanup.look import Look
+from cleanup.run import Done, look_at, run_mailbox
+from tests.servers.lying import Box, LyingServer
+from tests.servers.running import PASSWORD
+
+TARGET = "Backscatter"
+
+
+@cache
+def _archived(name: str) -> tuple[tuple[bytes, datetime], ...]:
+    messages = read_archive(sample_folder() / f"{name}.mbox")
+    return tuple((_crlf(m.raw), m.arrived or LAST_DAY) for m in messages)
+
+
+def _crlf(raw: bytes) -> bytes:
+    return raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+def fill(server: LyingServer) -> None:
+    """Put Anna's Inbox and Sent on the server."""
+    for archive, folder in (("Inbox", "INBOX"), ("Sent", "Sent")):
+        for number, (raw, arrived) in enumerate(_archived(archive)):
+            flags = {"\\Seen"} if number % 2 else set()
+            server.folders[folder].add(raw, flags, arrived.strftime("%d-%b-%Y %H:%M:%S +0000").encode())
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended: done, or with a named error."""
+
+    done: Done | None
+    error: CleanupError | None
+
+
+def run(server: LyingServer, folder: Path, **changes: object) -> Ended:
+    """Run the whole job against the server. Anything but a named error is a failing test."""
+    settings = _settings(server, folder, changes)
+    account = account_of(settings, ask=lambda _: PASSWORD)
+    try:
+        done = run_mailbox(account, settings, now=LAST_DAY, agreed=lambda _: True, progress=lambda *_: None)
+    except CleanupError as error:
+        return Ended(None, error)
+    return Ended(done, None)
+
+
+def scan(server: LyingServer, folder: Path) -> Look:
+    """Look at the mailbox, as a dry run does."""
+    settings = _settings(server, folder, {})
+    return look_at(account_of(settings, ask=lambda _: PASSWORD), settings, now=LAST_DAY, progress=lambda *_: None)
+
+
+def _settings(server: LyingServer, folder: Path, changes: dict[str, object]) -> MailboxSettings:
+    usual = {
+        "address": OWNER,
+        "host": "127.0.0.1",
+        "port": server.port,
+        "security": "plain",
+        "username": "anna",
+        "ledger": str(folder / "ledger.sqlite"),
+        "command_timeout_s": 3,
+        "connect_timeout_s": 3,
+        "digest": "never",
+        "identity": IdentitySettings(outbound_hosts=OUTBOUND),
+        "policy": PolicySettings(max_moves=1000, max_share=1.0),
+    }
+    return MailboxSettings.model_construct(**(usual | changes))
+
+
+@dataclass(frozen=True)
+class State:
+    """What lies where: (folder, bytes, flags, arrival) with how often. Trash of the server's own doing included."""
+
+    mails: Counter[tuple[str, bytes, frozenset[str], bytes]]
+
+    @classmethod
+    def of(cls, server: LyingServer) -> State:
+        """Return what truly lies on the server now."""
+        return cls(
+            Counter(
+                (name, mail.raw, frozenset(mail.flags), mail.arrived)
+                for name, box in server.folders.items()
+                for mail in box.mails
+            )
+        )
+
+    @property
+    def messages(self) -> Counter[tuple[bytes, bytes]]:
+        """The messages without where they lie and their flags."""
+        counted: Counter[tuple[bytes, bytes]] = Counter()
+        for (_, raw, _, arrived), times in self.mails.items():
+            counted[raw, arrived] += times
+        return counted
+
+
+def wrongly_filed(server: LyingServer) -> list[str]:
+    """Return the ids of what lies in the target and is not backscatter in truth."""
+    truth = read_truth(sample_folder())
+    box = server.folders.get(TARGET, Box())
+    ids = [str(BytesHeaderParser().parsebytes(mail.raw)["Message-ID"]).strip("<> ") for mail in box.mails]
+    return [mid for mid in ids if mid not in truth or truth[mid].verdict != "backscatter"]
