@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from cleanup.detector.evidence import gather
-from cleanup.detector.evidence.campaign import campaign_reasons, member_of
+from cleanup.detector.evidence.campaign import campaign_key, campaign_reasons, member_of, vouched_for
 from cleanup.detector.evidence.question import Known, Question
 from cleanup.detector.learning import learn_hosts, learn_rewriting, measure_proved
 from cleanup.detector.message_ids import id_key
@@ -24,6 +24,7 @@ from cleanup.model import (
     Policy,
     Reason,
     Returned,
+    Strength,
     Verdict,
 )
 
@@ -78,8 +79,9 @@ def judge_all(
     """Return the verdicts, in the order of the cases; the order itself changes none of them.
 
     First everything is asked of Sent alone, and what that proves teaches the owner's outbound hosts, providers and
-    rewriting routes; then every notice is judged. `labels` are people's words by key. `dns_answers` are TXT records by
-    name, for signatures; without them no signature is verified.
+    rewriting routes; then every notice is judged. `labels` are people's words by key, and on mailings
+    (campaign.label_of_mailing): what is like a message that a person called genuine is not accused. `dns_answers` are
+    TXT records by name, for signatures; without them no signature is verified.
     """
     known = _before_learning(cases, sent, identity, policy, dns_answers or {})
     first = [_questions(case, known) for case in cases]
@@ -89,6 +91,7 @@ def judge_all(
         _judge_case([q.again(known) for q in questions], said.get(case.key))
         for case, questions in zip(cases, first, strict=True)
     ]
+    found = _with_likes(cases, found, said)
     if Family.CAMPAIGN not in policy.switched_off:
         found = _with_campaigns(cases, found)
     return [finding for _, finding in _with_followers(cases, found)]
@@ -148,6 +151,25 @@ def _judge_case(questions: Sequence[Question], label: Verdict | None) -> Judgeme
     """Return the most genuine verdict of all that the notice returned."""
     found = [(e, decide(e)) for q in questions for e in (Evidence.of(q, gather(q), label),)]
     return min(found, key=lambda judgement: _MOST_GENUINE[judgement[1].verdict])
+
+
+def _with_likes(cases: Sequence[Case], found: Sequence[Judgement], labels: Mapping[str, Verdict]) -> list[Judgement]:
+    """Return the judgements; a notice of a mailing of which a person called one genuine is held back."""
+    vouched = vouched_for(((case.key, case.notice) for case in cases), labels)
+    if not vouched:
+        return list(found)
+    return [
+        _held_back(judgement) if judgement[0].label is None and campaign_key(case.notice) in vouched else judgement
+        for case, judgement in zip(cases, found, strict=True)
+    ]
+
+
+def _held_back(judgement: Judgement) -> Judgement:
+    evidence, _ = judgement
+    says = "A person said of another notice of the same mailing that it is genuine."
+    like = Reason("label.like", Family.PEOPLE, Verdict.UNSURE, Strength.HARD, says)
+    evidence = Evidence.of(evidence.question, (*evidence.reasons, like), evidence.label)
+    return evidence, decide(evidence)
 
 
 def _with_campaigns(cases: Sequence[Case], found: Sequence[Judgement]) -> list[Judgement]:

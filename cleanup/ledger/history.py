@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
+from cleanup.detector.evidence.campaign import label_of_mailing, subject_template
 from cleanup.ledger.rows import insert_one
-from cleanup.ledger.schema import cursors, labels, moves, runs
+from cleanup.ledger.schema import cursors, findings, labels, moves, runs
 from cleanup.ledger.texts import from_us, moment, sure_text, text, us
 from cleanup.ledger.values import Cursor, Label, MoveState, RunRecord
 from cleanup.model import Verdict
@@ -61,11 +62,30 @@ def write_label(connection: Connection, label: Label, now: datetime) -> None:
 
 
 def read_labels(connection: Connection, mailbox: str, without: Collection[str] = ()) -> dict[str, Verdict]:
-    """Return people's latest word on each message, by fingerprint digest; `without` what was said in these ways."""
+    """Return people's latest word on each message, by fingerprint digest, and on mailings (label_of_mailing).
+
+    A mailing is called genuine where one of its messages is. `without` leaves out what was said in these ways.
+    """
     query = select(labels.c.digest, labels.c.verdict).where(labels.c.mailbox == mailbox).order_by(labels.c.label_id)
     if without:
         query = query.where(labels.c.said_by.not_in(tuple(without)))
-    return {row.digest: Verdict(row.verdict) for row in connection.execute(query)}
+    said = {row.digest: Verdict(row.verdict) for row in connection.execute(query)}
+    return said | dict.fromkeys(_genuine_mailings(connection, mailbox, said), Verdict.GENUINE)
+
+
+def _genuine_mailings(connection: Connection, mailbox: str, said: Mapping[str, Verdict]) -> set[str]:
+    """Return the mailings that messages called genuine answer, as far as the ledger knows their subjects."""
+    if Verdict.GENUINE not in said.values():
+        return set()
+    labelled = select(labels.c.digest).where(labels.c.mailbox == mailbox, labels.c.verdict == Verdict.GENUINE.value)
+    query = (
+        select(findings.c.digest, findings.c.original_subject)
+        .join(runs)
+        .where(runs.c.mailbox == mailbox, findings.c.digest.in_(labelled))
+        .distinct()
+    )
+    subjects = {row.original_subject for row in connection.execute(query) if said.get(row.digest) is Verdict.GENUINE}
+    return {label_of_mailing(key) for subject in subjects if (key := subject_template(subject))}
 
 
 def write_cursor(connection: Connection, mailbox: str, cursor: Cursor, now: datetime) -> None:

@@ -175,7 +175,10 @@ class Ledger:
             history.write_label(connection, Label(mailbox, digest, verdict, said_by, note), self._clock())
 
     def labels(self, mailbox: str, *, without: Collection[str] = ()) -> dict[str, Verdict]:
-        """Return people's latest word on each message, by fingerprint digest; `without` those said in these ways."""
+        """Return people's latest word on each message, by fingerprint digest; `without` those said in these ways.
+
+        Whole mailings of which one message was called genuine are there too (campaign.label_of_mailing).
+        """
         with self._reading() as connection:
             return history.read_labels(connection, mailbox, without)
 

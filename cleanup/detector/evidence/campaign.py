@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
@@ -24,6 +24,8 @@ BURST = 20  # notices in an hour
 BURST_TO_USUAL = 5  # times the usual number of an hour with notices
 _SILENT = ("sent.unusable", "sent.cannot_vouch")  # say nothing of the message itself
 _NUMBERS = re.compile(r"\d+")
+_SHORTEST_TEMPLATE = 8
+_LABEL_OF_MAILING = "mailing:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,26 @@ class Member:
 def campaign_key(notice: Notice) -> str | None:
     """Return what a mass mail has in common: the subject without its numbers, else the digest of its text."""
     returned = notice.returned[0]
-    template = _NUMBERS.sub("#", subject_key(returned.subject or ""))
-    if len(template) >= 8:
-        return template
-    return returned.body_digest
+    return subject_template(returned.subject) or returned.body_digest
+
+
+def subject_template(subject: str | None) -> str | None:
+    """Return a subject without its numbers, in compared form; None where too little is left to tell mailings apart."""
+    template = _NUMBERS.sub("#", subject_key(subject or ""))
+    return template if len(template) >= _SHORTEST_TEMPLATE else None
+
+
+def label_of_mailing(key: str) -> str:
+    """Return the key in labels of a whole mailing, beside the keys of single messages."""
+    return f"{_LABEL_OF_MAILING}{key}"
+
+
+def vouched_for(cases: Iterable[tuple[str, Notice]], labels: Mapping[str, Verdict]) -> frozenset[str]:
+    """Return the keys of the mailings of which a person called a notice genuine, now or in an earlier run."""
+    genuine = {key for key, verdict in labels.items() if verdict is Verdict.GENUINE}
+    now = {campaign_key(notice) for key, notice in cases if key in genuine}
+    earlier = {key.removeprefix(_LABEL_OF_MAILING) for key in genuine if key.startswith(_LABEL_OF_MAILING)}
+    return frozenset(key for key in now | earlier if key)
 
 
 def member_of(notice: Notice, finding: Finding, arrived: datetime | None) -> Member:
