@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["cut", "reset", "half_close", "delay", "drip", "corrupt", "drop_answer"]
-_COMMAND = re.compile(rb"[A-Za-z0-9.]+ (UID [A-Za-z]+|[A-Za-z]+)")
+_COMMAND = re.compile(rb"[A-Z]{4}[0-9]+ (UID [A-Z]+|[A-Z]+)")  # with imaplib's tags; a line of a message has none
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class FaultProxy:
         self.upstream_port = upstream_port
         self.waiting = list(faults)
         self.struck: list[Fault] = []
+        self.on_strike: Callable[[], None] = lambda: None  # such as: kill the client
         self.transcript: list[bytes] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
@@ -84,6 +85,7 @@ class FaultProxy:
         with self._lock:
             self.waiting.remove(fault)
             self.struck.append(fault)
+        self.on_strike()
 
     def anywhere(self) -> Fault | None:
         """Return the next fault that is bound to a byte of the connection and not to a command."""
