@@ -64,7 +64,7 @@ def _short(field: bytes) -> bytes:
 def _too_hostile(raw: bytes) -> str | None:
     if _may_nest(raw) and _more_than(_NEST, raw, MOST_NESTING):
         return f"more than {MOST_NESTING} messages or multiparts in one another"
-    if raw.count(b"\n--") > MOST_PARTS and _more_than(_PART, raw, MOST_PARTS):
+    if _may_have_parts(raw) and _more_than(_PART, raw, MOST_PARTS):
         return f"more than {MOST_PARTS:,} parts"
     return None
 
@@ -72,6 +72,11 @@ def _too_hostile(raw: bytes) -> str | None:
 def _may_nest(raw: bytes) -> bool:
     """Return whether there are header blocks enough; each ends at an empty line."""
     return raw.count(b"\n\n") + raw.count(b"\n\r\n") > MOST_NESTING
+
+
+def _may_have_parts(raw: bytes) -> bool:
+    """Return whether there are delimiters and fields of parts enough."""
+    return raw.count(b"\n--") > MOST_PARTS and raw.lower().count(b"\ncontent-") > MOST_PARTS
 
 
 def _more_than(pattern: re.Pattern[bytes], raw: bytes, most: int) -> bool:

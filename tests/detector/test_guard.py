@@ -83,6 +83,13 @@ def test_time_grows_no_faster_than_size(name):
     assert large < 0.02 or large < small * 4 * 2.5, (small, large)
 
 
+def test_hardly_any_hostile_mail_of_a_megabyte_takes_a_twentieth_of_a_second():
+    seconds = sorted(min(_seconds(raw) for _ in range(2)) for _, raw in hostile_mails(1_000_000))
+    print(f"\n{len(seconds)} of 1 MB: p99 {seconds[len(seconds) * 99 // 100]:.4f} s, most {seconds[-1]:.4f} s")
+
+    assert seconds[len(seconds) * 99 // 100] < 0.1  # 0.05 on an idle machine
+
+
 @pytest.mark.parametrize("name", ["recipients without end", "words of fields", "many subjects", "markup of tables"])
 def test_memory_stays_bounded(name):
     raw = dict(hostile_mails(1_000_000))[name]

@@ -100,7 +100,9 @@ def _returned(mail: Mail, report: Report, reading: Reading | None) -> tuple[Retu
     if not found:
         quoted = reading.returned if reading and reading.returned else mail.words
         texts = (quoted, mail.words, *(part.text for part in mail.parts if not part.children and not part.is_text))
-        one = next((quoted_one for text in texts if text and (quoted_one := returned_in_text(text))), None)
+        one = next(
+            (quoted_one for text in dict.fromkeys(texts) if text and (quoted_one := returned_in_text(text))), None
+        )
         found = [one or Returned(Extent.NOTHING)]
     named = id_in_words(mail.words)
     ids = (*report.other_ids, *((named,) if named and len(found) == 1 else ()))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from cleanup.detector.fields import read_date
 from cleanup.detector.notices.addresses import lower_domain, split_type, typed_address
@@ -73,7 +74,7 @@ class Report:
 def read_report(mail: Mail) -> Report | None:
     """Return what the status parts say; a report whose parts lost their structure is found in the text."""
     blocks = [part.octets for part in mail.of_type(*STATUS_TYPES)] or list(_wrapped(mail)) or list(_in_text(mail))
-    groups = [group for block in blocks for group in _groups(block[:MOST_STATUS])]
+    groups = list(islice((group for block in blocks for group in _groups(block[:MOST_STATUS])), MOST_RECIPIENTS))
     if not any(group.has(*_OF_A_RECIPIENT, "Reporting-MTA") for group in groups):
         return None
     return _report(groups)

@@ -15,7 +15,8 @@ MOST_SAME = 200  # values of one field that are looked at
 MOST_DECODED = 2_048  # characters of a value whose encoded words are decoded
 
 _FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)")
-_LEADING = re.compile(rb"(?:[>]?From [^\n]*(?:\n|\Z)|[ \t\r]*\n)+")
+_EMPTY_LINES = rb"(?:[ \t\r\n]*\n)?"
+_LEADING = re.compile(_EMPTY_LINES + rb"(?:>?From [^\n]*(?:\n|\Z)" + _EMPTY_LINES + rb"){0,20}")
 _PARAM = re.compile(r';\s{0,50}([A-Za-z0-9_*-]{1,40})\s{0,50}=\s{0,50}(?:"([^"]{0,2000})"?|([^\s;"]{1,2000}))')
 
 

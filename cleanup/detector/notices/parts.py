@@ -22,6 +22,7 @@ MOST_PARTS = 1_000
 _GUESSED = re.compile(
     rb"^--([^\s\"<>][^\r\n]{3,200}?)[ \t]*\r?\ncontent-(?:type|description|disposition|transfer)", re.I | re.M
 )
+_LINE_FEED = 10
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]")
 _MESSAGES = ("message/rfc822", "message/global", "message/partial")
 
@@ -140,10 +141,12 @@ def _pieces(body: bytes, boundary: str) -> list[bytes]:
     if not boundary.strip():
         return []
     mark = boundary.rstrip().encode("utf-8", "replace")
-    delimiter = re.compile(rb"(?:^|(?<=\n))--" + re.escape(mark) + rb"(--)?[ \t]*\r?(?:\n|\Z)")
+    delimiter = re.compile(rb"--" + re.escape(mark) + rb"(--)?[ \t]*\r?(?:\n|\Z)")
     found: list[bytes] = []
     start = -1
     for match in delimiter.finditer(body):
+        if match.start() and body[match.start() - 1] != _LINE_FEED:
+            continue
         if start >= 0:
             found.append(_without_last_break(body[start : match.start()]))
         start = match.end()

@@ -11,20 +11,34 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
-    """Phrases in lower case, of which one is to be there. Lowering the text once is faster than ignoring case."""
+    """Phrases in lower case, of which one is to be there. Lowering the text once is faster than ignoring case.
 
-    pattern: re.Pattern[str]
+    Those without a Latin letter are looked for only in texts that are not plain ASCII.
+    """
+
+    latin: re.Pattern[str]
+    other: re.Pattern[str] | None = None
 
     def search(self, text: str) -> bool:
         """Return whether one of the phrases is in the text, whatever its case."""
-        return self.pattern.search(text[:MOST_TEXT].lower()) is not None
+        text = text[:MOST_TEXT].lower()
+        if self.latin.search(text):
+            return True
+        return self.other is not None and not text.isascii() and self.other.search(text) is not None
 
 
+_ESCAPED = re.compile(r"\\.")
+_LATIN = re.compile(r"[a-z]")
 MOST_TEXT = 1_000  # characters of a subject or sender
 
 
 def _any_of(*phrases: str, before: str = "", after: str = "") -> Phrases:
-    return Phrases(re.compile(before + "(?:" + "|".join(phrases) + ")" + after))
+    latin = [phrase for phrase in phrases if _LATIN.search(_ESCAPED.sub("", phrase))]
+    other = [phrase for phrase in phrases if phrase not in latin]
+    return Phrases(
+        re.compile(before + "(?:" + "|".join(latin) + ")" + after),
+        re.compile(before + "(?:" + "|".join(other) + ")" + after) if other else None,
+    )
 
 
 SENDER_ROLE = _any_of(

@@ -16,7 +16,9 @@ from cleanup.model import Extent, Returned
 
 MOST_RETURNED = 20
 MOST_TEXT = 65_536
+MOST_BLOCKS = 8  # header blocks of one text that are looked at
 MOST_RAW = 1_048_576
+MOST_LINES = 300  # of a header block within a text
 
 _HEADER_TYPES = (
     "text/rfc822-headers",
@@ -60,7 +62,7 @@ def returned_in_text(text: str) -> Returned | None:
         found = _from_quoted(block)
         if found and (best is None or _worth(found) > _worth(best)):
             best = found
-        if number >= 12:
+        if number >= MOST_BLOCKS:
             break
     return best
 
@@ -171,7 +173,7 @@ def _blocks(text: str) -> Iterator[str]:
 def _block(text: str, start: int, indent: str) -> tuple[str, int]:
     lines: list[str] = []
     at = start
-    while at < len(text) and len(lines) < 400:
+    while at < len(text) and len(lines) < MOST_LINES:
         end = text.find("\n", at)
         end = len(text) if end < 0 else end
         line = text[at:end]

@@ -20,6 +20,8 @@ logging.getLogger("mailparser").setLevel(logging.CRITICAL + 1)  # it logs what s
 MOST_BYTES = 32_768  # the notice's own words stand at the beginning
 MOST_HEADER = 16_384
 MOST_WORDS = 40  # encoded words: decoding them is quadratic in the library
+MOST_DELIMITERS = 100
+MOST_LINES = 1_500  # each gap between the lines of a status report makes a message of its own
 MOST_TEXT = 65_536
 
 
@@ -41,7 +43,13 @@ _ODD = (AttributeError, ValueError, TypeError, LookupError, RecursionError, Asse
 def _is_tame(raw: bytes) -> bool:
     """Return whether a mail has nothing in it that takes the library's parser long."""
     header, _ = split_header(raw)
-    return len(header) <= MOST_HEADER and raw.count(b"=?") <= MOST_WORDS and raw.count(b";") <= 1_000
+    return (
+        len(header) <= MOST_HEADER
+        and raw.count(b"=?") <= MOST_WORDS
+        and raw.count(b";") <= 1_000
+        and raw.count(b"\n--") <= MOST_DELIMITERS
+        and raw.count(b"\n") <= MOST_LINES
+    )
 
 
 def _text(parsed: Any) -> str:

@@ -16,6 +16,7 @@ from cleanup.model import Action
 MOST_TEXT = 65_536  # characters of a notice's text that are looked at
 MOST_LINE = 1_000  # characters of a line
 MOST_LINES = 3_000
+MOST_FIELDS = 200  # of the header
 MOST_FITTING = 10  # formats that are tried on one notice
 MOST_RECIPIENTS = 1_000
 MOST_WHY = 12  # lines of a reason
@@ -139,7 +140,7 @@ def read_wording(letter: Letter, formats: Iterable[NoticeFormat]) -> Reading | N
 
 def _fitting(letter: Letter, formats: Iterable[NoticeFormat]) -> Iterator[NoticeFormat]:
     text, sender, subject = (_folded(t) for t in (_own_words(letter.text), letter.sender, letter.subject))
-    fields = tuple((name.casefold(), _folded(value[:MOST_LINE])) for name, value in letter.fields)
+    fields = tuple((name.casefold(), _folded(value[:MOST_LINE])) for name, value in letter.fields[:MOST_FIELDS])
     return (f for f in formats if _fits(f, text, sender, subject, fields, letter.machine_made))
 
 
