@@ -109,14 +109,14 @@ def moment(text: str | None, option: str) -> datetime | None:
 _SINCE = {"h": "hours", "d": "days", "w": "weeks"}
 
 
-def since(text: str, now: datetime) -> datetime:
+def since(text: str, now: datetime, option: str = "--since") -> datetime:
     """Return the beginning that "12h", "30d", "2w", "today" or an ISO 8601 moment mean."""
     if text == "today":
         return now.replace(hour=0, minute=0, second=0, microsecond=0)
     number, unit = text[:-1], text[-1:]
     if number.isdigit() and unit in _SINCE and len(number) < 6:
         return now - timedelta(**{_SINCE[unit]: int(number)})
-    return moment(text, "--since") or now
+    return moment(text, option) or now
 
 
 def clock(now: str | None) -> datetime:

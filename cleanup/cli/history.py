@@ -1,0 +1,166 @@
+"""`history` and `forget`: what the ledger holds, and how to shorten it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cleanup.cli import options as opt
+from cleanup.errors import UsageError
+
+if TYPE_CHECKING:
+    from cleanup.ledger import RunRecord
+
+Config = Annotated[Path | None, typer.Option("--config", help="Configuration file.")]
+LedgerAt = Annotated[str | None, typer.Option("--ledger", help="Ledger file or database URL.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+history = typer.Typer(help="Show what was done, and shorten what is kept.", rich_markup_mode=None)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    history.callback(invoke_without_command=True)(show_all)
+    history.command("show")(show)
+    history.command("prune")(prune)
+    app.add_typer(history, name="history")
+    app.command("forget")(forget)
+
+
+def show_all(
+    context: typer.Context,
+    mailbox: Annotated[str | None, typer.Option(help="A profile or an address.")] = None,
+    limit: Annotated[int, typer.Option(help="How many runs.")] = 20,
+    form: Annotated[str, typer.Option("--format", help="table, json, jsonl or csv.")] = "table",
+    config: Config = None,
+    ledger: LedgerAt = None,
+) -> None:
+    """Show the latest runs."""
+    if context.invoked_subcommand is None:
+        from cleanup.cli.shown import check_format
+        from cleanup.ledger import Ledger
+        from cleanup.run import where_reports_come_from
+
+        check_format(form)
+        names, where = where_reports_come_from((mailbox,) if mailbox else (), ledger, config)
+        with Ledger.open(where) as opened:
+            _print_runs(opened.runs(next(iter(names), None), limit=limit), form)
+
+
+def show(
+    run: Annotated[int, typer.Argument(help="The number of a run.")],
+    form: Annotated[str, typer.Option("--format", help="table, json, jsonl or csv.")] = "table",
+    config: Config = None,
+    ledger: LedgerAt = None,
+) -> None:
+    """Show one run: what it found, what it moved, and what became of that."""
+    from cleanup.cli.shown import check_format, print_rows
+    from cleanup.ledger import Ledger
+    from cleanup.run import where_reports_come_from
+
+    check_format(form)
+    with Ledger.open(where_reports_come_from((), ledger, config)[1]) as opened:
+        record, moved = opened.run(run), opened.moves(run_id=run)
+    if record is None:
+        raise UsageError(f"There is no run {run}", hint="mailbox-cleanup history shows the runs")
+    rows = [
+        {"uid": m.intent.uid, "from": m.intent.source, "to": m.intent.target, "state": m.state.value} for m in moved
+    ]
+    if form != "table":
+        print_rows([_row(record) | {"moves": rows}], form)
+        return
+    _print_table([[key, value] for key, value in _row(record).items() if value not in (None, "")], ("", ""))
+    states = sorted({row["state"] for row in rows})
+    _print_table([[sum(row["state"] == state for row in rows), state] for state in states], ("moves", "are now"))
+
+
+def prune(
+    keep: Annotated[str, typer.Option(help="What is younger stays: 180d, 12w, or ISO 8601.")],
+    yes: Yes = False,
+    config: Config = None,
+    ledger: LedgerAt = None,
+) -> None:
+    """Drop what old runs found: subjects, addresses, reasons. Runs and moves stay, so undo still works."""
+    from cleanup.cli.talk import confirmed, say
+    from cleanup.ledger import Ledger
+    from cleanup.ledger.retention import prune as drop
+    from cleanup.run import where_reports_come_from
+
+    before = opt.since(keep, datetime.now(UTC), "--keep")
+    if not confirmed(f"Drop what runs before {before:%Y-%m-%d %H:%M} UTC found?", yes=yes):
+        say("Nothing was dropped.")
+        return
+    with Ledger.open(where_reports_come_from((), ledger, config)[1]) as opened:
+        removed = drop(opened, before)
+    say(f"{removed.findings:,} findings and {removed.runs:,} runs without moves were dropped.")
+
+
+def forget(
+    address: Annotated[str, typer.Argument(help="Whose data is to go: a mailbox's owner or anybody else.")],
+    yes: Yes = False,
+    config: Config = None,
+    ledger: LedgerAt = None,
+) -> None:
+    """Drop a person's data from the ledger. Mail is not touched; what was filed can then not be undone by a command."""
+    from cleanup.cli.talk import confirmed, say
+    from cleanup.ledger import Ledger
+    from cleanup.ledger.retention import forget as drop
+    from cleanup.run import where_reports_come_from
+
+    if "@" not in address:
+        raise UsageError(f"{address!r} is not an e-mail address")
+    if not confirmed(f"Drop everything that the ledger holds of {address}?", yes=yes):
+        say("Nothing was dropped.")
+        return
+    with Ledger.open(where_reports_come_from((), ledger, config)[1]) as opened:
+        removed = drop(opened, address)
+    say(f"{removed.findings:,} rows and {removed.runs:,} runs of {address} were dropped.")
+
+
+# --- pieces --------------------------------------------------------------------------------------------------------
+
+
+def _print_runs(records: list[RunRecord], form: str) -> None:
+    from cleanup.cli.shown import print_rows
+    from cleanup.cli.talk import say
+
+    rows = [_row(record) for record in records]
+    if form != "table":
+        print_rows(rows, form)
+    elif not rows:
+        say("The ledger holds no run yet.")
+    else:
+        columns = ("run", "mailbox", "started", "command", "status", "notices", "filed_now")
+        _print_table([[row[column] for column in columns] for row in rows], tuple(c.replace("_", " ") for c in columns))
+
+
+def _row(record: RunRecord) -> dict[str, Any]:
+    return {
+        "run": record.run_id,
+        "mailbox": record.mailbox,
+        "command": record.command,
+        "started": f"{record.started:%Y-%m-%dT%H:%M:%SZ}",
+        "finished": f"{record.finished:%Y-%m-%dT%H:%M:%SZ}" if record.finished else None,
+        "status": record.status,
+        "actor": record.actor,
+        "answer": record.options.get("answer"),
+        "messages": record.counts.get("messages"),
+        "notices": record.counts.get("notices"),
+        "genuine": record.counts.get("genuine"),
+        "backscatter": record.counts.get("backscatter"),
+        "unsure": record.counts.get("unsure"),
+        "filed_now": record.filed,
+    }
+
+
+def _print_table(rows: list[list[Any]], columns: tuple[str, ...]) -> None:
+    from cleanup.cli.talk import cells, out, table
+
+    if rows:
+        shown = table(None, *columns)
+        for row in rows:
+            shown.add_row(*cells(*("" if value is None else value for value in row)))
+        out().print(shown)

@@ -1,0 +1,108 @@
+"""How long the ledger keeps what: old findings go, what undo needs stays, and a person can be forgotten."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, or_, select, update
+
+from cleanup.errors import UsageError
+from cleanup.ledger.opening import told
+from cleanup.ledger.schema import findings, labels, meta, moves, reasons, recipients, runs, sent_coverage, sent_sources
+from cleanup.ledger.schema import tables as all_tables
+from cleanup.ledger.store import Ledger
+from cleanup.ledger.texts import us
+from cleanup.ledger.values import OPEN_STATES
+
+FORGOTTEN = "(forgotten)"
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """How many rows went: what was found in messages, and runs."""
+
+    findings: int
+    runs: int
+
+
+def prune(ledger: Ledger, before: datetime) -> Removed:
+    """Drop what runs before a moment found: subjects, addresses, reasons. Runs and moves stay, so undo still works.
+
+    Runs that moved nothing go whole. Raises LedgerUnusable.
+    """
+    with told("written"), ledger.engine.begin() as connection:
+        old = select(runs.c.run_id).where(runs.c.started_us < us(before))
+        gone = _drop_findings(connection, findings.c.run_id.in_(old))
+        idle = old.where(runs.c.run_id.not_in(select(moves.c.run_id)))
+        removed = Removed(gone, _drop_runs(connection, idle))
+    _overwrite_free_pages(ledger)
+    return removed
+
+
+def forget(ledger: Ledger, address: str) -> Removed:
+    """Drop everything of this person: the mailbox of that address whole, and the address wherever it stands elsewhere.
+
+    Raises UsageError where a run in that mailbox is not settled yet, LedgerUnusable.
+    """
+    with told("written"), ledger.engine.begin() as connection:
+        ours = select(runs.c.run_id).where(runs.c.mailbox == address)
+        _refuse_unsettled(connection, ours, address)
+        gone = _drop_findings(connection, findings.c.run_id.in_(ours))
+        connection.execute(delete(moves).where(moves.c.run_id.in_(ours)))
+        gone_runs = _drop_runs(connection, ours)
+        for table in all_tables.sorted_tables:
+            if "mailbox" in table.c and table not in (runs, labels, meta):
+                connection.execute(delete(table).where(table.c.mailbox == address))
+        connection.execute(delete(labels).where(labels.c.mailbox == address))
+        removed = Removed(gone + _blank(connection, address), gone_runs)
+    _overwrite_free_pages(ledger)
+    return removed
+
+
+def _overwrite_free_pages(ledger: Ledger) -> None:
+    """Make a SQLite file hold only what its tables hold: what was dropped would otherwise stay in free pages."""
+    if ledger.engine.dialect.name == "sqlite":
+        with told("written"), closing(ledger.engine.raw_connection()) as connection:  # VACUUM takes no transaction
+            for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+                connection.cursor().execute(statement)
+
+
+# --- pieces --------------------------------------------------------------------------------------------------------
+
+
+def _drop_findings(connection: Connection, which: ColumnElement[bool]) -> int:
+    ids = select(findings.c.finding_id).where(which)
+    for table in (recipients, reasons):
+        connection.execute(delete(table).where(table.c.finding_id.in_(ids)))
+    return connection.execute(delete(findings).where(which)).rowcount
+
+
+def _drop_runs(connection: Connection, which: Select[tuple[int]]) -> int:
+    ids = list(connection.execute(which).scalars())
+    for table in (sent_sources, sent_coverage):
+        connection.execute(delete(table).where(table.c.run_id.in_(ids)))
+    return connection.execute(delete(runs).where(runs.c.run_id.in_(ids))).rowcount
+
+
+def _refuse_unsettled(connection: Connection, ours: Select[tuple[int]], address: str) -> None:
+    open_states = [state.value for state in OPEN_STATES]
+    waiting = select(func.count()).select_from(moves).where(moves.c.run_id.in_(ours), moves.c.state.in_(open_states))
+    if connection.execute(waiting).scalar():
+        raise UsageError(
+            f"A run in the mailbox of {address} was cut off and is not settled", hint="Run it once more, then forget it"
+        )
+
+
+def _blank(connection: Connection, address: str) -> int:
+    """Blank an address in what was found in other people's mailboxes; return in how many rows it stood."""
+    named = func.lower(recipients.c.address) == address.lower()
+    original = func.lower(recipients.c.original) == address.lower()
+    values = {"address": FORGOTTEN, "original": None, "domain": None, "diagnostic": None}
+    count = connection.execute(update(recipients).where(or_(named, original)).values(values)).rowcount
+    for column in (findings.c.original_from, findings.c.notice_sender):
+        found = update(findings).where(func.lower(column) == address.lower()).values({column: None})
+        count += connection.execute(found).rowcount
+    said = reasons.c.says.icontains(address, autoescape=True)
+    return count + connection.execute(update(reasons).where(said).values(says=FORGOTTEN)).rowcount
