@@ -28,7 +28,8 @@ _CHALLENGE = re.compile(
     r"verif|approv|click|whitelist)"
     r"|add(?:ed)? (?:you|yourself|your address).{0,40}(?:white ?list|guest ?list|approved|"
     r"allowed|accepted)|not (?:yet )?on (?:my|the|our|his|her) (?:white ?list|approved|"
-    r"allowed|guest)|approved senders? list|sender verification",
+    r"allowed|guest)|approved senders? list|"
+    r"list of approved senders|senders i have approved|suspect e-?mail blocker|sender verification",
     re.IGNORECASE,
 )
 _VIRUS_SUBJECT = re.compile(r"virus|worm|infected|malware|infizi|infect", re.IGNORECASE)
@@ -40,6 +41,7 @@ _VIRUS = re.compile(
     r"checker)|virus[- ](?:alert|warning)|enthielt? .{0,40}virus",
     re.IGNORECASE,
 )
+_ANSWERED = re.compile(r"\b5\d\d[ -]\S|\b5\.\d\.\d\b|\bMessage-ID: ?<", re.IGNORECASE)  # by a mail server
 _TICKET = re.compile(r"\s*\[[^\]]{0,40}\d\]\s", re.IGNORECASE)
 _AWAY = re.compile(
     r"(?:i am|i'm|i will be|i'll be|i'm) (?:currently |presently |now )?(?:out of|away|"
@@ -94,7 +96,9 @@ def by_a_person(mail: Mail) -> bool:
         return True
     if mail.by_mail_program and not (mail.automatic or mail.subject_of_auto_reply):
         return True
-    if _TICKET.match(mail.subject) or (mail.fields.has("In-Reply-To", "References") and not _by_machine(mail)):
+    if _TICKET.match(mail.subject) and not _by_autoresponder(mail):
+        return True
+    if mail.fields.has("In-Reply-To", "References") and not _by_machine(mail):
         return True
     return not (mail.automatic or mail.subject_of_notice or mail.subject_of_auto_reply or _by_autoresponder(mail))
 
@@ -159,6 +163,8 @@ def _is_auto_reply(mail: Mail) -> bool:
         return not (mail.role_sender and _FAILED.search(mail.words[:3_000])) or not _FAILED.search(mail.words[:3_000])
     if mail.subject_of_notice and _FAILED.search(f"{mail.subject}\n{mail.words[:3_000]}"):
         return False
+    if _by_autoresponder(mail) and not mail.role_sender:
+        return not (_ANSWERED.search(mail.words[:3_000]) or any(part.is_message for part in mail.parts))
     away = bool(_AWAY.search(mail.words[:2_000]))
     failed = bool(_FAILED.search(f"{mail.subject}\n{mail.words[:2_000]}"))
     if _by_autoresponder(mail) or (mail.null_sender and (mail.answer or mail.automatic)):

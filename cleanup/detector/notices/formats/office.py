@@ -57,16 +57,6 @@ FORMATS = (
         returned_after=COPY,
     ),
     NoticeFormat(
-        name="hmailserver",
-        family="hMailServer",
-        source="hMailServer's SEND_FAILED_NOTIFICATION",
-        text=("Your message did not reach some or all of the intended recipients.",),
-        also=("Error Type:",),
-        recipients=("{address}{why}",),
-        why_after=("Error Type:",),
-        returned_after=COPY,
-    ),
-    NoticeFormat(
         name="kerio",
         family="Kerio Connect",
         source="Kerio's bounce template",

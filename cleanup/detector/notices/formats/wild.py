@@ -10,6 +10,7 @@ _DELAYED = (
     "not yet been delivered",
     "delivery is delayed",
     "has been delayed",
+    "delay delivering",
     "will keep trying",
     "will continue to try",
     "will be retried",
