@@ -1,0 +1,54 @@
+"""`doctor`: everything that a run needs, stage by stage."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cleanup.cli import options as opt
+
+if TYPE_CHECKING:
+    from cleanup.doctor import Check
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("doctor")(opt.grouped(doctor))
+
+
+def doctor(
+    mailbox: Annotated[str, typer.Argument(help="A profile or an address.")],
+    rules: opt.Rules,
+    reach: opt.Reach,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a stage.")] = False,
+) -> None:
+    """Look at everything that a run needs, and say what is wrong and what to do; change nothing."""
+    from cleanup import doctor as stages
+
+    failed = None
+    load = lambda: opt.settings_for(mailbox, reach, rules)  # noqa: E731 - called as the second stage, with its time
+    for check in stages.examine(load, ask=opt.ask_password, now=opt.clock(rules.now)):
+        if as_json:
+            sys.stdout.write(json.dumps(stages.as_json(check)) + "\n")
+        else:
+            _print(check)
+        failed = check.error
+    if failed is not None:
+        raise typer.Exit(int(failed.exit_code))
+
+
+def _print(check: Check) -> None:
+    from cleanup.cli.talk import out
+    from cleanup.report.safe_text import safe_text
+
+    console = out()
+    mark = "FAILED" if check.error else "look" if check.warning else "ok"
+    first, *others = check.says or ("",)
+    console.print(f"{mark:<7}{check.stage:<15}{safe_text(first)}  ({check.took_ms} ms)", soft_wrap=True)
+    for line in (*others, *([check.warning] if check.warning else [])):
+        console.print(f"{'':<22}{safe_text(line, limit=600)}", soft_wrap=True)
+    if check.error:
+        console.print(f"{'':<22}{safe_text(str(check.error), limit=600)} [{check.error.code}]", soft_wrap=True)

@@ -1,0 +1,68 @@
+"""Looks at the way to a server step by step, before any login: its name, its port, its certificate."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from cleanup.connector.account import Account
+from cleanup.connector.tls import not_trusted, tls_context
+from cleanup.errors import CannotConnect, TlsFailed
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFacts:
+    """What a handshake showed: the protocol ("TLSv1.3"), who issued the certificate, and when it ends."""
+
+    version: str
+    issuer: str
+    ends: datetime
+
+
+def addresses_of(account: Account) -> tuple[str, ...]:
+    """Return the addresses of the server's name. Raises CannotConnect where it has none."""
+    try:
+        found = socket.getaddrinfo(account.host, account.real_port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise CannotConnect(f"The name {account.host} leads nowhere", why=why, hint="Check --host") from error
+    return tuple(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def reach(account: Account) -> socket.socket:
+    """Return a TCP connection. Raises CannotConnect where nobody listens or answers in time."""
+    try:
+        return socket.create_connection((account.host, account.real_port), timeout=account.connect_timeout_s)
+    except TimeoutError as error:
+        raise CannotConnect(f"{account.where} does not answer", hint="Check host, port and firewall") from error
+    except OSError as error:
+        raise CannotConnect(
+            f"{account.where} cannot be reached", why=error.strerror or str(error), hint="Check --host and --port"
+        ) from error
+
+
+def handshake(account: Account) -> TlsFacts:
+    """Return what a TLS handshake from the first byte shows. Raises CannotConnect, TlsFailed."""
+    context = tls_context(account.ca_file)
+    with reach(account) as plain:
+        try:
+            with context.wrap_socket(plain, server_hostname=account.host) as sock:
+                certificate = sock.getpeercert() or {}
+                version = sock.version() or "TLS"
+        except ssl.SSLCertVerificationError as error:
+            raise not_trusted(account.where, error) from error
+        except (ssl.SSLError, OSError) as error:
+            hint = "Perhaps this port wants --security starttls"
+            raise TlsFailed(f"No TLS connection to {account.where}", why=str(error), hint=hint) from error
+    ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
+    return TlsFacts(version, _issuer(certificate), ends)
+
+
+def _issuer(certificate: Mapping[str, Any]) -> str:
+    """Return who issued a certificate, as ssl.SSLSocket.getpeercert() tells: its organisation, else its name."""
+    names = {key: value for part in certificate.get("issuer", ()) for key, value in part}
+    return str(names.get("organizationName") or names.get("commonName") or "?")
