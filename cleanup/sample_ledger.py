@@ -9,18 +9,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from random import Random
 
 from cleanup import __version__
+from cleanup.connector.pull import header_block
 from cleanup.detector.account_state import JudgedNotice, account_state
 from cleanup.detector.notices import read_notice
-from cleanup.detector.sent import MemorySentIndex, inbox_clue, read_sent_header
+from cleanup.detector.sent import InboxClue, MemorySentIndex, inbox_clue, read_sent_header
 from cleanup.detector.verdict import Case, judge_all
 from cleanup.ledger import Ledger, MoveIntent, MoveState
-from cleanup.model import Fingerprint, Identity, Judged, MessageRef, PlannedMove, Policy, SentSource, Verdict
-from cleanup.connector.pull import header_block
+from cleanup.model import (
+    Fingerprint,
+    Identity,
+    Judged,
+    MessageRef,
+    PlannedMove,
+    Policy,
+    SentMessage,
+    SentSource,
+    Verdict,
+)
 from cleanup.report.filing import plan_filing
 from cleanup.report.journal import Journal, Settled
 from cleanup.sample_month import FIRST_NIGHT, NIGHTS, OUTBOUND, Arrival, Month, months
@@ -70,6 +81,18 @@ class _Owner:
     truth: dict[str, Verdict] = field(default_factory=dict)
     unsure: list[str] = field(default_factory=list)
 
+    @cached_property
+    def saved(self) -> list[SentMessage]:
+        """Return what will ever lie in Sent, read."""
+        saved = (m for m in self.month.sent if m.saved)
+        return [read_sent_header("Sent", n, m.date, m.header().encode()) for n, m in enumerate(saved, 1)]
+
+    @cached_property
+    def clues(self) -> list[tuple[datetime, InboxClue]]:
+        """Return what ordinary mail says of Sent's completeness, by the time of its arrival."""
+        ordinary = (one for one in self.month.inbox if one.truth is None)
+        return [(one.arrived, inbox_clue(header_block(one.raw))) for one in ordinary]
+
     def arrived_by(self, now: datetime) -> list[tuple[int, Arrival]]:
         """Return what came since the last run, with UIDs."""
         new = [(uid, one) for uid, one in enumerate(self.month.inbox, 1) if uid > self.seen and one.arrived < now]
@@ -79,7 +102,7 @@ class _Owner:
 
 def _run(ledger: Ledger, owner: _Owner, clock: _Clock) -> None:
     new = owner.arrived_by(clock.moment)
-    sent = _sent_index(owner.month, clock.moment)
+    sent = _sent_index(owner, clock.moment)
     judged = _judge(new, sent, owner)
     state = account_state([JudgedNotice(j.notice, j.finding, j.fingerprint.arrived) for j in judged])
     plan = plan_filing(
@@ -104,12 +127,11 @@ def _run(ledger: Ledger, owner: _Owner, clock: _Clock) -> None:
     ledger.finish_run(run, counts | {v.value: words.count(v) for v in Verdict}, status)
 
 
-def _sent_index(month: Month, now: datetime) -> MemorySentIndex:
+def _sent_index(owner: _Owner, now: datetime) -> MemorySentIndex:
     """Return the index over what Sent holds by then; replies by then measure how complete it is."""
-    saved = [m for m in month.sent if m.saved and m.date < now]
-    messages = [read_sent_header("Sent", n, m.date, m.header().encode()) for n, m in enumerate(saved, 1)]
-    clues = [inbox_clue(header_block(one.raw)) for one in month.inbox if one.truth is None and one.arrived < now]
-    return MemorySentIndex.build(messages, [SentSource("Sent", len(saved), len(saved))], now=now, inbox=clues)
+    saved = [m for m in owner.saved if m.arrived and m.arrived < now]
+    clues = [clue for arrived, clue in owner.clues if arrived < now]
+    return MemorySentIndex.build(saved, [SentSource("Sent", len(saved), len(saved))], now=now, inbox=clues)
 
 
 def _judge(new: Iterable[tuple[int, Arrival]], sent: MemorySentIndex, owner: _Owner) -> list[Judged]:

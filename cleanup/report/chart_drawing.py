@@ -20,6 +20,7 @@ _NUMBERS = 46  # room for the numbers beside an axis
 _PLOT_WIDTH = WIDTH - _NUMBERS - _MARGIN
 _BAR = 20
 _LETTER = 7.3
+_SHARES = ("precision", "recall")
 
 
 def styled(chart: Drawn) -> Drawn:
@@ -143,15 +144,46 @@ def draw_trend(table: pd.DataFrame) -> Drawn:
     """Return the share run by run, over a band down to its lower bound."""
     import altair as alt
 
-    x = alt.X("started:T", title=None, scale=alt.Scale(type="utc"), axis=alt.Axis(grid=False))
-    low = min(0.5, float(table["at_least"].min())) if len(table) else 0.5
+    axis = alt.Axis(grid=False, format="%b %-d", tickCount=8, labelOverlap=True)
+    x = alt.X("started:T", title=None, scale=alt.Scale(type="utc"), axis=axis)
+    low = max(0.0, min(0.8, float(table["at_least"].min()) - 0.02)) if len(table) else 0.8
     y = alt.Y("share:Q", title=None, scale=alt.Scale(domain=[low, 1]), axis=alt.Axis(format=".0%"))
     base = alt.Chart(table).encode(x, detail="mailbox:N")
     band = base.mark_area(color=COLOURS[Verdict.GENUINE.value], opacity=0.25).encode(y, alt.Y2("at_least:Q"))
     shown = ["mailbox:N", alt.Tooltip("share:Q", format=".1%"), alt.Tooltip("at_least:Q", format=".1%")]
-    line = base.mark_line(color=COLOURS[Verdict.GENUINE.value], point=True).encode(y, tooltip=shown)
+    point = {"color": COLOURS[Verdict.GENUINE.value]}
+    line = base.mark_line(color=COLOURS[Verdict.GENUINE.value], point=point).encode(y, tooltip=shown)
     enough = alt.Chart(pd.DataFrame({"share": [ENOUGH]})).mark_rule(color=INK, strokeDash=[4, 4], opacity=0.6)
     return alt.layer(band, line, enough.encode(y)).properties(width=_PLOT_WIDTH, height=160)
+
+
+def draw_witnesses(table: pd.DataFrame) -> Drawn:
+    """Return precision and recall by how many families must speak against a notice, over how many would be filed."""
+    import altair as alt
+
+    x = alt.X("families:O", title="families of evidence that must speak against it", axis=alt.Axis(labelAngle=0))
+    shares = table.melt("families", ["precision", "recall"], "share of", "share").dropna()
+    colours = [COLOURS[Verdict.GENUINE.value], COLOURS[Verdict.BACKSCATTER.value]]
+    colour = alt.Color("share of:N", scale=alt.Scale(domain=["precision", "recall"], range=colours))
+    y = alt.Y("share:Q", title=None, axis=alt.Axis(format=".0%", tickCount=5), scale=alt.Scale(domain=[0, 1]))
+    shown = ["families:O", "share of:N", alt.Tooltip("share:Q", format=".1%")]
+    lines = alt.Chart(shares).mark_line(point=True).encode(x, y, colour, tooltip=shown)
+    counts = alt.Y("filed:Q", title=None, axis=alt.Axis(format=",d", tickCount=3))
+    bars = alt.Chart(table).mark_bar(color=COLOURS[Verdict.UNSURE.value], size=40).encode(x, counts)
+    upper = lines.properties(width=_PLOT_WIDTH, height=150, title="of what people labelled")
+    lower = bars.encode(tooltip=["families:O", "filed:Q", "wrongly_filed:Q"])
+    return alt.vconcat(upper, lower.properties(width=_PLOT_WIDTH, height=90, title="notices that would be filed"))
+
+
+def draw_ablation(table: pd.DataFrame) -> Drawn:
+    """Return how many notices would be filed without each family and each rule."""
+    import altair as alt
+
+    ordered = table.sort_values("filed", kind="stable")
+    bars = alt.Chart(ordered).mark_bar(color=COLOURS[Verdict.UNSURE.value])
+    bars = bars.encode(_across("filed", "notices that would be filed"), _names("left_out", ordered["left_out"]))
+    shown = ["left_out:N", "filed:Q", "wrongly_filed:Q", *(alt.Tooltip(f"{n}:Q", format=".1%") for n in _SHARES)]
+    return _wide(bars.encode(tooltip=shown), ordered["left_out"])
 
 
 # --- pieces of drawings --------------------------------------------------------------------------------------------
@@ -161,11 +193,10 @@ def _counting(counts: pd.Series) -> Any:
     """Return an axis of whole numbers: Vega itself would write 0, 1, 1 for 0, 0.5, 1."""
     import altair as alt
 
-    few = range(int(counts.max()) + 1) if counts.max() < 4 else None
-    room = _NUMBERS
-    return alt.Axis(
-        format=",d", tickCount=3, values=list(few) if few else alt.Undefined, minExtent=room, maxExtent=room
-    )
+    room = {"minExtent": _NUMBERS, "maxExtent": _NUMBERS}
+    if counts.max() < 4:
+        return alt.Axis(format=",d", values=list(range(int(counts.max()) + 1)), labelOverlap=False, **room)
+    return alt.Axis(format=",d", tickCount=3, **room)
 
 
 def _across(field: str, title: str | None = None) -> Any:

@@ -90,6 +90,16 @@ def sent_trend(frames: Frames) -> Drawn:
     return chart_drawing.styled(chart_drawing.draw_trend(chart_tables.sent_trend(frames)))
 
 
+def witnesses(curve: pd.DataFrame) -> Drawn:
+    """Return the curve that what_if.threshold_curve() counted."""
+    return chart_drawing.styled(chart_drawing.draw_witnesses(curve))
+
+
+def ablation(table: pd.DataFrame) -> Drawn:
+    """Return what what_if.ablation() counted, what matters most first."""
+    return chart_drawing.styled(chart_drawing.draw_ablation(table))
+
+
 # --- in words ------------------------------------------------------------------------------------------------------
 
 

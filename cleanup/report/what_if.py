@@ -39,6 +39,7 @@ from cleanup.model import (
     Verdict,
 )
 from cleanup.report.filing import why_not_filed
+from cleanup.report.words import plural
 
 _FOLLOWS = "follows-the-failed-one"
 _NO_SENT = "no-sent-given"
@@ -61,6 +62,16 @@ class Score:
     wrongly_filed: int  # labelled genuine or unsure, and yet filed
     precision: float | None
     recall: float | None
+
+    def in_words(self) -> str:
+        """Return the figures in a sentence."""
+        if not self.labelled:
+            return f"{plural(self.filed, 'notice')} would be filed; no label says whether that is right."
+        precision, recall = (f"{s:.1%}" if s is not None else "-" for s in (self.precision, self.recall))
+        return (
+            f"{plural(self.filed, 'notice')} would be filed. Against {plural(self.labelled, 'label')}: "
+            f"precision {precision}, recall {recall}, wrongly filed {self.wrongly_filed}."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,119 @@
+"""The notebooks: run from top to bottom on the sample, tell their story without logic, and live on as HTML."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+pytest.importorskip("papermill")
+import nbformat
+import papermill
+
+from cleanup.report.tables import Section
+from tests.report.chromium import look_at
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NAMES = ("01_nightly_trend", "02_one_users_storm", "03_tune_and_review")
+SECONDS = 60  # on a busy machine; 8 to 13 on an idle one (docs/notebooks.md)
+
+
+def _read(name: str) -> nbformat.NotebookNode:
+    return nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+
+
+def _sources(name: str) -> list[str]:
+    return [cell.source for cell in _read(name).cells if cell.cell_type == "code"]
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def executed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
+    folder = tmp_path_factory.mktemp("notebooks")
+    made = folder / f"{request.param}.ipynb"
+    return papermill.execute_notebook(
+        FOLDER / f"{request.param}.ipynb", made, cwd=folder, kernel_name="python3", progress_bar=False
+    )
+
+
+def test_it_runs_from_top_to_bottom_in_good_time(executed: nbformat.NotebookNode) -> None:
+    outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
+
+    assert not [output for output in outputs if output.output_type == "error"]
+    assert not [output for output in outputs if output.get("name") == "stderr" and output.text.strip()]
+    assert executed.metadata.papermill.duration < SECONDS
+
+
+def test_its_charts_and_tables_live_in_exported_html_and_ask_nobody(executed: nbformat.NotebookNode) -> None:
+    from nbconvert import HTMLExporter
+
+    page, _ = HTMLExporter(embed_images=True).from_notebook_node(executed)
+    without_mathjax = re.sub(r"<script[^>]*src=[^>]*>\s*</script>", "", page)  # the exporter's own, not ours
+    charts = sum(
+        '"mailbox-cleanup-chart-' in output.get("data", {}).get("text/html", "") for output in _outputs(executed)
+    )
+
+    looked = look_at(without_mathjax, width=1000)
+
+    assert charts >= 2
+    assert not [line for line in looked.complaints if "Error" in line and "MathJax" not in line]
+    assert {request.partition("/")[2] for request in looked.requests} <= {"report.html", "frame.html", "favicon.ico"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_stored_without_outputs(name: str) -> None:
+    for cell in _read(name).cells:
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_holds_no_logic(name: str) -> None:
+    forbidden = (ast.FunctionDef, ast.ClassDef, ast.Lambda, ast.If, ast.While, ast.Try)
+
+    for source in _sources(name):
+        assert not [node for node in ast.walk(ast.parse(source)) if isinstance(node, forbidden)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_reads_like_a_story(name: str) -> None:
+    cells = _read(name).cells
+    words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")
+
+    assert cells[0].source.startswith("# ")
+    assert words > 200
+    assert any("parameters" in cell.metadata.get("tags", []) for cell in cells)
+
+
+def test_tables_show_strangers_texts_as_texts(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import itables
+
+    from cleanup.notebook import show
+
+    shown: list[pd.DataFrame] = []
+    monkeypatch.setattr(itables, "show", lambda frame, **_: shown.append(frame))
+    hostile = pd.DataFrame({"subject": ["<script>alert(1)</script>\x1b[2J\u202egpj"], "share": [0.5], "n": [3]})
+    show(Section("x", "X", "", hostile))
+
+    (frame,) = shown
+    assert frame["n"].tolist() == [3]
+    assert frame["share"].tolist() == ["50%"]
+    assert "\x1b" not in frame["subject"][0]
+    assert "\u202e" not in frame["subject"][0]
+
+
+def test_a_chart_ends_no_script_with_what_strangers_wrote() -> None:
+    from cleanup.notebook import _as_html
+
+    html = _as_html({"title": "</script><script>alert(1)</script>"})["text/html"]
+
+    assert html.count("</script>") == 1
+    assert "alert(1)" in html
+
+
+def _outputs(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [output for cell in notebook.cells for output in cell.get("outputs", [])]
