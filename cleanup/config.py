@@ -167,6 +167,7 @@ def read_config_file(path: Path | None = None) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"The configuration file {file} is not valid TOML", why=str(error)) from error
     _refuse_unknown(tables, ("defaults", "mailboxes"), str(file))
+    _refuse_no_tables(tables, str(file))
     return tables
 
 
@@ -264,6 +265,16 @@ def _refuse_unknown(table: dict[str, Any], known: tuple[str, ...], where: str) -
     for key in table:
         if key not in known:
             raise ConfigurationError(f"{where}: unknown key {key!r}", hint=_nearest(key, known))
+
+
+def _refuse_no_tables(tables: dict[str, Any], where: str) -> None:
+    found = [(name, table) for name, table in tables.items() if name in ("defaults", "mailboxes")]
+    profiles = tables.get("mailboxes")
+    if isinstance(profiles, dict):
+        found += [(f"mailboxes.{name}", table) for name, table in profiles.items()]
+    for name, table in found:
+        if not isinstance(table, dict):
+            raise ConfigurationError(f"{where}: {name} is not a table", hint="Profiles stand under [mailboxes.NAME]")
 
 
 def _nearest(key: str, known: tuple[str, ...]) -> str:
