@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.cli.command import Ended
 from tests.servers.faultproxy import fault_proxy
-from tests.whole.job import BACKSCATTER, CHANGING, Job
+from tests.whole_job.job import BACKSCATTER, CHANGING, Job
 
 LOOKING = {"CAPABILITY", "LOGIN", "ID", "LIST", "STATUS", "EXAMINE", "UID SEARCH", "UID FETCH", "LOGOUT"}
 

@@ -13,7 +13,7 @@ from cleanup.demo import OWNER
 from tests.cli.command import Ended
 from tests.faults.points import Outcome
 from tests.servers.faultproxy import Fault, fault_proxy
-from tests.whole.job import RULES, Job, Mailbox, Template
+from tests.whole_job.job import RULES, Job, Mailbox, Template
 
 SIGNALS = {"kill": signal.SIGKILL, "term": signal.SIGTERM, "interrupt": signal.SIGINT}
 LATE_S = 0.3  # how long a command or its answer is held back while its sender dies

@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.conftest import done as done
 from tests.servers.running import RunningServer
-from tests.whole.job import Job, Template, anna_on
+from tests.whole_job.job import Job, Template, anna_on
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ import pytest
 
 from tests.faults.points import Outcome
 from tests.faults.sweeping import NOT_REACHED, Done
-from tests.whole.job import Template
-from tests.whole.striking import SIGNALS, Stricken, Strike
+from tests.whole_job.job import Template
+from tests.whole_job.striking import SIGNALS, Stricken, Strike
 
 BROKEN = ("cut", "reset", "drop_answer")
 CHOSEN = (
