@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from cleanup.cli import demo, doctor, domains, explain, history, report, run, scan
+from cleanup.cli import config, demo, doctor, domains, explain, history, labels, report, review, run, scan
 from cleanup.errors import CleanupError, ExitCode
 
 app = typer.Typer(
@@ -22,7 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Find the bounces of mail that you never sent (backscatter), file them in a folder, say why, and undo.",
 )
-for command in (scan, run, report, explain, history, doctor, domains, demo):
+for command in (scan, run, report, explain, history, review, labels, doctor, config, domains, demo):
     command.register(app)
 
 

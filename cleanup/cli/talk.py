@@ -83,6 +83,26 @@ def progress_bars(quiet: bool) -> Iterator[Bars]:
         bars.stop()
 
 
+def asked(question: str, *, default: str | None = None) -> str:
+    """Return a person's answer; an empty one means the default. Without a terminal the default is taken.
+
+    Raises UsageError where nobody can be asked and there is no default.
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if default is None:
+            raise UsageError(f"There is no terminal to ask on: {question}?", hint="Give it as an option")
+        return default
+    while True:
+        err().print(f"{safe_text(question)}{f' [{safe_text(default)}]' if default else ''}: ", end="")
+        line = sys.stdin.readline()
+        if not line:
+            raise UsageError(f"No answer: {question}?")
+        if answer := line.strip() or default or "":
+            return answer
+        if default is not None:
+            return default
+
+
 def confirmed(question: str, *, yes: bool) -> bool:
     """Return a person's answer; `--yes` answers for them. Without a terminal nobody can be asked."""
     if yes:

@@ -1,0 +1,121 @@
+"""`config`: write, show and check the configuration file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cleanup.errors import ExitCode, UsageError
+
+config = typer.Typer(help="Write, show and check the configuration file.", rich_markup_mode=None, no_args_is_help=True)
+File = Annotated[Path | None, typer.Option("--config", help="Configuration file.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    config.command("init")(init)
+    config.command("show")(show)
+    config.command("validate")(validate)
+    app.add_typer(config, name="config")
+
+
+def init(
+    address: Annotated[str | None, typer.Option(help="The mailbox's address.")] = None,
+    name: Annotated[str | None, typer.Option(help="The profile's name.")] = None,
+    host: Annotated[str | None, typer.Option(help="IMAP server.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 993 for TLS, else 143.")] = None,
+    security: Annotated[str, typer.Option(help="tls, starttls, or plain (loopback only).")] = "tls",
+    username: Annotated[str | None, typer.Option(help="Login, if not the address.")] = None,
+    password_command: Annotated[str | None, typer.Option(help="Command that prints the password.")] = None,
+    password_file: Annotated[Path | None, typer.Option(help="File with the password, mode 0600.")] = None,
+    outbound_host: Annotated[list[str] | None, typer.Option(help="Where your mail leaves from; repeatable.")] = None,
+    ca_file: Annotated[Path | None, typer.Option(help="Additional CA certificates (PEM).")] = None,
+    test: Annotated[bool, typer.Option("--test/--no-test", help="Try the login first.")] = True,
+    file: File = None,
+) -> None:
+    """Ask for what is missing, try the login, and write a commented profile that only you can read."""
+    from cleanup.cli.talk import asked, say
+    from cleanup.config import KNOWN_HOSTS
+    from cleanup.config_file import write_profile
+
+    address = address or asked("Your e-mail address")
+    if "@" not in address:
+        raise UsageError(f"{address!r} is not an e-mail address")
+    known = KNOWN_HOSTS.get(address.rpartition("@")[2].lower())
+    host = host or asked("IMAP server", default=known)
+    if password_command is None and password_file is None and sys.stdin.isatty():
+        password_command = asked("A command that prints the password (empty: ask each time)", default="") or None
+    if outbound_host is None and sys.stdin.isatty():
+        outbound_host = asked("The server that your mail leaves from (empty: learn it)", default="").split()
+    given: dict[str, Any] = {
+        "address": address,
+        "host": host,
+        "port": port,
+        "security": security,
+        "username": username,
+        "password_command": password_command,
+        "password_file": str(password_file) if password_file else None,
+        "ca_file": str(ca_file) if ca_file else None,
+    }
+    if outbound_host:
+        given["identity"] = {"outbound_hosts": outbound_host}
+    if test:
+        _try_login(given)
+    profile = name or address.partition("@")[0]
+    written = write_profile(profile, given, file)
+    say(f"Profile {profile} was written to {written}. Next: mailbox-cleanup scan {profile}")
+
+
+def show(
+    mailbox: Annotated[str, typer.Argument(help="A profile or an address.")],
+    origin: Annotated[bool, typer.Option("--origin", help="Also say where each value came from.")] = False,
+    form: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
+    file: File = None,
+) -> None:
+    """Show every setting of a mailbox. Secrets are not among them: the settings only say where those are."""
+    from cleanup.cli.talk import cells, out, table
+    from cleanup.config_file import values
+
+    found = values(mailbox, file)
+    if form == "json":
+        rows = {one.name: {"value": one.value, "origin": one.origin} for one in found}
+        sys.stdout.write(json.dumps(rows, default=str, indent=1) + "\n")
+        return
+    if form != "table":
+        raise UsageError(f"Unknown format {form!r}", hint="Known are: table, json")
+    shown = table(None, "setting", "value", *(["from"] if origin else []))
+    for one in found:
+        value = ", ".join(map(str, one.value)) if isinstance(one.value, tuple) else one.value
+        shown.add_row(*cells(one.name, "" if value is None else value, *([one.origin] if origin else [])))
+    out().print(shown)
+
+
+def validate(file: File = None) -> None:
+    """Check the whole configuration file; unknown keys are named with the nearest known one."""
+    from cleanup.cli.talk import say
+    from cleanup.config import default_config_file
+    from cleanup.config_file import problems
+
+    found = problems(file)
+    for problem in found:
+        say(f"{problem} [{problem.code}]")
+    if found:
+        raise typer.Exit(int(ExitCode.USAGE))
+    say(f"{file or default_config_file()} is in order.")
+
+
+def _try_login(given: dict[str, Any]) -> None:
+    from cleanup.access import account_of
+    from cleanup.cli import options as opt
+    from cleanup.cli.talk import say
+    from cleanup.config import load_mailbox
+    from cleanup.connector.session import open_mailbox
+
+    settings = load_mailbox(given["address"], options=given)
+    account = account_of(settings, ask=opt.ask_password)
+    with open_mailbox(account, read_only=True) as mailbox:
+        say(f"Logged in to {account.where}; {len(mailbox.folders())} folders.")
