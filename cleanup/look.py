@@ -1,23 +1,31 @@
-"""Looks at one mailbox: pull, find the notices, judge them, plan. Reads only.
+"""Looks at one mailbox: pull what is new, find the notices, judge them, plan. Reads only.
 
-A dry run stops here and prints the plan; a real run (run.py) hands the very same plan on to be carried out.
+A dry run stops here and prints the plan; a real run (run.py) hands the very same plan on to be carried out. What
+earlier runs read is taken from the ledger's memory, so that only what is new crosses the network; the verdicts are
+those of a look at everything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime, timedelta
 
+from cleanup import __version__
+from cleanup.asking import what_they_ask
 from cleanup.connector.folders import Folder, backscatter_folder_name, find_sent
 from cleanup.connector.pull import is_of
 from cleanup.connector.session import FolderState, Mailbox
 from cleanup.detector.account_state import AccountState, JudgedNotice, account_state
-from cleanup.detector.candidates import CANDIDATE_FIELDS, why_candidate
 from cleanup.detector.notices import read_notice
-from cleanup.detector.sent import SENT_FIELDS, InboxClue, MemorySentIndex, inbox_clue, read_sent_header
+from cleanup.detector.sent import SENT_FIELDS, MemorySentIndex, Profile, SentRows
+from cleanup.detector.sent_coverage import cover_times
 from cleanup.detector.verdict import Case, judge_all
-from cleanup.errors import CleanupError, ConnectionLost, SentFolderNotFound
+from cleanup.errors import CleanupError, ConnectionLost, FolderNotFound, SentFolderNotFound
+from cleanup.ledger import Ledger, Memory
+from cleanup.ledger.values import Cursor, Remembered
 from cleanup.model import (
     FilingPlan,
     Identity,
@@ -30,12 +38,14 @@ from cleanup.model import (
     SentSource,
     Verdict,
 )
+from cleanup.reading import INBOX_FIELDS, Progress, fetch_sent, is_unchanged, read_inbox, read_sent
 from cleanup.report.filing import plan_filing
 
-TWO_MESSAGES = "the server showed two different messages under this UID"
-INBOX_FIELDS = tuple(dict.fromkeys((*CANDIDATE_FIELDS, "In-Reply-To", "References", "To", "Message-ID")))
+__all__ = ["INBOX_FIELDS", "Glance", "Look", "Progress", "Task", "genuine_failures", "glance", "look"]
 
-Progress = Callable[[str, int, int], None]  # stage, done, total
+TWO_MESSAGES = "the server showed two different messages under this UID"
+READ_BY = hashlib.sha256(repr((__version__, 1, INBOX_FIELDS, SENT_FIELDS)).encode()).hexdigest()
+KEEP_GONE = timedelta(days=30)  # what was sent longer ago does not bounce any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +63,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a mailbox holds, judged, with the plan that follows from it."""
+    """What a mailbox holds, judged, with the plan that follows from it.
+
+    `resting` is set where nothing happened since an earlier run: then nothing was read, and nothing is in `judged`.
+    """
 
     task: Task
     inbox: FolderState
@@ -63,6 +76,34 @@ class Look:
     sources: tuple[SentSource, ...]
     plan: FilingPlan
     state: AccountState
+    judged_by: str = ""  # which rules, labels and identity decided
+    resting: Remembered | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """The folders' states, as far as they were asked for, and what the last run left where they did not change."""
+
+    inbox: FolderState
+    sent: Mapping[str, FolderState] = field(default_factory=dict)
+    resting: Remembered | None = None
+
+
+def glance(mailbox: Mailbox, task: Task, memory: Memory, labels: Mapping[str, Verdict]) -> Glance:
+    """Return whether anything happened since the last run, for one command a folder."""
+    state = mailbox.examine(task.inbox)
+    last, cursors = memory.remembered(), memory.cursors()
+    same_rules = last is not None and (last.read_by, last.judged_by) == (READ_BY, _rules(task, labels))
+    if not same_rules or not is_unchanged(cursors.get(task.inbox), state):
+        return Glance(state)
+    sent: dict[str, FolderState] = {}
+    for cursor in (c for c in cursors.values() if c.is_sent):
+        try:
+            sent[cursor.folder] = mailbox.status(cursor.folder)
+        except FolderNotFound:
+            return Glance(state, sent)
+    unchanged = all(is_unchanged(cursors[folder], seen) for folder, seen in sent.items())
+    return Glance(state, sent, last if sent and unchanged else None)
 
 
 def look(
@@ -72,18 +113,26 @@ def look(
     now: datetime,
     labels: Mapping[str, Verdict] | None = None,
     progress: Progress = lambda *_: None,
+    memory: Memory | None = None,
+    seen: Glance | None = None,
 ) -> Look:
     """Return what the mailbox holds and the plan for it. Reads only.
 
-    `labels` are people's words by fingerprint digest. Raises the named errors of the connector.
+    `labels` are people's words by fingerprint digest. `memory` is what earlier runs read, and is brought up to date;
+    without it everything is read. `seen` saves asking for the folders' states again. Raises the named errors of the
+    connector.
     """
-    folders = mailbox.folders()
-    target = backscatter_folder_name(folders, task.target)
-    state = mailbox.examine(task.inbox)
-    candidates, clues, seen = _sift(mailbox, task.inbox, state.exists, progress)
-    sent = _sent_index(mailbox, task, folders, clues, now, progress)
-    notices = list(_read_candidates(mailbox, task.inbox, candidates, progress))
-    judged = _judge(notices, sent.index, task, labels or {})
+    with _remembering(memory, task) as known:
+        folders = mailbox.folders()
+        target = backscatter_folder_name(folders, task.target)
+        state = seen.inbox if seen else mailbox.examine(task.inbox)
+        cursor, candidates = read_inbox(mailbox, known, state, progress)
+        notices = list(_read_candidates(mailbox, known, cursor, candidates, progress))
+        sources = _read_sent_folders(mailbox, task, known, folders, seen.sent if seen else {}, progress)
+        cases = [Case(notice, pulled.fingerprint.arrived, pulled.fingerprint.digest) for pulled, notice in notices]
+        sent = _sent_index(mailbox, task, known, cursor, cases, sources, now)
+        judged = _judge(notices, cases, sent, task, labels or {})
+        ordinary = known.cursors()[task.inbox].held - len(judged)
     plan = plan_filing(
         judged,
         source=task.inbox,
@@ -93,83 +142,119 @@ def look(
         policy=task.policy,
     )
     answer = account_state([JudgedNotice(j.notice, j.finding, j.fingerprint.arrived) for j in judged])
-    return Look(task, state, seen - len(judged), judged, sent.index, sent.sources, plan, answer)
+    return Look(task, state, ordinary, judged, sent, sent.coverage.sources, plan, answer, _rules(task, labels or {}))
 
 
-# --- the Inbox -----------------------------------------------------------------------------------------------------
+def at_rest(task: Task, seen: Glance, last: Remembered) -> Look:
+    """Return the look at a mailbox in which nothing happened since the last run."""
+    plan = FilingPlan(task.inbox, task.target, seen.inbox.uidvalidity)
+    sources = tuple(SentSource(state.folder, state.exists, state.exists) for state in seen.sent.values())
+    coverage = cover_times((), sum(source.read for source in sources), sources, complete_since=task.complete_since)
+    sent = MemorySentIndex(SentRows(()), coverage, Profile())
+    ordinary = last.counts.get("messages", 0) - last.counts.get("notices", 0)
+    return Look(task, seen.inbox, ordinary, (), sent, sources, plan, account_state(()), resting=last)
 
 
-def _sift(
-    mailbox: Mailbox, inbox: str, total: int, progress: Progress
-) -> tuple[dict[int, PulledHeaders], list[InboxClue], int]:
-    """Return the candidates by UID, what ordinary mail says of Sent's completeness, and how many there were."""
-    candidates: dict[int, PulledHeaders] = {}
-    clues: list[InboxClue] = []
-    seen = 0
-    for chunk in mailbox.pull_headers(inbox, INBOX_FIELDS):
-        seen += len(chunk)
-        for pulled in chunk:
-            if why_candidate(pulled.fields):
-                candidates[pulled.ref.uid] = pulled
-            else:
-                clues.append(inbox_clue(pulled.fields))
-        progress("Reading the Inbox", seen, max(total, seen))
-    return candidates, clues, seen
+@contextmanager
+def _remembering(memory: Memory | None, task: Task) -> Iterator[Memory]:
+    """Yield the memory, ready to be brought up to date; one that lasts for this look where there is none.
+
+    What another version read says nothing now: then everything is read again.
+    """
+    if memory is None:
+        with Ledger.open(":memory:") as passing:
+            yield passing.memory(task.mailbox)
+        return
+    last = memory.remembered()
+    if last is not None and last.read_by != READ_BY:
+        memory.retire(list(memory.cursors()))
+    counts, run_id = (last.counts, last.run_id) if last else ({}, None)
+    memory.remember(Remembered(READ_BY, None, run_id, counts))  # until this run is through, something is left to do
+    yield memory
+
+
+def _rules(task: Task, labels: Mapping[str, Verdict]) -> str:
+    """Return a digest of everything but mail that verdicts depend on."""
+    identity = tuple((f.name, _in_order(getattr(task.identity, f.name))) for f in fields(task.identity))
+    policy = tuple((f.name, _in_order(getattr(task.policy, f.name))) for f in fields(task.policy))
+    said = sorted((digest, verdict.value) for digest, verdict in labels.items())
+    everything = (identity, policy, said, task.complete_since, task.sent_folders, task.target)
+    return hashlib.sha256(repr(everything).encode()).hexdigest()
+
+
+def _in_order(value: object) -> object:
+    return sorted(value) if isinstance(value, frozenset) else value
+
+
+# --- the notices ---------------------------------------------------------------------------------------------------
 
 
 def _read_candidates(
-    mailbox: Mailbox, inbox: str, candidates: dict[int, PulledHeaders], progress: Progress
+    mailbox: Mailbox, memory: Memory, cursor: Cursor, candidates: Mapping[int, PulledHeaders], progress: Progress
 ) -> Iterator[tuple[PulledHeaders, Notice]]:
-    for done, (uid, raw) in enumerate(mailbox.pull_bodies(inbox, sorted(candidates)), start=1):
+    """Yield what is a notice, by UID, and let the memory know what is none."""
+    none: list[int] = []
+    sizes = {uid: pulled.fingerprint.size for uid, pulled in candidates.items()}
+    bodies = mailbox.pull_bodies(cursor.folder, sorted(candidates), sizes=sizes) if candidates else ()
+    for done, (uid, raw) in enumerate(bodies, start=1):
         progress("Reading the notices", done, len(candidates))
         notice, pulled = read_notice(raw), candidates[uid]
+        as_announced = is_of(pulled.fingerprint, raw)
         if notice is not None:
-            yield pulled, notice if is_of(pulled.fingerprint, raw) else replace(notice, too_hostile=TWO_MESSAGES)
+            yield pulled, notice if as_announced else replace(notice, too_hostile=TWO_MESSAGES)
+        elif as_announced:
+            none.append(uid)
+    if none:
+        memory.no_notices(cursor, none)
 
 
 # --- Sent ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _SentRead:
-    index: MemorySentIndex
-    sources: tuple[SentSource, ...]
+def _read_sent_folders(
+    mailbox: Mailbox,
+    task: Task,
+    memory: Memory,
+    folders: Sequence[Folder],
+    seen: Mapping[str, FolderState],
+    progress: Progress,
+) -> tuple[SentSource, ...]:
+    """Return how much of each Sent folder is known. What cannot be read is a source with its problem."""
+    missing: tuple[SentSource, ...] = ()
+    try:
+        found = [folder.name for folder in find_sent(folders, configured=task.sent_folders)]
+        names = [name for name in found if name != task.inbox]
+    except SentFolderNotFound as error:
+        names, missing = [], (SentSource("Sent", 0, 0, problem=str(error)),)
+    memory.retire([c.folder for c in memory.cursors().values() if c.is_sent and c.folder not in names])
+    return (*missing, *(read_sent(mailbox, memory, name, seen.get(name), progress) for name in names))
 
 
 def _sent_index(
     mailbox: Mailbox,
     task: Task,
-    folders: Sequence[Folder],
-    clues: Sequence[InboxClue],
+    memory: Memory,
+    inbox: Cursor,
+    cases: Sequence[Case],
+    sources: Sequence[SentSource],
     now: datetime,
-    progress: Progress,
-) -> _SentRead:
-    """Return what is known of the owner's sent mail. What cannot be read is a source with its problem."""
-    missing: tuple[SentSource, ...] = ()
+) -> MemorySentIndex:
+    """Return what is known of the owner's sent mail, with the messages that these cases ask for."""
+    memory.forget_the_gone(now - KEEP_GONE)
+    places = memory.answers(what_they_ask(cases, task.identity, task.policy))
+    messages: list[SentMessage] = list(places.gone)
     try:
-        names = [folder.name for folder in find_sent(folders, configured=task.sent_folders)]
-    except SentFolderNotFound as error:
-        names, missing = [], (SentSource("Sent", 0, 0, problem=str(error)),)
-    read = [_read_sent(mailbox, name, progress) for name in names]
-    sources = (*missing, *(source for source, _ in read))
-    messages: Iterable[SentMessage] = (message for _, folder in read for message in folder)
-    index = MemorySentIndex.build(messages, sources, now=now, inbox=clues, complete_since=task.complete_since)
-    return _SentRead(index, sources)
-
-
-def _read_sent(mailbox: Mailbox, folder: str, progress: Progress) -> tuple[SentSource, list[SentMessage]]:
-    messages: list[SentMessage] = []
-    announced = 0
-    try:
-        announced = mailbox.examine(folder).exists
-        for chunk in mailbox.pull_headers(folder, SENT_FIELDS):
-            messages += [read_sent_header(folder, h.ref.uid, h.fingerprint.arrived, h.fields) for h in chunk]
-            progress(f"Reading {folder}", len(messages), max(announced, len(messages)))
+        messages += fetch_sent(mailbox, places)
     except ConnectionLost:
         raise
     except CleanupError as error:
-        return SentSource(folder, announced, len(messages), problem=str(error)), messages
-    return SentSource(folder, announced, len(messages)), messages
+        sources = (*sources, SentSource("Sent", 0, 0, problem=str(error)))
+    profile = memory.profile()
+    held = sum(source.read for source in sources)
+    coverage = cover_times(memory.sent_times(now), held, sources, complete_since=task.complete_since)
+    last_mail = memory.last_mail(inbox, now)
+    coverage = coverage.in_use_until(() if last_mail is None else (last_mail,))
+    return MemorySentIndex(SentRows(messages), coverage.with_proofs(memory.proofs(inbox, profile)), profile)
 
 
 # --- the verdicts --------------------------------------------------------------------------------------------------
@@ -177,11 +262,11 @@ def _read_sent(mailbox: Mailbox, folder: str, progress: Progress) -> tuple[SentS
 
 def _judge(
     notices: Sequence[tuple[PulledHeaders, Notice]],
+    cases: Sequence[Case],
     sent: MemorySentIndex,
     task: Task,
     labels: Mapping[str, Verdict],
 ) -> tuple[Judged, ...]:
-    cases = [Case(notice, pulled.fingerprint.arrived, pulled.fingerprint.digest) for pulled, notice in notices]
     findings = judge_all(cases, sent, task.identity, task.policy, labels=labels)
     return tuple(
         Judged(pulled.ref, pulled.fingerprint, pulled.flags, notice, finding)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -13,8 +15,9 @@ from cleanup.connector.account import Account
 from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.errors import CleanupError, UsageError
 from cleanup.held import Held, hold
-from cleanup.ledger import Ledger
-from cleanup.look import Look, Progress, Task, look
+from cleanup.ledger import Ledger, Memory
+from cleanup.ledger.values import Remembered
+from cleanup.look import READ_BY, Look, Progress, Task, at_rest, glance, look
 from cleanup.model import Verdict
 from cleanup.report.digest import Digest, digest_message
 from cleanup.report.filing import FilingOutcome, file_all
@@ -48,16 +51,23 @@ class Done:
     @property
     def waiting(self) -> int:
         """How many notices nobody can decide."""
-        return sum(one.finding.verdict is Verdict.UNSURE for one in self.look.judged)
+        return self._counts[Verdict.UNSURE.value]
+
+    @property
+    def _counts(self) -> Mapping[str, int]:
+        """What the Inbox held; where nothing happened since an earlier run, what that run left there."""
+        counts = self.look.resting.counts if self.look.resting else _counts(self.look)
+        return Counter(counts)
 
     def in_words(self) -> str:
         """Return the one line that a nightly job leaves."""
-        genuine = sum(one.finding.verdict is Verdict.GENUINE for one in self.look.judged)
-        seen = self.look.ordinary + len(self.look.judged)
+        counts, resting = self._counts, self.look.resting
         undoing = f"; to take it back: mailbox-cleanup undo {self.run_id}" if self.moved else ""
         return (
-            f"{self.look.task.mailbox}: run {self.run_id}, {seen:,} messages, {len(self.look.judged):,} notices: "
-            f"{self.moved:,} filed in {self.look.plan.target}, {genuine:,} genuine, {self.waiting:,} unsure{undoing}"
+            f"{self.look.task.mailbox}: run {self.run_id}, {counts['messages']:,} messages, "
+            f"{counts['notices']:,} notices: {self.moved:,} filed in {self.look.plan.target}, "
+            f"{counts[Verdict.GENUINE.value]:,} genuine, {self.waiting:,} unsure{undoing}"
+            f"{f'; nothing new since run {resting.run_id}' if resting else ''}"
             f"{'; ' + self.remark if self.remark else ''}"
         )
 
@@ -72,15 +82,23 @@ class FoundRun:
 
 
 def look_at(
-    account: Account, settings: MailboxSettings, *, now: datetime, progress: Progress, again: bool = False
+    account: Account,
+    settings: MailboxSettings,
+    *,
+    now: datetime,
+    progress: Progress,
+    again: bool = False,
+    full: bool = False,
 ) -> Look:
     """Return what a run would find and do. Nothing that changes anything is ever sent; the ledger is only read.
 
-    `again`: also file what an undo put back.
+    `again`: also file what an undo put back. `full`: read everything, whatever earlier runs read.
     """
-    labels = _labels(settings, again)
-    with open_mailbox(account, read_only=True) as mailbox:
-        return look(mailbox, task_of(settings), now=now, labels=labels, progress=progress)
+    task = task_of(settings)
+    with ExitStack() as stack:
+        labels, memory = _known(stack, settings, again, full)
+        mailbox = stack.enter_context(open_mailbox(account, read_only=True))
+        return look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory)
 
 
 def run_mailbox(
@@ -91,23 +109,38 @@ def run_mailbox(
     agreed: Callable[[Look], bool],
     progress: Progress,
     again: bool = False,
+    full: bool = False,
 ) -> Done:
     """File the backscatter of a mailbox and return what was done.
 
     `agreed` is shown what was found, before anything is moved, and says whether to go on. `again`: also file what an
-    undo put back; without it that stays, so that no nightly run files what a person took back.
+    undo put back; without it that stays, so that no nightly run files what a person took back. `full`: read everything,
+    whatever earlier runs read. Where nothing happened since the last run, nothing is read and nobody is asked.
 
     Raises MailboxLocked, the connector's errors, LedgerUnusable; what had been moved by then is in the ledger, and the
     next run settles it.
     """
+    task = task_of(settings)
     with hold(account, settings, "run") as held:
         mailbox, ledger = held.open(), held.ledger
+        memory = ledger.memory(settings.address)
+        if full:
+            memory.retire(list(memory.cursors()))
+        seen_before = None
+        if not ledger.open_moves(settings.address):
+            seen_before = glance(mailbox, task, memory, _words(ledger, settings, again))
+            if seen_before.resting:
+                return _rest(held, account, settings, at_rest(task, seen_before, seen_before.resting))
         recovered = recover(ledger, settings.address, mailbox, reopen=held.open)
         if recovered.stopped:
             raise recovered.stopped
-        seen = look(mailbox, task_of(settings), now=now, labels=_words(ledger, settings, again), progress=progress)
+        mailbox = held.open() if mailbox.dead else mailbox
+        labels = _words(ledger, settings, again)
+        before = seen_before if not recovered.settled else None
+        seen = look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory, seen=before)
         run_id = _record(ledger, account, settings, seen)
         outcome = _file(held, run_id, seen, mailbox, agreed)
+        _remember(memory, run_id, seen, outcome)
         remark = _leave_digest(held, run_id, seen, outcome, settings, mailbox, now) if outcome else None
         return Done(run_id, seen, recovered, outcome, remark, held.bytes_read, held.round_trips)
 
@@ -159,31 +192,53 @@ def task_of(settings: MailboxSettings) -> Task:
 # --- pieces --------------------------------------------------------------------------------------------------------
 
 
-def _labels(settings: MailboxSettings, again: bool) -> dict[str, Verdict]:
-    """Return what people said so far; a dry run makes no ledger where there is none."""
+def _known(
+    stack: ExitStack, settings: MailboxSettings, again: bool, full: bool
+) -> tuple[dict[str, Verdict], Memory | None]:
+    """Return what people said, and a copy of what earlier runs read; a dry run makes no ledger where there is none."""
     where = ledger_of(settings)
     if "://" not in where and not Path(where).exists():
-        return {}
+        return {}, None
     with Ledger.open(where) as ledger:
-        return _words(ledger, settings, again)
+        passing = stack.enter_context(Ledger.open(":memory:"))
+        memory = None if full else ledger.memory(settings.address).copied_to(passing.engine)
+        return _words(ledger, settings, again), memory
 
 
 def _words(ledger: Ledger, settings: MailboxSettings, again: bool) -> dict[str, Verdict]:
     return ledger.labels(settings.address, without=(UNDO_LABEL,) if again else ())
 
 
-def _record(ledger: Ledger, account: Account, settings: MailboxSettings, seen: Look) -> int:
-    run_id = ledger.start_run(
-        settings.address,
-        "run",
-        actor=account.who,
-        version=__version__,
-        policy=settings.policy.name,
-        options={"answer": seen.state.answer.value, "headline": seen.state.headline, "target": seen.plan.target},
+def _start(ledger: Ledger, account: Account, settings: MailboxSettings, options: Mapping[str, object]) -> int:
+    policy = settings.policy.name
+    return ledger.start_run(
+        settings.address, "run", actor=account.who, version=__version__, policy=policy, options=options
     )
+
+
+def _record(ledger: Ledger, account: Account, settings: MailboxSettings, seen: Look) -> int:
+    options = {"answer": seen.state.answer.value, "headline": seen.state.headline, "target": seen.plan.target}
+    run_id = _start(ledger, account, settings, options)
     ledger.record_findings(run_id, seen.judged, seen.plan)
     ledger.record_sent(run_id, seen.sources, seen.sent.coverage)
     return run_id
+
+
+def _rest(held: Held, account: Account, settings: MailboxSettings, seen: Look) -> Done:
+    """Write down that nothing happened."""
+    assert seen.resting is not None
+    run_id = _start(held.ledger, account, settings, {"resting_since": seen.resting.run_id})
+    held.ledger.finish_run(run_id, seen.resting.counts | {"filed": 0})
+    return Done(run_id, seen, Recovered(), None, None, held.bytes_read, held.round_trips)
+
+
+def _remember(memory: Memory, run_id: int, seen: Look, outcome: FilingOutcome | None) -> None:
+    """Write down what the next run may build on. Where something is left to do, it looks again in any case."""
+    inbox = memory.cursors()[seen.task.inbox]
+    if outcome:
+        memory.vanished(inbox, [ref.uid for ref in outcome.moved])
+    through = not seen.plan.moves or (outcome is not None and outcome.complete)
+    memory.remember(Remembered(READ_BY, seen.judged_by if through else None, run_id, _left(seen, outcome)))
 
 
 def _file(
@@ -226,6 +281,12 @@ def _leave_digest(
     except CleanupError as error:
         return f"no digest was left: {error}"
     return None
+
+
+def _left(seen: Look, outcome: FilingOutcome | None) -> dict[str, int]:
+    """Return the counts of what lies in the Inbox after a run."""
+    moved = frozenset(outcome.moved) if outcome else frozenset()
+    return _counts(replace(seen, judged=tuple(one for one in seen.judged if one.ref not in moved)))
 
 
 def _counts(seen: Look) -> dict[str, int]:

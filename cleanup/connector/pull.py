@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cleanup.connector.account import MIB
@@ -135,13 +135,22 @@ def header_block(raw: bytes) -> bytes:
 # --- bodies --------------------------------------------------------------------------------------------------------
 
 
-def bodies(wire: Wire, uids: Sequence[int], max_bytes: int) -> Iterator[tuple[int, bytes]]:
-    """Yield (UID, the first `max_bytes` of the message) by ascending UID, without setting \\Seen."""
+def bodies(
+    wire: Wire, uids: Sequence[int], max_bytes: int, sizes: Mapping[int, int] | None = None
+) -> Iterator[tuple[int, bytes]]:
+    """Yield (UID, the first `max_bytes` of the message) by ascending UID, without setting \\Seen.
+
+    `sizes` of all the messages, where they are known already, save asking for them.
+    """
     for some in uid_sets(uids):
-        sizes = {one.uid: one.size or 0 for few in _fetch(wire, some, b"(UID RFC822.SIZE)", ("size",)) for one in few}
-        for batch in _batches(sizes, max_bytes):
+        known = {uid: sizes[uid] for uid in some} if sizes is not None else _sizes(wire, some)
+        for batch in _batches(known, max_bytes):
             for fetched in _fetch(wire, batch, b"(UID BODY.PEEK[]<0.%d>)" % max_bytes, ("octets",)):
                 yield from ((one.uid, (one.octets or b"")[:max_bytes]) for one in fetched)
+
+
+def _sizes(wire: Wire, uids: tuple[int, ...]) -> dict[int, int]:
+    return {one.uid: one.size or 0 for few in _fetch(wire, uids, b"(UID RFC822.SIZE)", ("size",)) for one in few}
 
 
 def _batches(sizes: dict[int, int], max_bytes: int) -> Iterator[tuple[int, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -176,10 +176,15 @@ class Mailbox:
         state = self._looking_at(folder)
         yield from pull.headers(self._wire, folder, state.uidvalidity, fields, uids)
 
-    def pull_bodies(self, folder: str, uids: Sequence[int], *, max_bytes: int = MIB) -> Iterator[tuple[int, bytes]]:
-        """Yield (UID, the message's first `max_bytes`) by ascending UID; what has vanished is left out."""
+    def pull_bodies(
+        self, folder: str, uids: Sequence[int], *, max_bytes: int = MIB, sizes: Mapping[int, int] | None = None
+    ) -> Iterator[tuple[int, bytes]]:
+        """Yield (UID, the message's first `max_bytes`) by ascending UID; what has vanished is left out.
+
+        `sizes` of all these messages, where they are known already, save a round trip.
+        """
         self._looking_at(folder)
-        yield from pull.bodies(self._wire, uids, max_bytes)
+        yield from pull.bodies(self._wire, uids, max_bytes, sizes)
 
     def fingerprints(self, folder: str, uids: Sequence[int]) -> dict[int, Seen]:
         """Return what these messages look like now, by UID; what has vanished is left out."""

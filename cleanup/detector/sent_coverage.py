@@ -193,10 +193,21 @@ def cover(
 ) -> Coverage:
     """Return what these sent messages can vouch for. Dates after `now` are wrong clocks and bound nothing."""
     times = sorted(t for m in messages if (t := m.arrived or m.date) is not None and t <= now)
+    return cover_times(times, len(messages), sources, complete_since=complete_since)
+
+
+def cover_times(
+    times: Sequence[datetime],
+    messages: int,
+    sources: Sequence[SentSource],
+    *,
+    complete_since: datetime | None = None,
+) -> Coverage:
+    """Return what so many sent messages can vouch for that were stored at these times, in order and not after now."""
     odd = odd_silence(times)
     return Coverage(
         sources=tuple(sources),
-        messages=len(messages),
+        messages=messages,
         oldest=times[0] if times else None,
         newest=times[-1] if times else None,
         complete_since=complete_since,

@@ -1,4 +1,4 @@
-"""Runs, labels and cursors: written and read."""
+"""Runs and labels: written and read."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from cleanup.detector.evidence.campaign import label_of_mailing, subject_template
 from cleanup.ledger.rows import insert_one
-from cleanup.ledger.schema import cursors, findings, labels, moves, runs
-from cleanup.ledger.texts import from_us, moment, sure_text, text, us
-from cleanup.ledger.values import Cursor, Label, MoveState, RunRecord
+from cleanup.ledger.schema import findings, labels, moves, runs
+from cleanup.ledger.texts import from_us, moment, text, us
+from cleanup.ledger.values import Label, MoveState, RunRecord
 from cleanup.model import Verdict
 
 STANDING = (MoveState.MOVED.value,)
@@ -86,29 +86,6 @@ def _genuine_mailings(connection: Connection, mailbox: str, said: Mapping[str, V
     )
     subjects = {row.original_subject for row in connection.execute(query) if said.get(row.digest) is Verdict.GENUINE}
     return {label_of_mailing(key) for subject in subjects if (key := subject_template(subject))}
-
-
-def write_cursor(connection: Connection, mailbox: str, cursor: Cursor, now: datetime) -> None:
-    """Write how far a folder has been read."""
-    folder = sure_text(cursor.folder)
-    connection.execute(delete(cursors).where(cursors.c.mailbox == mailbox, cursors.c.folder == folder))
-    connection.execute(
-        insert(cursors).values(
-            mailbox=mailbox,
-            folder=folder,
-            uidvalidity=cursor.uidvalidity,
-            uidnext=cursor.uidnext,
-            highest_modseq=cursor.highest_modseq,
-            updated_us=us(now),
-        )
-    )
-
-
-def read_cursor(connection: Connection, mailbox: str, folder: str) -> Cursor | None:
-    """Return how far a folder has been read; None where it never was."""
-    query = select(cursors).where(cursors.c.mailbox == mailbox, cursors.c.folder == sure_text(folder))
-    row = connection.execute(query).mappings().first()
-    return Cursor(folder, row["uidvalidity"], row["uidnext"], row["highest_modseq"]) if row else None
 
 
 def _run(row: RowMapping) -> RunRecord:

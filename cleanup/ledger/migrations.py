@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 
-from sqlalchemy import Connection, inspect, select, update
+from sqlalchemy import Connection, inspect, select, text, update
 
 from cleanup.errors import LedgerUnusable
-from cleanup.ledger.schema import SCHEMA, meta, tables
+from cleanup.ledger.schema import SCHEMA, cursors, inbox_rows, memories, meta, sent_keys, sent_rows, tables
 
+HASH_KEY = "hash_key"  # what ids and addresses in the memory are hashed with: a secret of this ledger
 Step = Callable[[Connection], None]
-STEPS: Mapping[int, Step] = {}  # from which version: what changes
+
+
+def _remember_what_was_read(connection: Connection) -> None:
+    """From 1: the memory of what was read. Version 1 had a table of cursors that nothing wrote to."""
+    connection.execute(text("DROP TABLE cursors"))
+    tables.create_all(connection, tables=[memories, cursors, sent_rows, sent_keys, inbox_rows])
+    connection.execute(meta.insert().values(key=HASH_KEY, value=secrets.token_hex(16)))
+
+
+STEPS: Mapping[int, Step] = {1: _remember_what_was_read}  # from which version: what changes
 
 
 def bring_up_to_date(connection: Connection, *, steps: Mapping[int, Step] = STEPS, wanted: int = SCHEMA) -> None:
@@ -22,6 +33,7 @@ def bring_up_to_date(connection: Connection, *, steps: Mapping[int, Step] = STEP
     if not there:
         tables.create_all(connection)
         connection.execute(meta.insert().values(key="schema", value=str(wanted)))
+        connection.execute(meta.insert().values(key=HASH_KEY, value=secrets.token_hex(16)))
         return
     version = _version(connection, there)
     if version > wanted:

@@ -1,11 +1,14 @@
-"""Inserting a row and learning its number, on every database."""
+"""Inserting a row and learning its number, on every database; and long lists, a piece at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, insert
+
+One = TypeVar("One")
+AT_ONCE = 5_000  # parameters of one statement: SQLite takes 32,766, PostgreSQL 65,535
 
 
 def insert_one(connection: Connection, table: Table, row: Mapping[str, Any]) -> int:
@@ -13,3 +16,9 @@ def insert_one(connection: Connection, table: Table, row: Mapping[str, Any]) -> 
     key = connection.execute(insert(table).values(dict(row))).inserted_primary_key
     assert key is not None
     return int(key[0])
+
+
+def pieces(many: Sequence[One], at_once: int = AT_ONCE) -> Iterator[Sequence[One]]:
+    """Yield a long sequence a piece at a time."""
+    for start in range(0, len(many), at_once):
+        yield many[start : start + at_once]

@@ -5,9 +5,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
-SCHEMA = 1
+SCHEMA = 2
 
 tables = MetaData()
 _BIG = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only in an INTEGER column
@@ -125,15 +136,79 @@ moves = Table(
     Index("moves_by_digest", "digest"),
 )
 
+# --- what earlier runs read of a mailbox: docs/decisions/what-the-ledger-remembers.md
+# Ids, addresses and subjects stand here as keyed hashes: enough to find the message on the server again, no more.
+
+memories = Table(
+    "memories",
+    tables,
+    Column("mailbox", Text, primary_key=True),
+    Column("read_by", Text, nullable=False),  # what read the rows: another version reads everything anew
+    Column("judged_by", Text),  # by which rules, labels and identity; null while something is left to be done
+    Column("run_id", _BIG),
+    Column("counts", JSON, nullable=False),
+)
+
 cursors = Table(
     "cursors",
     tables,
-    Column("mailbox", Text, primary_key=True),
-    Column("folder", Text, primary_key=True),
+    Column("folder_id", _BIG, primary_key=True),
+    Column("mailbox", Text, nullable=False, index=True),
+    Column("folder", Text, nullable=False),
     Column("uidvalidity", _BIG, nullable=False),
-    Column("uidnext", _BIG, nullable=False),
-    Column("highest_modseq", _BIG),
+    Column("uidnext", _BIG, nullable=False),  # everything below was read
+    Column("is_sent", Integer, nullable=False),
+    Column("is_current", Integer, nullable=False),  # 0: renumbered, deleted or read anew; its sent rows may still spare
+    Column("profile", JSON, nullable=False),  # the owner's habits, as this folder shows them
     Column("updated_us", _BIG, nullable=False),
+)
+
+
+def _of_folder() -> Column[int]:
+    folder = ForeignKey("cursors.folder_id", ondelete="CASCADE")  # who forgets a mailbox forgets these rows
+    return Column("folder_id", _BIG, folder, primary_key=True, autoincrement=False)
+
+
+sent_rows = Table(
+    "sent_rows",
+    tables,
+    _of_folder(),
+    Column("uid", _BIG, primary_key=True, autoincrement=False),
+    Column("moment_us", _BIG),  # its Date, else its arrival
+    Column("stored_us", _BIG),  # its arrival, else its Date: what coverage counts by
+    Column("id_key", _BIG),
+    Column("gone", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+sent_keys = Table(
+    "sent_keys",
+    tables,
+    _of_folder(),
+    Column("key", _BIG, primary_key=True, autoincrement=False),  # of an id, a recipient, a subject or a conversation
+    Column("uid", _BIG, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+inbox_rows = Table(
+    "inbox_rows",
+    tables,
+    _of_folder(),
+    Column("uid", _BIG, primary_key=True, autoincrement=False),
+    Column(
+        "sort", Integer, nullable=False
+    ),  # 0 ordinary, 1 a notice or not yet read, 2 looked like a notice and is none
+    Column("date_us", _BIG),
+    Column("own_id", _BIG),
+    Column("own_right", _BIG),  # of the right side of its id
+    Column("own_shape", Text),
+    Column("sender", _BIG),
+    Column("answered", _BIG),  # the one id that it answers
+    Column("answered_right", _BIG),
+    Column("answered_shape", Text),
+    Column("only_recipient", _BIG),
+    Index("inbox_rows_by_id", "folder_id", "own_id"),
+    sqlite_with_rowid=False,
 )
 
 labels = Table(

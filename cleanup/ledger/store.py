@@ -15,9 +15,10 @@ from sqlalchemy import Connection, Engine, func, insert, select
 from cleanup.detector.sent_coverage import Coverage
 from cleanup.errors import MailboxLocked
 from cleanup.ledger import findings, history, moves, schema
+from cleanup.ledger.memory import Memory
 from cleanup.ledger.opening import open_engine, told
 from cleanup.ledger.texts import sure_text, text, to_us, us
-from cleanup.ledger.values import OPEN_STATES, Cursor, Label, MoveIntent, MoveRecord, MoveState, RunRecord
+from cleanup.ledger.values import OPEN_STATES, Label, MoveIntent, MoveRecord, MoveState, RunRecord
 from cleanup.model import FilingPlan, Judged, SentSource, Verdict
 
 
@@ -26,7 +27,7 @@ def _now() -> datetime:
 
 
 class Ledger:
-    """Runs, findings, moves, labels and cursors of any number of mailboxes. What returns was written durably.
+    """Runs, findings, moves, labels and memories of any number of mailboxes. What returns was written durably.
 
     Every method raises LedgerUnusable where the database fails. `engine` is there for frames and notebooks to read.
     """
@@ -167,7 +168,7 @@ class Ledger:
         """Return the moves of which nobody knows yet what became of them."""
         return self.moves(mailbox=mailbox, states=OPEN_STATES)
 
-    # --- what people said, how far was read --------------------------------------------------------------------
+    # --- what people said, what was read -----------------------------------------------------------------------
 
     def label(self, mailbox: str, digest: str, verdict: Verdict, *, said_by: str, note: str | None = None) -> None:
         """Write what a person said of a message, by its fingerprint digest."""
@@ -182,15 +183,9 @@ class Ledger:
         with self._reading() as connection:
             return history.read_labels(connection, mailbox, without)
 
-    def cursor(self, mailbox: str, folder: str) -> Cursor | None:
-        """Return how far a folder has been read; None where it never was."""
-        with self._reading() as connection:
-            return history.read_cursor(connection, mailbox, folder)
-
-    def set_cursor(self, mailbox: str, cursor: Cursor) -> None:
-        """Write how far a folder has been read."""
-        with self._writing() as connection:
-            history.write_cursor(connection, mailbox, cursor, self._clock())
+    def memory(self, mailbox: str) -> Memory:
+        """Return what earlier runs read of a mailbox, to be read and carried on."""
+        return Memory(self.engine, mailbox, self._clock)
 
     # --- pieces ------------------------------------------------------------------------------------------------
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from cleanup.model import Fingerprint, Verdict
+from cleanup.detector.sent_header import InboxClue
+from cleanup.model import Fingerprint, SentMessage, Verdict
 
 
 class MoveState(StrEnum):
@@ -87,9 +89,51 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far a folder has been read: everything below `uidnext`, under this UIDVALIDITY."""
+    """How far a folder has been read: everything below `uidnext`. `held` counts the messages that are known of it."""
 
+    folder_id: int
     folder: str
     uidvalidity: int
     uidnext: int
-    highest_modseq: int | None = None
+    is_sent: bool
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What the last run left of a mailbox. `judged_by` is None while something is left to be done.
+
+    `counts` are those of the run `run_id`.
+    """
+
+    read_by: str
+    judged_by: str | None
+    run_id: int | None
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRow:
+    """What the memory keeps of one message of the Inbox: what tells whether Sent is complete (see InboxClue)."""
+
+    uid: int
+    looks_like_notice: bool
+    clue: InboxClue | None = None  # of ordinary mail
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What some notices ask of Sent, in compared forms. `people` are recipients, with the stretches that matter."""
+
+    ids: frozenset[str] = frozenset()
+    subjects: frozenset[str] = frozenset()
+    threads: frozenset[str] = frozenset()
+    people: Mapping[str, Sequence[tuple[datetime, datetime]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SentPlaces:
+    """Which sent messages answer: where they are on the server, and what is still known of those that are gone."""
+
+    there: Mapping[str, Sequence[int]]  # UIDs by folder
+    gone: tuple[SentMessage, ...] = ()

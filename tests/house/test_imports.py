@@ -17,8 +17,9 @@ ROWS = (
     ("fleet", "demo", "sample_ledger", "sample_month", "doctor"),
     ("run", "offline"),
     ("held", "look", "access"),
+    ("reading", "asking"),
     ("report", "embedded_server"),
-    ("connector", "ledger", "config", "lock", "dns"),
+    ("connector", "ledger", "config", "config_file", "lock", "dns"),
     ("detector",),
     ("model", "errors"),
 )

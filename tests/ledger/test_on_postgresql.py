@@ -14,7 +14,7 @@ import pytest
 
 from cleanup.detector.sent_coverage import Coverage
 from cleanup.errors import LedgerUnusable, MailboxLocked
-from cleanup.ledger import Cursor, Ledger, MoveState
+from cleanup.ledger import Ledger, MoveState
 from cleanup.model import SentSource, Verdict
 from tests.ledger.some import MAILBOX, NOON, a_judged, an_intent
 from tests.servers.running import free_port, needs
@@ -56,14 +56,12 @@ def test_everything_that_a_run_writes_is_read_back(url: str) -> None:
         first, second = ledger.intend(run, [an_intent(7), an_intent(8)])
         ledger.advance([(first.move_id, MoveState.MOVED, 41, None)])
         ledger.label(MAILBOX, "d", Verdict.GENUINE, said_by="review")
-        ledger.set_cursor(MAILBOX, Cursor("INBOX", 11, 2**32 - 1))
         ledger.finish_run(run, {"moved": 1})
 
     with Ledger.open(url) as again:
         assert again.open_moves(MAILBOX) == [second]
         assert again.filed_uids(MAILBOX, "Backscatter", 22) == {41}
         assert again.labels(MAILBOX) == {"d": Verdict.GENUINE}
-        assert again.cursor(MAILBOX, "INBOX") == Cursor("INBOX", 11, 2**32 - 1)
         last = again.last_filing(MAILBOX)
         assert last is not None
         assert (last.run_id, last.filed, last.started) == (run, 1, NOON)

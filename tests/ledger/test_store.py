@@ -10,7 +10,7 @@ from sqlalchemy import event, select
 
 from cleanup.detector.sent_coverage import Coverage
 from cleanup.errors import LedgerUnusable, UsageError
-from cleanup.ledger import Cursor, Ledger, MoveState, schema
+from cleanup.ledger import Ledger, MoveState, schema
 from cleanup.ledger.texts import from_us, us
 from cleanup.model import FilingPlan, NotFiled, SentSource, Verdict
 from tests.ledger.some import MAILBOX, NOON, a_judged, an_intent
@@ -156,15 +156,6 @@ def test_a_persons_latest_word_counts(ledger: Ledger) -> None:
     ledger.label("other@example.org", "d1", Verdict.UNSURE, said_by="review")
 
     assert ledger.labels(MAILBOX) == {"d1": Verdict.GENUINE}
-
-
-def test_a_cursor_is_replaced_by_the_next_one(ledger: Ledger) -> None:
-    assert ledger.cursor(MAILBOX, "INBOX") is None
-
-    ledger.set_cursor(MAILBOX, Cursor("INBOX", 11, 500))
-    ledger.set_cursor(MAILBOX, Cursor("INBOX", 12, 3, highest_modseq=99))
-
-    assert ledger.cursor(MAILBOX, "INBOX") == Cursor("INBOX", 12, 3, highest_modseq=99)
 
 
 # --- ledgers that cannot be used -----------------------------------------------------------------------------------

@@ -1,0 +1,255 @@
+"""What earlier runs read of one mailbox, so that a night costs only what is new. The server stays the truth.
+
+Every method is one transaction: a run may be cut off anywhere, and the next one goes on from the last chunk. Rows are
+hashes and places (docs/decisions/what-the-ledger-remembers.md); whatever matches is fetched from the server again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, Select, delete, func, insert, select, update
+
+from cleanup.detector.sent_coverage import Proof
+from cleanup.detector.sent_profile import Profile, learn_profile
+from cleanup.ledger import sent_memory
+from cleanup.ledger.keys import Keys
+from cleanup.ledger.migrations import HASH_KEY
+from cleanup.ledger.opening import told
+from cleanup.ledger.profiles import profile_from_json, profile_to_json, together
+from cleanup.ledger.rows import AT_ONCE, insert_one, pieces
+from cleanup.ledger.schema import cursors, inbox_rows, memories, meta, sent_rows
+from cleanup.ledger.texts import from_us, sure_text, us
+from cleanup.ledger.values import Asked, Cursor, InboxRow, Remembered, SentPlaces
+from cleanup.ledger.witnesses import inbox_values, proofs
+from cleanup.model import SentMessage
+
+
+class Memory:
+    """One mailbox, as far as earlier runs read it."""
+
+    def __init__(self, engine: Engine, mailbox: str, clock: Callable[[], datetime]) -> None:
+        self._engine = engine
+        self._mailbox = mailbox
+        self._clock = clock
+        with self._reading() as connection:
+            secret = connection.execute(select(meta.c.value).where(meta.c.key == HASH_KEY)).scalar_one()
+        self.keys = Keys(str(secret))
+
+    # --- the last run ------------------------------------------------------------------------------------------
+
+    def remembered(self) -> Remembered | None:
+        """Return what the last run left; None where the mailbox was never looked at."""
+        query = select(memories).where(memories.c.mailbox == self._mailbox)
+        with self._reading() as connection:
+            row = connection.execute(query).mappings().first()
+        return Remembered(row["read_by"], row["judged_by"], row["run_id"], dict(row["counts"])) if row else None
+
+    def remember(self, what: Remembered) -> None:
+        """Write what a run leaves."""
+        values = {"read_by": what.read_by, "judged_by": what.judged_by, "run_id": what.run_id, "counts": what.counts}
+        with self._writing() as connection:
+            connection.execute(delete(memories).where(memories.c.mailbox == self._mailbox))
+            connection.execute(insert(memories).values(mailbox=self._mailbox, **values))
+
+    # --- folders -----------------------------------------------------------------------------------------------
+
+    def cursors(self) -> dict[str, Cursor]:
+        """Return the folders that were read, by name, and how far."""
+        with self._reading() as connection:
+            held = _held(connection, self._mine())
+            rows = connection.execute(select(cursors).where(self._current()).order_by(cursors.c.folder_id)).mappings()
+            return {
+                row["folder"]: Cursor(
+                    folder_id=row["folder_id"],
+                    folder=row["folder"],
+                    uidvalidity=row["uidvalidity"],
+                    uidnext=row["uidnext"],
+                    is_sent=bool(row["is_sent"]),
+                    held=held.get(row["folder_id"], 0),
+                )
+                for row in rows
+            }
+
+    def begin(self, folder: str, uidvalidity: int, *, is_sent: bool) -> Cursor:
+        """Return the cursor of a folder that is read from its first message on; what was known of it is retired."""
+        self.retire([folder])
+        row = {
+            "mailbox": self._mailbox,
+            "folder": sure_text(folder),
+            "uidvalidity": uidvalidity,
+            "uidnext": 1,
+            "is_sent": int(is_sent),
+            "is_current": 1,
+            "profile": {},
+            "updated_us": us(self._clock()),
+        }
+        with self._writing() as connection:
+            return Cursor(insert_one(connection, cursors, row), folder, uidvalidity, 1, is_sent, 0)
+
+    def retire(self, folders: Collection[str]) -> None:
+        """Give up what was read of these folders: renumbered, deleted, or to be read anew.
+
+        Sent messages with an id are kept for a while as gone: they may still spare a bounce, never accuse one.
+        """
+        names = [sure_text(folder) for folder in folders]
+        with self._writing() as connection:
+            ids = connection.execute(
+                select(cursors.c.folder_id).where(self._current(), cursors.c.folder.in_(names))
+            ).scalars()
+            for folder_id in list(ids):
+                connection.execute(delete(inbox_rows).where(inbox_rows.c.folder_id == folder_id))
+                sent_memory.retire(connection, folder_id)
+                connection.execute(update(cursors).where(cursors.c.folder_id == folder_id).values(is_current=0))
+
+    def uids(self, cursor: Cursor) -> list[int]:
+        """Return the UIDs that are held of a folder, ascending."""
+        rows = sent_rows if cursor.is_sent else inbox_rows
+        query = select(rows.c.uid).where(rows.c.folder_id == cursor.folder_id).order_by(rows.c.uid)
+        with self._reading() as connection:
+            return list(connection.execute(query.where(sent_rows.c.gone == 0) if cursor.is_sent else query).scalars())
+
+    def vanished(self, cursor: Cursor, uids: Collection[int]) -> None:
+        """Write that these messages are no longer in the folder. What was sent is kept for a while as gone."""
+        with self._writing() as connection:
+            for some in pieces(sorted(uids)):
+                if cursor.is_sent:
+                    sent_memory.mark_gone(connection, cursor.folder_id, some)
+                else:
+                    mine = inbox_rows.c.folder_id == cursor.folder_id
+                    connection.execute(delete(inbox_rows).where(mine, inbox_rows.c.uid.in_(some)))
+
+    def make_room(self, cursor: Cursor, uids: Collection[int]) -> None:
+        """Forget that these sent messages were gone: the server shows them again."""
+        if cursor.is_sent:
+            with self._writing() as connection:
+                sent_memory.drop(connection, cursor.folder_id, sorted(uids))
+
+    # --- the Inbox ---------------------------------------------------------------------------------------------
+
+    def add_inbox(self, cursor: Cursor, rows: Sequence[InboxRow], uidnext: int) -> None:
+        """Write a chunk of the Inbox, and that everything below `uidnext` was read."""
+        values = [inbox_values(cursor.folder_id, row, self.keys) for row in rows]
+        with self._writing() as connection:
+            if values:
+                connection.execute(insert(inbox_rows), values)
+            self._reached(connection, cursor, uidnext)
+
+    def notices(self, cursor: Cursor) -> list[int]:
+        """Return the UIDs of the Inbox's notices, and of what was not yet read and may be one, ascending."""
+        query = select(inbox_rows.c.uid).where(inbox_rows.c.folder_id == cursor.folder_id, inbox_rows.c.sort == 1)
+        with self._reading() as connection:
+            return sorted(connection.execute(query).scalars())
+
+    def no_notices(self, cursor: Cursor, uids: Collection[int]) -> None:
+        """Write that these looked like notices and are none."""
+        with self._writing() as connection:
+            for some in pieces(sorted(uids)):
+                mine = inbox_rows.c.folder_id == cursor.folder_id
+                connection.execute(update(inbox_rows).where(mine, inbox_rows.c.uid.in_(some)).values(sort=2))
+
+    def last_mail(self, cursor: Cursor, now: datetime) -> datetime | None:
+        """Return the latest Date of ordinary mail that is not in the future."""
+        row = inbox_rows.c
+        query = select(func.max(row.date_us)).where(
+            row.folder_id == cursor.folder_id, row.sort == 0, row.date_us <= us(now)
+        )
+        with self._reading() as connection:
+            return from_us(connection.execute(query).scalar())
+
+    def proofs(self, cursor: Cursor, profile: Profile) -> list[Proof]:
+        """Return what ordinary mail in the Inbox proves to have been sent, and whether Sent holds it."""
+        with self._reading() as connection:
+            return list(proofs(connection, cursor.folder_id, self._sent(), profile, self.keys))
+
+    # --- Sent --------------------------------------------------------------------------------------------------
+
+    def add_sent(self, cursor: Cursor, messages: Sequence[SentMessage], uidnext: int) -> None:
+        """Write a chunk of a Sent folder, and that everything below `uidnext` was read."""
+        with self._writing() as connection:
+            sent_memory.add(connection, cursor.folder_id, messages, self.keys)
+            stored = select(cursors.c.profile).where(cursors.c.folder_id == cursor.folder_id)
+            known = profile_from_json(connection.execute(stored).scalar_one())
+            profile = profile_to_json(together((known, learn_profile(messages)))) if messages else None
+            self._reached(connection, cursor, uidnext, **({"profile": profile} if profile else {}))
+
+    def profile(self) -> Profile:
+        """Return the owner's habits, as all Sent folders together show them, deleted messages included."""
+        query = select(cursors.c.profile).where(self._current(), cursors.c.is_sent == 1)
+        with self._reading() as connection:
+            return together(profile_from_json(stored) for stored in connection.execute(query).scalars())
+
+    def sent_times(self, now: datetime) -> list[datetime]:
+        """Return when the messages that Sent holds were stored, in order, as far as that is not in the future."""
+        with self._reading() as connection:
+            return sent_memory.times(connection, self._sent(), now)
+
+    def answers(self, asked: Asked) -> SentPlaces:
+        """Return at least every sent message that decides what is asked."""
+        with self._reading() as connection:
+            return sent_memory.answers(connection, self._mine(), asked, self.keys)
+
+    def forget_the_gone(self, before: datetime) -> None:
+        """Forget sent messages that are gone and were sent before then, and those that are in Sent again."""
+        with self._writing() as connection:
+            sent_memory.forget_the_gone(connection, self._mine(), self._sent(), before)
+
+    # --- a copy ------------------------------------------------------------------------------------------------
+
+    def copied_to(self, engine: Engine) -> Memory:
+        """Return this memory in another, empty database: what only looks reads on there and leaves this one alone."""
+        mine = self._mine()
+        with self._reading() as source, told("read"), engine.begin() as target:
+            target.execute(update(meta).where(meta.c.key == HASH_KEY).values(value=self._secret(source)))
+            for table, rows in (
+                (memories, select(memories).where(memories.c.mailbox == self._mailbox)),
+                (cursors, select(cursors).where(cursors.c.mailbox == self._mailbox)),
+                *((t, select(t).where(t.c.folder_id.in_(mine))) for t in sent_memory.TABLES),
+                (inbox_rows, select(inbox_rows).where(inbox_rows.c.folder_id.in_(mine))),
+            ):
+                for some in source.execute(rows).mappings().partitions(AT_ONCE):
+                    target.execute(insert(table), [dict(row) for row in some])
+        return Memory(engine, self._mailbox, self._clock)
+
+    # --- pieces ------------------------------------------------------------------------------------------------
+
+    def _secret(self, connection: Connection) -> Any:
+        return connection.execute(select(meta.c.value).where(meta.c.key == HASH_KEY)).scalar_one()
+
+    def _current(self) -> ColumnElement[bool]:
+        return (cursors.c.mailbox == self._mailbox) & (cursors.c.is_current == 1)
+
+    def _mine(self) -> Select[Any]:
+        """Every folder of the mailbox, the retired ones too."""
+        return select(cursors.c.folder_id).where(cursors.c.mailbox == self._mailbox)
+
+    def _sent(self) -> Select[Any]:
+        return select(cursors.c.folder_id).where(self._current(), cursors.c.is_sent == 1)
+
+    def _reached(self, connection: Connection, cursor: Cursor, uidnext: int, **more: Any) -> None:
+        values = {"uidnext": uidnext, "updated_us": us(self._clock()), **more}
+        connection.execute(update(cursors).where(cursors.c.folder_id == cursor.folder_id).values(values))
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with told("written"), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with told("read"), self._engine.connect() as connection:
+            yield connection
+
+
+def _held(connection: Connection, folders: Select[Any]) -> dict[int, int]:
+    """Return how many messages are held of each folder."""
+    inbox = select(inbox_rows.c.folder_id, func.count()).where(inbox_rows.c.folder_id.in_(folders))
+    sent = select(sent_rows.c.folder_id, func.count()).where(sent_rows.c.folder_id.in_(folders), sent_rows.c.gone == 0)
+    return {
+        folder_id: count
+        for query, rows in ((inbox, inbox_rows), (sent, sent_rows))
+        for folder_id, count in connection.execute(query.group_by(rows.c.folder_id))
+    }

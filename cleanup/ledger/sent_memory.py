@@ -1,0 +1,215 @@
+"""Sent mail as the memory keeps it: where each message lies, when it was sent, and hashes to find it by."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Select, and_, delete, exists, insert, or_, select, update
+
+from cleanup.detector.sent_rows import moment_of
+from cleanup.ledger.keys import Keys
+from cleanup.ledger.rows import pieces
+from cleanup.ledger.schema import cursors, sent_keys, sent_rows
+from cleanup.ledger.texts import from_us, moment, to_us, us
+from cleanup.ledger.values import Asked, SentPlaces
+from cleanup.model import SentMessage
+
+TABLES = (sent_rows, sent_keys)
+KEYS_AT_ONCE = 500
+MOST_ALIKE = 20  # sent messages with one subject or in one conversation: more than any rule counts
+_SAME_MESSAGE = and_(sent_rows.c.folder_id == sent_keys.c.folder_id, sent_rows.c.uid == sent_keys.c.uid)
+
+
+class _Place(NamedTuple):
+    folder_id: int
+    uid: int
+    moment_us: int | None
+    gone: int
+
+    @property
+    def in_time(self) -> tuple[bool, int, int, int]:
+        """The order in which the detector's own index keeps them."""
+        return (self.moment_us is not None, self.moment_us or 0, self.folder_id, self.uid)
+
+
+# --- written -------------------------------------------------------------------------------------------------------
+
+
+def add(connection: Connection, folder_id: int, messages: Sequence[SentMessage], keys: Keys) -> None:
+    """Write messages of a Sent folder."""
+    if not messages:
+        return
+    connection.execute(insert(sent_rows), [_row(folder_id, message, keys) for message in messages])
+    found = [
+        {"folder_id": folder_id, "key": key, "uid": message.uid}
+        for message in messages
+        for key in dict.fromkeys(keys.of_sent(message))
+    ]
+    if found:
+        connection.execute(insert(sent_keys), found)
+
+
+def _row(folder_id: int, message: SentMessage, keys: Keys) -> dict[str, Any]:
+    return {
+        "folder_id": folder_id,
+        "uid": message.uid,
+        "moment_us": to_us(moment_of(message)),
+        "stored_us": to_us(message.arrived or message.date),
+        "id_key": keys.message_id(message.message_id) if message.message_id else None,
+        "gone": 0,
+    }
+
+
+def mark_gone(connection: Connection, folder_id: int, uids: Sequence[int]) -> None:
+    """Write that these messages are no longer in the folder."""
+    mine = sent_rows.c.folder_id == folder_id
+    connection.execute(update(sent_rows).where(mine, sent_rows.c.uid.in_(uids)).values(gone=1))
+
+
+def retire(connection: Connection, folder_id: int) -> None:
+    """Write that all messages of a folder are gone; those without an id, which nothing would recognise, are dropped."""
+    mine = sent_rows.c.folder_id == folder_id
+    connection.execute(update(sent_rows).where(mine).values(gone=1))
+    _drop(connection, select(sent_rows).where(mine, sent_rows.c.id_key.is_(None)))
+
+
+def forget_the_gone(connection: Connection, mine: Select[Any], current: Select[Any], before: datetime) -> None:
+    """Drop what is gone and was sent before then, or is in one of the current folders again; and empty folders."""
+    again = (
+        select(sent_keys.c.uid)
+        .join(
+            live := sent_rows.alias("live"),
+            and_(live.c.folder_id == sent_keys.c.folder_id, live.c.uid == sent_keys.c.uid),
+        )
+        .where(sent_keys.c.folder_id.in_(current), sent_keys.c.key == sent_rows.c.id_key, live.c.gone == 0)
+        .correlate(sent_rows)
+    )
+    old = or_(sent_rows.c.moment_us.is_(None), sent_rows.c.moment_us < us(before))
+    _drop(
+        connection,
+        select(sent_rows).where(sent_rows.c.folder_id.in_(mine), sent_rows.c.gone == 1, or_(old, exists(again))),
+    )
+    held = exists().where(sent_rows.c.folder_id == cursors.c.folder_id)
+    connection.execute(delete(cursors).where(cursors.c.folder_id.in_(mine), cursors.c.is_current == 0, ~held))
+
+
+def _drop(connection: Connection, rows: Select[Any]) -> None:
+    by_folder: dict[int, list[int]] = defaultdict(list)
+    for row in connection.execute(rows):
+        by_folder[row.folder_id].append(row.uid)
+    for folder_id, uids in by_folder.items():
+        drop(connection, folder_id, uids)
+
+
+def drop(connection: Connection, folder_id: int, uids: Sequence[int]) -> None:
+    """Forget these messages of a folder."""
+    for some in pieces(uids):
+        for table in TABLES:
+            connection.execute(delete(table).where(table.c.folder_id == folder_id, table.c.uid.in_(some)))
+
+
+# --- asked ---------------------------------------------------------------------------------------------------------
+
+
+def times(connection: Connection, folders: Select[Any], now: datetime) -> list[datetime]:
+    """Return when the messages that are there were stored, in order, up to now."""
+    row = sent_rows.c
+    query = select(row.stored_us).where(row.folder_id.in_(folders), row.gone == 0, row.stored_us <= us(now))
+    return [moment(stored) for stored in connection.execute(query.order_by(row.stored_us)).scalars()]
+
+
+def answers(connection: Connection, mine: Select[Any], asked: Asked, keys: Keys) -> SentPlaces:
+    """Return at least every message that decides what is asked, of those that are gone what the question tells."""
+    texts = _hashed(asked, keys)
+    by_key = _places(connection, mine, list(texts))
+    chosen = set(_chosen(asked, texts, by_key))
+    names = dict(
+        connection.execute(select(cursors.c.folder_id, cursors.c.folder).where(cursors.c.folder_id.in_(mine))).all()
+    )
+    there: dict[str, list[int]] = defaultdict(list)
+    for place in sorted(chosen):
+        if not place.gone:
+            there[names[place.folder_id]].append(place.uid)
+    known = _known_of(by_key, texts)
+    gone = tuple(_as_told(p, names[p.folder_id], known[p]) for p in sorted(chosen) if p.gone)
+    return SentPlaces(there, gone)
+
+
+def _hashed(asked: Asked, keys: Keys) -> dict[int, tuple[str, str]]:
+    """Return what is asked for by its hash: kind and text."""
+    return {
+        **{keys.of("subject", text): ("subject", text) for text in asked.subjects},
+        **{keys.of("thread", text): ("thread", text) for text in asked.threads},
+        **{keys.recipient(text): ("person", text) for text in asked.people},
+        **{keys.message_id(text): ("id", text) for text in asked.ids},
+    }
+
+
+def _places(connection: Connection, mine: Select[Any], keys: Sequence[int]) -> dict[int, list[_Place]]:
+    """Return the messages that each key names, in the order of time."""
+    found: dict[int, list[_Place]] = defaultdict(list)
+    columns = (sent_keys.c.key, sent_keys.c.folder_id, sent_keys.c.uid, sent_rows.c.moment_us, sent_rows.c.gone)
+    query = select(*columns).join(sent_rows, _SAME_MESSAGE).where(sent_keys.c.folder_id.in_(mine))
+    for some in pieces(keys, KEYS_AT_ONCE):
+        for key, *place in connection.execute(query.where(sent_keys.c.key.in_(some))):
+            found[key].append(_Place(*place))
+    for places in found.values():
+        places.sort(key=lambda place: place.in_time)
+    return found
+
+
+def _chosen(
+    asked: Asked, texts: Mapping[int, tuple[str, str]], by_key: Mapping[int, Sequence[_Place]]
+) -> Iterator[_Place]:
+    """Yield the places that matter: an old friend was written to often, and few of those mails can have bounced."""
+    with_subject = {p for key, places in by_key.items() if texts[key][0] == "subject" for p in places}
+    for key, places in by_key.items():
+        kind, text = texts[key]
+        if kind == "id":
+            yield from places
+        elif kind == "person":
+            yield places[-1]  # "was ever written to"
+            yield from with_subject.intersection(places)
+            yield from _within(places, asked.people[text])
+        else:
+            yield from places[:MOST_ALIKE]
+
+
+def _within(places: Iterable[_Place], stretches: Sequence[tuple[datetime, datetime]]) -> Iterator[_Place]:
+    bounds = [(us(start), us(end)) for start, end in stretches]
+    for place in places:
+        when = place.moment_us
+        if when is not None and any(start <= when <= end for start, end in bounds):
+            yield place
+
+
+def _known_of(
+    by_key: Mapping[int, Sequence[_Place]], texts: Mapping[int, tuple[str, str]]
+) -> dict[_Place, dict[str, list[str]]]:
+    """Return, of each message that is gone, which of the texts that are asked for it had."""
+    known: dict[_Place, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for key, places in by_key.items():
+        kind, text = texts[key]
+        for place in places:
+            if place.gone:
+                known[place][kind].append(text)
+    return known
+
+
+def _as_told(place: _Place, folder: str, known: Mapping[str, Sequence[str]]) -> SentMessage:
+    when = from_us(place.moment_us)
+    ids = known.get("id", ())
+    return SentMessage(
+        folder=f"{folder}, deleted since",
+        uid=place.uid,
+        message_id=next(iter(ids), None),
+        other_ids=tuple(ids[1:]),
+        recipients=tuple(known.get("person", ())),
+        subject=next(iter(known.get("subject", ())), None),
+        date=when,
+        arrived=when,
+        thread_index=next(iter(known.get("thread", ())), None),
+    )

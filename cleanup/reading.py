@@ -1,0 +1,160 @@
+"""Brings the memory of a mailbox up to date: what is new since the last run, and what has vanished. Reads only.
+
+Chunk by chunk, each written down with how far it goes, so that a run that was cut off is carried on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+from cleanup.connector.session import FolderState, Mailbox
+from cleanup.detector.candidates import CANDIDATE_FIELDS, why_candidate
+from cleanup.detector.sent import SENT_FIELDS, inbox_clue, read_sent_header
+from cleanup.errors import CleanupError, ConnectionLost
+from cleanup.ledger import Memory
+from cleanup.ledger.values import Cursor, InboxRow, SentPlaces
+from cleanup.model import PulledHeaders, SentMessage, SentSource
+
+INBOX_FIELDS = tuple(dict.fromkeys((*CANDIDATE_FIELDS, "In-Reply-To", "References", "To", "Message-ID")))
+CHUNK = 2_000
+SPARSE = 4  # UIDs to a message: from there on it is cheaper to ask which of them exist
+
+Progress = Callable[[str, int, int], None]  # stage, done, total
+Save = Callable[[Cursor, Sequence[PulledHeaders], int], None]
+
+
+# --- the Inbox -----------------------------------------------------------------------------------------------------
+
+
+def read_inbox(
+    mailbox: Mailbox, memory: Memory, state: FolderState, progress: Progress
+) -> tuple[Cursor, dict[int, PulledHeaders]]:
+    """Return the Inbox's cursor, and the header fields of all that is or may be a notice, by UID.
+
+    Those that earlier runs found are fetched again: their flags may have changed.
+    """
+    cursor = _cursor(memory, state, is_sent=False)
+    found: dict[int, PulledHeaders] = {}
+
+    def save(cursor: Cursor, chunk: Sequence[PulledHeaders], uidnext: int) -> None:
+        rows = [_inbox_row(pulled) for pulled in chunk]
+        found.update({p.ref.uid: p for p, row in zip(chunk, rows, strict=True) if row.looks_like_notice})
+        memory.add_inbox(cursor, rows, uidnext)
+
+    _catch_up(mailbox, memory, cursor, state, INBOX_FIELDS, save, _counting(progress, "Reading the Inbox", state))
+    earlier = [uid for uid in memory.notices(cursor) if uid not in found]
+    if earlier:
+        for chunk in mailbox.pull_headers_of(state.folder, INBOX_FIELDS, earlier):
+            found.update({pulled.ref.uid: pulled for pulled in chunk})
+    return cursor, found
+
+
+def _inbox_row(pulled: PulledHeaders) -> InboxRow:
+    candidate = why_candidate(pulled.fields) is not None
+    return InboxRow(pulled.ref.uid, candidate, None if candidate else inbox_clue(pulled.fields))
+
+
+# --- Sent ----------------------------------------------------------------------------------------------------------
+
+
+def read_sent(
+    mailbox: Mailbox, memory: Memory, folder: str, seen: FolderState | None, progress: Progress
+) -> SentSource:
+    """Return how much of a Sent folder is known now. `seen` is its state, where it was asked for already."""
+    announced = 0
+    try:
+        state = seen if seen and is_unchanged(memory.cursors().get(folder), seen) else mailbox.examine(folder)
+        announced = state.exists
+        cursor = _cursor(memory, state, is_sent=True)
+
+        def save(cursor: Cursor, chunk: Sequence[PulledHeaders], uidnext: int) -> None:
+            memory.add_sent(cursor, [_sent_message(pulled) for pulled in chunk], uidnext)
+
+        _catch_up(mailbox, memory, cursor, state, SENT_FIELDS, save, _counting(progress, f"Reading {folder}", state))
+        problem = None
+    except ConnectionLost:
+        raise
+    except CleanupError as error:
+        problem = str(error)
+    known = memory.cursors().get(folder)
+    return SentSource(folder, announced, known.held if known else 0, problem)
+
+
+def fetch_sent(mailbox: Mailbox, places: SentPlaces) -> Iterator[SentMessage]:
+    """Yield sent messages from where they lie. What has vanished since is left out."""
+    for folder, uids in places.there.items():
+        for chunk in mailbox.pull_headers_of(folder, SENT_FIELDS, uids):
+            yield from (_sent_message(pulled) for pulled in chunk)
+
+
+def _sent_message(pulled: PulledHeaders) -> SentMessage:
+    return read_sent_header(pulled.ref.folder, pulled.ref.uid, pulled.fingerprint.arrived, pulled.fields)
+
+
+# --- any folder ----------------------------------------------------------------------------------------------------
+
+
+def is_unchanged(cursor: Cursor | None, state: FolderState) -> bool:
+    """Return whether a folder holds just what the memory does: whatever comes or goes changes one of these numbers."""
+    if cursor is None:
+        return False
+    return (cursor.uidvalidity, cursor.uidnext, cursor.held) == (state.uidvalidity, state.uidnext, state.exists)
+
+
+def _cursor(memory: Memory, state: FolderState, *, is_sent: bool) -> Cursor:
+    known = memory.cursors().get(state.folder)
+    if known and known.uidvalidity == state.uidvalidity and known.is_sent == is_sent:
+        return known
+    return memory.begin(state.folder, state.uidvalidity, is_sent=is_sent)
+
+
+def _catch_up(
+    mailbox: Mailbox,
+    memory: Memory,
+    cursor: Cursor,
+    state: FolderState,
+    fields: Sequence[str],
+    save: Save,
+    count: Callable[[int], None],
+) -> None:
+    if is_unchanged(cursor, state):
+        return
+    held = cursor.held
+    for chunk in _new(mailbox, cursor, state, fields):
+        save(cursor, chunk, chunk[-1].ref.uid + 1)
+        held += len(chunk)
+        count(held)
+    save(cursor, (), state.uidnext)
+    if held != state.exists:
+        _look_again(mailbox, memory, cursor, state, fields, save)
+
+
+def _new(
+    mailbox: Mailbox, cursor: Cursor, state: FolderState, fields: Sequence[str]
+) -> Iterator[Sequence[PulledHeaders]]:
+    """Yield what arrived since, in chunks. The UIDs need not be asked for where most of them exist."""
+    uids: Sequence[int] = range(cursor.uidnext, state.uidnext)
+    if len(uids) > SPARSE * max(state.exists - cursor.held, 0) + CHUNK:
+        uids = [uid for uid in mailbox.uids(state.folder, first=cursor.uidnext) if uid < state.uidnext]
+    if uids and state.exists:
+        yield from (chunk for chunk in mailbox.pull_headers_of(state.folder, fields, uids) if chunk)
+
+
+def _look_again(
+    mailbox: Mailbox, memory: Memory, cursor: Cursor, state: FolderState, fields: Sequence[str], save: Save
+) -> None:
+    """Find out what vanished from the folder, and fetch what was not shown the first time."""
+    there = {uid for uid in mailbox.uids(state.folder) if uid < state.uidnext} if state.exists else set()
+    held = set(memory.uids(cursor))
+    vanished: Collection[int] = held - there
+    if vanished:
+        memory.vanished(cursor, vanished)
+    missing = sorted(there - held)
+    if missing:
+        memory.make_room(cursor, missing)
+        for chunk in mailbox.pull_headers_of(state.folder, fields, missing):
+            save(cursor, chunk, state.uidnext)
+
+
+def _counting(progress: Progress, stage: str, state: FolderState) -> Callable[[int], None]:
+    return lambda done: progress(stage, done, max(state.exists, done))
