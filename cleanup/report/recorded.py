@@ -23,7 +23,7 @@ from cleanup.model import (
     Strength,
     Verdict,
 )
-from cleanup.report.frames import load
+from cleanup.report.frames import Frames, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,14 @@ def find_recorded(ledger: Ledger, mailbox: str, uid: int) -> Recorded | None:
     """Return the latest record of the message that had this UID in the Inbox; None where no run has seen it."""
     frames = load(ledger, [mailbox])
     rows = frames.bounces[frames.bounces["uid"] == uid]
-    if rows.empty:
-        return None
-    rows = rows[rows["finding_id"] == rows["finding_id"].max()]
-    reasons = frames.reasons[frames.reasons["finding_id"] == rows["finding_id"].iloc[0]]
-    first: dict[str, Any] = {name: _plain(value) for name, value in rows.iloc[0].items()}
+    return None if rows.empty else recorded(frames, int(rows["finding_id"].max()))
+
+
+def recorded(frames: Frames, finding_id: int) -> Recorded:
+    """Return one record of the frames."""
+    rows = frames.bounces[frames.bounces["finding_id"] == finding_id]
+    reasons = frames.reasons[frames.reasons["finding_id"] == finding_id]
+    first: dict[str, Any] = {str(name): _plain(value) for name, value in rows.iloc[0].items()}
     return Recorded(first["run_id"], first["arrived"], _notice(first, rows), _finding(first, reasons), first["filed"])
 
 

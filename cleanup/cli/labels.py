@@ -1,0 +1,71 @@
+"""`labels export` and `labels import`: what people said of notices, as CSV."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cleanup.errors import UsageError
+
+_Ledger = Annotated[str | None, typer.Option(help="Ledger file or database URL.")]
+_Config = Annotated[Path | None, typer.Option(help="Configuration file.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    labels = typer.Typer(no_args_is_help=True, help="What people said of notices, as CSV: out and in.")
+    labels.command("export")(export_labels)
+    labels.command("import")(import_labels)
+    app.add_typer(labels, name="labels")
+
+
+def export_labels(
+    mailboxes: Annotated[
+        list[str] | None, typer.Argument(help="Profiles or addresses; none: all in the ledger.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write, instead of stdout.")] = None,
+    ledger: _Ledger = None,
+    config: _Config = None,
+) -> None:
+    """Write all labels, oldest first; the latest on a message is the one that counts."""
+    from cleanup.ledger import Ledger
+    from cleanup.report.frames import load
+    from cleanup.report.reviewing import labels_csv
+    from cleanup.run import where_reports_come_from
+
+    names, where = where_reports_come_from(tuple(mailboxes or ()), ledger, config)
+    with Ledger.open(where) as opened:
+        made = labels_csv(load(opened, names))
+    if output is None:
+        sys.stdout.write(made)
+        return
+    try:
+        output.write_text(made, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written", why=error.strerror) from error
+
+
+def import_labels(
+    file: Annotated[Path, typer.Argument(help="CSV with mailbox, digest and verdict, and a note if you like.")],
+    ledger: _Ledger = None,
+    config: _Config = None,
+) -> None:
+    """Read labels: all of the file, or nothing. They count at the next run."""
+    from cleanup.cli.talk import say
+    from cleanup.ledger import Ledger
+    from cleanup.report.reviewing import read_labels_csv
+    from cleanup.report.words import plural
+    from cleanup.run import where_reports_come_from
+
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read", why=str(error)) from error
+    labels = read_labels_csv(lines)
+    _, where = where_reports_come_from((), ledger, config)
+    with Ledger.open(where) as opened:
+        opened.advance((), labels=labels)
+    say(f"{plural(len(labels), 'label')} read. They count at the next run.")

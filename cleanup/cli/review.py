@@ -1,0 +1,118 @@
+"""`review`: walk through the notices that nobody could decide, and say what they are. The server is not asked."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cleanup.errors import UsageError
+
+if TYPE_CHECKING:
+    from cleanup.ledger import Ledger
+    from cleanup.model import Verdict
+    from cleanup.report.frames import Frames
+    from cleanup.report.reviewing import Waiting
+
+_QUESTION = "[g]enuine, [b]ackscatter, [s]kip, [q]uit"
+_ALIKE = "[B] backscatter, with {} that answer the same mailing"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("review")(review)
+
+
+def review(
+    mailbox: Annotated[str, typer.Argument(help="A profile or an address.")],
+    ledger: Annotated[str | None, typer.Option(help="Ledger file or database URL.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
+) -> None:
+    """Show each unsure notice and why it is unsure, newest first, and ask what it is. It counts at the next run."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("There is no terminal to ask on", hint="mailbox-cleanup labels import takes a CSV file")
+
+    from cleanup.cli.talk import say
+    from cleanup.ledger import Ledger
+    from cleanup.report.frames import load
+    from cleanup.report.reviewing import waiting
+    from cleanup.run import where_reports_come_from
+
+    (address,), where = where_reports_come_from((mailbox,), ledger, config)
+    with Ledger.open(where) as opened:
+        frames = load(opened, [address])
+        queue = waiting(frames)
+        if not queue:
+            say("Nothing waits for you: no notice is unsure and without your word.")
+            return
+        said = _walk(opened, address, frames, queue)
+    left = sum(1 for one in queue if one.digest not in said)
+    counts = Counter(verdict.value for verdict in said.values())
+    say(f"You called {counts['genuine']} genuine and {counts['backscatter']} backscatter; {left} still wait.")
+    if said:
+        say("That counts at the next run. What you called genuine is never filed, and neither is its like.")
+
+
+def _walk(ledger: Ledger, address: str, frames: Frames, queue: list[Waiting]) -> dict[str, Verdict]:
+    """Ask about each; return what was said, by digest. Every word is written at once."""
+    from cleanup.ledger import Label
+
+    said: dict[str, Verdict] = {}
+    for number, one in enumerate(queue, 1):
+        if one.digest in said:
+            continue
+        alike = tuple(digest for digest in one.alike if digest not in said)
+        _show(frames, one, number, len(queue))
+        answer = _ask(len(alike))
+        if answer is None:
+            break
+        words = dict.fromkeys((one.digest, *(alike if answer.all_alike else ())), answer.verdict)
+        spoken = {digest: verdict for digest, verdict in words.items() if verdict}
+        labels = [Label(address, digest, verdict, "review") for digest, verdict in spoken.items()]
+        ledger.advance((), labels=labels)
+        said |= spoken
+    return said
+
+
+class _Answer:
+    """What a person said: a verdict or None for "skip", and whether it is meant for all that are alike."""
+
+    def __init__(self, verdict: Verdict | None = None, *, all_alike: bool = False) -> None:
+        self.verdict = verdict
+        self.all_alike = all_alike
+
+
+def _ask(alike: int) -> _Answer | None:
+    """Return the answer; None to stop. Asks again until it is one that is known."""
+    from cleanup.cli.talk import err
+    from cleanup.model import Verdict
+
+    known = {"g": _Answer(Verdict.GENUINE), "b": _Answer(Verdict.BACKSCATTER), "s": _Answer(), "": _Answer()}
+    question = _QUESTION
+    if alike:
+        known["B"] = _Answer(Verdict.BACKSCATTER, all_alike=True)
+        question = f"{_QUESTION}, {_ALIKE.format(alike)}"
+    while True:
+        err().print(f"{question}: ", end="")
+        line = sys.stdin.readline()
+        if not line or line.strip().lower() in ("q", "quit"):
+            return None
+        word = line.strip()
+        first = word[:1] if word[:1] == "B" else word[:1].lower()
+        if first in known:
+            return known[first]
+
+
+def _show(frames: Frames, one: Waiting, number: int, total: int) -> None:
+    from cleanup.cli.talk import out
+    from cleanup.report.explained import explained_finding, explained_notice
+    from cleanup.report.recorded import recorded
+
+    found = recorded(frames, one.finding_id)
+    console = out()
+    console.print(f"\n{number} of {total}: UID {one.uid}, arrived {found.arrived:%Y-%m-%d %H:%M} UTC", style="bold")
+    for line in (*explained_notice(found.notice), "", *explained_finding(found.finding), ""):
+        console.print(line)
