@@ -20,7 +20,7 @@ from cleanup.detector.notices.returned import (
 )
 from cleanup.detector.notices.second_opinion import second_text
 from cleanup.detector.notices.shapes import read_shapes
-from cleanup.detector.notices.wording import Failure, Letter, Reading, read_wording
+from cleanup.detector.notices.wording import Failure, Letter, NoticeFormat, Reading, read_wording
 from cleanup.model import Action, Cause, Extent, Kind, Notice, Recipient, Returned
 
 _STILL_TRYING = re.compile(
@@ -31,12 +31,15 @@ _STILL_TRYING = re.compile(
 )
 
 
-def read_bounce(mail: Mail) -> Notice | None:
-    """Return the bounce that a message is; None where nothing in it says so."""
+def read_bounce(mail: Mail, formats: tuple[NoticeFormat, ...] = FORMATS) -> Notice | None:
+    """Return the bounce that a message is; None where nothing in it says so.
+
+    Without any record of the table it is read by plain shapes, as the notices of unknown systems are.
+    """
     report = read_report(mail) or Report()
     if report.recipients:
         return _notice(mail, report, "rfc3464", report.recipients, _returned(mail, report, None), _action(mail, None))
-    reading = read_wording(_letter(mail), FORMATS)
+    reading = read_wording(_letter(mail), formats)
     returned = _returned(mail, report, reading)
     failures = (reading.failures if reading else ()) or _by_shape(mail, returned)
     recipients = recipients_in_words(mail, failures, returned)

@@ -41,6 +41,11 @@ _LABEL = re.compile(
     r"(?: address| e?-?mail)?(?:\(e?s\))?\s{0,40}[:：=]\s{0,40}(.{3,500})$",
     re.IGNORECASE,
 )
+_DELIVERED_TO = re.compile(
+    r"(?:not|n't|unable to|fail\w{0,4}) (?:be )?(?:deliver|forward|relay)\w{0,4} (?:\S{1,40} ){0,3}?to "
+    r"(?:[^\s@]{1,20} ){0,3}?[<\"']?([^\s<>\"'@]{1,200}@[^\s<>\"',;]{1,255})",
+    re.IGNORECASE,
+)
 _HELPERS = re.compile(
     r"^(?:post-?master|help-?desk|help|support|abuse|info|admin\w{0,10}|webmaster|hostmaster|contact|service|noc|"
     r"mailer-daemon|it|staff|security|unblock\w{0,6}|delist\w{0,6}|no-?reply|donotreply|bounces?|spam|feedback)@",
@@ -100,7 +105,7 @@ def _own_lines(text: str) -> list[str]:
 def _named(line: str, after: list[str]) -> str | None:
     if "@" not in line:
         return None
-    if named := _RCPT.search(line) or _LABEL.match(line):
+    if named := _RCPT.search(line) or _LABEL.match(line) or _DELIVERED_TO.search(line):
         return plain_address(named[1])
     if _LINE.match(line) and (_REFUSED.search(line) or any(map(_REFUSED.search, after)) or _alone(line)):
         return plain_address(line)

@@ -19,6 +19,7 @@ MOST_LINES = 3_000
 MOST_FIELDS = 200  # of the header
 MOST_FITTING = 10  # formats that are tried on one notice
 MOST_RECIPIENTS = 1_000
+MOST_HEADER_LINES = 60
 MOST_WHY = 12  # lines of a reason
 
 _LOCAL = r"[^\s<>()\[\]\",;:@：，。、（）「」]"
@@ -38,6 +39,11 @@ _PLACES = {
 _PLACE = re.compile(r"(\{(?:address|name|n|why|any)\})")
 _RETURNED = re.compile(  # a header block in the middle of the text: the returned message, with no line that says so
     r"(?:[>|] ?){0,3}(?:Received: (?:from|by|\()|Return-Path: ?<|DKIM-Signature: |Message-ID: ?<|X-Original-To: )",
+    re.IGNORECASE,
+)
+_OF_A_HEADER = re.compile(
+    r"(?:[>|] ?){0,3}(?:(?:From|To|Cc|Subject|Date|Sender|Reply-To|MIME-Version|"
+    r"Content-[a-z-]{1,30}|X-[a-z-]{1,50}): |From \S+@)",
     re.IGNORECASE,
 )
 _SPACE = re.compile(r"\s+")
@@ -200,8 +206,17 @@ def _split(lines: list[str], marks: tuple[str, ...]) -> tuple[list[str], str | N
         if marks and _any_in(marks, _folded(line)):
             return lines[:number], "\n".join(lines[number + 1 :]).lstrip("\n")
         if _RETURNED.match(line):
-            return lines[:number], "\n".join(lines[number:])
+            start = _header_start(lines, number)
+            return lines[:start], "\n".join(lines[start:])
     return lines, None
+
+
+def _header_start(lines: list[str], number: int) -> int:
+    """Return the number of the first line of the header block that a line is in."""
+    start = number
+    while start and number - start < MOST_HEADER_LINES and _OF_A_HEADER.match(lines[start - 1]):
+        start -= 1
+    return start
 
 
 def _start(lines: list[str], phrases: tuple[str, ...]) -> int:
