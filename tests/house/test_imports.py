@@ -14,6 +14,7 @@ CLEANUP = Path(__file__).parents[2] / "cleanup"
 # From the top: a room imports from its own row and the rows below it. Files that stand in no room are the spine.
 ROWS = (
     ("cli",),
+    ("notebook",),
     ("fleet", "demo", "sample_ledger", "sample_month", "doctor"),
     ("run", "offline"),
     ("held", "look", "access"),
@@ -38,7 +39,7 @@ PURE = (
 )
 ONLY_IN = {
     "imapclient": ("connector",),
-    "pandas": ("report",),
+    "pandas": ("report", "notebook"),
     "sqlalchemy": ("ledger", "report"),
     "typer": ("cli",),
     "rich": ("cli",),
