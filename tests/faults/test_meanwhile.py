@@ -1,0 +1,145 @@
+"""Runs while others work in the mailbox, its owner and a second run: nothing lost, doubled or with stale flags."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+
+from cleanup.connector.session import open_mailbox
+from cleanup.errors import MailboxLocked
+from cleanup.ledger import Ledger
+from cleanup.lock import hold_mailbox
+from tests.faults.owner import Owner, everything, number_of
+from tests.faults.points import Stage, a_stage, run_once
+from tests.report.acts import undo_run
+from tests.report.on_server import FLAGS
+from tests.servers.running import RunningServer
+
+ACTS = 8
+
+pytestmark = pytest.mark.server
+
+
+def one_round(server: RunningServer, seed: int) -> list[str]:
+    """Let an owner work while two runs begin at once on one machine; now and then undo. Return what is wrong."""
+    with a_stage(server) as stage:
+        owner = an_owner(stage, seed)
+        together([lambda: run_locked(stage), lambda: run_locked(stage), lambda: owner.work(ACTS)])
+        if seed % 3 == 0:
+            together([lambda: undo_last(stage), lambda: owner.work(ACTS // 2)])
+        run_once(stage)
+        return wrongs(stage, [stage], owner)
+
+
+def two_machines(server: RunningServer, seed: int) -> list[str]:
+    """The same from two machines that share neither lock nor ledger, which nobody should do."""
+    with a_stage(server) as stage:
+        owner = an_owner(stage, seed)
+        machines = [replace(stage, ledger=stage.ledger.with_name(f"{n}.sqlite")) for n in range(2)]
+        together([lambda: run_once(machines[0]), lambda: run_once(machines[1]), lambda: owner.work(ACTS)])
+        for machine in machines:
+            run_once(machine)
+        return wrongs(stage, machines, owner)
+
+
+def an_owner(stage: Stage, seed: int) -> Owner:
+    flags = {number: frozenset(FLAGS[number % len(FLAGS)]) for number in range(len(stage.before))}
+    return Owner(stage.account, random.Random(seed), flags)
+
+
+def run_locked(stage: Stage) -> None:
+    """Run as the command does; where another run holds the mailbox, do nothing."""
+    with suppress(MailboxLocked), hold_mailbox("host", stage.account.username, "run", folder=stage.ledger.parent):
+        run_once(stage)
+
+
+def together(jobs: Sequence[Callable[[], None]]) -> None:
+    """Do all at once; an exception of any is raised."""
+    broken: list[BaseException] = []
+
+    def guarded(job: Callable[[], None]) -> None:
+        try:
+            job()
+        except BaseException as error:
+            broken.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(job,)) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if broken:
+        raise broken[0]
+
+
+def undo_last(stage: Stage) -> None:
+    with Ledger.open(stage.ledger) as ledger, open_mailbox(stage.account) as mailbox:
+        mailbox.folders()
+        if last := ledger.last_filing("anna@example.org"):
+            undo_run(ledger, mailbox, last.run_id)
+
+
+def wrongs(stage: Stage, stages: Sequence[Stage], owner: Owner) -> list[str]:
+    """Return every message that is lost, doubled, altered or wrongly filed, in words."""
+    found = everything(stage.account)
+    places = [(folder, one) for folder, messages in found.items() for one in messages]
+    counts = Counter(number_of(one) for _, one in places)
+    arrived = {number_of(one): one[2] for one in stage.before}
+    wrong = [f"{n} is lost" for n in arrived if not counts[n] and n not in owner.marked]
+    wrong += [f"{n} is there {times} times" for n, times in counts.items() if times > 1]
+    for folder, one in places:
+        number, flags = number_of(one), one[1] - {"\\Deleted"}
+        if flags != owner.flags[number]:
+            wrong.append(f"{number} in {folder} has {sorted(flags)} and not {sorted(owner.flags[number])}")
+        if one[2] != arrived[number]:
+            wrong.append(f"{number} has another date")
+        if "\\Deleted" in one[1] and number not in owner.marked:
+            wrong.append(f"{number} is marked as deleted, and not by the owner")
+        if folder == stage.target and number >= len(stage.bad):
+            wrong.append(f"{number} is good and was filed")
+    for one_stage in stages:
+        with Ledger.open(one_stage.ledger) as ledger:
+            wrong += [f"not settled: {move.note}" for move in ledger.open_moves("anna@example.org")]
+    return wrong
+
+
+def rounds(server: RunningServer, seeds: range) -> dict[int, list[str]]:
+    found = {seed: one_round(server, seed) for seed in seeds}
+    print(f"{server.name}: {len(found)} rounds, {sum(map(bool, found.values()))} with something wrong")
+    return {seed: wrong for seed, wrong in found.items() if wrong}
+
+
+def rounds_of_two_machines(server: RunningServer, seeds: range) -> list[str]:
+    """Return what is wrong apart from doubles, which two runs that cannot see each other may leave in the target."""
+    found = [wrong for seed in seeds for wrong in two_machines(server, seed)]
+    doubled = [wrong for wrong in found if wrong.endswith("is there 2 times")]
+    print(f"{server.name}: {len(seeds)} rounds of two machines, {len(doubled)} doubled messages")
+    return [wrong for wrong in found if wrong not in doubled]
+
+
+@pytest.mark.timeout(300)
+def test_an_owner_who_tidies_and_a_second_run_meanwhile(dovecot: RunningServer) -> None:
+    assert rounds(dovecot, range(12)) == {}
+
+
+@pytest.mark.timeout(300)
+def test_two_machines_that_cannot_see_each_other_lose_nothing(dovecot: RunningServer) -> None:
+    assert rounds_of_two_machines(dovecot, range(4)) == []
+
+
+@pytest.mark.sweep
+@pytest.mark.timeout(0)
+def test_two_hundred_rounds(dovecot: RunningServer) -> None:
+    assert rounds(dovecot, range(1000, 1220)) == {}
+
+
+@pytest.mark.sweep
+@pytest.mark.timeout(0)
+def test_fifty_rounds_of_two_machines(dovecot: RunningServer) -> None:
+    assert rounds_of_two_machines(dovecot, range(2000, 2050)) == []
