@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 from cleanup import errors
+from cleanup.config_file import settings_fields
+from tests.house import commands
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -27,3 +29,21 @@ def test_every_exit_code_stands_in_the_docs() -> None:
     said = set(re.findall(r"^\| (\d+) \|", text, re.MULTILINE))
 
     assert said == {str(int(code)) for code in errors.ExitCode} | {"130", "143"}
+
+
+def test_every_command_and_option_stands_in_the_docs_as_the_help_says_it() -> None:
+    assert commands.FILE.read_text(encoding="utf-8") == commands.document()
+
+
+def test_every_key_of_the_configuration_stands_in_the_docs_and_no_other_does() -> None:
+    text = (DOCS / "configuration.md").read_text(encoding="utf-8")
+    said = re.findall(r"^\| `([a-z_.]+)` \|", text, re.MULTILINE)
+
+    assert sorted(said) == sorted(settings_fields())
+
+
+def test_links_between_the_documents_lead_somewhere() -> None:
+    root = DOCS.parent
+    for file in (root / "README.md", root / "CONTRIBUTING.md", *DOCS.rglob("*.md")):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", file.read_text(encoding="utf-8")):
+            assert (file.parent / target).exists(), f"{file.relative_to(root)} points to {target}"
