@@ -80,6 +80,7 @@ class LyingServer:
         with contextlib.suppress(OSError):
             while True:
                 sock, _ = self._listener.accept()
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._open.append(sock)
                 threading.Thread(target=Session(self, sock).run, daemon=True).start()
 
