@@ -42,6 +42,11 @@ _VIRUS = re.compile(
     re.IGNORECASE,
 )
 _ANSWERED = re.compile(r"\b5\d\d[ -]\S|\b5\.\d\.\d\b|\bMessage-ID: ?<", re.IGNORECASE)  # by a mail server
+_MONITOR = re.compile(
+    r"\b(?:nagios|icinga|zabbix|monit|munin|cron|jenkins|gitlab|github|jira|bugzilla|logwatch|prometheus)\w{0,20}@",
+    re.IGNORECASE,
+)
+_HELD = re.compile(r"quarantine (?:summary|digest|report|notif)|spam (?:digest|summary|report)\b", re.IGNORECASE)
 _TICKET = re.compile(r"\s*\[[^\]]{0,40}\d\]\s", re.IGNORECASE)
 _AWAY = re.compile(
     r"(?:i am|i'm|i will be|i'll be|i'm) (?:currently |presently |now )?(?:out of|away|"
@@ -81,6 +86,8 @@ def other_kind(mail: Mail) -> Kind | None:
         return Kind.ORDINARY
     if _has_status(mail):
         return None
+    if _HELD.search(mail.subject):
+        return Kind.ORDINARY
     if _is_challenge(mail):
         return Kind.CHALLENGE
     if _is_virus_notice(mail):
@@ -90,17 +97,30 @@ def other_kind(mail: Mail) -> Kind | None:
 
 def by_a_person(mail: Mail) -> bool:
     """Return whether a person wrote it: an answer or a forward, or mail with no sign of a machine."""
-    if mail.role_sender or mail.null_sender or mail.is_report:
+    if mail.is_report or (mail.role_sender and not (mail.answer and mail.by_mail_program)):
         return False
     if mail.answer and not _by_autoresponder(mail):
-        return True
-    if mail.by_mail_program and not (mail.automatic or mail.subject_of_auto_reply):
-        return True
-    if _TICKET.match(mail.subject) and not _by_autoresponder(mail):
-        return True
-    if mail.fields.has("In-Reply-To", "References") and not _by_machine(mail):
-        return True
-    return not (mail.automatic or mail.subject_of_notice or mail.subject_of_auto_reply or _by_autoresponder(mail))
+        return not (mail.null_sender and _answers_by_itself(mail))
+    if mail.null_sender:
+        return False
+    return _by_mail_program(mail) or _by_ticket_system(mail) or not (mail.subject_of_notice or _by_machine(mail))
+
+
+def _by_mail_program(mail: Mail) -> bool:
+    """Return whether a mail program sent it, or it stands in a conversation, and no machine says that it answers."""
+    return (mail.by_mail_program or mail.fields.has("In-Reply-To", "References")) and not _by_machine(mail)
+
+
+def _by_ticket_system(mail: Mail) -> bool:
+    """Return whether a ticket or monitoring system sent it."""
+    if _by_autoresponder(mail):
+        return False
+    return bool(_TICKET.match(mail.subject) or _MONITOR.search(mail.sender))
+
+
+def _answers_by_itself(mail: Mail) -> bool:
+    own = f"{mail.subject}\n{mail.words[:4_000]}"
+    return any(words.search(own) for words in (_AWAY, _CHALLENGE, _VIRUS))
 
 
 def _by_machine(mail: Mail) -> bool:

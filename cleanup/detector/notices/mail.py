@@ -106,13 +106,17 @@ class Mail:
 
     @cached_property
     def shows_machine(self) -> bool:
-        """Whether sender, return path, structure or a field say that a machine made it."""
-        return self.null_sender or self.role_sender or self.is_report or self.automatic
+        """Whether sender, structure or a field say that a machine made it, or the return path with the subject.
+
+        Spam and badly sent letters have no return path either.
+        """
+        null = self.null_sender and self.subject_of_notice
+        return null or self.role_sender or self.is_report or self.automatic
 
     @cached_property
     def machine_made(self) -> bool:
         """Whether it may be a machine's: it shows so, or has the subject of a notice."""
-        return self.shows_machine or self.subject_of_notice
+        return self.shows_machine or self.null_sender or self.subject_of_notice
 
     @cached_property
     def by_mail_program(self) -> bool:
@@ -172,7 +176,7 @@ def unwrapped(mail: Mail) -> Mail:
 
     InterScan and others send a report on as an attachment (message/rfc822) of a second one.
     """
-    if not (mail.role_sender or mail.null_sender) or any(True for _ in mail.of_type(*STATUS_TYPES)):
+    if mail.answer or not (mail.role_sender or mail.null_sender) or any(True for _ in mail.of_type(*STATUS_TYPES)):
         return mail
     messages = [part for part in mail.parts if part.is_message and part.children]
     if len(messages) != 1 or "@" in mail.words:
