@@ -23,10 +23,15 @@ PASSWORD_VARIABLE = "CLEANUP_PASSWORD"  # noqa: S105 - the name of a variable
 Ask = Callable[[str], str]
 
 
+def host_of(settings: MailboxSettings) -> str | None:
+    """Return the IMAP server, where it is named or the provider's is known."""
+    return settings.host or KNOWN_HOSTS.get(settings.address.rpartition("@")[2])
+
+
 def account_of(settings: MailboxSettings, *, ask: Ask) -> Account:
     """Return the account. `ask` is called with the login's name where no other source of a password is set."""
     username = settings.username or settings.address
-    host = settings.host or KNOWN_HOSTS.get(settings.address.rpartition("@")[2])
+    host = host_of(settings)
     if host is None:
         raise UsageError(f"The IMAP server of {settings.address} is not known", hint="Name it with --host")
     return Account(

@@ -52,6 +52,7 @@ def _explain_raw(raw: bytes, sent: Sequence[Path], rules: opt.Rules) -> list[str
 
 
 def _explain_uid(mailbox: str, uid: int, rules: opt.Rules, reach: opt.Reach, live: bool) -> list[str]:
+    from cleanup.access import host_of
     from cleanup.config import ledger_of
     from cleanup.ledger import Ledger
     from cleanup.report.explained import explained_finding, explained_notice
@@ -65,6 +66,8 @@ def _explain_uid(mailbox: str, uid: int, rules: opt.Rules, reach: opt.Reach, liv
             place = f"filed in {settings.target}" if found.filed else "left in the Inbox"
             head = f"As run {found.run_id} saw it; arrived {found.arrived:%Y-%m-%d %H:%M} UTC; {place}."
             return [head, "", *explained_notice(found.notice), "", *explained_finding(found.finding)]
+        if host_of(settings) is None:
+            raise UsageError(f"No run has seen a notice with UID {uid}", hint="To look in the mailbox, name its --host")
     return _explain_live(uid, settings, rules, reach)
 
 

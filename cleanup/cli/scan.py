@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -48,7 +50,7 @@ def _scan_archive(path: Path, sent: list[Path], rules: opt.Rules, form: str) -> 
 def _scan_mailbox(mailbox: str, rules: opt.Rules, reach: opt.Reach, form: str) -> None:
     from cleanup.access import account_of
     from cleanup.cli.shown import print_look
-    from cleanup.cli.talk import progress_bars
+    from cleanup.cli.talk import out, progress_bars
     from cleanup.run import look_at
 
     settings = opt.settings_for(mailbox, reach, rules)
@@ -56,3 +58,11 @@ def _scan_mailbox(mailbox: str, rules: opt.Rules, reach: opt.Reach, form: str) -
     with progress_bars(reach.quiet) as progress:
         seen = look_at(account, settings, now=opt.clock(rules.now), progress=progress)
     print_look(seen, form)
+    if form == "table" and seen.plan.moves and not seen.plan.refusals:
+        out().print(f"\nNext, to move them: {_as_run(sys.argv)}", soft_wrap=True)
+
+
+def _as_run(argv: list[str]) -> str:
+    """Return the command that carries out the plan: the same words, with run for scan."""
+    words = ["run" if word == "scan" else word for word in argv[1:]]
+    return shlex.join(["mailbox-cleanup", *words])
