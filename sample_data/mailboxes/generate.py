@@ -231,12 +231,20 @@ def postfix(rng: random.Random, m: Sent, mta: str, when: datetime, way: str, act
         if action == "failed"
         else "could not\nbe delivered yet; it will be retried."
     )
+    far = f"mx.{domain(m.to)}"
+    refused = f"host {mta}[203.0.113.5] said: 550 5.1.1 <{m.to}>: Recipient\n    address rejected (in reply to RCPT TO command)"
+    timed_out = f"connect to {far}[203.0.113.5]:25: Connection timed out"
+    why, told = (
+        (refused, f"smtp; 550 5.1.1 <{m.to}>: Recipient address rejected")
+        if action == "failed"
+        else (timed_out, f"X-Postfix; {timed_out}")
+    )
     part = report(
         f"This is the mail system at host {mta}.\n\nI'm sorry to have to inform you that your message {says}\n\n"
-        f"<{m.to}>: host {mta}[203.0.113.5] said: 550 5.1.1 <{m.to}>: Recipient\n    address rejected (in reply to RCPT TO command)\n",
+        f"<{m.to}>: {why}\n",
         f"Reporting-MTA: dns; {mta}\nX-Postfix-Queue-ID: {rng.getrandbits(40):010X}\nX-Postfix-Sender: rfc822; {OWNER}\n"
         f"Arrival-Date: {format_datetime(m.date)}\n\nFinal-Recipient: rfc822; {m.to}\nOriginal-Recipient: rfc822;{m.to}\n"
-        f"Action: {action}\nStatus: {status}\nRemote-MTA: dns; {mta}\nDiagnostic-Code: smtp; 550 5.1.1 <{m.to}>: Recipient address rejected\n",
+        f"Action: {action}\nStatus: {status}\nRemote-MTA: dns; {mta}\nDiagnostic-Code: {told}\n",
         "text/rfc822-headers", way + m.headers())  # fmt: skip
     return outer(rng, mta, when, "Mail Delivery System", "MAILER-DAEMON", title) + part
 
