@@ -217,6 +217,7 @@ FORMATS = (
         source="GWIA's undeliverable report",
         text=("The message that you sent was undeliverable to the following",),
         recipients=("{address} ({why})", "{address}: {why}", "{address}", "{any} ({address}) {why}"),
+        names=("{name} ({why})",),
         returned_after=COPY,
     ),
 )
