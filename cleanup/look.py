@@ -219,12 +219,17 @@ def _read_sent_folders(
     seen: Mapping[str, FolderState],
     progress: Progress,
 ) -> tuple[SentSource, ...]:
-    """Return how much of each Sent folder is known. What cannot be read is a source with its problem."""
+    """Return how much of each Sent folder is known. What cannot be read is a source with its problem.
+
+    Raises SentFolderNotFound for a folder that somebody named: a mistake that would leave every bounce unsure for ever.
+    """
     missing: tuple[SentSource, ...] = ()
     try:
         found = [folder.name for folder in find_sent(folders, configured=task.sent_folders)]
         names = [name for name in found if name != task.inbox]
     except SentFolderNotFound as error:
+        if task.sent_folders:
+            raise
         names, missing = [], (SentSource("Sent", 0, 0, problem=str(error)),)
     memory.retire([c.folder for c in memory.cursors().values() if c.is_sent and c.folder not in names])
     return (*missing, *(read_sent(mailbox, memory, name, seen.get(name), progress) for name in names))

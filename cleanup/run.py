@@ -59,6 +59,13 @@ class Done:
         counts = self.look.resting.counts if self.look.resting else _counts(self.look)
         return Counter(counts)
 
+    @property
+    def remarks(self) -> list[str]:
+        """What else the owner should know: what a run that was cut off left, a Sent that cannot vouch, no digest."""
+        silent = self.look.sent.coverage.unusable() if self.look.judged else None
+        told = (*self.recovered.in_words().splitlines(), silent, self.remark)
+        return [remark.rstrip(".") for remark in told if remark]
+
     def in_words(self) -> str:
         """Return the one line that a nightly job leaves."""
         counts, resting = self._counts, self.look.resting
@@ -68,7 +75,7 @@ class Done:
             f"{counts['notices']:,} notices: {self.moved:,} filed in {self.look.plan.target}, "
             f"{counts[Verdict.GENUINE.value]:,} genuine, {self.waiting:,} unsure{undoing}"
             f"{f'; nothing new since run {resting.run_id}' if resting else ''}"
-            f"{'; ' + self.remark if self.remark else ''}"
+            f"{''.join(f'; {remark}' for remark in self.remarks)}"
         )
 
 

@@ -100,10 +100,11 @@ def test_an_inbox_that_is_not_there(job: Job, tmp_path: Path) -> None:
     complains(job.end(job.start("run", "anna", "--yes", "--config", config)), 14, '"Elsewhere"', "folder-not-found")
 
 
-def test_a_sent_folder_that_is_not_there_moves_nothing(job: Job) -> None:
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda words: " ".join(words[::2]))
+def test_a_sent_folder_that_is_not_there(job: Job, command: tuple[str, ...]) -> None:
     before = job.mailbox()
-    job.run("--sent-folder", "Gesendet")
 
+    complains(job.end(job.start(*command, *RULES, "--sent-folder", "Gesendet")), 14, '"Gesendet"', "[sent-not-found]")
     assert job.mailbox() == before
 
 
@@ -112,8 +113,9 @@ def test_a_mailbox_without_sent_mail_moves_nothing(job: Job) -> None:
         mailbox._wire.command("DELETE", b"Sent")
     before = job.mailbox()
 
-    job.run()
+    ended = job.run()
 
+    assert "Sent folder" in ended.err
     assert job.mailbox() == before
 
 
