@@ -1,0 +1,247 @@
+"""Which rows of the ledger make which frame, and what becomes of each column. The names are those of the frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, select
+
+from cleanup.ledger import schema
+from cleanup.ledger.texts import us
+from cleanup.report.frame_columns import BETWEEN, NO_TIME, As
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    mailboxes: tuple[str, ...]
+    since: datetime | None
+    run: int | None
+
+    def of(self, time: ColumnElement[int] | None, run_id: ColumnElement[int] | None = None) -> ColumnElement[bool]:
+        """Return the condition on rows joined with `runs`."""
+        conditions: list[ColumnElement[bool]] = [schema.runs.c.run_id.is_not(None)]
+        if self.mailboxes:
+            conditions.append(schema.runs.c.mailbox.in_(self.mailboxes))
+        if self.since is not None and time is not None:
+            conditions.append(time >= us(self.since))
+        if self.run is not None:
+            conditions.append((schema.runs.c.run_id if run_id is None else run_id) == self.run)
+        return and_(*conditions)
+
+
+EVERYTHING = Chosen((), None, None)
+
+
+def _time(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.coalesce(column, NO_TIME)
+
+
+def _named(**columns: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+    return [column.label(name) for name, column in columns.items()]
+
+
+def _together(**columns: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return words as one text, which _apart takes apart: few different ones occur, and one is read faster than ten.
+
+    For our own words only: a stranger's text could hold the mark between them. None is empty: that stands for NULL.
+    """
+    texts: list[ColumnElement[str]] = [func.coalesce(cast(column, Text), "") for column in columns.values()]
+    joined = reduce(lambda one, other: one.concat(BETWEEN).concat(other), texts)
+    return joined.label(BETWEEN.join(columns))
+
+
+_F, _R = schema.findings.c, schema.runs.c
+
+BOUNCES: Mapping[str, As] = {
+    "finding_id": As.NUMBER,
+    "run_id": As.NUMBER,
+    "mailbox": As.WORD,
+    "folder": As.WORD,
+    "uidvalidity": As.NUMBER,
+    "uid": As.NUMBER,
+    "digest": As.TEXT,
+    "arrived": As.TIME,
+    "size": As.NUMBER,
+    "kind": As.WORD,
+    "action": As.WORD,
+    "verdict": As.WORD,
+    "leaning": As.WORD,
+    "decided_by": As.WORD,
+    "flags": As.WORD,
+    "campaign": As.WORD,
+    "trusted_hop": As.WORD,
+    "format": As.WORD,
+    "reporting_mta": As.WORD,
+    "status": As.WORD,
+    "cause": As.WORD,
+    "returned": As.WORD,
+    "original_id": As.TEXT,
+    "original_subject": As.TEXT,
+    "original_date": As.TIME,
+    "original_from": As.WORD,
+    "notice_subject": As.TEXT,
+    "notice_sender": As.WORD,
+    "planned": As.TRUTH,
+    "not_filed_because": As.WORD,
+    "recipient": As.TEXT,
+    "recipient_domain": As.WORD,
+    "recipient_action": As.WORD,
+    "recipient_status": As.WORD,
+    "recipient_cause": As.WORD,
+}
+
+
+def bounces(chosen: Chosen) -> Select[Any]:
+    to = schema.recipients.c
+    wanted = select(
+        _together(
+            mailbox=_R.mailbox,
+            kind=_F.kind,
+            action=_F.action,
+            verdict=_F.verdict,
+            leaning=_F.leaning,
+            decided_by=_F.row,
+            flags=_F.flags,
+            cause=_F.cause,
+            returned=_F.extent,
+            recipient_action=to.action,
+            recipient_cause=to.cause,
+        ),
+        *_named(
+            finding_id=_F.finding_id,
+            run_id=_F.run_id,
+            folder=_F.folder,
+            uidvalidity=_F.uidvalidity,
+            uid=_F.uid,
+            digest=_F.digest,
+            arrived=_F.arrived_us,
+            size=_F.size,
+            campaign=_F.campaign,
+            trusted_hop=_F.trusted_hop,
+            format=_F.format,
+            reporting_mta=_F.reporting_mta,
+            status=_F.status,
+            original_id=_F.original_id,
+            original_subject=_F.original_subject,
+            original_date=_time(_F.original_date_us),
+            original_from=_F.original_from,
+            notice_subject=_F.notice_subject,
+            notice_sender=_F.notice_sender,
+            planned=_F.planned,
+            not_filed_because=_F.not_filed_because,
+            recipient=to.address,
+            recipient_domain=to.domain,
+            recipient_status=to.status,
+        ),
+    )
+    joined = schema.findings.join(schema.runs).outerjoin(schema.recipients)
+    return wanted.select_from(joined).where(chosen.of(_F.arrived_us)).order_by(_F.finding_id, to.position)
+
+
+REASONS: Mapping[str, As] = {
+    "finding_id": As.NUMBER,
+    "rule": As.WORD,
+    "family": As.WORD,
+    "points_to": As.WORD,
+    "strength": As.WORD,
+    "says": As.WORD,
+}
+
+
+def reasons(chosen: Chosen) -> Select[Any]:
+    why = schema.reasons.c
+    wanted = select(
+        _together(rule=why.rule, family=why.family, points_to=why.points_to, strength=why.strength),
+        *_named(finding_id=why.finding_id, says=why.says),
+    ).order_by(why.reason_id)
+    if chosen == EVERYTHING:
+        return wanted  # a million rows that are looked up in no other table
+    joined = schema.reasons.join(schema.findings).join(schema.runs)
+    return wanted.select_from(joined).where(chosen.of(_F.arrived_us))
+
+
+MOVES: Mapping[str, As] = {
+    "move_id": As.NUMBER,
+    "run_id": As.NUMBER,
+    "mailbox": As.WORD,
+    "source": As.WORD,
+    "source_uidvalidity": As.NUMBER,
+    "uid": As.NUMBER,
+    "target": As.WORD,
+    "digest": As.TEXT,
+    "state": As.WORD,
+    "note": As.WORD,
+    "is_undo": As.TRUTH,
+    "intended": As.TIME,
+    "finished": As.TIME,
+}
+
+
+def moves(chosen: Chosen) -> Select[Any]:
+    m = schema.moves.c
+    wanted = select(
+        _together(mailbox=_R.mailbox, state=m.state),
+        *_named(
+            move_id=m.move_id,
+            run_id=m.run_id,
+            source=m.source,
+            source_uidvalidity=m.source_uidvalidity,
+            uid=m.uid,
+            target=m.target,
+            digest=m.digest,
+            note=m.note,
+            is_undo=m.undoes.is_not(None),
+            intended=m.intended_us,
+            finished=_time(m.finished_us),
+        ),
+    )
+    return wanted.select_from(schema.moves.join(schema.runs)).where(chosen.of(m.intended_us)).order_by(m.move_id)
+
+
+SENT_SOURCES: Mapping[str, As] = {
+    "run_id": As.NUMBER,
+    "mailbox": As.WORD,
+    "folder": As.WORD,
+    "announced": As.NUMBER,
+    "read": As.NUMBER,
+    "problem": As.WORD,
+}
+
+
+def sent_sources(chosen: Chosen) -> Select[Any]:
+    s = schema.sent_sources.c
+    wanted = select(s.run_id, _R.mailbox, s.folder, s.announced, s.read, s.problem)  # named as in the frame
+    joined = schema.sent_sources.join(schema.runs)
+    return wanted.select_from(joined).where(chosen.of(_R.started_us)).order_by(s.sent_source_id)
+
+
+LABELS: Mapping[str, As] = {
+    "label_id": As.NUMBER,
+    "mailbox": As.WORD,
+    "digest": As.TEXT,
+    "verdict": As.WORD,
+    "said_by": As.WORD,
+    "note": As.WORD,
+    "said": As.TIME,
+}
+
+
+def labels(chosen: Chosen) -> Select[Any]:
+    """Return labels by mailbox alone: a person's word does not age."""
+    label = schema.labels.c
+    wanted = select(
+        label.label_id,
+        label.mailbox,
+        label.digest,
+        label.verdict,
+        label.said_by,
+        label.note,
+        label.said_us.label("said"),
+    )
+    if chosen.mailboxes:
+        wanted = wanted.where(label.mailbox.in_(chosen.mailboxes))
+    return wanted.order_by(label.label_id)
