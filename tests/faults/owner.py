@@ -6,6 +6,7 @@ import contextlib
 import imaplib
 import random
 import re
+import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ class Owner:
     flags: dict[int, frozenset[str]] = field(default_factory=dict)  # by message number
     marked: set[int] = field(default_factory=set)  # confirmed as marked deleted
     acts: Counter[str] = field(default_factory=Counter)
+    gate: contextlib.AbstractContextManager[object] = field(default_factory=threading.Lock)  # held while he changes it
 
     def work(self, count: int) -> None:
         """Do `count` things, one after the other, with short pauses."""
@@ -44,6 +46,10 @@ class Owner:
         if not hand.select(folder) or not hand.numbers:
             return False
         uid = self.chance.choice(sorted(hand.numbers))
+        with self.gate:
+            return self._change(hand, act, uid)
+
+    def _change(self, hand: _Hand, act: str, uid: int) -> bool:
         number = hand.numbers[uid]
         if act in ("move", "back"):
             return hand.move(uid, ARCHIVE if act == "move" else "INBOX")

