@@ -23,8 +23,12 @@ _EVERY_BYTE = ("us-ascii", "ascii", "latin-1", "iso8859-1", "unknown", "unknown-
 
 def decode_text(octets: bytes, charset: str = "") -> str:
     """Return octets as text with "\\n" line ends. Undeclared or lying charsets are guessed; nothing raises."""
-    octets = octets[:MOST_TEXT]
-    text = _decoded(octets, charset.strip().strip("'\"").lower())
+    return _text(bytes(octets[:MOST_TEXT]), charset.strip().strip("'\"").lower())
+
+
+@lru_cache(maxsize=4)  # the readers ask for the text of the same few parts
+def _text(octets: bytes, charset: str) -> str:
+    text = _decoded(octets, charset)
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
 
 
