@@ -75,6 +75,18 @@ class PolicySettings(_Strict):
     file_other_notices: bool = False
 
 
+class NetworkSettings(_Strict):
+    """`[mailboxes.NAME.network]`: what DNS may be asked. Nothing, unless it is switched on."""
+
+    dkim: bool = False
+    dnsbl: bool = False
+    dnsbl_zone: str = "ips.backscatterer.org"
+    dkim_keys: Path | None = None
+    nameservers: tuple[str, ...] = ()
+    port: int = Field(default=53, gt=0, lt=65536)
+    timeout_s: float = Field(default=2, gt=0, le=30)
+
+
 class MailboxSettings(BaseSettings):
     """`[mailboxes.NAME]`: one mailbox and how to reach it."""
 
@@ -102,6 +114,7 @@ class MailboxSettings(BaseSettings):
     ledger: str | None = None
     identity: IdentitySettings = IdentitySettings()
     policy: PolicySettings = PolicySettings()
+    network: NetworkSettings = NetworkSettings()
 
     @field_validator("address")
     @classmethod
@@ -216,6 +229,7 @@ def policy_of(settings: MailboxSettings) -> Policy:
         switched_off=frozenset(rules.switched_off),
         file_leaning=rules.name == "storm",
         file_other_notices=rules.file_other_notices,
+        dnsbl_zone=settings.network.dnsbl_zone,
         max_moves=rules.max_moves,
         max_share=rules.max_share,
     )
@@ -292,7 +306,11 @@ def _explained(error: ValidationError, name: str) -> ConfigurationError:
 
 
 def _known_fields(path: tuple[int | str, ...]) -> tuple[str, ...]:
-    models: dict[str, type[BaseModel]] = {"identity": IdentitySettings, "policy": PolicySettings}
+    models: dict[str, type[BaseModel]] = {
+        "identity": IdentitySettings,
+        "policy": PolicySettings,
+        "network": NetworkSettings,
+    }
     model = models.get(str(path[-1]), MailboxSettings) if path else MailboxSettings
     return tuple(model.model_fields)
 

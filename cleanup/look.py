@@ -23,6 +23,7 @@ from cleanup.detector.notices import read_notice
 from cleanup.detector.sent import SENT_FIELDS, MemorySentIndex, Profile, SentRows
 from cleanup.detector.sent_coverage import cover_times
 from cleanup.detector.verdict import Case, judge_all
+from cleanup.dns import Network, answers_for
 from cleanup.errors import CleanupError, ConnectionLost, FolderNotFound, SentFolderNotFound
 from cleanup.ledger import Ledger, Memory
 from cleanup.ledger.values import Cursor, Remembered
@@ -59,6 +60,7 @@ class Task:
     identity: Identity
     policy: Policy
     complete_since: datetime | None = None
+    network: Network = field(default_factory=Network)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,7 @@ def _rules(task: Task, labels: Mapping[str, Verdict]) -> str:
     identity = tuple((f.name, _in_order(getattr(task.identity, f.name))) for f in fields(task.identity))
     policy = tuple((f.name, _in_order(getattr(task.policy, f.name))) for f in fields(task.policy))
     said = sorted((digest, verdict.value) for digest, verdict in labels.items())
-    everything = (identity, policy, said, task.complete_since, task.sent_folders, task.target)
+    everything = (identity, policy, said, repr(task.network), task.complete_since, task.sent_folders, task.target)
     return hashlib.sha256(repr(everything).encode()).hexdigest()
 
 
@@ -272,7 +274,8 @@ def _judge(
     task: Task,
     labels: Mapping[str, Verdict],
 ) -> tuple[Judged, ...]:
-    findings = judge_all(cases, sent, task.identity, task.policy, labels=labels)
+    answers = answers_for([notice for _, notice in notices], task.identity, task.policy, task.network)
+    findings = judge_all(cases, sent, task.identity, task.policy, labels=labels, dns_answers=answers)
     return tuple(
         Judged(pulled.ref, pulled.fingerprint, pulled.flags, notice, finding)
         for (pulled, notice), finding in zip(notices, findings, strict=True)

@@ -245,6 +245,7 @@ class Policy:
     file_other_notices: bool = False  # auto-replies, challenges, receipts, virus notices
     max_moves: int = 500
     max_share: float = 0.2  # of the Inbox
+    dnsbl_zone: str = "ips.backscatterer.org"  # asked only where DNS evidence is switched on
     max_share_floor: int = 20  # a share stops nothing below this many moves
 
 

@@ -12,6 +12,7 @@ from cleanup.connector.pull import header_block
 from cleanup.detector.notices import read_notice
 from cleanup.detector.sent import MemorySentIndex, inbox_clue, read_sent_header
 from cleanup.detector.verdict import Case, judge_all
+from cleanup.dns import Network, answers_for
 from cleanup.model import Finding, Identity, Notice, Policy, SentMessage, SentSource
 
 
@@ -32,6 +33,7 @@ def scan_archive(
     *,
     now: datetime,
     complete_since: datetime | None = None,
+    network: Network | None = None,
 ) -> list[Scanned]:
     """Return every message of the archive, in the order of the sorted paths, judged where it is a notice.
 
@@ -42,7 +44,9 @@ def scan_archive(
     clues = [inbox_clue(header_block(m.raw)) for m, notice in read if notice is None]
     index = MemorySentIndex.build(messages, sources, now=now, inbox=clues, complete_since=complete_since)
     cases = [Case(notice, m.arrived or notice.date, m.path) for m, notice in read if notice]
-    findings = dict(zip((c.key for c in cases), judge_all(cases, index, identity, policy), strict=True))
+    answers = answers_for([case.notice for case in cases], identity, policy, network or Network())
+    judged = judge_all(cases, index, identity, policy, dns_answers=answers)
+    findings = dict(zip((case.key for case in cases), judged, strict=True))
     return [Scanned(m.path, notice, findings.get(m.path)) for m, notice in read]
 
 
@@ -54,6 +58,7 @@ def judge_raw(
     *,
     now: datetime,
     complete_since: datetime | None = None,
+    network: Network | None = None,
 ) -> tuple[Notice | None, Finding | None]:
     """Return what one message is, judged; None twice for ordinary mail."""
     notice = read_notice(raw)
@@ -61,7 +66,9 @@ def judge_raw(
         return None, None
     messages, sources = _read_sent(sent)
     index = MemorySentIndex.build(messages, sources, now=now, complete_since=complete_since)
-    return notice, judge_all([Case(notice, notice.date, "the message")], index, identity, policy)[0]
+    answers = answers_for([notice], identity, policy, network or Network())
+    case = Case(notice, notice.date, "the message")
+    return notice, judge_all([case], index, identity, policy, dns_answers=answers)[0]
 
 
 def _read_sent(places: Sequence[Path]) -> tuple[list[SentMessage], list[SentSource]]:

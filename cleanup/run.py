@@ -13,6 +13,7 @@ from cleanup import __version__
 from cleanup.config import MailboxSettings, default_ledger, identity_of, ledger_of, load_mailbox, policy_of
 from cleanup.connector.account import Account
 from cleanup.connector.session import Mailbox, open_mailbox
+from cleanup.dns import network_of
 from cleanup.errors import CleanupError, UsageError
 from cleanup.held import Held, hold
 from cleanup.ledger import Ledger, Memory
@@ -193,6 +194,7 @@ def task_of(settings: MailboxSettings) -> Task:
         identity=identity_of(settings),
         policy=policy_of(settings),
         complete_since=settings.sent_complete_since,
+        network=network_of(settings.network),
     )
 
 

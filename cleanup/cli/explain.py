@@ -45,7 +45,8 @@ def _explain_raw(raw: bytes, sent: Sequence[Path], rules: opt.Rules) -> list[str
     from cleanup.report.explained import explained_finding, explained_notice
 
     who, policy, since = opt.offline_rules(rules)
-    notice, finding = judge_raw(raw, sent, who, policy, now=opt.clock(rules.now), complete_since=since)
+    now, network = opt.clock(rules.now), opt.network(rules)
+    notice, finding = judge_raw(raw, sent, who, policy, now=now, complete_since=since, network=network)
     if notice is None or finding is None:
         return ["This is ordinary mail: no automatic answer to anything. It is never moved."]
     return [*explained_notice(notice), "", *explained_finding(finding)]

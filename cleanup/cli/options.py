@@ -17,6 +17,7 @@ from cleanup.model import Identity, Policy
 
 if TYPE_CHECKING:
     from cleanup.config import MailboxSettings
+    from cleanup.dns import Network
 
 
 def _option(name: str, text: str, *, default: str | bool = False) -> Any:
@@ -63,6 +64,14 @@ class Rules:
     ] = None
     target: Annotated[str | None, _option("--target", "Folder for the backscatter.", default="Backscatter")] = None
     policy: Annotated[str | None, _option("--policy", "cautious, balanced or storm.", default="balanced")] = None
+    dkim: Annotated[
+        bool | None,
+        typer.Option("--dkim/--no-dkim", help="Ask DNS for your domains' DKIM keys.", show_default="no"),
+    ] = None
+    dkim_keys: Annotated[Path | None, _option("--dkim-keys", "File with DKIM keys: NAME TEXT a line.")] = None
+    dnsbl: Annotated[
+        bool | None, typer.Option("--dnsbl/--no-dnsbl", help="Ask Backscatterer.org; only said.", show_default="no")
+    ] = None
     now: Annotated[str | None, _option("--now", "ISO 8601: judge as of this moment.")] = None
 
 
@@ -131,6 +140,7 @@ def settings_for(mailbox: str, reach: Reach, rules: Rules | None = None, **more:
     rules = rules or Rules()
     who = {"addresses": tuple(rules.identity or ()), "outbound_hosts": tuple(rules.outbound_host or ())}
     policy = {"name": rules.policy, **more.pop("policy", {})}
+    network = {"dkim": rules.dkim, "dnsbl": rules.dnsbl, "dkim_keys": rules.dkim_keys}
     by_name = {f.name: getattr(reach, f.name) for f in fields(reach) if f.name not in ("config", "quiet")}
     options = {
         **by_name,
@@ -140,6 +150,7 @@ def settings_for(mailbox: str, reach: Reach, rules: Rules | None = None, **more:
         "sent_complete_since": moment(rules.sent_complete_since, "--sent-complete-since"),
         "identity": {key: value for key, value in who.items() if value} or None,
         "policy": {key: value for key, value in policy.items() if value is not None} or None,
+        "network": {key: value for key, value in network.items() if value is not None} or None,
     }
     return load_mailbox(mailbox, config=reach.config, options=options)
 
@@ -152,6 +163,14 @@ def offline_rules(rules: Rules) -> tuple[Identity, Policy, datetime | None]:
     )
     policy = Policy(name=rules.policy or "balanced", file_leaning=rules.policy == "storm")
     return who, policy, moment(rules.sent_complete_since, "--sent-complete-since")
+
+
+def network(rules: Rules) -> Network:
+    """Return what DNS may be asked where no profile is concerned: nothing, unless the options say so."""
+    from cleanup.dns import Network, read_keys
+
+    keys = read_keys(rules.dkim_keys) if rules.dkim_keys else None
+    return Network(dkim=bool(rules.dkim), dnsbl=bool(rules.dnsbl), keys=keys)
 
 
 def ask_password(account: str) -> str:

@@ -44,7 +44,8 @@ def _scan_archive(path: Path, sent: list[Path], rules: opt.Rules, form: str) -> 
     from cleanup.offline import scan_archive
 
     who, policy, since = opt.offline_rules(rules)
-    print_scanned(scan_archive(path, sent, who, policy, now=opt.clock(rules.now), complete_since=since), form)
+    now, network = opt.clock(rules.now), opt.network(rules)
+    print_scanned(scan_archive(path, sent, who, policy, now=now, complete_since=since, network=network), form)
 
 
 def _scan_mailbox(mailbox: str, rules: opt.Rules, reach: opt.Reach, form: str) -> None:

@@ -20,7 +20,7 @@ ROWS = (
     ("held", "look", "access"),
     ("reading", "asking"),
     ("report", "embedded_server"),
-    ("connector", "ledger", "config", "config_file", "lock", "dns"),
+    ("connector", "ledger", "config", "config_file", "lock", "dns", "dns_client"),
     ("detector",),
     ("model", "errors"),
 )
@@ -45,6 +45,7 @@ ONLY_IN = {
     "rich": ("cli",),
     "mailparser": ("detector",),
     "dask": ("fleet",),
+    "dns": ("dns_client",),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cleanup.detector.evidence.dns_questions import blocklist_name, handed_over_by
 from cleanup.detector.evidence.question import Question, points
 from cleanup.detector.networks import organisation
 from cleanup.detector.path import MOST_LINES
@@ -11,7 +12,6 @@ from cleanup.detector.received import read_received
 from cleanup.model import Family, Reason, Strength, Verdict
 
 UPSTREAM = Family.UPSTREAM
-DNSBL_ZONE = "ips.backscatterer.org"
 
 
 def upstream(question: Question) -> Iterator[Reason]:
@@ -51,15 +51,10 @@ def _blocklist(question: Question) -> Iterator[Reason]:
     """Yield whether the host that handed the notice over is listed. Big honest providers are: it is only said."""
     if not question.known.dns_answers:
         return
-    for line in _lines(question):
-        hop = read_received(line)
-        if hop.handed_over_inside or hop.address is None:
-            continue
-        name = f"{hop.address.reverse_pointer.rsplit('.', 2)[0]}.{DNSBL_ZONE}"
-        if name in question.known.dns_answers:
-            says = f"{hop.address} is listed by {DNSBL_ZONE} for sending backscatter."
-            yield points("dnsbl.backscatterer", UPSTREAM, Verdict.BACKSCATTER, Strength.NOTE, says)
-        return
+    address, zone = handed_over_by(question.notice.received), question.known.policy.dnsbl_zone
+    if address is not None and blocklist_name(address, zone) in question.known.dns_answers:
+        says = f"{address} is listed by {zone} for sending backscatter."
+        yield points("dnsbl.backscatterer", UPSTREAM, Verdict.BACKSCATTER, Strength.NOTE, says)
 
 
 def _lines(question: Question) -> tuple[str, ...]:

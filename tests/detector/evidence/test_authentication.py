@@ -23,17 +23,16 @@ def key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, 2048)
 
 
-def public_record() -> str:
-    octets = (
-        key().public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    )
+def public_record(of: rsa.RSAPrivateKey | None = None) -> str:
+    public = (of or key()).public_key()
+    octets = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return f"v=DKIM1; k=rsa; p={base64.b64encode(octets).decode()}"
 
 
 @cache
-def signed(to: str = "victim@far.test") -> bytes:
+def signed(to: str = "victim@far.test", by: rsa.RSAPrivateKey | None = None) -> bytes:
     """A whole message that Anna's server signed."""
-    pem = key().private_bytes(
+    pem = (by or key()).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     message = (

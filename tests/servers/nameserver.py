@@ -1,0 +1,120 @@
+"""A real DNS server (rbldnsd) with a blocklist and DKIM keys, and a lying one of our own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import dns.flags
+import dns.message
+import dns.rrset
+
+from tests.servers.running import free_port, needs, private_folder
+
+ZONE = "ips.backscatterer.org"
+
+
+@contextmanager
+def rbldnsd(listed: Sequence[str], texts: Mapping[str, str], *, test_entry: bool = True) -> Iterator[int]:
+    """Yield the port of a server on 127.0.0.1 that lists these IPv4 addresses and holds these TXT records."""
+    needs("rbldnsd")
+    with private_folder("rbldnsd") as folder:
+        entries = [*listed, *(["127.0.0.2"] if test_entry else [])]
+        _write(folder / "list", [":127.0.0.2:listed", *entries])
+        _write(folder / "keys", [f'{name} TXT "{text}"' for name, text in texts.items()])
+        port = free_port()
+        command = [
+            *("rbldnsd", "-n", "-f", "-b", f"127.0.0.1/{port}", "-w", str(folder)),
+            *(("-u", "nobody") if os.geteuid() == 0 else ()),
+            f"{ZONE}:ip4set:list",
+            "org:generic:keys",
+        ]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        try:
+            _wait_for(port, folder / "log")
+            yield port
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def _write(file: Path, lines: Sequence[str]) -> None:
+    file.write_text("\n".join(lines) + "\n")
+    file.chmod(0o644)
+
+
+def _wait_for(port: int, log: Path) -> None:
+    query = dns.message.make_query(f"2.0.0.127.{ZONE}", "A").to_wire()
+    for _ in range(100):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(0.1)
+            try:
+                sock.sendto(query, ("127.0.0.1", port))
+                sock.recv(4096)
+                return
+            except OSError:
+                time.sleep(0.05)
+    raise AssertionError(f"rbldnsd does not answer: {log.read_text()[-500:]}")
+
+
+Lie = Callable[[dns.message.Message], dns.message.Message | bytes | None]
+
+
+@contextmanager
+def lying_nameserver(lie: Lie) -> Iterator[tuple[int, list[str]]]:
+    """Yield the port of a server that answers each question with `lie`, and the names that it was asked for."""
+    asked: list[str] = []
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                wire, client = sock.recvfrom(4096)
+            except OSError:
+                return
+            query = dns.message.from_wire(wire)
+            asked.append(query.question[0].name.to_text(omit_final_dot=True))
+            answer = lie(query)
+            if answer is not None:
+                sock.sendto(answer if isinstance(answer, bytes) else answer.to_wire(max_size=65535), client)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield sock.getsockname()[1], asked
+    finally:
+        sock.close()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM):
+            thread.join(1)
+
+
+def answering(*records: str, kind: str = "A") -> Lie:
+    """Return the lie that every name has these records."""
+
+    def lie(query: dns.message.Message) -> dns.message.Message:
+        answer = dns.message.make_response(query)
+        answer.flags |= dns.flags.AA
+        if query.question[0].rdtype.name == kind:
+            answer.answer.append(dns.rrset.from_text(query.question[0].name, 60, "IN", kind, *records))
+        return answer
+
+    return lie
+
+
+def failing(code: int) -> Lie:
+    """Return the lie that answers every question with this RCODE."""
+
+    def lie(query: dns.message.Message) -> dns.message.Message:
+        answer = dns.message.make_response(query)
+        answer.set_rcode(dns.rcode.Rcode(code))
+        return answer
+
+    return lie
