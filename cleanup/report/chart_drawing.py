@@ -193,7 +193,7 @@ def _counting(counts: pd.Series) -> Any:
     """Return an axis of whole numbers: Vega itself would write 0, 1, 1 for 0, 0.5, 1."""
     import altair as alt
 
-    room = {"minExtent": _NUMBERS, "maxExtent": _NUMBERS}
+    room: dict[str, Any] = {"minExtent": _NUMBERS, "maxExtent": _NUMBERS}
     if counts.max() < 4:
         return alt.Axis(format=",d", values=list(range(int(counts.max()) + 1)), labelOverlap=False, **room)
     return alt.Axis(format=",d", tickCount=3, **room)
