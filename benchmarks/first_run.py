@@ -67,7 +67,7 @@ def mailbox_on_dovecot(size: Size, seed: int) -> Iterator[tuple[Server, Path, se
         assert running.folder
         maildir = running.folder / "mail" / USER
         forged = build(maildir, size, seed)
-        _give_to_dovecot(maildir)
+        give_to_dovecot(maildir)
         yield _server(running, Path(work) / "ledger.sqlite"), maildir, forged
 
 
@@ -119,7 +119,8 @@ def _server(running: RunningServer, ledger: Path) -> Server:
     return Server(account.host, account.port or 993, "tls", str(running.ca_file), USER, running.password, str(ledger))
 
 
-def _give_to_dovecot(maildir: Path) -> None:
+def give_to_dovecot(maildir: Path) -> None:
+    """Let Dovecot's user own what was written."""
     if os.geteuid() == 0:
         for folder, _, files in os.walk(maildir):
             shutil.chown(folder, "mail", "mail")

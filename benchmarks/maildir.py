@@ -11,7 +11,9 @@ from datetime import timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+NEW_NUMBERS = 10_000_000  # in the names of files that are delivered later: apart from those of build()
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -40,6 +42,17 @@ def build(maildir: Path, size: Size, seed: int) -> set[str]:
     return {shapes.own_id(item.text) for item in items if item.verdict == "backscatter"}
 
 
+def deliver(maildir: Path, rng: random.Random, inbox: int, sent: int, notices: int) -> None:
+    """Add mail that came and went since: so many to the Inbox, of which some are backscatter, and so many to Sent."""
+    shapes = _shapes()
+    wrote = [_sent(shapes, rng, n, sent) for n in range(sent)]
+    for n, m in enumerate(wrote):
+        _write(maildir / ".Sent", f"{m.headers()}\n{shapes.BODY}", m.date.timestamp(), NEW_NUMBERS + n)
+    items = [*_forged(shapes, rng, notices), *(_ordinary(shapes, rng, wrote) for _ in range(inbox - notices))]
+    for n, item in enumerate(items):
+        _write(maildir, item.text, item.arrived.timestamp(), NEW_NUMBERS + n)
+
+
 def snapshot(maildir: Path) -> list[tuple[str, str, int]]:
     """Return (SHA-256 of the bytes, flags, whole-second arrival time) of every message in a Maildir folder, sorted."""
     found = []
@@ -62,7 +75,7 @@ def _shapes() -> ModuleType:
     return module
 
 
-def _sent(shapes: ModuleType, rng: random.Random, n: int, total: int) -> object:
+def _sent(shapes: ModuleType, rng: random.Random, n: int, total: int) -> Any:
     when = shapes.START + timedelta(days=shapes.DAYS * n / total, minutes=rng.randint(0, 20))
     subject = rng.choice(shapes.TOPICS).format(n=n)
     return shapes.Sent(f"{rng.getrandbits(64):016x}.{n}@postbird.example.org", rng.choice(shapes.PEOPLE), subject, when)

@@ -10,13 +10,14 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from cleanup.connector.session import FolderState, Mailbox
 from cleanup.detector.candidates import CANDIDATE_FIELDS, why_candidate
 from cleanup.detector.sent import SENT_FIELDS, inbox_clue, read_sent_header
-from cleanup.errors import CleanupError, ConnectionLost
+from cleanup.errors import CleanupError, ConnectionLost, ServerMisbehaved
 from cleanup.ledger import Memory
 from cleanup.ledger.values import Cursor, InboxRow, SentPlaces
 from cleanup.model import PulledHeaders, SentMessage, SentSource
 
 INBOX_FIELDS = tuple(dict.fromkeys((*CANDIDATE_FIELDS, "In-Reply-To", "References", "To", "Message-ID")))
 CHUNK = 2_000
+SMALLEST_HEADER = 200  # bytes: From, To, Date and Message-ID take as much in every sent message
 SPARSE = 4  # UIDs to a message: from there on it is cheaper to ask which of them exist
 
 Progress = Callable[[str, int, int], None]  # stage, done, total
@@ -34,18 +35,18 @@ def read_inbox(
     Those that earlier runs found are fetched again: their flags may have changed.
     """
     cursor = _cursor(memory, state, is_sent=False)
+    earlier = frozenset(memory.notices(cursor))
     found: dict[int, PulledHeaders] = {}
 
     def save(cursor: Cursor, chunk: Sequence[PulledHeaders], uidnext: int) -> None:
-        rows = [_inbox_row(pulled) for pulled in chunk]
-        found.update({p.ref.uid: p for p, row in zip(chunk, rows, strict=True) if row.looks_like_notice})
+        found.update({pulled.ref.uid: pulled for pulled in chunk if pulled.ref.uid in earlier})
+        new = [pulled for pulled in chunk if pulled.ref.uid not in earlier]
+        rows = [_inbox_row(pulled) for pulled in new]
+        found.update({p.ref.uid: p for p, row in zip(new, rows, strict=True) if row.looks_like_notice})
         memory.add_inbox(cursor, rows, uidnext)
 
-    _catch_up(mailbox, memory, cursor, state, INBOX_FIELDS, save, _counting(progress, "Reading the Inbox", state))
-    earlier = [uid for uid in memory.notices(cursor) if uid not in found]
-    if earlier:
-        for chunk in mailbox.pull_headers_of(state.folder, INBOX_FIELDS, earlier):
-            found.update({pulled.ref.uid: pulled for pulled in chunk})
+    count = _counting(progress, "Reading the Inbox", state)
+    _catch_up(mailbox, memory, cursor, state, INBOX_FIELDS, save, count, also=sorted(earlier))
     return cursor, found
 
 
@@ -68,7 +69,7 @@ def read_sent(
         cursor = _cursor(memory, state, is_sent=True)
 
         def save(cursor: Cursor, chunk: Sequence[PulledHeaders], uidnext: int) -> None:
-            memory.add_sent(cursor, [_sent_message(pulled) for pulled in chunk], uidnext)
+            memory.add_sent(cursor, [_sent_message(pulled) for pulled in chunk if not _is_withheld(pulled)], uidnext)
 
         _catch_up(mailbox, memory, cursor, state, SENT_FIELDS, save, _counting(progress, f"Reading {folder}", state))
         problem = None
@@ -81,10 +82,23 @@ def read_sent(
 
 
 def fetch_sent(mailbox: Mailbox, places: SentPlaces) -> Iterator[SentMessage]:
-    """Yield sent messages from where they lie. What has vanished since is left out."""
+    """Yield sent messages from where they lie.
+
+    Raises ServerMisbehaved where one is not shown that was there a moment ago: what is in Sent must not pass as absent.
+    """
     for folder, uids in places.there.items():
+        missing = set(uids)
         for chunk in mailbox.pull_headers_of(folder, SENT_FIELDS, uids):
-            yield from (_sent_message(pulled) for pulled in chunk)
+            shown = [pulled for pulled in chunk if not _is_withheld(pulled)]
+            missing -= {pulled.ref.uid for pulled in shown}
+            yield from (_sent_message(pulled) for pulled in shown)
+        if missing:
+            raise ServerMisbehaved(f"{len(missing):,} messages of {folder} that match were not shown")
+
+
+def _is_withheld(pulled: PulledHeaders) -> bool:
+    """Return whether a server shows nothing of a header that must be there. It is not written down, so asked again."""
+    return pulled.fingerprint.size >= SMALLEST_HEADER and not pulled.fields.strip()
 
 
 def _sent_message(pulled: PulledHeaders) -> SentMessage:
@@ -116,13 +130,15 @@ def _catch_up(
     fields: Sequence[str],
     save: Save,
     count: Callable[[int], None],
+    also: Sequence[int] = (),
 ) -> None:
-    if is_unchanged(cursor, state):
+    """Fetch and save what is new, and `also` what is known and wanted again; then account for what has vanished."""
+    if is_unchanged(cursor, state) and not also:
         return
     held = cursor.held
-    for chunk in _new(mailbox, cursor, state, fields):
-        save(cursor, chunk, chunk[-1].ref.uid + 1)
-        held += len(chunk)
+    for chunk in _new(mailbox, cursor, state, fields, also):
+        save(cursor, chunk, max(chunk[-1].ref.uid + 1, cursor.uidnext))
+        held += sum(pulled.ref.uid >= cursor.uidnext for pulled in chunk)
         count(held)
     save(cursor, (), state.uidnext)
     if held != state.exists:
@@ -130,14 +146,14 @@ def _catch_up(
 
 
 def _new(
-    mailbox: Mailbox, cursor: Cursor, state: FolderState, fields: Sequence[str]
+    mailbox: Mailbox, cursor: Cursor, state: FolderState, fields: Sequence[str], also: Sequence[int]
 ) -> Iterator[Sequence[PulledHeaders]]:
     """Yield what arrived since, in chunks. The UIDs need not be asked for where most of them exist."""
     uids: Sequence[int] = range(cursor.uidnext, state.uidnext)
     if len(uids) > SPARSE * max(state.exists - cursor.held, 0) + CHUNK:
         uids = [uid for uid in mailbox.uids(state.folder, first=cursor.uidnext) if uid < state.uidnext]
-    if uids and state.exists:
-        yield from (chunk for chunk in mailbox.pull_headers_of(state.folder, fields, uids) if chunk)
+    if state.exists and (uids or also):
+        yield from (chunk for chunk in mailbox.pull_headers_of(state.folder, fields, [*also, *uids]) if chunk)
 
 
 def _look_again(

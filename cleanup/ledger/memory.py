@@ -163,7 +163,8 @@ class Memory:
     def proofs(self, cursor: Cursor, profile: Profile) -> list[Proof]:
         """Return what ordinary mail in the Inbox proves to have been sent, and whether Sent holds it."""
         with self._reading() as connection:
-            return list(proofs(connection, cursor.folder_id, self._sent(), profile, self.keys))
+            sent = list(connection.execute(self._sent()).scalars())
+            return list(proofs(connection, cursor.folder_id, sent, profile, self.keys))
 
     # --- Sent --------------------------------------------------------------------------------------------------
 
@@ -190,7 +191,9 @@ class Memory:
     def answers(self, asked: Asked) -> SentPlaces:
         """Return at least every sent message that decides what is asked."""
         with self._reading() as connection:
-            return sent_memory.answers(connection, self._mine(), asked, self.keys)
+            names = select(cursors.c.folder_id, cursors.c.folder).where(cursors.c.mailbox == self._mailbox)
+            mine = {row.folder_id: row.folder for row in connection.execute(names)}
+            return sent_memory.answers(connection, mine, asked, self.keys)
 
     def forget_the_gone(self, before: datetime) -> None:
         """Forget sent messages that are gone and were sent before then, and those that are in Sent again."""

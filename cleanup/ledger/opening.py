@@ -95,7 +95,7 @@ def _begin(connection: Connection) -> None:
 def _make_private(file: Path) -> None:
     try:
         if not file.parent.exists():
-            file.parent.mkdir(parents=True, mode=0o700)
+            file.parent.mkdir(parents=True, mode=0o700, exist_ok=True)  # another program may be quicker
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
         if os.name == "posix" and file.stat().st_mode & 0o077:
             file.chmod(0o600)  # its -wal and -shm files take the same mode

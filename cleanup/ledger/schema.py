@@ -207,7 +207,6 @@ inbox_rows = Table(
     Column("answered_right", _BIG),
     Column("answered_shape", Text),
     Column("only_recipient", _BIG),
-    Index("inbox_rows_by_id", "folder_id", "own_id"),
     sqlite_with_rowid=False,
 )
 

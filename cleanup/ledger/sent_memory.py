@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from cleanup.ledger.keys import Keys
 from cleanup.ledger.rows import pieces
 from cleanup.ledger.schema import cursors, sent_keys, sent_rows
 from cleanup.ledger.texts import from_us, moment, to_us, us
-from cleanup.ledger.values import Asked, SentPlaces
+from cleanup.ledger.values import Asked, SentPlaces, Stretches
 from cleanup.model import SentMessage
 
 TABLES = (sent_rows, sent_keys)
@@ -121,14 +122,14 @@ def times(connection: Connection, folders: Select[Any], now: datetime) -> list[d
     return [moment(stored) for stored in connection.execute(query.order_by(row.stored_us)).scalars()]
 
 
-def answers(connection: Connection, mine: Select[Any], asked: Asked, keys: Keys) -> SentPlaces:
-    """Return at least every message that decides what is asked, of those that are gone what the question tells."""
+def answers(connection: Connection, names: Mapping[int, str], asked: Asked, keys: Keys) -> SentPlaces:
+    """Return at least every message that decides what is asked; of those that are gone, what the question tells.
+
+    `names` are the mailbox's folders by number.
+    """
     texts = _hashed(asked, keys)
-    by_key = _places(connection, mine, list(texts))
+    by_key = _places(connection, list(names), list(texts))
     chosen = set(_chosen(asked, texts, by_key))
-    names = dict(
-        connection.execute(select(cursors.c.folder_id, cursors.c.folder).where(cursors.c.folder_id.in_(mine))).all()
-    )
     there: dict[str, list[int]] = defaultdict(list)
     for place in sorted(chosen):
         if not place.gone:
@@ -148,7 +149,7 @@ def _hashed(asked: Asked, keys: Keys) -> dict[int, tuple[str, str]]:
     }
 
 
-def _places(connection: Connection, mine: Select[Any], keys: Sequence[int]) -> dict[int, list[_Place]]:
+def _places(connection: Connection, mine: Sequence[int], keys: Sequence[int]) -> dict[int, list[_Place]]:
     """Return the messages that each key names, in the order of time."""
     found: dict[int, list[_Place]] = defaultdict(list)
     columns = (sent_keys.c.key, sent_keys.c.folder_id, sent_keys.c.uid, sent_rows.c.moment_us, sent_rows.c.gone)
@@ -165,25 +166,39 @@ def _chosen(
     asked: Asked, texts: Mapping[int, tuple[str, str]], by_key: Mapping[int, Sequence[_Place]]
 ) -> Iterator[_Place]:
     """Yield the places that matter: an old friend was written to often, and few of those mails can have bounced."""
-    with_subject = {p for key, places in by_key.items() if texts[key][0] == "subject" for p in places}
+    subjects = {p: key for key, places in by_key.items() if texts[key][0] == "subject" for p in places}
     for key, places in by_key.items():
         kind, text = texts[key]
         if kind == "id":
             yield from places
         elif kind == "person":
             yield places[-1]  # "was ever written to"
-            yield from with_subject.intersection(places)
-            yield from _within(places, asked.people[text])
+            yield from _some_of_each(places, subjects)
+            yield from _at_the_time(places, asked.people[text])
         else:
             yield from places[:MOST_ALIKE]
 
 
-def _within(places: Iterable[_Place], stretches: Sequence[tuple[datetime, datetime]]) -> Iterator[_Place]:
-    bounds = [(us(start), us(end)) for start, end in stretches]
+def _some_of_each(places: Sequence[_Place], subjects: Mapping[_Place, int]) -> Iterator[_Place]:
+    """Yield the first messages with each of the subjects."""
+    counted: Counter[int] = Counter()
     for place in places:
-        when = place.moment_us
-        if when is not None and any(start <= when <= end for start, end in bounds):
+        subject = subjects.get(place)
+        if subject is not None and counted[subject] < MOST_ALIKE:
+            counted[subject] += 1
             yield place
+
+
+def _at_the_time(places: Sequence[_Place], asked: Stretches) -> Iterator[_Place]:
+    """Yield one message of each long stretch, of which rules only ask whether there is one, and all of the short."""
+    dated = [place for place in places if place.moment_us is not None]
+    times = [place.moment_us or 0 for place in dated]
+    for start, end in asked.any_within:
+        at = bisect_left(times, us(start))
+        if at < len(times) and times[at] <= us(end):
+            yield dated[at]
+    for start, end in asked.all_within:
+        yield from dated[bisect_left(times, us(start)) : bisect_right(times, us(end))]
 
 
 def _known_of(

@@ -121,14 +121,25 @@ class InboxRow:
     clue: InboxClue | None = None  # of ordinary mail
 
 
+Stretch = tuple[datetime, datetime]  # from, to: both included
+
+
+@dataclass(slots=True)
+class Stretches:
+    """When messages to somebody matter: whether there is any within a long stretch, and all within a short one."""
+
+    any_within: set[Stretch] = field(default_factory=set)
+    all_within: set[Stretch] = field(default_factory=set)
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What some notices ask of Sent, in compared forms. `people` are recipients, with the stretches that matter."""
+    """What some notices ask of Sent, in compared forms. `people` are recipients, with the times that matter."""
 
     ids: frozenset[str] = frozenset()
     subjects: frozenset[str] = frozenset()
     threads: frozenset[str] = frozenset()
-    people: Mapping[str, Sequence[tuple[datetime, datetime]]] = field(default_factory=dict)
+    people: Mapping[str, Stretches] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
