@@ -57,6 +57,7 @@ _ACTIONS = {
     "forwarded": Action.RELAYED,
     "expanded": Action.EXPANDED,
 }
+_PROGRAMS = ("|", '"|', "/")  # mail went to a command or a file of the recipient's
 _SEVEREST = (Action.FAILED, Action.DELAYED, Action.EXPANDED, Action.RELAYED, Action.DELIVERED)
 
 
@@ -185,8 +186,10 @@ def _host(value: str | None) -> str | None:
 
 
 def _recipient(group: Fields) -> Recipient | None:
-    final = _address(group, "Final-Recipient", "Final-Recipent", "X-Failed-Recipient")
     original = _address(group, "Original-Recipient")
+    final = _address(group, "Final-Recipient", "Final-Recipent", "X-Failed-Recipient")
+    if final and original and final.startswith(_PROGRAMS):
+        final = original
     actual = _address(group, "X-Actual-Recipient")
     address = final or original or actual
     if address is None:
