@@ -22,6 +22,8 @@ class ExitCode(IntEnum):
     LOGIN_REFUSED = 13
     FOLDER_OR_PERMISSION = 14
     SAFETY_STOP = 20
+    INTERRUPTED = 130
+    TERMINATED = 143
 
 
 class CleanupError(Exception):
@@ -176,3 +178,14 @@ class FinishedInPart(CleanupError):
 
     code = "partly"
     exit_code = ExitCode.PARTLY
+
+
+class Stopped(CleanupError):
+    """Somebody stopped the program; what was under way was finished first."""
+
+    code = "stopped"
+    exit_code = ExitCode.INTERRUPTED
+
+    def __init__(self, exit_code: ExitCode = ExitCode.INTERRUPTED) -> None:
+        super().__init__("Stopped on request", hint="Nothing is half-done; run again to go on from here")
+        self.exit_code = exit_code

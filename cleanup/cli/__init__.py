@@ -12,6 +12,7 @@ import typer
 
 from cleanup.cli import config, demo, doctor, domains, explain, history, labels, report, review, run, scan
 from cleanup.errors import CleanupError, ExitCode
+from cleanup.signals import StopNow, watch
 
 app = typer.Typer(
     name="mailbox-cleanup",
@@ -45,14 +46,15 @@ def _common(
 
 def main() -> None:
     """Run the command line; no traceback reaches a user unless CLEANUP_DEBUG is set."""
+    watch()
     try:
         app()
     except CleanupError as error:
         _complain(f"{error} [{error.code}]")
         sys.exit(int(error.exit_code))
-    except KeyboardInterrupt:
-        _complain("Stopped. Nothing is half-done: the next run carries on from here.")
-        sys.exit(130)
+    except StopNow as stop:
+        _complain("Stopped on request. Nothing is half-done; run again to go on from here [stopped]")
+        sys.exit(int(stop.exit_code))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away: not our error
         sys.exit(int(ExitCode.DONE))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cleanup.errors import FinishedInPart
+from cleanup.signals import StopNow
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -99,6 +100,6 @@ def _serve(console: Console, anna: Demo, ledger: Path) -> None:
         f"mailbox-cleanup report --ledger {ledger}",
     ):
         console.print(f"  {line}", soft_wrap=True)
-    with suppress(KeyboardInterrupt):
+    with suppress(StopNow):
         while True:
             time.sleep(3600)

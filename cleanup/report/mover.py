@@ -23,6 +23,7 @@ from cleanup.report.journal import Journal, Settled
 from cleanup.report.link import Link
 from cleanup.report.looking import BROKEN, settle
 from cleanup.report.mailbox import FilingMailbox, Seen
+from cleanup.signals import finishing
 
 BATCH = 100
 
@@ -68,7 +69,8 @@ def carry(way: Way, wishes: Sequence[Wish], link: Link, journal: Journal, *, bat
     while waiting and carried.stopped is None:
         batch, waiting = waiting[:size], waiting[size:]
         try:
-            arrived = _carry_batch(way, batch, link, journal, carried)
+            with finishing():
+                arrived = _carry_batch(way, batch, link, journal, carried)
         except CleanupError as error:
             carried.stopped = error
             _note(carried.kept, _unknown(batch, carried), f"not tried: {error}")

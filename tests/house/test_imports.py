@@ -21,7 +21,7 @@ ROWS = (
     ("reading", "asking"),
     ("report", "embedded_server"),
     ("connector", "ledger", "config", "config_file", "lock", "dns", "dns_client"),
-    ("detector",),
+    ("detector", "signals"),
     ("model", "errors"),
 )
 PURE = (

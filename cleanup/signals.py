@@ -1,0 +1,60 @@
+"""Ctrl-C and SIGTERM: a batch that is under way is finished, everything else ends at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from cleanup.errors import ExitCode, Stopped
+
+_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
+
+
+class StopNow(BaseException):
+    """A signal came while nothing was half-done. No KeyboardInterrupt, which typer would answer in its own way."""
+
+    def __init__(self, exit_code: ExitCode) -> None:
+        super().__init__()
+        self.exit_code = exit_code
+
+
+class _Watch:
+    """Which signal came, and whether it has to wait. Only the main thread gets signals."""
+
+    def __init__(self) -> None:
+        self.came: ExitCode | None = None
+        self.busy = 0
+
+    def signalled(self, number: int, _: FrameType | None) -> None:
+        if self.came is not None and self.busy:
+            return  # the second Ctrl-C does not break a batch either: it has a deadline of its own
+        self.came = _CODES[signal.Signals(number)]
+        if not self.busy:
+            raise StopNow(self.came)
+
+
+_watch = _Watch()
+
+
+def watch() -> None:
+    """Take Ctrl-C and SIGTERM from now on."""
+    for number in _CODES:
+        signal.signal(number, _watch.signalled)
+
+
+@contextmanager
+def finishing() -> Iterator[None]:
+    """Let what is inside come to its end, then raise Stopped where a signal came meanwhile."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _watch.busy += 1
+    try:
+        yield
+    finally:
+        _watch.busy -= 1
+    if _watch.came is not None and not _watch.busy:
+        raise Stopped(_watch.came)
