@@ -57,15 +57,15 @@ def _speaks_of_failure(gathered: Gathered) -> bool:
 def _is_borne_out(gathered: Gathered) -> bool:
     """Return whether more than its subject says that a mail without a machine's marks is a bounce.
 
-    It gives back a message that is no notice itself, or is worded as a product words it, or names somebody elsewhere
+    It is worded as a product words it, or gives back a message that is no notice itself, or names somebody elsewhere
     with a server's answer, or under a subject that only notices about mail have.
     """
     mail, reading = gathered.mail, gathered.reading
     worded = reading is not None and bool(reading.failures)
-    if gathered.gives_back:
-        return not SENDER_ROLE.search(gathered.returned[0].from_address or "")
     if worded and reading and not reading.format.everyday:
         return True
+    if gathered.gives_back:
+        return not SENDER_ROLE.search(gathered.returned[0].from_address or "")
     return _names_somebody_elsewhere(gathered) and (
         gathered.told or (worded and mail.subject_of_returned_mail and not mail.bulk)
     )
