@@ -66,7 +66,7 @@ def render_parquet(frame: pd.DataFrame) -> bytes:
     try:
         _safe(frame, safe_text).to_parquet(made, index=False)
     except ImportError as error:
-        raise _needs("parquet", "Parquet") from error
+        raise _needs("parquet", "Parquet files") from error
     return made.getvalue()
 
 
