@@ -40,12 +40,13 @@ def draw_time(table: pd.DataFrame) -> Drawn:
     import altair as alt
 
     hourly = len(table) and table["end"].iloc[0] - table["begin"].iloc[0] < pd.Timedelta(days=1)
-    axis = alt.Axis(grid=False, labelOverlap=True, tickCount=8, format="%b %-d, %H:%M" if hourly else "%b %-d")
+    ticks, form = (5, "%b %-d, %H:%M") if hourly else (8, "%b %-d")
+    axis = alt.Axis(grid=False, labelOverlap=True, labelFlush=False, tickCount=ticks, format=form)
     x = alt.X("begin:T", title=None, scale=alt.Scale(type="utc"), axis=axis)
     tooltip = [alt.Tooltip("begin:T", title="from (UTC)", format="%Y-%m-%d %H:%M"), alt.Tooltip("notices:Q")]
 
     def panel(verdict: str, counts: pd.DataFrame, last: bool) -> Any:
-        along = x if last else x.axis(labels=False, ticks=False, grid=False, tickCount=8)
+        along = x if last else x.axis(labels=False, ticks=False, grid=False, tickCount=ticks)
         shade = alt.Chart(_storms(table)).mark_rect(color=INK, opacity=0.13)
         bars = alt.Chart(counts).mark_bar(color=COLOURS[verdict])
         height = alt.Y("notices:Q", title=None, axis=_counting(counts["notices"]))

@@ -33,7 +33,7 @@ CONFIG: Mapping[str, Any] = {
         "tickColor": INK,
         "tickOpacity": 0.4,
     },
-    "legend": {**_TEXT, "orient": "top", "title": None, "symbolType": "square", "labelLimit": 240},
+    "legend": {**_TEXT, "orient": "top", "title": None, "symbolType": "square", "labelLimit": 240, "columnPadding": 28},
     "title": {"color": INK, "anchor": "start", "fontSize": 12, "fontWeight": "bold", "frame": "group"},
     "text": {"color": INK},
 }
