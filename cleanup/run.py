@@ -247,6 +247,7 @@ def _remember(memory: Memory, run_id: int, seen: Look, outcome: FilingOutcome | 
     if outcome:
         memory.vanished(inbox, [ref.uid for ref in outcome.moved])
     through = not seen.plan.moves or (outcome is not None and outcome.complete)
+    through = through and seen.sent.coverage.unusable() is None  # tomorrow the server may show what it did not today
     memory.remember(Remembered(READ_BY, seen.judged_by if through else None, run_id, _left(seen, outcome)))
 
 

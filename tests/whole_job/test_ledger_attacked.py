@@ -61,7 +61,7 @@ def second_night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondNig
     with lying_server() as server:
         fill(server)
         inbox = server.folders["INBOX"]
-        later = [*(m for m in inbox.mails if _truth(m.raw) == "genuine"), *_forged(inbox)[-LATER:]]
+        later = [*(m for m in inbox.mails if truth_of(m.raw) == "genuine"), *_forged(inbox)[-LATER:]]
         inbox.mails = [mail for mail in inbox.mails if mail not in later]
         assert run(server, folder).error is None
         for mail in later:
@@ -71,14 +71,14 @@ def second_night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondNig
         yield SecondNight(server, server.folders, folder / "ledger.sqlite")
 
 
-def _truth(raw: bytes) -> str:
+def truth_of(raw: bytes) -> str:
     truth = read_truth(sample_folder())
     known = truth.get(str(BytesHeaderParser().parsebytes(raw)["Message-ID"]).strip("<> "))
     return known.verdict if known else ""
 
 
 def _forged(inbox: Box) -> list:  # type: ignore[type-arg]
-    return [mail for mail in inbox.mails if _truth(mail.raw) == "backscatter"]
+    return [mail for mail in inbox.mails if truth_of(mail.raw) == "backscatter"]
 
 
 # --- damages -------------------------------------------------------------------------------------------------------
