@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cleanup.detector.candidates import why_candidate
 from cleanup.detector.notices import read_notice
 from cleanup.model import Action, Cause, Extent, Kind, Notice
 
@@ -227,3 +228,32 @@ def test_a_bounce_of_an_unknown_system_is_read_by_its_shape():
         ("bob@far.test", "5.2.2", Cause.MAILBOX_FULL)
     ]
     assert (notice.returned[0].extent, notice.returned[0].message_id) == (Extent.QUOTED, "one@example.org")
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "There was an error sending your mail",
+        "Considered UNSOLICITED BULK EMAIL, apparently from you",
+        "Message you sent blocked by our bulk email filter",
+        "Mail Transaction Failed",
+        "Could not send message for past 4 hours",
+        "Warning: Delay in message delivery",
+        "NOT MEMBER article from anna@example.org",
+        "Unzustellbar: Protokoll",
+        "Impossible de distribuer votre message",
+        "Mancata consegna: Verbale",
+        "Zpráva nebyla doručena",
+        "Ошибка при доставке",
+        "送信エラー通知",
+        "邮件投递失败",
+        "메일 반송",
+    ],
+)
+def test_the_subject_alone_makes_a_candidate(subject):
+    assert why_candidate(f"From: Somebody <somebody@partner.example>\nSubject: {subject}\n".encode())
+
+
+@pytest.mark.parametrize("subject", ["Lunch on Monday?", "Your order 4711", "Re: Minutes", "会議の件", "Protokoll"])
+def test_an_everyday_subject_makes_none(subject):
+    assert why_candidate(f"From: Somebody <somebody@partner.example>\nSubject: {subject}\n".encode()) is None

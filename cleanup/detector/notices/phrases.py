@@ -147,6 +147,19 @@ NOTICE_SUBJECT = _any_of(
     "(?:challenge|verification|confirm).{0,30}(?:required|needed|your (?:e-?mail|message)|address)",
     "please (?:confirm|verify) your (?:e-?mail|message)",
     "please resend",
+    "unsolicited bulk e-?mail|banned (?:contents|file)",
+    "(?:mail|message|e-?mail) (?:that )?you sent (?:was |has been )?(?:block|reject|return)",
+    "error (?:in )?(?:sending|delivering|transmitting) (?:your |the )?(?:mail|message|e-?mail)",
+    "problem with your (?:mail|message|e-?mail)",
+    "(?:mail|message|e-?mail) (?:transaction|transfer) fail",
+    "(?:could not|can ?not|unable to) send (?:your |the )?(?:mail|message|e-?mail)",
+    "^\\W*(?:relayed|expanded|delayed): ",
+    "mailer-daemon:",
+    "delay in (?:mail |message )?delivery|successfully delivered (?:mail|message)",
+    "(?:post|posting|request) to .{0,60}(?:reject|refus|denied)",
+    "attachment (?:was |has been )?blocked|mail loop|too many hops|message expired",
+    "sender (?:address )?(?:blocked|rejected)",
+    "return receipt|lesebestätigung|accusé de lecture|confirmation de lecture",
     "message blocked",
     "blocked (?:mail|message|e-?mail)",
     "spam (?:mail )?(?:rejected|blocked|notification)",
@@ -162,6 +175,7 @@ NOTICE_SUBJECT = _any_of(
     "auslieferung) (?:\\S{1,30} ){0,4}(?:nicht|fehlgeschlagen|zurück|unzustellbar|verzögert|"
     "gescheitert|verspätet)",
     "(?:konnte|kann) nicht (?:zugestellt|ausgeliefert|übermittelt)",
+    "fehler beim (?:senden|zustellen|versand|versenden)|zustellungsbest",
     "rücksendung|fehlerhafte e?-?mail|verzögerte",
     # French
     "non[- ](?:remis|distribu|délivr|delivr|livr)",
@@ -170,6 +184,8 @@ NOTICE_SUBJECT = _any_of(
     "transmission|état|expédition)",
     "(?:message|courrier|courriel|mail) (?:\\S{1,20} ){0,3}(?:retourné|non |n'a pas|refusé|"
     "rejeté|impossible|indélivrable|en attente)",
+    "impossible de (?:distribuer|remettre|délivrer|livrer|acheminer)|message bloqué|^\\W*retourné ?: ",
+    "n['’]a (?:pas )?pu être (?:livré|remis|délivré|distribué|acheminé)",
     "retour (?:de |du |à l')(?:courrier|courriel|mail|message|expéditeur)",
     # Spanish, Portuguese, Italian, Catalan
     "no (?:se ha |se pudo |ha sido |pudo ser )?(?:entreg|enviad)",
@@ -197,7 +213,7 @@ NOTICE_SUBJECT = _any_of(
     "niedostarcz|nie (?:można|udało|zosta\\S{1,3}) (?:się )?(?:dostarcz|wysł)|(?:zwrot|błąd|"
     "status|problem|raport)\\S{0,3} (?:w |o |z )?(?:dostarcz|dor[eę]cz|poczty|wiadomo|"
     "przesyłki|wysył)|niedoręcz|zwrócon|opóźnien",
-    "nedoru[čc]|nelze doru|(?:oznámení|stav|chyba|zpráva|"
+    "doručení se nezda|nebyl[aoy]? doru|nedoru[čc]|nelze doru|(?:oznámení|stav|chyba|zpráva|"
     "selhání)\\S{0,3} (?:o )?(?:stavu )?(?:doru|nedoru|odesl)|vrácen|nedorucit|vrátená|"
     "nepodařilo",
     "kézbesít|kézbesíthet|nem kézbes|visszaküld|sikertelen|kezbesit",
