@@ -7,6 +7,7 @@ Timed on the newest messages of the Inbox, and extrapolated to all of it. They j
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import ssl
 import time
@@ -18,10 +19,10 @@ from benchmarks.job import Server
 
 def imap_tools_and_flufl(server: Server, messages: int) -> int:
     """Return how many of the newest messages flufl.bounce calls bounces."""
-    from flufl.bounce import scan_message  # type: ignore[import-not-found]
-    from imap_tools import MailBox  # type: ignore[import-not-found]
-
-    box = MailBox(server.host, server.port, ssl_context=ssl.create_default_context(cafile=server.ca_file))
+    scan_message = importlib.import_module("flufl.bounce").scan_message
+    box = importlib.import_module("imap_tools").MailBox(
+        server.host, server.port, ssl_context=ssl.create_default_context(cafile=server.ca_file)
+    )
     with box.login(server.username, server.password) as mailbox:
         found = mailbox.fetch(reverse=True, limit=messages, mark_seen=False, bulk=200)
         return sum(bool(scan_message(message.obj)) for message in found)

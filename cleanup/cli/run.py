@@ -29,6 +29,7 @@ def run(
     max_moves: Annotated[int | None, typer.Option(help="Refuse to move more.", show_default="500")] = None,
     max_share: Annotated[float | None, typer.Option(help="Refuse to move a larger share.", show_default="0.2")] = None,
     again: Annotated[bool, typer.Option("--again", help="File again what an undo put back.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Read everything, not only what is new.")] = False,
     digest: Annotated[str | None, typer.Option(help="folder, inbox or never.", show_default="folder")] = None,
     strict_review: Annotated[bool, typer.Option("--strict-review", help="Exit with 4 if unsure ones wait.")] = False,
     form: Annotated[str, typer.Option("--format", help="table, json, jsonl or csv.")] = "table",
@@ -47,7 +48,7 @@ def run(
 
     with progress_bars(reach.quiet) as bars:
         if dry_run:
-            seen = look_at(account, settings, now=now, progress=bars, again=again)
+            seen = look_at(account, settings, now=now, progress=bars, again=again, full=full)
             bars.stop()
             print_look(seen, form)
             return
@@ -59,7 +60,7 @@ def run(
             count = 0 if look.plan.refusals else len(look.plan.moves)
             return count == 0 or confirmed(f"Move {count} messages to {look.plan.target}?", yes=yes)
 
-        done = run_mailbox(account, settings, now=now, agreed=agreed, progress=bars, again=again)
+        done = run_mailbox(account, settings, now=now, agreed=agreed, progress=bars, again=again, full=full)
     say(done.in_words())
     _exit_as(done, strict_review)
 

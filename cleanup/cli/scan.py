@@ -23,6 +23,7 @@ def scan(
     rules: opt.Rules,
     reach: opt.Reach,
     sent: Annotated[list[Path] | None, typer.Option(help="Archived sent mail (a path); repeatable.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Read everything, not only what is new since a run.")] = False,
     form: Annotated[str, typer.Option("--format", help="table, json, jsonl or csv.")] = "table",
 ) -> None:
     """Look, and change nothing: verdicts, reasons, and the very plan that `run` would carry out."""
@@ -36,7 +37,7 @@ def scan(
             f"There is no path {source!r}", hint="--sent goes with archived mail; on a server: --sent-folder"
         )
     else:
-        _scan_mailbox(source, rules, reach, form)
+        _scan_mailbox(source, rules, reach, form, full)
 
 
 def _scan_archive(path: Path, sent: list[Path], rules: opt.Rules, form: str) -> None:
@@ -48,7 +49,7 @@ def _scan_archive(path: Path, sent: list[Path], rules: opt.Rules, form: str) -> 
     print_scanned(scan_archive(path, sent, who, policy, now=now, complete_since=since, network=network), form)
 
 
-def _scan_mailbox(mailbox: str, rules: opt.Rules, reach: opt.Reach, form: str) -> None:
+def _scan_mailbox(mailbox: str, rules: opt.Rules, reach: opt.Reach, form: str, full: bool) -> None:
     from cleanup.access import account_of
     from cleanup.cli.shown import print_look
     from cleanup.cli.talk import out, progress_bars
@@ -57,7 +58,7 @@ def _scan_mailbox(mailbox: str, rules: opt.Rules, reach: opt.Reach, form: str) -
     settings = opt.settings_for(mailbox, reach, rules)
     account = account_of(settings, ask=opt.ask_password)
     with progress_bars(reach.quiet) as progress:
-        seen = look_at(account, settings, now=opt.clock(rules.now), progress=progress)
+        seen = look_at(account, settings, now=opt.clock(rules.now), progress=progress, full=full)
     print_look(seen, form)
     if form == "table" and seen.plan.moves and not seen.plan.refusals:
         out().print(f"\nNext, to move them: {_as_run(sys.argv)}", soft_wrap=True)

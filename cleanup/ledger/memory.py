@@ -1,7 +1,7 @@
 """What earlier runs read of one mailbox, so that a night costs only what is new. The server stays the truth.
 
 Every method is one transaction: a run may be cut off anywhere, and the next one goes on from the last chunk. Rows are
-hashes and places (docs/decisions/what-the-ledger-remembers.md); whatever matches is fetched from the server again.
+hashes and places (docs/decisions/reading.md); whatever matches is fetched from the server again.
 """
 
 from __future__ import annotations

@@ -136,7 +136,7 @@ moves = Table(
     Index("moves_by_digest", "digest"),
 )
 
-# --- what earlier runs read of a mailbox: docs/decisions/what-the-ledger-remembers.md
+# --- what earlier runs read of a mailbox: docs/decisions/reading.md
 # Ids, addresses and subjects stand here as keyed hashes: enough to find the message on the server again, no more.
 
 memories = Table(

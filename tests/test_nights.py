@@ -1,0 +1,152 @@
+"""Night after night: what a run costs and leaves, as the nightly job makes them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cleanup.config import PolicySettings
+from cleanup.connector.session import Mailbox, open_mailbox
+from cleanup.demo import LAST_DAY, Demo, anna_on_a_server
+from cleanup.errors import ConnectionLost
+from cleanup.ledger import Ledger
+from cleanup.look import Look
+from cleanup.model import Verdict
+from cleanup.run import run_mailbox
+
+
+def no(_: Look) -> bool:
+    return False
+
+
+def quiet(*_: object) -> None:
+    return None
+
+
+@pytest.fixture
+def anna(tmp_path: Path) -> Iterator[Demo]:
+    with anna_on_a_server(tmp_path / "ledger.sqlite") as demo:
+        yield demo
+
+
+def with_policy(anna: Demo, policy: PolicySettings) -> Demo:
+    settings = anna.settings.model_copy(update={"policy": policy})
+    return replace(anna, settings=settings)
+
+
+def test_a_night_on_which_nothing_happened_costs_six_round_trips_and_three_kilobytes(anna: Demo) -> None:
+    first = anna.run()
+
+    night = anna.run()
+
+    assert night.look.resting is not None
+    assert night.look.resting.run_id == first.run_id
+    assert night.round_trips <= 6
+    assert night.bytes_read <= 3_000
+    assert night.waiting == first.waiting
+
+
+def test_new_mail_is_read_and_judged_with_what_was_there(anna: Demo) -> None:
+    anna.run()
+    with open_mailbox(anna.account) as mailbox:
+        mailbox.examine("Backscatter")
+        _, raw = next(iter(mailbox.pull_bodies("Backscatter", mailbox.uids("Backscatter")[:1])))
+        mailbox.append("INBOX", raw.replace(b"Message-ID: <", b"Message-ID: <again-", 1))
+
+    night = anna.run()
+
+    assert night.look.resting is None
+    assert len(night.look.judged) == 21
+    assert night.bytes_read < 300_000
+    assert anna.run().look.resting is not None
+
+
+def test_a_refused_plan_is_made_again_the_next_night(anna: Demo) -> None:
+    refused = with_policy(anna, PolicySettings(max_moves=10)).run()
+
+    again = with_policy(anna, PolicySettings(max_moves=10)).run()
+
+    assert again.look.plan.refusals == refused.look.plan.refusals != ()
+    assert again.look.plan.moves == refused.look.plan.moves
+
+
+def test_other_rules_judge_anew_what_still_lies_in_the_inbox(anna: Demo) -> None:
+    anna.run()
+
+    night = with_policy(anna, PolicySettings(name="cautious")).run()
+
+    assert night.look.resting is None
+    assert len(night.look.judged) == 20
+
+
+def test_a_persons_word_counts_on_the_next_night(anna: Demo) -> None:
+    first = anna.run()
+    unsure = next(one for one in first.look.judged if one.finding.verdict is Verdict.UNSURE)
+    with Ledger.open(str(anna.settings.ledger)) as ledger:
+        ledger.label(first.look.task.mailbox, unsure.fingerprint.digest, Verdict.BACKSCATTER, said_by="review")
+
+    assert anna.run().moved == 1
+
+
+def test_a_full_run_reads_everything_and_finds_the_same(anna: Demo) -> None:
+    anna.run(agreed=no)
+    known = anna.run(agreed=no)
+
+    whole = run_mailbox(anna.account, anna.settings, now=LAST_DAY, agreed=no, progress=quiet, full=True)
+
+    assert whole.look.judged == known.look.judged
+    assert whole.bytes_read > 1.5 * known.bytes_read
+
+
+def test_a_dry_run_shows_what_the_run_will_do_and_leaves_the_ledger_alone(anna: Demo, tmp_path: Path) -> None:
+    anna.run(agreed=no)
+    before = everything_in(tmp_path / "ledger.sqlite")
+
+    plan = anna.scan().plan
+
+    assert everything_in(tmp_path / "ledger.sqlite") == before
+    assert anna.run().look.plan == plan
+
+
+def everything_in(file: Path) -> list[str]:
+    with closing(sqlite3.connect(file)) as connection:
+        return list(connection.iterdump())
+
+
+@pytest.mark.parametrize("chunks", [0, 1, 2])
+def test_a_run_that_was_cut_off_while_reading_is_carried_on(
+    anna: Demo, chunks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [chunks]
+    real = Mailbox.pull_headers_of
+
+    def cut(self: Mailbox, *args: object, **more: object) -> Iterator[object]:
+        for chunk in real(self, *args, **more):  # type: ignore[arg-type]
+            if left[0] == 0:
+                raise ConnectionLost("The power went out")
+            left[0] -= 1
+            yield chunk
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Mailbox, "pull_headers_of", cut)
+        with pytest.raises(ConnectionLost):
+            anna.run()
+
+    assert (anna.run().moved, len(anna.filed())) == (72, 72)
+
+
+def test_a_renumbered_inbox_is_read_anew(anna: Demo) -> None:
+    before = anna.run(agreed=no)
+    with Ledger.open(str(anna.settings.ledger)) as ledger:
+        memory = ledger.memory(str(anna.settings.address))
+        cursor = memory.cursors()["INBOX"]
+        memory.begin("INBOX", cursor.uidvalidity + 1, is_sent=False)
+
+    night = anna.run(agreed=no)
+
+    assert night.look.judged == before.look.judged
