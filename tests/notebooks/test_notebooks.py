@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +15,7 @@ import nbformat
 import papermill
 
 from cleanup.report.tables import Section
-from tests.report.chromium import look_at
+from tests.report.chromium import chromium, look_at
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NAMES = ("01_nightly_trend", "02_one_users_storm", "03_tune_and_review")
@@ -46,7 +47,9 @@ def test_it_runs_from_top_to_bottom_in_good_time(executed: nbformat.NotebookNode
     assert executed.metadata.papermill.duration < SECONDS
 
 
-def test_its_charts_and_tables_live_in_exported_html_and_ask_nobody(executed: nbformat.NotebookNode) -> None:
+def test_its_charts_and_tables_live_in_exported_html_and_ask_nobody(
+    executed: nbformat.NotebookNode, tmp_path: Path
+) -> None:
     from nbconvert import HTMLExporter
 
     page, _ = HTMLExporter(embed_images=True).from_notebook_node(executed)
@@ -58,6 +61,7 @@ def test_its_charts_and_tables_live_in_exported_html_and_ask_nobody(executed: nb
     looked = look_at(without_mathjax, width=1000)
 
     assert charts >= 2
+    assert _drawn(without_mathjax, tmp_path) == charts
     assert not [line for line in looked.complaints if "Error" in line and "MathJax" not in line]
     assert {request.partition("/")[2] for request in looked.requests} <= {"report.html", "frame.html", "favicon.ico"}
 
@@ -113,6 +117,17 @@ def test_a_chart_ends_no_script_with_what_strangers_wrote() -> None:
 
     assert html.count("</script>") == 1
     assert "alert(1)" in html
+
+
+def _drawn(page: str, folder: Path) -> int:
+    """Return how many charts Chromium draws, opened as a file and without a network."""
+    (folder / "page.html").write_text(page, encoding="utf-8")
+    command = [chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=10000", "--dump-dom"]
+    offline = ["--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={folder / 'profile'}"]
+    done = subprocess.run(
+        [*command, *offline, (folder / "page.html").as_uri()], capture_output=True, text=True, timeout=120, check=True
+    )
+    return len(re.findall(r'<svg[^>]*class="marks"', done.stdout))
 
 
 def _outputs(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:

@@ -43,7 +43,7 @@ def look_at(page: str, *, width: int, dark: bool = False) -> Looked:
     """Return what Chromium shows of a page in a window of this width; skips where there is no Chromium."""
     with _server(page, width) as (port, requests), tempfile.TemporaryDirectory() as profile:
         command = [
-            _chromium(),
+            chromium(),
             *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
             *("--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--log-level=0"),
             *(("--blink-settings=preferredColorScheme=0",) if dark else ()),
@@ -62,7 +62,8 @@ def look_at(page: str, *, width: int, dark: bool = False) -> Looked:
     return Looked(json.loads(found[1]), tuple(requests), complaints)
 
 
-def _chromium() -> str:
+def chromium() -> str:
+    """Return the browser's path; skips where there is none."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
         if os.environ.get("CLEANUP_REQUIRE_SERVERS"):
