@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import text as sql
 
 from cleanup.detector.sent_coverage import Coverage
 from cleanup.errors import MailboxLocked
@@ -186,6 +187,13 @@ class Ledger:
     def memory(self, mailbox: str) -> Memory:
         """Return what earlier runs read of a mailbox, to be read and carried on."""
         return Memory(self.engine, mailbox, self._clock)
+
+    # --- whatever else stands in the database ------------------------------------------------------------------
+
+    def rows(self, query: str) -> list[dict[str, object]]:
+        """Return what a person's SQL selects; it is read in a transaction that is rolled back."""
+        with self._reading() as connection:
+            return [dict(row) for row in connection.execute(sql(query)).mappings()]
 
     # --- pieces ------------------------------------------------------------------------------------------------
 

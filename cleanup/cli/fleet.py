@@ -1,0 +1,97 @@
+"""`fleet run`: many mailboxes, one after the other and side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cleanup.errors import FinishedInPart, UsageError
+
+if TYPE_CHECKING:
+    from cleanup.fleet import Ended, Listed
+
+fleet = typer.Typer(help="Clean many mailboxes.", rich_markup_mode=None, no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    fleet.callback()(_group)
+    fleet.command("run")(run)
+    app.add_typer(fleet, name="fleet")
+
+
+def _group() -> None:
+    """Clean many mailboxes."""
+
+
+def run(
+    mailboxes: Annotated[Path | None, typer.Option(help="CSV: a column mailbox, and settings.")] = None,
+    query: Annotated[str | None, typer.Option(help="SQL that selects the same columns from the ledger.")] = None,
+    shard: Annotated[str | None, typer.Option(help="I/N: only the I-th of N parts, from 0.")] = None,
+    only_failed: Annotated[bool, typer.Option("--only-failed", help="Only what failed, as --results says.")] = False,
+    results: Annotated[Path | None, typer.Option(help="CSV to write how each mailbox ended.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Mailboxes at once.")] = 16,
+    per_host: Annotated[int, typer.Option(min=1, help="Connections to one server at once.")] = 8,
+    deadline_min: Annotated[float | None, typer.Option(help="Begin no mailbox after so many minutes.")] = None,
+    spread_min: Annotated[float, typer.Option(help="Begin the mailboxes within so many minutes.")] = 0,
+    config: Annotated[Path | None, typer.Option("--config", help="Configuration file.")] = None,
+    ledger: Annotated[str | None, typer.Option("--ledger", help="Ledger file or database URL.")] = None,
+) -> None:
+    """File the backscatter of many mailboxes; one line for each, and the failures by cause in the end."""
+    from cleanup.cli.talk import say
+    from cleanup.config import MailboxSettings, load_mailbox
+    from cleanup.fleet import Limits, by_cause, run_fleet, write_ends
+
+    chosen = _chosen(mailboxes, query, shard, results if only_failed else None, only_failed, ledger)
+
+    def settings_of(one: Listed) -> MailboxSettings:
+        more = {"ledger": ledger} if ledger else {}
+        return load_mailbox(one.name, config=config, options={**one.options, **more})
+
+    def tell(ended: Ended) -> None:
+        say(ended.says if ended.cause is None else f"{ended.name}: {ended.result.value}: {ended.says}")
+
+    limits = Limits(threads, per_host, deadline_min * 60 if deadline_min is not None else None, spread_min * 60)
+    ends = run_fleet(chosen, settings_of, limits, tell)
+    if results:
+        write_ends(results, ends)
+    failures = by_cause(ends)
+    say(f"{len(ends) - sum(n for _, n, _ in failures):,} of {len(ends):,} mailboxes are done.")
+    for cause, count, example in failures:
+        say(f"  {count:,} {cause}: {example}")
+    if failures:
+        raise FinishedInPart(
+            f"{sum(n for _, n, _ in failures):,} mailboxes are not done", hint="fleet run --only-failed"
+        )
+
+
+def _chosen(
+    file: Path | None, query: str | None, shard: str | None, last: Path | None, only_failed: bool, ledger: str | None
+) -> list[Listed]:
+    from cleanup.fleet import read_failed, read_list, shard_of
+
+    if (file is None) == (query is None):
+        raise UsageError("Which mailboxes?", hint="Give either --mailboxes FILE.csv or --query SQL")
+    found = read_list(file) if file else _asked(query or "", ledger)
+    if only_failed:
+        if last is None:
+            raise UsageError("--only-failed needs --results", hint="It names the file that the last run wrote")
+        failed = read_failed(last)
+        found = [one for one in found if one.name in failed]
+    if shard is None:
+        return found
+    number, _, of = shard.partition("/")
+    if not (number.isdigit() and of.isdigit()):
+        raise UsageError(f"--shard {shard!r} is not like 0/4")
+    return shard_of(found, int(number), int(of))
+
+
+def _asked(query: str, ledger: str | None) -> list[Listed]:
+    from cleanup.config import default_ledger
+    from cleanup.fleet import listed
+    from cleanup.ledger import Ledger
+
+    with Ledger.open(ledger or default_ledger()) as opened:
+        return listed(opened.rows(query), "the query")

@@ -1,0 +1,166 @@
+"""Many mailboxes on one server: each is done, and one that fails stops no other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cleanup.config import MailboxSettings
+from cleanup.errors import UsageError
+from cleanup.fleet import (
+    Ended,
+    Limits,
+    Listed,
+    Result,
+    by_cause,
+    read_failed,
+    read_list,
+    run_fleet,
+    shard_of,
+    write_ends,
+)
+from cleanup.ledger import Ledger
+from tests.cli.command import cleanup
+from tests.servers.running import RunningServer
+
+Make = Callable[[Listed], MailboxSettings]
+
+
+@pytest.fixture
+def users(embedded: RunningServer) -> list[str]:
+    return [embedded.new_account().username for _ in range(6)]
+
+
+@pytest.fixture
+def settings_of(embedded: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    monkeypatch.setenv("FLEET_SECRET", embedded.password)
+
+    def make(one: Listed) -> MailboxSettings:
+        return MailboxSettings.model_construct(
+            address=f"{one.name}@example.org",
+            host=one.options.get("host", "127.0.0.1"),
+            port=embedded.port,
+            security="plain",
+            username=one.name,
+            password_env=one.options.get("password_env", "FLEET_SECRET"),
+            ledger=str(tmp_path / "ledger.sqlite"),
+        )
+
+    return make
+
+
+def ended(users: list[str], settings_of: Make, *, bad: dict[str, str] | None = None, **limits: float) -> list[Ended]:
+    listed = [Listed(name, bad or {} if number == 2 else {}) for number, name in enumerate(users)]
+    return run_fleet(listed, settings_of, Limits(**{"threads": 4, **limits}), lambda _: None)  # type: ignore[arg-type]
+
+
+def test_one_bad_mailbox_stops_no_other(users: list[str], settings_of: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WRONG", "not the secret")
+
+    ends = ended(users, settings_of, bad={"password_env": "WRONG"})
+
+    assert [one.name for one in ends] == users
+    assert [one.result for one in ends] == [Result.FAILED if n == 2 else Result.DONE for n in range(6)]
+    assert by_cause(ends)[0][:2] == ("login-refused", 1)
+    assert "not the secret" not in ends[2].says
+
+
+def test_every_mailbox_leaves_a_run_in_the_ledger_they_share(
+    users: list[str], settings_of: Make, tmp_path: Path
+) -> None:
+    ended(users, settings_of)
+
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        assert {run.mailbox for run in ledger.runs()} == {f"{name}@example.org" for name in users}
+
+
+def test_after_the_deadline_no_mailbox_is_begun(users: list[str], settings_of: Make) -> None:
+    assert {one.result for one in ended(users, settings_of, deadline_s=-1)} == {Result.NOT_BEGUN}
+
+
+def test_a_signal_lets_what_is_under_way_end_and_begins_no_more(users: list[str], settings_of: Make) -> None:
+    heard: list[Ended] = []
+
+    def tell(one: Ended) -> None:
+        heard.append(one)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_fleet([Listed(name) for name in users], settings_of, Limits(threads=1), tell)
+
+    assert len(heard) == 1
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mailbox")]
+
+
+def test_a_mailbox_that_another_run_holds_is_left_to_it(users: list[str], settings_of: Make) -> None:
+    from cleanup.access import account_of
+    from cleanup.held import hold
+
+    settings = settings_of(Listed(users[0]))
+    with hold(account_of(settings, ask=str), settings, "run"):
+        ends = ended(users, settings_of)
+
+    assert [one.result for one in ends[:2]] == [Result.LOCKED, Result.DONE]
+
+
+def test_shards_share_a_list_whatever_its_order() -> None:
+    listed = [Listed(f"user{n}@example.org") for n in range(100)]
+
+    shards = [shard_of(listed, n, 4) for n in range(4)]
+
+    assert sorted(one.name for shard in shards for one in shard) == sorted(one.name for one in listed)
+    assert all(10 < len(shard) < 40 for shard in shards)
+    assert {one.name for one in shard_of(listed[::-1], 1, 4)} == {one.name for one in shards[1]}
+    with pytest.raises(UsageError, match="shard 4 of 4"):
+        shard_of(listed, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("name\nx\n", "names no mailbox"),
+        ("mailbox\na@b.c\na@b.c\n", "there twice"),
+        ("mailbox\n,\n", "names no mailbox"),
+    ],
+)
+def test_a_list_that_cannot_be_meant_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "list.csv").write_text(text)
+
+    with pytest.raises(UsageError, match=says):
+        read_list(tmp_path / "list.csv")
+
+
+def test_what_failed_is_known_the_next_time(tmp_path: Path) -> None:
+    ends = [
+        Ended("a", Result.DONE, ""),
+        Ended("b", Result.FAILED, "x", "tls"),
+        Ended("c", Result.NOT_BEGUN, "", "late"),
+    ]
+    write_ends(tmp_path / "results.csv", ends)
+
+    assert read_failed(tmp_path / "results.csv") == {"b", "c"}
+
+
+def test_the_command_says_a_line_a_mailbox_and_the_failures_by_cause(
+    embedded: RunningServer, users: list[str], tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(embedded.password)
+    secret.chmod(0o600)
+    rows = [f"{name}@example.org,{name},127.0.0.1,{embedded.port},plain,{secret}" for name in users[:2]]
+    rows.append(f"bad@example.org,bad,127.0.0.1,{embedded.port},plain,{secret}")
+    (tmp_path / "list.csv").write_text("\n".join(["mailbox,username,host,port,security,password_file", *rows]))
+    results = tmp_path / "results.csv"
+    given = ("--mailboxes", tmp_path / "list.csv", "--ledger", tmp_path / "l.sqlite", "--results", results)
+
+    done = cleanup("fleet", "run", *given)
+
+    assert done.code == 3
+    assert "2 of 3 mailboxes are done." in done.err
+    assert "1 login-refused: bad@example.org" in done.err
+    assert embedded.password not in done.err
+    again = cleanup("fleet", "run", *given, "--only-failed")
+    assert "0 of 1 mailboxes are done." in again.err
