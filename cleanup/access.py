@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
+from pathlib import Path
 
-from cleanup.config import KNOWN_HOSTS, MailboxSettings
+import platformdirs
+
+from cleanup.config import APP, KNOWN_HOSTS, MailboxSettings, OAuthSettings
 from cleanup.connector.account import Account
 from cleanup.connector.credentials import (
     Credential,
@@ -21,6 +25,11 @@ from cleanup.errors import UsageError
 PASSWORD_VARIABLE = "CLEANUP_PASSWORD"  # noqa: S105 - the name of a variable
 
 Ask = Callable[[str], str]
+Show = Callable[[str], None]
+
+
+def _nobody_to_show(_: str) -> None:
+    raise UsageError("The login needs a person once", hint="On a terminal: mailbox-cleanup login MAILBOX")
 
 
 def host_of(settings: MailboxSettings) -> str | None:
@@ -28,8 +37,11 @@ def host_of(settings: MailboxSettings) -> str | None:
     return settings.host or KNOWN_HOSTS.get(settings.address.rpartition("@")[2])
 
 
-def account_of(settings: MailboxSettings, *, ask: Ask) -> Account:
-    """Return the account. `ask` is called with the login's name where no other source of a password is set."""
+def account_of(settings: MailboxSettings, *, ask: Ask, show: Show = _nobody_to_show) -> Account:
+    """Return the account. `ask` is called with the login's name where no other source of a password is set.
+
+    `show` is called with what a person has to do in a browser, where a token needs that; without it that is an error.
+    """
     username = settings.username or settings.address
     host = host_of(settings)
     if host is None:
@@ -40,17 +52,19 @@ def account_of(settings: MailboxSettings, *, ask: Ask) -> Account:
         security=settings.security,
         username=username,
         authzid=settings.authorization_id,
-        credential=credential_of(settings, username, ask),
+        credential=credential_of(settings, username, ask, show),
         ca_file=settings.ca_file,
         connect_timeout_s=settings.connect_timeout_s,
         command_timeout_s=settings.command_timeout_s,
     )
 
 
-def credential_of(settings: MailboxSettings, username: str, ask: Ask) -> Credential:
+def credential_of(settings: MailboxSettings, username: str, ask: Ask, show: Show) -> Credential:
     """Return where the secret comes from: what is set most explicitly comes first, a person last."""
     if settings.token_command:
         return from_command(settings.token_command, Mechanism.XOAUTH2)
+    if token := _token_of(settings, show):
+        return token
     if settings.password_file:
         return from_file(settings.password_file)
     if settings.password_command:
@@ -61,4 +75,45 @@ def credential_of(settings: MailboxSettings, username: str, ask: Ask) -> Credent
         return from_keyring(settings.keyring_service, username)
     if os.environ.get(PASSWORD_VARIABLE):
         return from_environment(PASSWORD_VARIABLE)
+    if handed := _from_systemd(settings.address):
+        return handed
     return from_text(ask(username))
+
+
+# --- pieces --------------------------------------------------------------------------------------------------------
+
+
+def _token_of(settings: MailboxSettings, show: Show) -> Credential | None:
+    """Return where an OAuth 2 token comes from; None where the settings name no way to one."""
+    oauth = settings.oauth
+    if oauth == OAuthSettings():
+        return None
+    from cleanup.connector import tokens
+
+    if oauth.google_service_account_file:
+        mailbox = settings.authorization_id or settings.address
+        return tokens.google_service_account(oauth.google_service_account_file, mailbox)
+    if oauth.google_token_file:
+        return tokens.google_person(oauth.google_token_file)
+    if not oauth.client_id:
+        return None
+    authority = oauth.authority or tokens.MICROSOFT
+    client = tokens.MicrosoftClient(oauth.tenant, oauth.client_id, authority, settings.ca_file)
+    if oauth.client_secret_file:
+        return tokens.microsoft_app(client, from_file(oauth.client_secret_file))
+    if oauth.client_secret_command:
+        return tokens.microsoft_app(client, from_command(oauth.client_secret_command))
+    return tokens.microsoft_person(client, oauth.cache_file or token_cache(settings.address), show)
+
+
+def token_cache(address: str) -> Path:
+    """Return where a person's tokens are kept; the name of the file does not tell whose they are."""
+    name = hashlib.sha256(address.lower().encode()).hexdigest()[:32]
+    return Path(platformdirs.user_data_dir(APP)) / "tokens" / f"{name}.json"
+
+
+def _from_systemd(address: str) -> Credential | None:
+    """Return the password that systemd hands over (LoadCredential=): `password.ADDRESS`, or `password` for all."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    files = [Path(folder) / f"password.{address}", Path(folder) / "password"] if folder else []
+    return next((from_file(file) for file in files if file.is_file()), None)

@@ -87,6 +87,19 @@ class NetworkSettings(_Strict):
     timeout_s: float = Field(default=2, gt=0, le=30)
 
 
+class OAuthSettings(_Strict):
+    """`[mailboxes.NAME.oauth]`: how an access token is got. A client id means Microsoft 365, the files mean Google."""
+
+    tenant: str = "organizations"
+    client_id: str | None = None
+    client_secret_file: Path | None = None
+    client_secret_command: str | None = None
+    authority: str | None = None
+    cache_file: Path | None = None
+    google_service_account_file: Path | None = None
+    google_token_file: Path | None = None
+
+
 class MailboxSettings(BaseSettings):
     """`[mailboxes.NAME]`: one mailbox and how to reach it."""
 
@@ -115,6 +128,7 @@ class MailboxSettings(BaseSettings):
     identity: IdentitySettings = IdentitySettings()
     policy: PolicySettings = PolicySettings()
     network: NetworkSettings = NetworkSettings()
+    oauth: OAuthSettings = OAuthSettings()
 
     @field_validator("address")
     @classmethod
@@ -310,6 +324,7 @@ def _known_fields(path: tuple[int | str, ...]) -> tuple[str, ...]:
         "identity": IdentitySettings,
         "policy": PolicySettings,
         "network": NetworkSettings,
+        "oauth": OAuthSettings,
     }
     model = models.get(str(path[-1]), MailboxSettings) if path else MailboxSettings
     return tuple(model.model_fields)

@@ -173,6 +173,15 @@ def network(rules: Rules) -> Network:
     return Network(dkim=bool(rules.dkim), dnsbl=bool(rules.dnsbl), keys=keys)
 
 
+def show_person(text: str) -> None:
+    """Show a person what to do in a browser. Raises UsageError where there is no terminal."""
+    from cleanup.cli.talk import say
+
+    if not sys.stderr.isatty():
+        raise UsageError("The login needs a person once", hint="On a terminal: mailbox-cleanup login MAILBOX")
+    say(text)
+
+
 def ask_password(account: str) -> str:
     """Return the password that a person types, unseen. Raises UsageError where there is no terminal."""
     if not sys.stdin.isatty():
