@@ -24,7 +24,7 @@ from cleanup.detector.notices.wording import Failure, Letter, NoticeFormat, Read
 from cleanup.model import Action, Cause, Extent, Kind, Notice, Recipient, Returned
 
 _STILL_TRYING = re.compile(
-    r"delayed|still being retried|warning: could not send|not yet been delivered|will (?:keep|"
+    r"delayed|still being retried|warning: could not send|not yet been delivered|warning message only|will (?:keep|"
     r"continue) (?:on )?(?:trying|to try)|verzögert|noch nicht|retardé|retrasad|in ritardo|"
     r"atrasad|vertraagd|opóźn|задерж|遅延|延迟|延遲|지연",
     re.IGNORECASE,
@@ -64,7 +64,8 @@ def _by_shape(mail: Mail, returned: tuple[Returned, ...]) -> tuple[Failure, ...]
 def _action(mail: Mail, reading: Reading | None) -> Action:
     if reading and reading.action is not Action.FAILED:
         return reading.action
-    return Action.DELAYED if _STILL_TRYING.search(mail.subject) else Action.FAILED
+    said = mail.subject if reading else f"{mail.subject}\n{mail.words[:1_000]}"
+    return Action.DELAYED if _STILL_TRYING.search(said) else Action.FAILED
 
 
 # --- the notice ----------------------------------------------------------------------------------------------------

@@ -22,6 +22,12 @@ MOST_FOUND = 200
 _RETURNED = re.compile(
     r"^[ \t>|*]{0,12}(?:received|return-path|message-id|dkim-signature|from|subject|date)[ \t]*:", re.IGNORECASE
 )
+_SUMMARY = re.compile(r"^[ \t>|*]{0,12}(?:from|to|cc|subject|date|sent)[ \t]*:", re.IGNORECASE)
+_COPIED = re.compile(
+    r"^[ \t>|*]{0,12}(?:received|return-path|message-id|dkim-signature)[ \t]*:|"
+    r"(?:original|unsent|returned|forwarded|old) (?:message|mail)|copy of (?:the|your)|message headers?|below this line",
+    re.IGNORECASE,
+)
 _REFUSED = re.compile(
     r"\b[45]\d\d[ -]|\b[45]\.\d{1,3}\.\d{1,3}\b|unknown|unable to|could ?n.t|could not|cannot|can.t|"
     r"did not|no such|not found|not exist|rejected|refused|fail|"
@@ -58,7 +64,12 @@ def read_shapes(mail: Mail, text: str, returned: Iterable[Returned] = ()) -> tup
     if not mail.machine_made:
         return ()
     lines = _own_lines(text)
-    return _shaped(lines, mail) or _addressed(lines, mail, returned) or _only_one(lines, mail)
+    return (
+        _shaped(lines, mail)
+        or _shaped(_without_summary(text), mail)
+        or _addressed(lines, mail, returned)
+        or _only_one(lines, mail)
+    )
 
 
 def _shaped(lines: list[str], mail: Mail) -> tuple[Failure, ...]:
@@ -94,6 +105,13 @@ def _others(lines: list[str], mail: Mail) -> Iterator[Failure]:
             if address.lower() not in seen and len(seen) < MOST_FOUND:
                 seen.add(address.lower())
                 yield Failure(address, _why(line, lines[number + 1 : number + 6]))
+
+
+def _without_summary(text: str) -> list[str]:
+    """Return the lines up to what is returned, less those that sum it up: some notices begin with To and Subject."""
+    lines = text.splitlines()[:MOST_LINES]
+    end = next((n for n, line in enumerate(lines) if _COPIED.search(line)), len(lines))
+    return [line[:2_000] for line in lines[:end] if not _SUMMARY.match(line)]
 
 
 def _own_lines(text: str) -> list[str]:
