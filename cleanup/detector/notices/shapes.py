@@ -25,7 +25,8 @@ _RETURNED = re.compile(
 _SUMMARY = re.compile(r"^[ \t>|*]{0,12}(?:from|to|cc|subject|date|sent)[ \t]*:", re.IGNORECASE)
 _COPIED = re.compile(
     r"^[ \t>|*]{0,12}(?:received|return-path|message-id|dkim-signature)[ \t]*:|"
-    r"(?:original|unsent|returned|forwarded|old) (?:message|mail)|copy of (?:the|your)|message headers?|below this line",
+    r"(?:original|unsent|returned|forwarded|old) (?:message|mail)|copy of (?:the|your)|message headers?|"
+    r"below this line",
     re.IGNORECASE,
 )
 _REFUSED = re.compile(
