@@ -13,7 +13,7 @@ _SRS1 = re.compile(r"^srs1[=+-][^=]+=[^=]+=+[^=]+=[^=]+=(?P<domain>[^=]+)=(?P<lo
 _DOTLESS = {"gmail.com", "googlemail.com"}  # the provider ignores dots in the local part
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8_192)
 def address_key(address: str) -> str:
     """Return the form in which addresses are compared; "" for what has no domain.
 
@@ -31,7 +31,7 @@ def address_key(address: str) -> str:
     return f"{folded.replace('.', '') if name in _DOTLESS else folded}@{'gmail.com' if name in _DOTLESS else name}"
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8_192)
 def untagged_key(address: str) -> str:
     """Return the compared form without a tag: "anna+shop@example.org" is "anna@example.org" (RFC 5233)."""
     key = address_key(address)
@@ -40,7 +40,7 @@ def untagged_key(address: str) -> str:
     return f"{base}@{domain}" if base else key
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8_192)
 def domain_key(domain: str) -> str:
     """Return a domain in lower case, as A-labels where it can be written so, without a final dot."""
     plain = unicodedata.normalize("NFKC", domain.strip().strip("[]").rstrip(".")).casefold()

@@ -8,7 +8,7 @@ from functools import lru_cache
 _RUNS = re.compile(r"(?P<hex>(?=[0-9a-f]*[a-f])[0-9a-f]{6,})|(?P<digits>\d+)|(?P<letters>[A-Za-z]+)", re.IGNORECASE)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8_192)
 def id_key(message_id: str) -> str:
     """Return the form in which ids are compared: without brackets, the right side in lower case.
 
@@ -26,7 +26,7 @@ def right_side(message_id: str) -> str:
     return id_key(message_id).rpartition("@")[2] if "@" in message_id else ""
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8_192)
 def id_shape(message_id: str) -> str:
     """Return the pattern of an id: runs of hex, digits and letters by length class, then the right side.
 

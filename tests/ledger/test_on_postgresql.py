@@ -7,15 +7,17 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
 from cleanup.detector.sent_coverage import Coverage
 from cleanup.errors import LedgerUnusable, MailboxLocked
-from cleanup.ledger import Ledger, MoveState
+from cleanup.ledger import Ledger, MoveState, schema
 from cleanup.model import SentSource, Verdict
+from tests.ledger.memories import CHECKS
 from tests.ledger.some import MAILBOX, NOON, a_judged, an_intent
 from tests.servers.running import free_port, needs
 
@@ -85,3 +87,12 @@ def test_two_machines_that_share_a_ledger_hold_a_mailbox_one_after_the_other(url
                 pass
         with there.exclusive(MAILBOX):
             pass
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+def test_the_memory_of_a_mailbox(check: Callable[[Ledger], None], url: str) -> None:
+    with Ledger.open(url) as ledger:
+        with ledger.engine.begin() as connection:
+            connection.execute(delete(schema.moves))  # the other tests' mailbox is this one, too
+            connection.execute(delete(schema.cursors))
+        check(ledger)

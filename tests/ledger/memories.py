@@ -1,0 +1,113 @@
+"""What every database must do with the memory of a mailbox; run on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from cleanup.detector.sent import InboxClue, MemorySentIndex
+from cleanup.ledger import Ledger
+from cleanup.ledger.memory import Memory
+from cleanup.ledger.values import Asked, InboxRow, Remembered, Stretches
+from cleanup.model import SentMessage
+from tests.ledger.some import MAILBOX, NOON
+
+DAY = timedelta(days=1)
+
+
+def sent(uid: int, to: str = "bob@far.test", **changes: object) -> SentMessage:
+    values: dict[str, object] = {
+        "message_id": f"{uid}@example.org",
+        "from_address": MAILBOX,
+        "from_name": "Anna\0 \udcff",
+        "recipients": (to,),
+        "subject": f"Re: the harvest {uid}",
+        "date": NOON - (100 - uid) * DAY,
+    }
+    return SentMessage("Sent", uid, **{**values, **changes})  # type: ignore[arg-type]
+
+
+def filled(ledger: Ledger, messages: int = 40) -> Memory:
+    memory = ledger.memory(MAILBOX)
+    memory.add_sent(memory.begin("Sent", 7, is_sent=True), [sent(uid) for uid in range(1, messages + 1)], messages + 1)
+    return memory
+
+
+def places(memory: Memory, **asked: object) -> list[int]:
+    return sorted(uid for uids in memory.answers(Asked(**asked)).there.values() for uid in uids)  # type: ignore[arg-type]
+
+
+def check_that_cursors_and_rules_come_back(ledger: Ledger) -> None:
+    memory = filled(ledger)
+    memory.remember(Remembered("reader", "rules", 3, {"unsure": 2}))
+
+    again = ledger.memory(MAILBOX)
+
+    assert again.remembered() == Remembered("reader", "rules", 3, {"unsure": 2})
+    assert (again.cursors()["Sent"].uidnext, again.cursors()["Sent"].held) == (41, 40)
+    assert again.profile().messages == 40
+    assert ledger.memory("other@example.org").remembered() is None
+
+
+def check_that_sent_mail_is_found(ledger: Ledger) -> None:
+    memory = filled(ledger)
+    bob = Stretches({(NOON - 95 * DAY, NOON - 90 * DAY)}, {(NOON - 81 * DAY, NOON - 79 * DAY)})
+
+    assert places(memory, ids=frozenset({"9@example.org", "9@elsewhere.test"})) == [9]
+    assert places(memory, people={"bob@far.test": bob}) == [5, 19, 20, 21, 40]
+    assert places(memory, people={"eve@far.test": bob}) == []
+
+
+def check_that_the_gone_are_found_for_a_while(ledger: Ledger) -> None:
+    memory = filled(ledger)
+    memory.vanished(memory.cursors()["Sent"], [9, 30])
+
+    answer = memory.answers(Asked(ids=frozenset({"9@example.org"}), people={"bob@far.test": Stretches()}))
+
+    assert [(one.message_id, one.recipients) for one in answer.gone] == [("9@example.org", ("bob@far.test",))]
+    assert memory.cursors()["Sent"].held == 38
+    memory.forget_the_gone(NOON - 80 * DAY)
+    assert not memory.answers(Asked(ids=frozenset({"9@example.org"}))).gone
+    assert memory.answers(Asked(ids=frozenset({"30@example.org"}))).gone
+
+
+def check_that_a_folder_read_anew_leaves_nothing_double(ledger: Ledger) -> None:
+    memory = filled(ledger)
+    again = memory.begin("Sent", 8, is_sent=True)
+    memory.add_sent(again, [sent(uid) for uid in range(1, 31)], 31)
+
+    memory.forget_the_gone(NOON - 200 * DAY)
+
+    found = memory.answers(Asked(ids=frozenset(f"{uid}@example.org" for uid in range(1, 41))))
+    assert (len(found.there["Sent"]), len(found.gone)) == (30, 10)
+
+
+def check_that_completeness_is_measured_as_the_detector_does(ledger: Ledger) -> None:
+    memory = filled(ledger)
+    clues = [
+        InboxClue(f"r{n}@far.test", (f"{n}@example.org",), "bob@far.test", (MAILBOX,), NOON - DAY)
+        for n in range(30, 50)
+    ]
+    clues += [InboxClue("41@example.org", (), "bob@far.test", (MAILBOX,)), InboxClue("3@example.org", (), MAILBOX, ())]
+    clues += [clues[0], InboxClue(None, ("45@example.org",), "bob@far.test", (MAILBOX, "c@d.test"))]
+    inbox = memory.begin("INBOX", 1, is_sent=False)
+    memory.add_inbox(inbox, [InboxRow(uid, False, clue) for uid, clue in enumerate(clues, 1)], 100)
+
+    index = MemorySentIndex.build([sent(uid) for uid in range(1, 41)], (), now=NOON, inbox=clues)
+
+    proofs = memory.proofs(inbox, memory.profile())
+    assert index.coverage.with_proofs(()).proofs == type(index.coverage)().with_proofs(proofs).proofs != ()
+    assert memory.last_mail(inbox, NOON) == NOON - DAY
+    assert memory.profile() == index.profile
+
+
+def check_that_who_is_forgotten_is_forgotten_here_too(ledger: Ledger) -> None:
+    from cleanup.ledger.retention import forget
+
+    memory = filled(ledger)
+    forget(ledger, MAILBOX)
+
+    assert memory.cursors() == {}
+    assert places(memory, ids=frozenset({"9@example.org"})) == []
+
+
+CHECKS = [check for name, check in list(globals().items()) if name.startswith("check_that")]
