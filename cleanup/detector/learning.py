@@ -10,6 +10,7 @@ from cleanup.detector.evidence.question import Question
 from cleanup.detector.message_ids import id_shape
 from cleanup.detector.networks import Address, Hosts, organisation, shared_provider
 from cleanup.detector.owner import LearnedHosts, Owner
+from cleanup.detector.path import handed_over_by
 from cleanup.detector.received import Hop
 from cleanup.detector.sent_coverage import Proof
 from cleanup.model import Policy
@@ -22,17 +23,22 @@ def learn_hosts(questions: Iterable[Question], policy: Policy) -> LearnedHosts:
     """Return the owner's outbound hosts, as the trusted hops of proved notices show them.
 
     Proved means: the id or the content is in Sent, and a failed recipient was written to directly. An id alone must not
-    teach (it may be stolen), nor a message that was forwarded (the hop is the forwarder's).
+    teach (it may be stolen), nor a message that was forwarded (the hop is the forwarder's), nor a notice that others
+    handed over than wrote the line: a stranger who has letters of the owner's could so teach that only his host is the
+    owner's. Whatever teaches nothing is still glimpsed, and not called foreign.
     """
     seen: dict[Address, set[tuple[str, int]]] = defaultdict(set)
     reporters: dict[Address, set[str]] = defaultdict(set)
     names: dict[Address, set[str]] = defaultdict(set)
-    providers: Counter[str] = Counter()
-    for hop, sent, reporter in _proved_hops(questions):
+    providers: set[str] = set()
+    glimpsed: set[Address] = set()
+    for hop, sent, reporter, handed_over in _proved_hops(questions):
         provider = shared_provider(hop.name or hop.helo, hop.address)
         if provider:
-            providers[provider] += 1
+            providers.add(provider)
         elif hop.address is not None:
+            glimpsed.add(hop.address)
+        if not provider and hop.address is not None and handed_over:
             seen[hop.address].add(sent)
             reporters[hop.address].add(reporter)
             names[hop.address] |= {organisation(hop.name or "")} - {""}
@@ -42,7 +48,8 @@ def learn_hosts(questions: Iterable[Question], policy: Policy) -> LearnedHosts:
     return LearnedHosts(
         hosts=Hosts(addresses=frozenset(known)),
         organisations=frozenset(name for address in known for name in names[address]),
-        providers=frozenset(p for p, n in providers.items() if n >= 1),
+        providers=frozenset(providers),
+        glimpsed=frozenset(glimpsed),
         saturated=bool(known) and once <= MOST_UNSEEN * total,
     )
 
@@ -73,7 +80,8 @@ def measure_proved(questions: Iterable[Question], owner: Owner) -> Iterator[Proo
             yield Proof("proved", id_shape(message_id), question.match.bond in (Bond.ID, Bond.CONTENT, Bond.ID_ONLY))
 
 
-def _proved_hops(questions: Iterable[Question]) -> Iterator[tuple[Hop, tuple[str, int], str]]:
+def _proved_hops(questions: Iterable[Question]) -> Iterator[tuple[Hop, tuple[str, int], str, bool]]:
+    """Yield the trusted hop, the sent message, who wrote the line, and whether he handed the notice over too."""
     for question in questions:
         match, path = question.match, question.path
         if match.bond not in (Bond.ID, Bond.CONTENT) or match.sent is None or match.agreement is None:
@@ -82,4 +90,6 @@ def _proved_hops(questions: Iterable[Question]) -> Iterator[tuple[Hop, tuple[str
             continue
         if question.known.owner.configured.has_address(path.hop.address):
             continue  # known already; an own name is not enough, as its address refutes who only claims it
-        yield path.hop, (match.sent.folder, match.sent.uid), organisation(path.hop.by or "")
+        owner, reporter = question.known.owner, organisation(path.hop.by or "")
+        sent = (match.sent.folder, match.sent.uid)
+        yield path.hop, sent, reporter, handed_over_by(question.notice, reporter, owner)

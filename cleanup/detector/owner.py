@@ -9,6 +9,7 @@ from cleanup.detector.addresses import domain_of, untagged_key
 from cleanup.detector.networks import (
     SHARED_PROVIDERS,
     VERIFYING_PROVIDERS,
+    Address,
     Hosts,
     organisation,
     read_address,
@@ -28,6 +29,7 @@ class LearnedHosts:
     hosts: Hosts = field(default_factory=Hosts)
     organisations: frozenset[str] = frozenset()  # of their names: a neighbour of a learned host is not foreign
     providers: frozenset[str] = frozenset()  # shared ones that the owner's mail went through
+    glimpsed: frozenset[Address] = frozenset()  # seen in proved notices, whether or not often enough to be learned
     saturated: bool = False  # hardly any proved notice showed a host that no other showed
 
 

@@ -62,6 +62,15 @@ def handing_over(notice: Notice, owner: Owner) -> frozenset[str]:
     return frozenset({inside} if inside else ())
 
 
+def handed_over_by(notice: Notice, wrote: str, owner: Owner) -> bool:
+    """Return whether the organisation that wrote a line also handed the notice over, as far as one can see.
+
+    The owner's own side is believed about anybody; where nobody wrote the line or it is the own server's (""), only it.
+    """
+    handed = handing_over(notice, owner)
+    return not handed or wrote in handed or bool(handed & owner.organisations)
+
+
 def walk(received: Sequence[str], tied: frozenset[str], owner: Owner) -> Path:
     """Return where the trusted part of these Received lines, topmost first, ends."""
     lines = received[:MOST_LINES]

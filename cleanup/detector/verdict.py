@@ -13,7 +13,9 @@ from cleanup.detector.evidence.campaign import campaign_key, campaign_reasons, m
 from cleanup.detector.evidence.question import Known, Question
 from cleanup.detector.learning import learn_hosts, learn_rewriting, measure_proved
 from cleanup.detector.message_ids import id_key
-from cleanup.detector.owner import know_owner
+from cleanup.detector.networks import organisation
+from cleanup.detector.owner import Owner, know_owner
+from cleanup.detector.path import handing_over
 from cleanup.detector.policy import POLICY, Evidence
 from cleanup.detector.sent import Coverage, SentIndex
 from cleanup.model import (
@@ -211,26 +213,39 @@ def _in_campaign(judgement: Judgement, key: str | None, more: tuple[Reason, ...]
 def _with_followers(cases: Sequence[Case], found: Sequence[Judgement]) -> list[Judgement]:
     """Return the judgements; delayed and success reports follow the failed ones of the same message.
 
-    They follow only from unsure, and only where nothing speaks against it.
+    They follow only from unsure, and only where nothing speaks against it; to backscatter only a report that the same
+    organisation handed over, as anybody who knows the id of a message can forge its failure.
     """
-    failed: dict[str, Finding] = {}
+    failed: dict[str, tuple[Judgement, Case]] = {}
     for case, (evidence, finding) in zip(cases, found, strict=True):
         message_id = evidence.question.returned.message_id
         if case.notice.action in (None, Action.FAILED) and message_id and finding.verdict is not Verdict.UNSURE:
-            known = failed.setdefault(id_key(message_id), finding)
+            (_, known), _ = failed.setdefault(id_key(message_id), ((evidence, finding), case))
             if _MOST_GENUINE[finding.verdict] < _MOST_GENUINE[known.verdict]:
-                failed[id_key(message_id)] = finding
+                failed[id_key(message_id)] = (evidence, finding), case
     return [_follow(case, judgement, failed) for case, judgement in zip(cases, found, strict=True)]
 
 
-def _follow(case: Case, judgement: Judgement, failed: Mapping[str, Finding]) -> Judgement:
+def _follow(case: Case, judgement: Judgement, failed: Mapping[str, tuple[Judgement, Case]]) -> Judgement:
     evidence, finding = judgement
     message_id = evidence.question.returned.message_id
     free = finding.verdict is Verdict.UNSURE and finding.row not in _NEVER_FOLLOWS
     if case.notice.action in (None, Action.FAILED) or not message_id or not free:
         return judgement
     leader = failed.get(id_key(message_id))
-    return (evidence, replace(finding, verdict=leader.verdict, row="follows-the-failed-one")) if leader else judgement
+    if leader is None:
+        return judgement
+    (_, led_by), leading = leader
+    if led_by.verdict is Verdict.BACKSCATTER and not _same_hand(case, leading, evidence.question.known.owner):
+        return judgement
+    return evidence, replace(finding, verdict=led_by.verdict, leaning=None, row="follows-the-failed-one")
+
+
+def _same_hand(one: Case, other: Case, owner: Owner) -> bool:
+    """Return whether the same organisation handed two notices over, or their way shows nobody and one reporter."""
+    ways = handing_over(one.notice, owner), handing_over(other.notice, owner)
+    reporters = [organisation(case.notice.reporting_mta or "") for case in (one, other)]
+    return ways[0] == ways[1] and (bool(ways[0]) or (reporters[0] == reporters[1] != ""))
 
 
 def decide(evidence: Evidence) -> Finding:

@@ -14,7 +14,7 @@ FORGED = Verdict.BACKSCATTER
 _SPAM = ("Your account will be closed", "Cheap watches for you", "You have won a prize", "Urgent payment required now")
 
 
-def _spam(world: World, to: str, when: datetime, lines: tuple[str, ...], **changes: object) -> Original:
+def spam(world: World, to: str, when: datetime, lines: tuple[str, ...], **changes: object) -> Original:
     rng = world.rng
     base = Original(
         message_id=f"{rng.getrandbits(64):x}@{world.stranger().organisation}",
@@ -37,11 +37,11 @@ def _foreign_way(world: World, by: str, when: datetime, *, names_own_host: bool 
     return top, received(world.rng, world.out_name, "", world.public_address(), when, login=True)
 
 
-def _forged(world: World, person: Person, **how: object) -> Report:
+def forged(world: World, person: Person, **how: object) -> Report:
     when = world.arrived()
     lines = _foreign_way(world, person.mx, when, names_own_host=world.rng.random() < 1 / 3)
     report = Report(
-        original=_spam(world, person.address, when, through_a_gateway(world, person, lines, when)),
+        original=spam(world, person.address, when, through_a_gateway(world, person, lines, when)),
         failed=(person.address,),
         reporter=person.mx,
         reporter_address=person.mx_address,
@@ -53,51 +53,51 @@ def _forged(world: World, person: Person, **how: object) -> Report:
     return replace(report, **how)  # type: ignore[arg-type]
 
 
-def _fake(what: str, report: Report, expected: Verdict | None = FORGED) -> Specimen:
+def fake(what: str, report: Report, expected: Verdict | None = FORGED) -> Specimen:
     return Specimen(what, FORGED, expected, report)
 
 
 def forged_full(world: World) -> Specimen:
-    return _fake("full", _forged(world, world.stranger(), returns="full"))
+    return fake("full", forged(world, world.stranger(), returns="full"))
 
 
 def forged_headers_only(world: World) -> Specimen:
-    return _fake("headers only", _forged(world, world.stranger(), returns="headers"))
+    return fake("headers only", forged(world, world.stranger(), returns="headers"))
 
 
 def forged_nothing_returned(world: World) -> Specimen:
-    return _fake("nothing returned", _forged(world, world.stranger(), returns="nothing", style="qmail"), None)
+    return fake("nothing returned", forged(world, world.stranger(), returns="nothing", style="qmail"), None)
 
 
 def forged_known_recipient(world: World) -> Specimen:
-    return _fake("to a known recipient", _forged(world, world.friend()))
+    return fake("to a known recipient", forged(world, world.friend()))
 
 
 def forged_as_alias(world: World) -> Specimen:
-    report = _forged(world, world.stranger(), to=world.alias)
-    return _fake("as an alias", replace(report, original=replace(report.original, sender=world.alias)))
+    report = forged(world, world.stranger(), to=world.alias)
+    return fake("as an alias", replace(report, original=replace(report.original, sender=world.alias)))
 
 
 def forged_without_id(world: World) -> Specimen:
-    report = _forged(world, world.stranger(), returns="headers")
-    return _fake("without id", replace(report, original=replace(report.original, message_id=None)))
+    report = forged(world, world.stranger(), returns="headers")
+    return fake("without id", replace(report, original=replace(report.original, message_id=None)))
 
 
 def forged_with_a_genuine_id(world: World) -> Specimen:
-    report = _forged(world, world.stranger())
+    report = forged(world, world.stranger())
     stolen = world.rng.choice(world.sent).message_id
-    return _fake("quoting a genuine id", replace(report, original=replace(report.original, message_id=stolen)), None)
+    return fake("quoting a genuine id", replace(report, original=replace(report.original, message_id=stolen)), None)
 
 
 def forged_delayed(world: World) -> Specimen:
-    return _fake("delayed", _forged(world, world.stranger(), action="delayed", style="postfix"))
+    return fake("delayed", forged(world, world.stranger(), action="delayed", style="postfix"))
 
 
 def forged_storm(world: World) -> Specimen:
-    report = _forged(world, world.stranger())
+    report = forged(world, world.stranger())
     when = NOW - timedelta(days=3, minutes=world.rng.randrange(120))
     original = replace(report.original, date=when, subject=f"Invoice {world.rng.randrange(10**6)} is overdue today")
-    return _fake("storm", replace(report, original=original, arrived=when + timedelta(minutes=3)))
+    return fake("storm", replace(report, original=original, arrived=when + timedelta(minutes=3)))
 
 
 def forged_self_backscatter(world: World) -> Specimen:
@@ -106,7 +106,7 @@ def forged_self_backscatter(world: World) -> Specimen:
     line = received(world.rng, mx, "", world.public_address(), when, helo="pc")
     handed = (f"by {mx} (Postfix) id {world.rng.getrandbits(32):X}; Mon, 19 Oct 2026 08:00:00 +0000",)
     report = Report(
-        _spam(world, nobody, when, (line,)),
+        spam(world, nobody, when, (line,)),
         (nobody,),
         mx,
         "192.0.2.25",
@@ -114,12 +114,12 @@ def forged_self_backscatter(world: World) -> Specimen:
         shortly_after(world.rng, when),
         handed_over_by=handed,
     )
-    return _fake("self-backscatter", report)
+    return fake("self-backscatter", report)
 
 
 def forged_as_receive_only(world: World) -> Specimen:
-    report = _forged(world, world.stranger(), to=world.receive_only)
-    return _fake("receive-only address", replace(report, original=replace(report.original, sender=world.receive_only)))
+    report = forged(world, world.stranger(), to=world.receive_only)
+    return fake("receive-only address", replace(report, original=replace(report.original, sender=world.receive_only)))
 
 
 def forged_known_correspondent(world: World) -> Specimen:
@@ -128,30 +128,30 @@ def forged_known_correspondent(world: World) -> Specimen:
     sent = world.rng.choice(lately)
     person = next(p for p in (*world.people, *world.strangers) if p.address == sent.recipients[0])
     when = sent.date + timedelta(hours=30)
-    report = _forged(world, person, arrived=when)
-    return _fake("known correspondent", replace(report, original=replace(report.original, date=when)))
+    report = forged(world, person, arrived=when)
+    return fake("known correspondent", replace(report, original=replace(report.original, date=when)))
 
 
 def forged_with_own_address_below(world: World) -> Specimen:
     """A forged line gives the owner's host with its address: nobody can tell it from a forward."""
-    report = _forged(world, world.stranger())
+    report = forged(world, world.stranger())
     below = received(world.rng, "relay.test", world.out_name, world.out_address, report.arrived)
     lines = (*report.original.received, below)
-    return _fake("own address below", replace(report, original=replace(report.original, received=lines)), None)
+    return fake("own address below", replace(report, original=replace(report.original, received=lines)), None)
 
 
 def forged_through_a_relay(world: World) -> Specimen:
     """Somebody's outgoing relay took the spam and could not deliver it."""
     relay = f"smtp{world.rng.randrange(9)}.isp{world.rng.randrange(90)}.test"
     person = world.stranger()
-    report = _forged(world, person, reporter=relay, reporter_address="198.18.200.1")
+    report = forged(world, person, reporter=relay, reporter_address="198.18.200.1")
     line = received(world.rng, relay, "", world.public_address(), report.original.date, login=True, helo="pc")
-    return _fake("through a relay", replace(report, original=replace(report.original, received=(line,))))
+    return fake("through a relay", replace(report, original=replace(report.original, received=(line,))))
 
 
 def forged_from_an_internal_name(world: World) -> Specimen:
     person = world.stranger()
-    return _fake("reporter with an internal name", with_internal_name(_forged(world, person, style="exchange"), person))
+    return fake("reporter with an internal name", with_internal_name(forged(world, person, style="exchange"), person))
 
 
 FORGED_MAKERS: tuple[Maker, ...] = (

@@ -18,7 +18,7 @@ def _original(sent: Sent, lines: tuple[str, ...], **changes: object) -> Original
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-def _bounce(world: World, sent: Sent, person: Person, failed: tuple[str, ...], **how: object) -> Report:
+def bounce(world: World, sent: Sent, person: Person, failed: tuple[str, ...], **how: object) -> Report:
     """A bounce by the recipient's own mail exchanger."""
     lines = through_a_gateway(world, person, own_way(world, person.mx, sent.date), sent.date)
     report = Report(
@@ -34,116 +34,114 @@ def _bounce(world: World, sent: Sent, person: Person, failed: tuple[str, ...], *
     return replace(report, **how)  # type: ignore[arg-type]
 
 
-def _written(world: World, *people: Person, **how: str | tuple[str, ...]) -> Sent:
+def written(world: World, *people: Person, **how: str | tuple[str, ...]) -> Sent:
     return world.write_and_save(tuple(p.address for p in people), world.arrived(), **how)
 
 
-def _genuine(what: str, report: Report, expected: Verdict | None = GENUINE) -> Specimen:
+def genuine(what: str, report: Report, expected: Verdict | None = GENUINE) -> Specimen:
     return Specimen(what, GENUINE, expected, report)
 
 
 def genuine_by_id(world: World) -> Specimen:
     person = world.friend()
-    return _genuine("by id", _bounce(world, _written(world, person), person, (person.address,), returns="full"))
+    return genuine("by id", bounce(world, written(world, person), person, (person.address,), returns="full"))
 
 
 def genuine_headers_only(world: World) -> Specimen:
     person = world.friend()
-    return _genuine(
-        "headers only", _bounce(world, _written(world, person), person, (person.address,), returns="headers")
-    )
+    return genuine("headers only", bounce(world, written(world, person), person, (person.address,), returns="headers"))
 
 
 def genuine_recipient_and_subject(world: World) -> Specimen:
     person = world.friend()
-    report = _bounce(world, _written(world, person), person, (person.address,), returns="quoted")
-    return _genuine("recipient and subject only", report)
+    report = bounce(world, written(world, person), person, (person.address,), returns="quoted")
+    return genuine("recipient and subject only", report)
 
 
 def genuine_id_rewritten(world: World) -> Specimen:
     person, rewritten = world.friend(), f"0100{world.rng.getrandbits(64):016x}-000000@email.amazonses.com"
-    sent = _written(world, person)
-    report = _bounce(world, sent, person, (person.address,))
+    sent = written(world, person)
+    report = bounce(world, sent, person, (person.address,))
     line = received(world.rng, person.mx, "a8-31.smtp-out.amazonses.com", "54.240.8.31", sent.date)
-    return _genuine("id rewritten", replace(report, original=_original(sent, (line,), message_id=rewritten)))
+    return genuine("id rewritten", replace(report, original=_original(sent, (line,), message_id=rewritten)))
 
 
 def genuine_alias(world: World) -> Specimen:
     person = world.friend()
-    report = _bounce(world, _written(world, person), person, (f"box.{person.address}",))
-    return _genuine("alias", report)
+    report = bounce(world, written(world, person), person, (f"box.{person.address}",))
+    return genuine("alias", report)
 
 
 def genuine_delayed(world: World) -> Specimen:
     person = world.friend()
-    report = _bounce(world, _written(world, person), person, (person.address,), action="delayed", style="postfix")
-    return _genuine("delayed", report)
+    report = bounce(world, written(world, person), person, (person.address,), action="delayed", style="postfix")
+    return genuine("delayed", report)
 
 
 def genuine_one_of_many(world: World) -> Specimen:
     people = [world.friend() for _ in range(6)]
-    report = _bounce(world, _written(world, *people), people[0], (people[0].address,), style="sendmail")
-    return _genuine("one of many recipients", replace(report, delivered=(people[1].address,)))
+    report = bounce(world, written(world, *people), people[0], (people[0].address,), style="sendmail")
+    return genuine("one of many recipients", replace(report, delivered=(people[1].address,)))
 
 
 def genuine_bcc(world: World) -> Specimen:
     shown, hidden = world.friend(), world.stranger()
-    sent = _written(world, shown, bcc=(hidden.address,))
-    return _genuine("Bcc", _bounce(world, sent, hidden, (hidden.address,)))
+    sent = written(world, shown, bcc=(hidden.address,))
+    return genuine("Bcc", bounce(world, sent, hidden, (hidden.address,)))
 
 
 def genuine_forwarded(world: World) -> Specimen:
     person, new = world.friend(), world.stranger()
-    sent = _written(world, person)
+    sent = written(world, person)
     relayed = received(world.rng, new.mx, person.mx, person.mx_address, sent.date)
-    report = _bounce(world, sent, new, (new.address,))
+    report = bounce(world, sent, new, (new.address,))
     lines = (relayed, *own_way(world, person.mx, sent.date))
-    return _genuine("forwarded recipient", replace(report, original=_original(sent, lines)))
+    return genuine("forwarded recipient", replace(report, original=_original(sent, lines)))
 
 
 def genuine_second_sent_folder(world: World) -> Specimen:
     person = world.friend()
-    sent = _written(world, person, folder="Archive/2026/Sent")
-    return _genuine("second Sent folder", _bounce(world, sent, person, (person.address,)))
+    sent = written(world, person, folder="Archive/2026/Sent")
+    return genuine("second Sent folder", bounce(world, sent, person, (person.address,)))
 
 
 def genuine_list_member(world: World) -> Specimen:
     the_list, member = world.friend(), world.stranger()
-    sent = _written(world, the_list)
+    sent = written(world, the_list)
     relayed = received(world.rng, member.mx, the_list.mx, the_list.mx_address, sent.date)
-    report = _bounce(world, sent, member, (member.address,))
+    report = bounce(world, sent, member, (member.address,))
     lines = (relayed, *own_way(world, the_list.mx, sent.date))
-    return _genuine("list member's bounce", replace(report, original=_original(sent, lines)))
+    return genuine("list member's bounce", replace(report, original=_original(sent, lines)))
 
 
 def genuine_by_phone(world: World) -> Specimen:
     person = world.friend()
     when = world.arrived()
     sent = world.write((person.address,), when, message_id=f"{world.rng.getrandbits(80):X}@phone.invalid")
-    return _genuine("by phone, absent", _bounce(world, sent, person, (person.address,)))
+    return genuine("by phone, absent", bounce(world, sent, person, (person.address,)))
 
 
 def genuine_older_than_sent(world: World) -> Specimen:
     person = world.friend()
     sent = world.write((person.address,), NOW - timedelta(days=world.rng.randrange(1_200, 3_000)))
-    report = _bounce(world, sent, person, (person.address,), arrived=world.arrived())
+    report = bounce(world, sent, person, (person.address,), arrived=world.arrived())
     bare = replace(report, original=replace(report.original, received=()))
-    return _genuine("older than Sent", bare, None)
+    return genuine("older than Sent", bare, None)
 
 
 def genuine_nothing_returned(world: World) -> Specimen:
     person = world.friend()
-    report = _bounce(world, _written(world, person), person, (person.address,), returns="nothing", style="qmail")
-    return _genuine("nothing returned", report, None)
+    report = bounce(world, written(world, person), person, (person.address,), returns="nothing", style="qmail")
+    return genuine("nothing returned", report, None)
 
 
 def genuine_shared_provider(world: World) -> Specimen:
     person = world.friend()
-    sent = _written(world, person)
-    report = _bounce(world, sent, person, (person.address,))
+    sent = written(world, person)
+    report = bounce(world, sent, person, (person.address,))
     host = f"mail-ej1-f{world.rng.randrange(20, 60)}.google.com"
     line = received(world.rng, person.mx, host, "209.85.218.41", sent.date)
-    return _genuine("shared provider", replace(report, original=_original(sent, (line,))))
+    return genuine("shared provider", replace(report, original=_original(sent, (line,))))
 
 
 def genuine_by_delegate(world: World) -> Specimen:
@@ -151,18 +149,16 @@ def genuine_by_delegate(world: World) -> Specimen:
     sent = world.write(
         (person.address,), world.arrived(), message_id=f"{world.rng.getrandbits(64):x}@desk7.example.org"
     )
-    return _genuine("by a delegate", _bounce(world, sent, person, (person.address,)))
+    return genuine("by a delegate", bounce(world, sent, person, (person.address,)))
 
 
 def genuine_scanner(world: World) -> Specimen:
     person, rng = world.friend(), world.rng
     sent = world.write((person.address,), world.arrived(), message_id=f"{rng.getrandbits(32)}@scanner3.example.org")
     line = received(rng, world.out_name, "", "10.0.3.7", sent.date, helo="scanner3")
-    report = _bounce(
-        world, sent, person, (person.address,), reporter=world.out_name, reporter_address=world.out_address
-    )
+    report = bounce(world, sent, person, (person.address,), reporter=world.out_name, reporter_address=world.out_address)
     handed = (f"by {world.out_name} (Postfix) id {rng.getrandbits(32):X}; Mon, 19 Oct 2026 08:00:00 +0000",)
-    return _genuine("scanner", replace(report, original=_original(sent, (line,)), handed_over_by=handed))
+    return genuine("scanner", replace(report, original=_original(sent, (line,)), handed_over_by=handed))
 
 
 def _at_home(world: World, sent: Sent, failed: str) -> Report:
@@ -186,20 +182,20 @@ def _at_home(world: World, sent: Sent, failed: str) -> Report:
 
 def genuine_refused_at_home(world: World) -> Specimen:
     person = world.friend()
-    return _genuine("refused, bounced at home", _at_home(world, _written(world, person), person.address))
+    return genuine("refused, bounced at home", _at_home(world, written(world, person), person.address))
 
 
 def genuine_by_phone_refused_at_home(world: World) -> Specimen:
     person = world.friend()
     message_id = f"{world.rng.getrandbits(80):X}@phone.invalid"
     sent = world.write((person.address,), world.arrived(), message_id=message_id)
-    return _genuine("by phone, bounced at home", _at_home(world, sent, person.address))
+    return genuine("by phone, bounced at home", _at_home(world, sent, person.address))
 
 
 def genuine_from_an_internal_name(world: World) -> Specimen:
     person = world.friend()
-    report = _bounce(world, _written(world, person), person, (person.address,), style="exchange")
-    return _genuine("reporter with an internal name", with_internal_name(report, person))
+    report = bounce(world, written(world, person), person, (person.address,), style="exchange")
+    return genuine("reporter with an internal name", with_internal_name(report, person))
 
 
 GENUINE_MAKERS: tuple[Maker, ...] = (

@@ -22,6 +22,7 @@ from cleanup.model import (
     SentSource,
     Verdict,
 )
+from tests.generator.attackers import Scenario
 from tests.generator.forged import FORGED_MAKERS
 from tests.generator.genuine import GENUINE_MAKERS
 from tests.generator.mail import write
@@ -57,10 +58,11 @@ class Mailbox:
         return [write(self.world.rng, specimen.report) for specimen in self.specimens]
 
 
-def a_mailbox(seed: int, *, each: int = 10) -> Mailbox:
-    """Return a mailbox with `each` specimens of every kind."""
+def a_mailbox(seed: int, *, each: int = 10, attack: Scenario | None = None) -> Mailbox:
+    """Return a mailbox with `each` specimens of every kind, and what an attacker added."""
     world = a_world(seed)
     specimens = [make(world) for make in (*GENUINE_MAKERS, *FORGED_MAKERS) for _ in range(each)]
+    specimens += attack(world) if attack else []
     world.rng.shuffle(specimens)
     sent = tuple(read_sent_header(s.folder, n, s.date, s.header()) for n, s in enumerate(world.sent, 1))
     return Mailbox(world, tuple(specimens), sent)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cleanup.detector.evidence.question import Question, points
 from cleanup.detector.networks import organisation
-from cleanup.detector.path import handing_over, own_lines
+from cleanup.detector.path import handed_over_by, own_lines
 from cleanup.detector.received import Hop, read_received
 from cleanup.model import Family, Reason, Strength, Verdict
 
@@ -18,7 +18,7 @@ def transport(question: Question) -> Iterator[Reason]:
     """Yield what the way of the returned message says."""
     path, owner = question.path, question.known.owner
     if path.submitted:
-        yield _submitted()
+        yield _submitted(question)
     elif path.hop is not None:
         yield from _trusted_hop(question, path.hop)
     elif path.untied is not None and owner.has_own_address(path.untied):
@@ -41,7 +41,11 @@ def _trusted_hop(question: Question, hop: Hop) -> Iterator[Reason]:
         yield from _outside(question, hop)
 
 
-def _submitted() -> Reason:
+def _submitted(question: Question) -> Reason:
+    """Return that the own server took it in: hard, unless others handed the notice over, who can write such a line."""
+    if not _handed_over_by(question, ""):
+        says = "A line of the owner's own mail server stands at the top, but strangers handed the notice over."
+        return points("origin.own_unproved", TRANSPORT, Verdict.GENUINE, Strength.SUPPORTING, says)
     says = "The owner's own mail server took it from inside or from someone who logged in."
     return points("origin.own_host", TRANSPORT, Verdict.GENUINE, Strength.HARD, says)
 
@@ -51,7 +55,7 @@ def _own(question: Question, hop: Hop) -> Reason:
     if not question.path.certain:
         says = f"{_named(hop)} is an own host, but a stranger's HELO had to be believed to get there."
         return points("origin.own_unproved", TRANSPORT, Verdict.GENUINE, Strength.SUPPORTING, says)
-    if not _handed_over_by_its_reporter(question, hop):
+    if not _handed_over_by(question, organisation(hop.by or "")):
         says = f"{_named(hop)} is an own host, but another organisation handed the notice over than wrote that line."
         return points("origin.own_unproved", TRANSPORT, Verdict.GENUINE, Strength.SUPPORTING, says)
     if question.path.at_own_server or _relayed_from_outside(question):
@@ -104,8 +108,8 @@ def _foreign(question: Question, hop: Hop) -> Reason:
     if not owner.knows_hosts:
         says = f"It came from {_named(hop)}; whether that is foreign cannot be said while own hosts are not known."
         return points("origin.foreign", TRANSPORT, Verdict.BACKSCATTER, Strength.NOTE, says)
-    if organisation(hop.name or "") in owner.learned.organisations:
-        says = f"{_named(hop)} is a neighbour of a host that the owner's mail came from."
+    if hop.address in owner.learned.glimpsed or organisation(hop.name or "") in owner.learned.organisations:
+        says = f"{_named(hop)} is, or is a neighbour of, a host that mail of the owner's came from."
         return points("origin.own_neighbour", TRANSPORT, Verdict.UNSURE, Strength.HARD, says)
     says = f"It came from {_named(hop)}, which is no host of the owner's."
     if question.path.at_own_server:
@@ -128,15 +132,13 @@ def _claims_to_be_own(question: Question, hop: Hop) -> bool:
     return not owner.knows_addresses(hop.address.version)
 
 
-def _handed_over_by_its_reporter(question: Question, hop: Hop) -> bool:
-    """Return whether the notice came from the organisation that wrote the trusted line, as far as one can see.
+def _handed_over_by(question: Question, wrote: str) -> bool:
+    """Return whether the notice came from this organisation or the owner's own, as far as one can see.
 
     Whoever invents a whole notice can write any line into it; the host that handed it to the owner's server cannot be
     invented.
     """
-    handed = handing_over(question.notice, question.known.owner)
-    wrote = organisation(hop.by or "")
-    return not handed or not wrote or wrote in handed or bool(handed & question.known.owner.organisations)
+    return handed_over_by(question.notice, wrote, question.known.owner)
 
 
 def _named(hop: Hop) -> str:

@@ -1,0 +1,48 @@
+"""Attackers who have read how the program decides get no genuine mail filed, and no forgery of theirs is believed.
+
+Everything goes the whole way: raw mail, read and judged among other mail.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from cleanup.detector.notices import read_notice
+from cleanup.detector.verdict import Case, judge_all
+from cleanup.model import Finding, Policy, Verdict
+from tests.generator.attackers import SCENARIOS, Scenario
+from tests.generator.mailbox import Mailbox, a_mailbox
+from tests.generator.specimens import Specimen
+
+# What the forger has whole cannot be told from a true bounce; that is why nothing is learned from it.
+BELIEVED = ("teaches",)
+
+
+@cache
+def attacked(attack: Scenario, seed: int, each: int) -> tuple[Mailbox, tuple[Case, ...]]:
+    mailbox = a_mailbox(seed, each=each, attack=attack)
+    read = [read_notice(raw) for raw in mailbox.raw()]
+    pairs = zip(mailbox.specimens, read, strict=True)
+    return mailbox, tuple(Case(notice, s.arrived, str(n)) for n, (s, notice) in enumerate(pairs) if notice)
+
+
+def judged(attack: Scenario, seed: int, *, each: int, known: bool, policy: Policy) -> list[tuple[Specimen, Finding]]:
+    mailbox, cases = attacked(attack, seed, each)
+    hosts = mailbox.identity.outbound_hosts if known else frozenset()
+    findings = judge_all(cases, mailbox.index(), replace(mailbox.identity, outbound_hosts=hosts), policy)
+    return [(mailbox.specimens[int(case.key)], f) for case, f in zip(cases, findings, strict=True)]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["hosts configured", "hosts learned"])
+@pytest.mark.parametrize("each", [0, 3], ids=["alone", "among other mail"])
+@pytest.mark.parametrize("attack", SCENARIOS, ids=lambda attack: attack.__name__)
+@pytest.mark.parametrize("seed", [500, 501])
+def test_an_attacker_gets_no_genuine_mail_filed_and_no_forgery_believed(attack, seed, each, known):
+    pairs = judged(attack, seed, each=each, known=known, policy=Policy())
+
+    assert [s.what for s, f in pairs if s.truth is Verdict.GENUINE and f.verdict is Verdict.BACKSCATTER] == []
+    fakes = [(s, f) for s, f in pairs if s.truth is Verdict.BACKSCATTER and s.what not in BELIEVED]
+    assert [(s.what, f.row) for s, f in fakes if f.verdict is Verdict.GENUINE] == []

@@ -1,0 +1,204 @@
+"""Strangers who have read how the program decides: forgeries that come along with the genuine mail they are aimed at.
+
+Each scenario adds notices to a mailbox. A *victim* is a genuine notice that the forgeries try to get filed; a *fake* is
+a forgery that tries to pass for genuine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from cleanup.model import Verdict
+from tests.generator.forged import fake, forged
+from tests.generator.genuine import bounce, genuine, written
+from tests.generator.mail import Report, received, shortly_after
+from tests.generator.specimens import Specimen
+from tests.generator.world import NOW, World
+
+Scenario = Callable[[World], list[Specimen]]
+OWN_LOGIN = (
+    "from [192.168.1.7] (dsl.isp.test [203.0.113.5]) (Authenticated sender: anna) by out1.example.org with ESMTPSA"
+)
+
+
+def _from_a_bot(report: Report) -> Report:
+    """The same notice, invented as a whole: a bot handed it to the owner's server."""
+    line = "from bot.isp.test (bot.isp.test [203.0.113.77]) by mx.example.org (Postfix) with ESMTP id 7; Mon"
+    return replace(report, handed_over_by=(line,))
+
+
+def _as_was_sent(world: World, hop: str, *, reporter: str = "") -> Report:
+    """A forged bounce of a letter that the forger has, whole, as if it had come from `hop`."""
+    person = world.friend()
+    sent = written(world, person)
+    by = reporter or person.mx
+    line = f"from relay.bulk.test (relay.bulk.test [{hop}]) by {by} (Postfix) with ESMTP id 5A1; Mon"
+    report = bounce(world, sent, person, (person.address,), reporter=by, returns="headers")
+    return replace(report, original=replace(report.original, received=(line,)))
+
+
+def _by_phone(world: World, **how: object) -> Specimen:
+    """A genuine bounce of what Sent lacks: the easiest victim."""
+    person = world.friend()
+    sent = world.write((person.address,), world.arrived(), message_id=f"{world.rng.getrandbits(80):X}@phone.invalid")
+    return genuine("by phone", bounce(world, sent, person, (person.address,), **how), None)
+
+
+def teach_a_strangers_host(world: World) -> list[Specimen]:
+    """A bot sends bounces of letters from a public list, so that its own host is learned as the owner's only one."""
+    taught = [_from_a_bot(_as_was_sent(world, "203.0.113.66")) for _ in range(40)]
+    return [fake("teaches", r, None) for r in taught] + [_by_phone(world, returns="full") for _ in range(10)]
+
+
+def teach_from_one_true_host(world: World) -> list[Specimen]:
+    """The same by a correspondent with a mail server of his own."""
+    handed = "from mx.evil.test (mx.evil.test [203.0.113.66]) by mx.example.org (Postfix) with ESMTP id 8; Mon"
+    taught = [
+        replace(_as_was_sent(world, "203.0.113.66", reporter="mx.evil.test"), handed_over_by=(handed,))
+        for _ in range(40)
+    ]
+    return [fake("teaches", r, None) for r in taught] + [_by_phone(world, returns="full") for _ in range(10)]
+
+
+def plant_an_own_login(world: World) -> list[Specimen]:
+    """Spam carries a line of the owner's server, and comes back from a system that returns it without its own lines."""
+    report = forged(world, world.stranger())
+    return [fake("planted login", replace(report, original=replace(report.original, received=(OWN_LOGIN,))))]
+
+
+def invent_a_bounce_of_the_own_server(world: World) -> list[Specimen]:
+    """A bot writes what the owner's own server would write about a submission."""
+    report = forged(world, world.stranger(), reporter=world.out_name, style="postfix")
+    return [fake("own server", _from_a_bot(replace(report, original=replace(report.original, received=(OWN_LOGIN,)))))]
+
+
+def imitate_the_reporting_organisation(world: World) -> list[Specimen]:
+    """A bot writes a bounce of far.test, with a line of far.test that names the owner's host and address."""
+    person = world.stranger()
+    line = received(world.rng, person.mx, world.out_name, world.out_address, NOW)
+    report = forged(world, person)
+    return [fake("imitated", _from_a_bot(replace(report, original=replace(report.original, received=(line,)))))]
+
+
+def plant_passed_results(world: World) -> list[Specimen]:
+    """Spam carries results in the receiver's name that say "pass", and a receiver that believes in a PTR record."""
+    person = world.stranger()
+    report = forged(world, person, returns="headers")
+    planted = (
+        f"Authentication-Results: {person.mx}; spf=pass smtp.mailfrom=example.org; dkim=pass header.d=example.org",
+        "Received-SPF: pass (example.org: 203.0.113.5 is permitted)",
+        "DKIM-Signature: v=1; a=rsa-sha256; d=example.org; s=s1; h=from:message-id; bh=AAAA; b=AAAA",
+    )
+    return [fake("planted results", replace(report, original=replace(report.original, extra=planted)))]
+
+
+def steal_an_id_with_its_recipient(world: World) -> list[Specimen]:
+    """Spam with a genuine id to the very recipient of that message; only the words are others."""
+    person = world.friend()
+    sent = written(world, person)
+    when = sent.date + timedelta(days=2)
+    report = forged(world, person, arrived=shortly_after(world.rng, when))
+    original = replace(report.original, message_id=sent.message_id, date=when)
+    return [fake("stolen id and recipient", replace(report, original=original))]
+
+
+def steal_an_id_and_its_addressees(world: World) -> list[Specimen]:
+    """Spam with a genuine id and the genuine To, that fails at a stranger's."""
+    person, stranger = world.friend(), world.stranger()
+    sent = written(world, person)
+    report = forged(world, stranger)
+    original = replace(report.original, message_id=sent.message_id, to=person.address)
+    return [fake("stolen id and To", replace(report, original=original))]
+
+
+def forge_the_failure_of_a_true_message(world: World) -> list[Specimen]:
+    """A recipient who knows the id of a letter forges its failure, so that the true delay notice follows."""
+    victims = []
+    for _ in range(5):
+        delayed = _by_phone(world, action="delayed", style="postfix", returns="headers")
+        bare = replace(delayed.report.original, received=())
+        delayed = replace(delayed, report=replace(delayed.report, original=bare))
+        failure = forged(world, world.stranger(), returns="headers", style="postfix")
+        failure = replace(failure, original=replace(failure.original, message_id=bare.message_id))
+        victims += [delayed, fake("forged failure", failure, None)]
+    return victims
+
+
+def taint_the_owners_mailing(world: World) -> list[Specimen]:
+    """A storm under the subject of the owner's own mailing, which a delegate sent and Sent lacks."""
+    victims = []
+    for number in range(10):
+        victim = _by_phone(world, returns="quoted" if number % 2 else "headers")
+        original = replace(victim.report.original, subject=f"Our summer catalogue number {number}", received=())
+        victims.append(replace(victim, report=replace(victim.report, original=original, arrived=NOW)))
+    storm = []
+    for number in range(120):
+        report = forged(world, world.stranger(), returns="headers", arrived=NOW - timedelta(minutes=number))
+        original = replace(report.original, subject=f"Our summer catalogue number {number}", date=report.arrived)
+        storm.append(fake("under the owner's subject", replace(report, original=original), None))
+    return victims + storm
+
+
+def poison_a_storm_with_true_ids(world: World) -> list[Specimen]:
+    """A storm in which every twentieth notice carries an id of the owner's: the others must still be found."""
+    storm = []
+    for number in range(100):
+        report = forged(world, world.stranger(), returns="headers", arrived=NOW - timedelta(minutes=number))
+        stolen = world.rng.choice(world.sent).message_id if number % 20 == 0 else report.original.message_id
+        original = replace(report.original, message_id=stolen, subject=f"Open the parcel {number}", date=report.arrived)
+        storm.append(fake("storm with true ids", replace(report, original=original), None))
+    return storm
+
+
+def coincide_in_recipient_and_subject(world: World) -> list[Specimen]:
+    """Spam to friends under words that everybody writes; nothing but these words comes back."""
+    found = []
+    for subject in ("Hello", "Re: lunch", "Question", "Invoice"):
+        person = world.friend()
+        sent = replace(world.write((person.address,), NOW - timedelta(days=1)), subject=subject)
+        world.sent.append(sent)
+        report = forged(world, person, returns="quoted", arrived=NOW)
+        original = replace(report.original, subject=subject, to=person.address)
+        found.append(fake("coincidence", replace(report, original=original), None))
+    return found
+
+
+def answer_a_true_id(world: World) -> list[Specimen]:
+    """A fake bounce that says, by In-Reply-To alone, that it answers a message of the owner's."""
+    report = forged(world, world.stranger())
+    stolen = world.rng.choice(world.sent).message_id
+    extra = (*report.original.extra, f"In-Reply-To: <{stolen}>", f"References: <{stolen}>")
+    return [fake("answers a true id", replace(report, original=replace(report.original, extra=extra)))]
+
+
+def go_by_the_owners_name(world: World) -> list[Specimen]:
+    """A host says HELO with the owner's name, and has that name, or one that begins so, looked up."""
+    names = ("", "out1.example.org.evil.test", world.out_name)
+    found = []
+    for name in names:
+        person = world.stranger()
+        line = received(world.rng, person.mx, name, "203.0.113.9", NOW, helo=world.out_name)
+        report = forged(world, person)
+        expected = None if name == world.out_name else Verdict.BACKSCATTER
+        found.append(fake("own name", replace(report, original=replace(report.original, received=(line,))), expected))
+    return found
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    teach_a_strangers_host,
+    teach_from_one_true_host,
+    plant_an_own_login,
+    invent_a_bounce_of_the_own_server,
+    imitate_the_reporting_organisation,
+    plant_passed_results,
+    steal_an_id_with_its_recipient,
+    steal_an_id_and_its_addressees,
+    forge_the_failure_of_a_true_message,
+    taint_the_owners_mailing,
+    poison_a_storm_with_true_ids,
+    coincide_in_recipient_and_subject,
+    answer_a_true_id,
+    go_by_the_owners_name,
+)
