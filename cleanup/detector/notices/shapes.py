@@ -25,14 +25,15 @@ _RETURNED = re.compile(
 _SUMMARY = re.compile(r"^[ \t>|*]{0,12}(?:from|to|cc|subject|date|sent)[ \t]*:", re.IGNORECASE)
 _COPIED = re.compile(
     r"^[ \t>|*]{0,12}(?:received|return-path|message-id|dkim-signature)[ \t]*:|"
-    r"(?:original|unsent|returned|forwarded|old) (?:message|mail)|copy of (?:the|your)|message headers?|"
+    r"^\W{0,40}(?:(?:the|your|start of) )?(?:original|unsent|returned|forwarded|old) (?:message|mail)\b|"
+    r"copy of (?:the|your)|message headers?|"
     r"below this line",
     re.IGNORECASE,
 )
 _REFUSED = re.compile(
     r"\b[45]\d\d[ -]|\b[45]\.\d{1,3}\.\d{1,3}\b|unknown|unable to|could ?n.t|could not|cannot|can.t|"
     r"did not|no such|not found|not exist|rejected|refused|fail|"
-    r"undeliver|full|quota|denied|invalid",
+    r"undeliver|full|quota|denied|invalid|not recogni|unavailable|disabled|unreachable|timed out",
     re.IGNORECASE,
 )
 _LINE = re.compile(
