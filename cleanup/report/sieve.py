@@ -1,7 +1,9 @@
 """A narrow Sieve rule (RFC 5228) for a forged campaign that is running, tried on the stored notices first.
 
 It is only ever printed. It ends by itself, needs the empty envelope sender of a bounce, and every fixed part of the
-forged subject in the returned message. Strangers wrote that subject: only plain ASCII goes into the rule, quoted.
+forged subject in the returned message. Strangers wrote that subject: only plain ASCII goes into the rule, quoted. A
+server cannot see through a subject that is encoded or folded there, while the trial reads decoded ones: it is the most
+that the rule would have caught.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ RUNNING = timedelta(hours=24)  # since the last bounce
 LIFETIME = timedelta(days=3)
 FEWEST = 20  # bounces that make a rule worth its risk
 FEWEST_LETTERS = 16  # in the fixed parts together: less is not narrow
+SHORTEST_PART, LONGEST_PART = 4, 40  # longer ones are folded over two lines more often
 _FIXED = re.compile(r"[ !-~]*[A-Za-z][ !-~]*")
 _PUNCTUATION_AT_ENDS = " \t.,:;-"
 
@@ -109,7 +112,7 @@ def _campaign(key: str, rows: pd.DataFrame) -> Campaign:
 def fixed_parts(template: str) -> tuple[str, ...]:
     """Return the parts of a subject template that stay the same: between its numbers ("#"), plain ASCII only."""
     pieces = (found.strip(_PUNCTUATION_AT_ENDS) for part in template.split("#") for found in _FIXED.findall(part))
-    return tuple(dict.fromkeys(piece for piece in pieces if len(piece) >= 4))
+    return tuple(dict.fromkeys(piece[:LONGEST_PART].rstrip() for piece in pieces if len(piece) >= SHORTEST_PART))
 
 
 def _why_refused(campaign: Campaign, trial: Trial) -> str | None:
@@ -130,6 +133,7 @@ def _text(campaign: Campaign, trial: Trial, now: datetime, folder: str, own_host
         'require ["fileinto", "envelope", "body", "date", "relational"];\n\n'
         f"# Made by mailbox-cleanup on {now:%Y-%m-%d %H:%M} UTC for {plural(campaign.bounces, 'bounce')}\n"
         f"# since {campaign.first:%Y-%m-%d %H:%M}. On the stored notices it {trial.in_words()}.\n"
+        "# (Subjects that are encoded or folded in the returned message are left alone.)\n"
         f"# It ends by itself on {until}. Take it out then.\n"
         f"if allof({joined})\n{{\n    fileinto {_quoted(folder)};\n    stop;\n}}\n"
     )
