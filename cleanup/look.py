@@ -24,7 +24,7 @@ from cleanup.detector.sent import SENT_FIELDS, MemorySentIndex, Profile, SentRow
 from cleanup.detector.sent_coverage import cover_times
 from cleanup.detector.verdict import Case, judge_all
 from cleanup.dns import Network, answers_for
-from cleanup.errors import CleanupError, ConnectionLost, FolderNotFound, SentFolderNotFound
+from cleanup.errors import CleanupError, ConnectionLost, FolderNotFound, SentFolderNotFound, ServerMisbehaved
 from cleanup.ledger import Ledger, Memory
 from cleanup.ledger.values import Cursor, Remembered
 from cleanup.model import (
@@ -251,7 +251,8 @@ def _sent_index(
     places = memory.answers(what_they_ask(cases, task.identity, task.policy))
     messages: list[SentMessage] = list(places.gone)
     try:
-        messages += fetch_sent(mailbox, places)
+        messages += (fetched := list(fetch_sent(mailbox, places)))
+        _check_them(memory, fetched)
     except ConnectionLost:
         raise
     except CleanupError as error:
@@ -262,6 +263,14 @@ def _sent_index(
     last_mail = memory.last_mail(inbox, now)
     coverage = coverage.in_use_until(() if last_mail is None else (last_mail,))
     return MemorySentIndex(SentRows(messages), coverage.with_proofs(memory.proofs(inbox, profile)), profile)
+
+
+def _check_them(memory: Memory, fetched: Sequence[SentMessage]) -> None:
+    """Raise ServerMisbehaved where a sent message is not the one that was read; its folder will be read anew."""
+    mistaken = memory.mistaken(fetched)
+    if mistaken:
+        memory.retire(mistaken)
+        raise ServerMisbehaved(f"Messages of {mistaken[0]} are not what was read under their numbers")
 
 
 # --- the verdicts --------------------------------------------------------------------------------------------------

@@ -195,6 +195,16 @@ class Memory:
             mine = {row.folder_id: row.folder for row in connection.execute(names)}
             return sent_memory.answers(connection, mine, asked, self.keys)
 
+    def mistaken(self, messages: Sequence[SentMessage]) -> list[str]:
+        """Return the folders in which one of these messages is not the one that was read under its UID."""
+        by_folder: dict[str, dict[int, int | None]] = {}
+        for message in messages:
+            key = self.keys.message_id(message.message_id) if message.message_id else None
+            by_folder.setdefault(message.folder, {})[message.uid] = key
+        with self._reading() as connection:
+            known = {f: sent_memory.id_keys(connection, self._sent(), f, sorted(keys)) for f, keys in by_folder.items()}
+        return [folder for folder, keys in by_folder.items() if known[folder] != keys]
+
     def forget_the_gone(self, before: datetime) -> None:
         """Forget sent messages that are gone and were sent before then, and those that are in Sent again."""
         with self._writing() as connection:

@@ -14,7 +14,7 @@ from cleanup.detector.sent_rows import moment_of
 from cleanup.ledger.keys import Keys
 from cleanup.ledger.rows import pieces
 from cleanup.ledger.schema import cursors, sent_keys, sent_rows
-from cleanup.ledger.texts import from_us, moment, to_us, us
+from cleanup.ledger.texts import from_us, moment, sure_text, to_us, us
 from cleanup.ledger.values import Asked, SentPlaces, Stretches
 from cleanup.model import SentMessage
 
@@ -120,6 +120,17 @@ def times(connection: Connection, folders: Select[Any], now: datetime) -> list[d
     row = sent_rows.c
     query = select(row.stored_us).where(row.folder_id.in_(folders), row.gone == 0, row.stored_us <= us(now))
     return [moment(stored) for stored in connection.execute(query.order_by(row.stored_us)).scalars()]
+
+
+def id_keys(connection: Connection, current: Select[Any], folder: str, uids: Sequence[int]) -> dict[int, int | None]:
+    """Return the hash of the id that each of these messages of a folder had when it was read."""
+    row = sent_rows.c
+    query = (
+        select(row.uid, row.id_key)
+        .join(cursors, cursors.c.folder_id == row.folder_id)
+        .where(row.folder_id.in_(current), cursors.c.folder == sure_text(folder), row.gone == 0)
+    )
+    return {uid: key for some in pieces(uids) for uid, key in connection.execute(query.where(row.uid.in_(some)))}
 
 
 def answers(connection: Connection, names: Mapping[int, str], asked: Asked, keys: Keys) -> SentPlaces:

@@ -14,8 +14,10 @@ from cleanup.config import IdentitySettings, MailboxSettings, PolicySettings
 from cleanup.connector.archive import read_archive
 from cleanup.demo import LAST_DAY, OUTBOUND, OWNER, read_truth, sample_folder
 from cleanup.errors import CleanupError
+from cleanup.ledger import Ledger
 from cleanup.look import Look
-from cleanup.run import Done, look_at, run_mailbox
+from cleanup.report.undo import UndoOutcome
+from cleanup.run import Done, look_at, run_mailbox, undo_run
 from tests.servers.lying import Box, LyingServer
 from tests.servers.running import PASSWORD
 
@@ -59,6 +61,14 @@ def run(server: LyingServer, folder: Path, **changes: object) -> Ended:
     return Ended(done, None)
 
 
+def undo(server: LyingServer, folder: Path) -> UndoOutcome | None:
+    """Undo the last run of which moves still stand; None where there is none. Raises the named errors."""
+    settings = _settings(server, folder, {})
+    with Ledger.open(folder / "ledger.sqlite") as ledger:
+        last = ledger.last_filing(OWNER)
+    return undo_run(account_of(settings, ask=lambda _: PASSWORD), settings, last.run_id) if last else None
+
+
 def scan(server: LyingServer, folder: Path) -> Look:
     """Look at the mailbox, as a dry run does."""
     settings = _settings(server, folder, {})
@@ -79,7 +89,7 @@ def _settings(server: LyingServer, folder: Path, changes: dict[str, object]) -> 
         "identity": IdentitySettings(outbound_hosts=OUTBOUND),
         "policy": PolicySettings(max_moves=1000, max_share=1.0),
     }
-    return MailboxSettings.model_construct(**(usual | changes))
+    return MailboxSettings.model_construct(**(usual | changes))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
