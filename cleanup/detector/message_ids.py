@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 
 _RUNS = re.compile(r"(?P<hex>(?=[0-9a-f]*[a-f])[0-9a-f]{6,})|(?P<digits>\d+)|(?P<letters>[A-Za-z]+)", re.IGNORECASE)
+_XTEXT = re.compile(r"\+([0-9A-F]{2})")
 
 
 @lru_cache(maxsize=8_192)
@@ -19,6 +20,11 @@ def id_key(message_id: str) -> str:
     if not at:
         return text
     return f"{left}@{right.strip('[]').rstrip('.').casefold()}"
+
+
+def envelope_id_key(envelope_id: str) -> str:
+    """Return an envelope id, decoded from xtext (RFC 3461 section 4), in the form in which message ids are compared."""
+    return id_key(_XTEXT.sub(lambda pair: chr(int(pair[1], 16)), envelope_id.strip()[:998]))
 
 
 def right_side(message_id: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cleanup.detector.addresses import untagged_key
-from cleanup.detector.message_ids import id_key
+from cleanup.detector.message_ids import envelope_id_key, id_key
 from cleanup.detector.subjects import subject_key
 from cleanup.model import Notice, SentMessage
 
@@ -71,7 +71,10 @@ class SentRows:
 
     def near(self, recipient: str, date: datetime, tolerance: timedelta) -> Sequence[SentMessage]:
         """Return the messages to this recipient whose Date is `date`, give or take `tolerance`."""
-        around = self.written_between(recipient, date - tolerance, date + tolerance)
+        try:
+            around = self.written_between(recipient, date - tolerance, date + tolerance)
+        except OverflowError:  # a Date in the year 1 or 9999
+            return []
         return [m for m in around if m.date is not None and abs(m.date - date) <= tolerance]
 
     def _add(self, message: SentMessage) -> None:
@@ -110,6 +113,7 @@ def wanted_by(notices: Iterable[Notice]) -> Wanted:
     threads: set[str] = set()
     for notice in notices:
         ids.update(id_key(i) for i in (*notice.in_reply_to, *notice.references))
+        ids.update(envelope_id_key(e) for e in (notice.envelope_id,) if e)
         recipients.update(untagged_key(a) for r in notice.recipients for a in (r.address, r.original) if a)
         for returned in notice.returned:
             ids.update(id_key(i) for i in (returned.message_id, *returned.other_ids) if i)

@@ -6,7 +6,15 @@ import base64
 import hmac
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from enum import StrEnum
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+# Days between the day in a tag and the arrival of the bounce. BATV gives the day of expiry, mostly a week ahead, some
+# programs the day of sending; SRS the day of sending, and lasts three weeks by default. Bounces take up to a week more.
+_BATV_DAYS = range(-40, 15)
+_SRS_DAYS = range(-2, 36)
 
 _BATV = re.compile(r"^prvs=(?P<key>\d)(?P<day>\d{3})(?P<mac>[0-9a-f]{6})=(?P<local>.+)$", re.IGNORECASE)
 _SRS = re.compile(
@@ -21,21 +29,25 @@ class Tag(StrEnum):
     NONE = "none"
     UNCHECKED = "unchecked"  # it looks like one, and there is no key
     VALID = "valid"
+    STALE = "stale"  # right, and out of date
     WRONG = "wrong"
 
 
-def check_batv(address: str, keys: Iterable[bytes]) -> Tag:
-    """Return what the BATV tag of an address is worth: HMAC-SHA1 over "KDDD" and the address, three bytes in hex."""
+def check_batv(address: str, keys: Iterable[bytes], arrived: datetime | None = None) -> Tag:
+    """Return what the BATV tag of an address is worth: HMAC-SHA1 over "KDDD" and the address, three bytes in hex.
+
+    `arrived` is when the bounce came; without it no tag is out of date.
+    """
     local, _, domain = address.rpartition("@")
     tag = _BATV.match(local)
     if tag is None:
         return Tag.NONE
     signed = f"{tag['key']}{tag['day']}{tag['local']}@{domain}".encode()
     macs = [hmac.new(key, signed, "sha1").digest()[:3].hex() for key in keys]
-    return _worth(tag["mac"].lower(), macs)
+    return _worth(tag["mac"].lower(), macs, _is_fresh(int(tag["day"]), 1_000, _BATV_DAYS, arrived))
 
 
-def check_srs(address: str, keys: Iterable[bytes]) -> Tag:
+def check_srs(address: str, keys: Iterable[bytes], arrived: datetime | None = None) -> Tag:
     """Return what the SRS tag of an address is worth: HMAC-SHA1 over stamp, domain and local part, in base64."""
     tag = _SRS.match(address.rpartition("@")[0])
     if tag is None:
@@ -43,7 +55,7 @@ def check_srs(address: str, keys: Iterable[bytes]) -> Tag:
     signed = f"{tag['stamp']}{tag['domain']}{tag['local']}".lower().encode()
     length = len(tag["mac"])
     macs = [base64.b64encode(hmac.new(key, signed, "sha1").digest()).decode()[:length].lower() for key in keys]
-    return _worth(tag["mac"].lower(), macs)
+    return _worth(tag["mac"].lower(), macs, _is_fresh(_srs_day(tag["stamp"]), 1_024, _SRS_DAYS, arrived))
 
 
 def tag_batv(address: str, key: bytes, *, day: int, number: int = 0) -> str:
@@ -54,7 +66,23 @@ def tag_batv(address: str, key: bytes, *, day: int, number: int = 0) -> str:
     return f"prvs={stamp}{mac}={local}@{domain}"
 
 
-def _worth(mac: str, right: list[str]) -> Tag:
+def _worth(mac: str, right: list[str], fresh: bool) -> Tag:
     if not right:
         return Tag.UNCHECKED
-    return Tag.VALID if any(hmac.compare_digest(mac, one) for one in right) else Tag.WRONG
+    if not any(hmac.compare_digest(mac.encode(), one.encode()) for one in right):
+        return Tag.WRONG
+    return Tag.VALID if fresh else Tag.STALE
+
+
+def _is_fresh(day: int, cycle: int, allowed: range, arrived: datetime | None) -> bool:
+    """Return whether a bounce came an allowed number of days after the day in a tag, which counts modulo `cycle`."""
+    if arrived is None:
+        return True
+    days = ((arrived - _EPOCH).days - day) % cycle
+    return days in allowed or days - cycle in allowed
+
+
+def _srs_day(stamp: str) -> int:
+    """Return the day in an SRS stamp: two characters of base 32. -1, which is hardly ever fresh, for anything else."""
+    high, low = (_BASE32.find(letter) for letter in stamp.lower())
+    return high * 32 + low if high >= 0 and low >= 0 else -1

@@ -44,6 +44,7 @@ class Case:
     key: str
 
 
+EARLIEST_ARRIVAL, LATEST_ARRIVAL = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 _NEVER_FOLLOWS = (
     "a-person-said-so",
     "too-hostile-to-read",
@@ -87,6 +88,7 @@ def judge_all(
     (campaign.label_of_mailing): what is like a message that a person called genuine is not accused. `dns_answers` are
     TXT records by name, for signatures; without them no signature is verified.
     """
+    cases = [_with_a_sensible_arrival(case) for case in cases]
     with _collecting_garbage_later():
         known = _before_learning(cases, sent, identity, policy, dns_answers or {})
         found = _judge_each(cases, known, labels or {})
@@ -123,7 +125,7 @@ def _before_learning(
 ) -> Known:
     return Known(
         rows=sent.rows_for([case.notice for case in cases]),
-        coverage=sent.coverage.in_use_until(moment for case in cases if (moment := _in_utc(case.arrived))),
+        coverage=sent.coverage.in_use_until(case.arrived for case in cases if case.arrived is not None),
         profile=sent.profile,
         identity=identity,
         owner=know_owner(identity, sent.profile),
@@ -142,9 +144,8 @@ def _after_learning(known: Known, questions: Sequence[Question]) -> Known:
 
 
 def _questions(case: Case, known: Known) -> list[Question]:
-    arrived = _in_utc(case.arrived)
     notice = case.notice
-    return [Question(notice, _dated(_unless_itself(r, notice)), arrived, known) for r in notice.returned]
+    return [Question(notice, _dated(_unless_itself(r, notice)), case.arrived, known) for r in notice.returned]
 
 
 def _unless_itself(returned: Returned, notice: Notice) -> Returned:
@@ -162,6 +163,14 @@ def _dated(returned: Returned) -> Returned:
     if returned.date is None or returned.date.tzinfo is not None:
         return returned
     return replace(returned, date=_in_utc(returned.date))
+
+
+def _with_a_sensible_arrival(case: Case) -> Case:
+    """Return the case with its arrival in UTC; None for one in the year 1 or 9999, which a mail alone can claim."""
+    arrived = _in_utc(case.arrived)
+    if arrived is not None and not EARLIEST_ARRIVAL <= arrived <= LATEST_ARRIVAL:
+        arrived = None
+    return case if arrived is case.arrived else replace(case, arrived=arrived)
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from cleanup.detector.verdict import POLICY, Case, judge_all
 from cleanup.model import Action, Extent, Family, Identity, Kind, Policy, Recipient, Returned, SentSource, Verdict
@@ -294,3 +296,11 @@ def test_a_notice_that_was_taken_for_its_own_original_accuses_nobody():
     by_way = a_notice(a_returned(received=way), received=way)
 
     assert {judged(by_id).verdict, judged(by_way).verdict} == {Verdict.UNSURE}
+
+
+@pytest.mark.parametrize("when", [datetime(1, 1, 1), datetime(1, 1, 1, tzinfo=UTC), datetime.max, ARRIVED])
+@pytest.mark.parametrize("written", [datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, tzinfo=UTC)])
+def test_dates_at_the_end_of_time_are_no_obstacle(when, written):
+    sent = a_sent_message(1, recipients=("victim@far.test",))
+
+    assert judged(a_notice(a_returned(date=written)), a_sent_index(sent), arrived=when).verdict is not Verdict.GENUINE

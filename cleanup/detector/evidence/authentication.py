@@ -1,4 +1,4 @@
-"""The authentication family: signatures, results written by the reporting side, tags in the envelope sender."""
+"""The authentication family: signatures, results written by the reporting side, and the envelope (envelope.py)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from functools import lru_cache
 
 import authres
 
-from cleanup.detector.addresses import domain_key, domain_of
+from cleanup.detector.addresses import domain_of
+from cleanup.detector.evidence.envelope import envelope
 from cleanup.detector.evidence.question import Question, points
 from cleanup.detector.evidence.replay import could_be_a_replay
 from cleanup.detector.networks import organisation
 from cleanup.detector.signatures import Signature, read_signatures
-from cleanup.detector.tags import Tag, check_batv, check_srs
 from cleanup.model import Family, Reason, Strength, Verdict
 
 AUTHENTICATION = Family.AUTHENTICATION
@@ -23,10 +23,10 @@ _SPF_WORD = re.compile(r"^\s*([a-z]+)", re.IGNORECASE)
 
 
 def authentication(question: Question) -> Iterator[Reason]:
-    """Yield what signatures, results and tags say."""
+    """Yield what signatures, results and the envelope say."""
     yield from _signed(question)
     yield from _inner_results(question)
-    yield from _tagged(question)
+    yield from envelope(question)
 
 
 # --- signatures ----------------------------------------------------------------------------------------------------
@@ -138,40 +138,3 @@ def _read_results(value: str, reporter: str) -> authres.AuthenticationResultsHea
         except authres.core.AuthResError:
             continue
     return None
-
-
-# --- tags ----------------------------------------------------------------------------------------------------------
-
-
-def _tagged(question: Question) -> Iterator[Reason]:
-    identity = question.known.identity
-    checks = [
-        worth
-        for address in _envelope_senders(question)
-        for worth in (check_batv(address, identity.batv_keys), check_srs(address, identity.srs_keys))
-        if worth is not Tag.NONE
-    ]
-    if Tag.VALID in checks:
-        says = "The notice came to a tagged address whose tag only the owner's server can make."
-        yield points("tag.valid", AUTHENTICATION, Verdict.GENUINE, Strength.HARD, says)
-    elif Tag.UNCHECKED in checks:
-        says = "The notice came to a tagged address; there is no key to check the tag with."
-        yield points("tag.unchecked", AUTHENTICATION, Verdict.GENUINE, Strength.SUPPORTING, says)
-    elif _should_be_tagged(question):
-        says = f"All outbound mail is tagged since {identity.tagged_since:%Y-%m-%d}, and this is not."
-        yield points("tag.missing", AUTHENTICATION, Verdict.BACKSCATTER, Strength.SUPPORTING, says)
-
-
-def _envelope_senders(question: Question) -> list[str]:
-    """Return the addresses with a tag of the owner's side: the owner's inside, or rewritten by an own domain."""
-    returned_paths = (v.strip("<> ") for n, v in question.returned.headers if n.lower() == "return-path")
-    tagged = [a for a in (*question.notice.addressed_to, *returned_paths) if "=" in a]
-    owner = question.known.owner
-    return [a for a in tagged if owner.is_own_address(a) or domain_key(a.rpartition("@")[2]) in owner.domains]
-
-
-def _should_be_tagged(question: Question) -> bool:
-    since = question.known.identity.tagged_since
-    if since is None or question.arrived is None or not question.notice.addressed_to:
-        return False
-    return question.arrived - question.known.policy.queue_lifetime >= since

@@ -1,0 +1,141 @@
+"""Tags in the envelope sender, and the envelope id."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cleanup.detector.notices import read_notice
+from cleanup.detector.sent_rows import wanted_by
+from cleanup.detector.tags import Tag, check_batv, check_srs, tag_batv
+from cleanup.model import Finding, Notice, Verdict
+from tests.detector.judging import (
+    ANNA,
+    ARRIVED,
+    a_copy_of,
+    a_notice,
+    a_returned,
+    a_sent_index,
+    a_sent_message,
+    judged,
+    rules_of,
+)
+
+TODAY = (ARRIVED - datetime(1970, 1, 1, tzinfo=UTC)).days
+WITH_KEY = replace(ANNA, batv_keys=(b"secret",))
+BOB = a_sent_message(1, date=ARRIVED - timedelta(hours=1), recipients=("bob@far.test",))
+REPORT = b"""Received: from mx.far.test (mx.far.test [198.18.0.9]) by mx.example.org (Postfix) with ESMTP id 1; Mon
+Return-Path: <>
+From: MAILER-DAEMON@mx.far.test
+To: anna@example.org
+Subject: Undelivered Mail Returned to Sender
+Content-Type: multipart/report; report-type=delivery-status; boundary=b
+
+--b
+Content-Type: text/plain
+
+Your message could not be delivered.
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.far.test
+Original-Envelope-Id: %s
+
+Final-Recipient: rfc822; %s
+Action: failed
+Status: 5.1.1
+--b--
+"""
+
+
+def bare_report(envelope_id: str, recipient: str) -> Notice:
+    notice = read_notice(REPORT % (envelope_id.encode(), recipient.encode()))
+    assert notice is not None
+    return notice
+
+
+@pytest.mark.parametrize("written", ["{}", "<{}>", "+3C{}+3E"])
+def test_an_envelope_id_that_is_a_sent_id_proves_where_the_recipient_agrees(written):
+    finding = judged(bare_report(written.format(BOB.message_id), "bob@far.test"), a_sent_index(BOB))
+
+    assert finding.verdict is Verdict.GENUINE
+    assert "envid.match" in rules_of(finding)
+
+
+def test_a_stolen_envelope_id_proves_nothing():
+    stolen = a_notice(a_returned(), envelope_id=BOB.message_id)
+
+    finding = judged(stolen, a_sent_index(BOB))
+
+    assert not {"envid.match", "envid.only"} & rules_of(finding)
+    assert finding.verdict is Verdict.BACKSCATTER
+
+
+def test_an_envelope_id_spares_where_the_recipient_is_another():
+    finding = judged(bare_report(BOB.message_id or "", "robert@inner.far.test"), a_sent_index(BOB))
+
+    assert finding.row == "hint-of-the-contrary"
+    assert "envid.only" in rules_of(finding)
+
+
+def test_a_database_is_asked_for_the_envelope_id():
+    assert "m1@example.org" in wanted_by([bare_report("+3Cm1@Example.ORG+3E", "bob@far.test")]).ids
+
+
+def tagged(day: int) -> Finding:
+    to = tag_batv("anna@example.org", b"secret", day=day)
+    return judged(a_notice(a_returned(), addressed_to=(to,)), identity=WITH_KEY)
+
+
+@pytest.mark.parametrize("days", [-3, 0, 7, 30])
+def test_a_tag_proves_around_the_day_in_it(days):
+    assert tagged(TODAY + days).verdict is Verdict.GENUINE
+
+
+@pytest.mark.parametrize("days", [-200, -20, 60, 400])
+def test_a_tag_that_has_run_out_only_spares(days):
+    finding = tagged(TODAY + days)
+
+    assert finding.row == "hint-of-the-contrary"
+    assert "tag.stale" in rules_of(finding)
+
+
+def test_a_day_counts_modulo_a_thousand():
+    new_year = datetime(1970, 1, 1, 12, tzinfo=UTC) + timedelta(days=20_998)
+    tag = tag_batv("anna@example.org", b"k", day=21_005)
+
+    assert check_batv(tag, [b"k"], new_year) is Tag.VALID
+    assert check_batv(tag, [b"k"], new_year + timedelta(days=60)) is Tag.STALE
+
+
+def srs(day: int) -> str:
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+    stamp = letters[day // 32 % 32] + letters[day % 32]
+    mac = base64.b64encode(hmac.new(b"k", f"{stamp}far.testbob".lower().encode(), "sha1").digest()).decode()[:4]
+    return f"SRS0={mac}={stamp}=far.test=bob@example.org"
+
+
+def test_a_forwarders_tag_lasts_some_weeks():
+    assert check_srs(srs(TODAY - 3), [b"k"], ARRIVED) is Tag.VALID
+    assert check_srs(srs(TODAY - 90), [b"k"], ARRIVED) is Tag.STALE
+    assert check_srs("SRS0=abcd=!!=far.test=bob@example.org", [b"k"], ARRIVED) is Tag.WRONG
+
+
+def test_an_address_made_for_the_recipient_spares():
+    to = "anna+victim=far.test@example.org"
+
+    assert "tag.verp" in rules_of(judged(a_notice(a_returned(), addressed_to=(to,))))
+    assert "tag.verp" not in rules_of(judged(a_notice(a_returned(), to=("eve@x.test",), addressed_to=(to,))))
+
+
+def test_a_true_bounce_with_all_of_it_is_genuine():
+    to = tag_batv("anna@example.org", b"secret", day=TODAY + 7)
+    bounce = a_notice(a_copy_of(BOB), to=("bob@far.test",), addressed_to=(to,), envelope_id=BOB.message_id)
+
+    assert {"tag.valid", "envid.match", "sent.message_id"} <= rules_of(
+        judged(bounce, a_sent_index(BOB), identity=WITH_KEY)
+    )
