@@ -15,7 +15,7 @@ from cleanup.errors import ServerMisbehaved, Throttled
 from cleanup.model import Fingerprint, MessageRef, PulledHeaders
 
 FINGERPRINT_FIELDS = ("Message-ID", "Date", "From", "Subject", "Return-Path")
-BODIES_AT_ONCE = 8 * MIB
+BODIES_AT_ONCE = 2 * MIB  # held at once, and once more while they are read
 LONGEST_FIELDS = 64 * 1024  # of one message: two thousand hostile ones still fit the budget of an answer
 _NAMES = [name.lower().encode() for name in FINGERPRINT_FIELDS]
 _HEADER_END = re.compile(rb"\n\r?\n|\A\r?\n")

@@ -57,6 +57,16 @@ def check_that_sent_mail_is_found(ledger: Ledger) -> None:
     assert places(memory, people={"eve@far.test": bob}) == []
 
 
+def check_that_of_a_common_subject_those_to_the_recipient_are_found(ledger: Ledger) -> None:
+    memory = ledger.memory(MAILBOX)
+    hello = [sent(uid, "eve@far.test" if uid in (33, 44) else "bob@far.test", subject="Hello") for uid in range(1, 61)]
+    memory.add_sent(memory.begin("Sent", 7, is_sent=True), hello, 61)
+
+    found = places(memory, subjects=frozenset({"hello"}), people={"eve@far.test": Stretches()})
+
+    assert found == [*range(1, 21), 33, 44]
+
+
 def check_that_the_gone_are_found_for_a_while(ledger: Ledger) -> None:
     memory = filled(ledger)
     memory.vanished(memory.cursors()["Sent"], [9, 30])
