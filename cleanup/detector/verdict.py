@@ -91,8 +91,8 @@ def judge_all(
     cases = [_with_a_sensible_arrival(case) for case in cases]
     with _collecting_garbage_later():
         known = _before_learning(cases, sent, identity, policy, dns_answers or {})
-        found = _judge_each(cases, known, labels or {})
-        found = _with_likes(cases, found, labels or {})
+        said = {} if Family.PEOPLE in policy.switched_off else labels or {}
+        found = _with_likes(cases, _judge_each(cases, known, said), said)
         if Family.CAMPAIGN not in policy.switched_off:
             found = _with_campaigns(cases, found)
         return [finding for _, finding in _with_followers(cases, found)]

@@ -298,8 +298,11 @@ def test_a_notice_that_was_taken_for_its_own_original_accuses_nobody():
     assert {judged(by_id).verdict, judged(by_way).verdict} == {Verdict.UNSURE}
 
 
-@pytest.mark.parametrize("when", [datetime(1, 1, 1), datetime(1, 1, 1, tzinfo=UTC), datetime.max, ARRIVED])
-@pytest.mark.parametrize("written", [datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, tzinfo=UTC)])
+FIRST, LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("when", [FIRST, LAST, FIRST.replace(tzinfo=None), LAST.replace(tzinfo=None), ARRIVED])
+@pytest.mark.parametrize("written", [FIRST, LAST, FIRST.replace(tzinfo=None)])
 def test_dates_at_the_end_of_time_are_no_obstacle(when, written):
     sent = a_sent_message(1, recipients=("victim@far.test",))
 
