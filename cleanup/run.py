@@ -175,6 +175,14 @@ def find_run(which: str, mailbox: str | None, ledger: str | None, config: Path |
     return FoundRun(record.run_id, record.mailbox, record.filed)
 
 
+def which_fit(run_id: int, condition: str, ledger: str) -> tuple[int, ...]:
+    """Return the UIDs of the messages that a run filed and a condition holds for. Raises UsageError for none."""
+    from cleanup.report.which import uids_where  # pandas, which no other step of a run needs
+
+    with Ledger.open(ledger) as opened:
+        return uids_where(opened, run_id, condition)
+
+
 def where_reports_come_from(
     mailboxes: tuple[str, ...], ledger: str | None, config: Path | None
 ) -> tuple[tuple[str, ...], str]:

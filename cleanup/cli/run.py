@@ -80,22 +80,32 @@ def undo(
     mailbox: Annotated[str | None, typer.Option(help="A profile or an address.", show_default=False)] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     only: Annotated[list[int] | None, typer.Option(help="Put back only what had this UID; repeatable.")] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            help="Put back only what this holds for, over the columns of `report --frame bounces`.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Put back what a run filed: folder, flags and dates as they were."""
     from cleanup.access import account_of
     from cleanup.cli.talk import confirmed, progress_bars, say
-    from cleanup.run import find_run, undo_run
+    from cleanup.config import ledger_of
+    from cleanup.run import find_run, undo_run, which_fit
 
     found = find_run(which, mailbox, reach.ledger, reach.config)
     settings = opt.settings_for(mailbox or found.mailbox, reach)
     if found.filed == 0:
         say(f"Run {found.run_id} left nothing to put back.")
         return
-    if not confirmed(f"Put back {found.filed} messages that run {found.run_id} moved?", yes=yes):
+    chosen = tuple(only or ())
+    if where is not None:
+        chosen += which_fit(found.run_id, where, reach.ledger or ledger_of(settings))
+    if not confirmed(f"Put back {len(chosen) or found.filed} messages that run {found.run_id} moved?", yes=yes):
         say("Nothing was put back.")
         return
     with progress_bars(reach.quiet):
-        outcome = undo_run(account_of(settings, ask=opt.ask_password), settings, found.run_id, only=tuple(only or ()))
+        outcome = undo_run(account_of(settings, ask=opt.ask_password), settings, found.run_id, only=chosen)
     say(outcome.in_words())
     if outcome.not_put_back:
         raise FinishedInPart("Some messages were not put back", hint="They are named above")

@@ -84,3 +84,22 @@ def test_a_refused_run_sends_nothing_that_could_change_anything(job: Job) -> Non
 
     assert ended.code == 20
     assert names(lines) <= LOOKING
+
+
+def test_a_part_of_a_run_is_undone_by_a_condition(job: Job) -> None:
+    before = job.mailbox()
+    job.run()
+    whole = len(job.mailbox()["Backscatter"])
+
+    part = job.undo("--where", 'format == "postfix" or status == "5.1.1"')
+    left = len(job.mailbox()["Backscatter"])
+    nothing = job.undo("--where", 'format == "no such reader"')
+    nonsense = job.undo("--where", "subject +")
+
+    assert part.code == 0
+    assert 0 < left < whole
+    assert (nothing.code, nonsense.code) == (2, 2)
+    assert "holds for no message" in nothing.err
+    assert len(job.mailbox()["Backscatter"]) == left
+    assert job.undo().code == 0
+    assert job.mailbox() == before
