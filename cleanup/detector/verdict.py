@@ -89,13 +89,16 @@ def judge_all(
     TXT records by name, for signatures; without them no signature is verified.
     """
     cases = [_with_a_sensible_arrival(case) for case in cases]
+    said = {} if Family.PEOPLE in policy.switched_off else labels or {}
     with _collecting_garbage_later():
-        known = _before_learning(cases, sent, identity, policy, dns_answers or {})
-        said = {} if Family.PEOPLE in policy.switched_off else labels or {}
-        found = _with_likes(cases, _judge_each(cases, known, said), said)
-        if Family.CAMPAIGN not in policy.switched_off:
-            found = _with_campaigns(cases, found)
-        return [finding for _, finding in _with_followers(cases, found)]
+        return _judge_together(cases, _before_learning(cases, sent, identity, policy, dns_answers or {}), said)
+
+
+def _judge_together(cases: Sequence[Case], known: Known, labels: Mapping[str, Verdict]) -> list[Finding]:
+    found = _with_likes(cases, _judge_each(cases, known, labels), labels)
+    if Family.CAMPAIGN not in known.policy.switched_off:
+        found = _with_campaigns(cases, found)
+    return [finding for _, finding in _with_followers(cases, found)]
 
 
 @contextmanager
