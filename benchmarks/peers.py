@@ -1,6 +1,6 @@
 """What a user would write instead: fetch every message whole, and ask a library whether it is a bounce.
 
-    pip install imap-tools flufl.bounce
+    pip install 'mailbox-cleanup[benchmarks]'
 
 Timed on the newest messages of the Inbox, and extrapolated to all of it. They judge nothing: no Sent, no verdict.
 """

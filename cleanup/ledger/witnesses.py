@@ -55,10 +55,9 @@ def proofs(
     """Yield what the mail of an Inbox proves to have been sent, in the order of UIDs, each message once."""
     owner = {keys.of("address", address) for address in profile.own_addresses}
     rights = {keys.of("right", side) for side, seen in profile.right_sides.items() if seen >= SHARED_RIGHT_SIDE}
-    witnesses = list(connection.execute(_witnesses(inbox, owner)))
-    received = _received(connection, inbox)
+    received = _received(connection, inbox, owner)
     sent: dict[int, tuple[str, str]] = {}
-    for row in witnesses:
+    for row in connection.execute(_witnesses(inbox, owner)):
         for key, way_and_route in _proved(row, owner, rights, received):
             sent.setdefault(key, way_and_route)  # ten answers to one message are one sample
     held = _held(connection, list(sent), sent_folders)
@@ -84,10 +83,13 @@ def _witnesses(inbox: int, owner: set[int]) -> Select[Any]:
     return select(*columns, *answered).where(row.folder_id == inbox, row.sort == 0, ours).order_by(row.uid)
 
 
-def _received(connection: Connection, inbox: int) -> set[int]:
+def _received(connection: Connection, inbox: int, owner: set[int]) -> set[int]:
+    """Return which of the answered messages lie in the Inbox: those were written by somebody else."""
     row = inbox_rows.c
-    query = select(row.own_id).where(row.folder_id == inbox, row.sort == 0, row.own_id.is_not(None))
-    return set(connection.execute(query).scalars())
+    answers = select(row.answered).where(row.folder_id == inbox, row.sort == 0, row.only_recipient.in_(owner))
+    answered = set(connection.execute(answers).scalars())
+    own = select(row.own_id).where(row.folder_id == inbox, row.sort == 0)
+    return {key for key in connection.execute(own).scalars() if key is not None and key in answered}
 
 
 def _held(connection: Connection, ids: Sequence[int], folders: Sequence[int]) -> set[int]:
