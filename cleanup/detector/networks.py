@@ -165,7 +165,9 @@ class Hosts:
         """Return whether the address is one of these hosts'."""
         if address is None:
             return False
-        return address in self.addresses or any(
+        if self.addresses and address in self.addresses:
+            return True
+        return bool(self.networks) and any(
             address.version == network.version and address in network for network in self.networks
         )
 

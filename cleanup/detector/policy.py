@@ -28,9 +28,9 @@ class Evidence:
             question=question,
             reasons=reasons,
             label=label,
-            counting=frozenset(r.rule for r in counting),
-            hard=frozenset(r.rule for r in counting if r.strength is Strength.HARD),
-            pointers=frozenset((r.points_to, r.strength, r.family) for r in counting),
+            counting=frozenset([r.rule for r in counting]),
+            hard=frozenset([r.rule for r in counting if r.strength is Strength.HARD]),
+            pointers=frozenset([(r.points_to, r.strength, r.family) for r in counting]),
         )
 
     def has(self, *rules: str) -> bool:

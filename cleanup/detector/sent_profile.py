@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from cleanup.detector.addresses import address_key, domain_of
 from cleanup.detector.message_ids import id_shape, right_side
@@ -33,6 +34,11 @@ class Profile:
     def own_addresses(self) -> frozenset[str]:
         """The From addresses that were used often enough to be the owner's own."""
         return frozenset(a for a, seen in self.addresses.items() if seen >= MIN_ADDRESS)
+
+    @property
+    def name_their_mailer(self) -> int:
+        """How many sent messages say which program wrote them."""
+        return sum(self.mailers.values())
 
     @property
     def has_habits(self) -> bool:
@@ -70,6 +76,7 @@ def learn_profile(messages: Iterable[SentMessage]) -> Profile:
     )
 
 
+@lru_cache(maxsize=4_096)
 def mailer_key(mailer: str) -> str:
     """Return a mail program's name without its version: "Thunderbird/128.0" is "thunderbird"."""
     words = mailer.casefold().replace("/", " ").split()

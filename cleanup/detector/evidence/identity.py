@@ -75,10 +75,11 @@ def _mailer_foreign(question: Question) -> Iterator[Reason]:
     profile = question.known.profile
     if question.returned.extent not in (Extent.FULL, Extent.HEADERS):
         return
+    if profile.name_their_mailer < CHARACTERISTIC * profile.messages:
+        return
     named = (v for n, v in question.returned.headers if n.lower() in ("x-mailer", "user-agent"))
     mailer = mailer_key(next(named, ""))
-    shown = sum(profile.mailers.values()) >= CHARACTERISTIC * profile.messages
-    if shown and mailer not in profile.mailers:
+    if mailer not in profile.mailers:
         says = f"No sent message was written with “{mailer}”." if mailer else "Sent messages name their mail program."
         yield points("profile.mailer", IDENTITY, Verdict.BACKSCATTER, Strength.SUPPORTING, says)
 
