@@ -42,6 +42,7 @@ def read(connection: Connection, query: Select[Any], kinds: Mapping[str, As]) ->
 
 
 def frame_of(columns: Mapping[str, Sequence[Any] | Objects], kinds: Mapping[str, As]) -> pd.DataFrame:
+    """Return the columns as a frame, each of its kind, in the order of `kinds`."""
     found: dict[str, Any] = {}
     for name, values in columns.items():
         if BETWEEN in name:

@@ -17,6 +17,8 @@ from cleanup.report.frame_columns import BETWEEN, NO_TIME, As
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
+    """Which rows are wanted: of these mailboxes (none named: all), from a time on, of one run."""
+
     mailboxes: tuple[str, ...]
     since: datetime | None
     run: int | None
@@ -96,6 +98,7 @@ BOUNCES: Mapping[str, As] = {
 
 
 def bounces(chosen: Chosen) -> Select[Any]:
+    """Return the query of the bounces: one row a recipient of a finding."""
     to = schema.recipients.c
     wanted = select(
         _together(
@@ -153,6 +156,7 @@ REASONS: Mapping[str, As] = {
 
 
 def reasons(chosen: Chosen) -> Select[Any]:
+    """Return the query of the reasons: one row a reason of a finding."""
     why = schema.reasons.c
     wanted = select(
         _together(rule=why.rule, family=why.family, points_to=why.points_to, strength=why.strength),
@@ -182,6 +186,7 @@ MOVES: Mapping[str, As] = {
 
 
 def moves(chosen: Chosen) -> Select[Any]:
+    """Return the query of the moves: one row a message that was to be moved."""
     m = schema.moves.c
     wanted = select(
         _together(mailbox=_R.mailbox, state=m.state),
@@ -213,6 +218,7 @@ SENT_SOURCES: Mapping[str, As] = {
 
 
 def sent_sources(chosen: Chosen) -> Select[Any]:
+    """Return the query of the Sent folders that a run read, and how far it could."""
     s = schema.sent_sources.c
     wanted = select(s.run_id, _R.mailbox, s.folder, s.announced, s.read, s.problem)  # named as in the frame
     joined = schema.sent_sources.join(schema.runs)

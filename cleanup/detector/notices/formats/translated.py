@@ -9,6 +9,7 @@ _SITES = "Postfix, Exim, Exchange and hosters whose templates are translated"
 
 
 def in_language(code: str, text: tuple[str, ...], recipients: tuple[str, ...], **more: tuple[str, ...]) -> NoticeFormat:
+    """Return the record of a language (ISO 639-1 code); `more` are further fields of NoticeFormat."""
     return NoticeFormat(
         name=f"words-{code}",
         family="Notices in words",
