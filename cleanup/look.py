@@ -45,7 +45,8 @@ from cleanup.report.filing import plan_filing
 __all__ = ["INBOX_FIELDS", "Glance", "Look", "Progress", "Task", "genuine_failures", "glance", "look"]
 
 TWO_MESSAGES = "the server showed two different messages under this UID"
-READ_BY = hashlib.sha256(repr((__version__, 1, INBOX_FIELDS, SENT_FIELDS)).encode()).hexdigest()
+_READER = (__version__, INBOX_FIELDS, SENT_FIELDS, [f.name for f in fields(Profile)])
+READ_BY = hashlib.sha256(repr(_READER).encode()).hexdigest()  # of whatever decides what a row of the memory holds
 KEEP_GONE = timedelta(days=30)  # what was sent longer ago does not bounce any more
 
 

@@ -15,17 +15,14 @@ from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.demo import LAST_DAY, Demo, anna_on_a_server
 from cleanup.errors import ConnectionLost
 from cleanup.ledger import Ledger
-from cleanup.look import Look
 from cleanup.model import Verdict
-from cleanup.run import run_mailbox
+from cleanup.run import Done, run_mailbox
 
 
-def no(_: Look) -> bool:
-    return False
-
-
-def quiet(*_: object) -> None:
-    return None
+def declined(anna: Demo, *, full: bool = False) -> Done:
+    """Run, and agree to nothing."""
+    account, settings = anna.account, anna.settings
+    return run_mailbox(account, settings, now=LAST_DAY, agreed=lambda _: False, progress=lambda *_: None, full=full)
 
 
 @pytest.fixture
@@ -94,17 +91,17 @@ def test_a_persons_word_counts_on_the_next_night(anna: Demo) -> None:
 
 
 def test_a_full_run_reads_everything_and_finds_the_same(anna: Demo) -> None:
-    anna.run(agreed=no)
-    known = anna.run(agreed=no)
+    declined(anna)
+    known = declined(anna)
 
-    whole = run_mailbox(anna.account, anna.settings, now=LAST_DAY, agreed=no, progress=quiet, full=True)
+    whole = declined(anna, full=True)
 
     assert whole.look.judged == known.look.judged
     assert whole.bytes_read > 1.5 * known.bytes_read
 
 
 def test_a_dry_run_shows_what_the_run_will_do_and_leaves_the_ledger_alone(anna: Demo, tmp_path: Path) -> None:
-    anna.run(agreed=no)
+    declined(anna)
     before = everything_in(tmp_path / "ledger.sqlite")
 
     plan = anna.scan().plan
@@ -141,12 +138,12 @@ def test_a_run_that_was_cut_off_while_reading_is_carried_on(
 
 
 def test_a_renumbered_inbox_is_read_anew(anna: Demo) -> None:
-    before = anna.run(agreed=no)
+    before = declined(anna)
     with Ledger.open(str(anna.settings.ledger)) as ledger:
         memory = ledger.memory(str(anna.settings.address))
         cursor = memory.cursors()["INBOX"]
         memory.begin("INBOX", cursor.uidvalidity + 1, is_sent=False)
 
-    night = anna.run(agreed=no)
+    night = declined(anna)
 
     assert night.look.judged == before.look.judged

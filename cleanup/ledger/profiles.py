@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from typing import Any
 
 from cleanup.detector.sent_profile import Profile
 
-_COUNTED = ("addresses", "names", "right_sides", "shapes", "mailers", "domains_written_to")
+_COUNTED = tuple(f.name for f in fields(Profile) if f.name not in ("zones", "messages", "without_id"))
 
 
 def profile_to_json(profile: Profile) -> dict[str, Any]:
