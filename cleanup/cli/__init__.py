@@ -56,14 +56,22 @@ def main() -> None:
         _complain("Stopped on request. Nothing is half-done; run again to go on from here [stopped]")
         sys.exit(int(stop.exit_code))
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away: not our error
-        sys.exit(int(ExitCode.DONE))
+        _reader_went_away()
+    except SystemExit as end:
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
+        _reader_went_away()  # the library has made it an exit code of 1
     except Exception as error:
         if os.environ.get("CLEANUP_DEBUG"):
             raise
         _complain(f"Something went wrong that should not: {type(error).__name__}: {error} [unexpected]")
         _complain("Set CLEANUP_DEBUG=1 to see where, and please report it.")
         sys.exit(int(ExitCode.UNEXPECTED))
+
+
+def _reader_went_away() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())  # type: ignore[union-attr]
+    sys.exit(int(ExitCode.DONE))
 
 
 def _complain(text: str) -> None:

@@ -16,14 +16,20 @@ from cleanup.report.safe_text import safe_text
 WIDTH_OFF_TERMINAL = 100
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave a reader that went away (`| head`) to main(): the library would exit with 1."""
+        raise BrokenPipeError
+
+
 def out() -> Console:
     """Return the console for data (stdout). Off a terminal its width does not depend on where it runs."""
-    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDTH_OFF_TERMINAL)
+    return _Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDTH_OFF_TERMINAL)
 
 
 def err() -> Console:
     """Return the console for talk (stderr)."""
-    return Console(stderr=True, highlight=False, markup=False)
+    return _Console(stderr=True, highlight=False, markup=False)
 
 
 def say(text: str) -> None:
