@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,9 +67,11 @@ class Demo:
         """Return what a dry run finds."""
         return look_at(self.account, self.settings, now=LAST_DAY, progress=progress)
 
-    def run(self, agreed: Callable[[Look], bool] = lambda _: True, progress: Progress = lambda *_: None) -> Done:
-        """File what is found, as `mailbox-cleanup run --yes` does."""
-        return run_mailbox(self.account, self.settings, now=LAST_DAY, agreed=agreed, progress=progress)
+    def run(self, progress: Progress = lambda *_: None, *, full: bool = False) -> Done:
+        """File what is found, as `mailbox-cleanup run --yes` does; `full` reads again what an earlier run read."""
+        return run_mailbox(
+            self.account, self.settings, now=LAST_DAY, agreed=lambda _: True, progress=progress, full=full
+        )
 
     def filed(self) -> list[str]:
         """Return the Message-IDs of what lies in the backscatter folder, as the server shows it, digests aside."""

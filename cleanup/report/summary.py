@@ -101,7 +101,7 @@ def _headline(runs_of: pd.DataFrame, totals: Totals) -> tuple[Answer, str]:
     """Return the most alarming answer of any run, in the words of the run that saw the most of it."""
     said = runs_of[runs_of["answer"].notna()]
     if said.empty:
-        return Answer.QUIET, "No run has looked at this mailbox yet." if runs_of.empty else "No notices were found."
+        return Answer.QUIET, "No run has looked at this mailbox yet." if runs_of.empty else "Nothing new was found."
     severity = {answer.value: place for place, answer in enumerate(Answer)}
     place = said["answer"].astype("str").map(severity)
     worst = said[place == place.min()].sort_values(["notices", "run_id"]).iloc[-1]
