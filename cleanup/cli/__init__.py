@@ -10,7 +10,22 @@ import sys
 
 import typer
 
-from cleanup.cli import config, demo, doctor, domains, explain, fleet, history, labels, login, report, review, run, scan
+from cleanup.cli import (
+    config,
+    demo,
+    doctor,
+    domains,
+    explain,
+    fleet,
+    history,
+    labels,
+    login,
+    report,
+    rescue,
+    review,
+    run,
+    scan,
+)
 from cleanup.errors import CleanupError, ExitCode
 from cleanup.signals import StopNow, watch
 
@@ -23,7 +38,22 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Find the bounces of mail that you never sent (backscatter), file them in a folder, say why, and undo.",
 )
-for command in (scan, run, report, explain, history, review, labels, doctor, login, config, domains, fleet, demo):
+for command in (
+    scan,
+    run,
+    report,
+    explain,
+    rescue,
+    history,
+    review,
+    labels,
+    doctor,
+    login,
+    config,
+    domains,
+    fleet,
+    demo,
+):
     command.register(app)
 
 

@@ -15,7 +15,7 @@ CLEANUP = Path(__file__).parents[2] / "cleanup"
 ROWS = (
     ("cli",),
     ("notebook",),
-    ("fleet", "demo", "sample_ledger", "sample_month", "doctor"),
+    ("fleet", "demo", "sample_ledger", "sample_month", "doctor", "rescue"),
     ("run", "offline"),
     ("held", "look", "access"),
     ("reading", "asking"),

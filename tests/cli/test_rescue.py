@@ -1,0 +1,62 @@
+"""`rescue`: a genuine bounce in Junk is offered, moved back on request, and that can be undone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cleanup.connector.session import Mailbox, open_mailbox
+from cleanup.demo import Demo, anna_on_a_server
+from tests.cli.command import Ended, cleanup
+
+OWNER = "anna.berg@example.org"
+
+
+def _ids(mailbox: Mailbox, folder: str) -> list[str]:
+    chunks = mailbox.pull_headers(folder, ("Message-ID",))
+    return [one.fingerprint.digest for chunk in chunks for one in chunk]
+
+
+def _put_away(demo: Demo) -> str:
+    """Move one genuine bounce and one forged one to Junk, as a spam filter would; return the genuine one's digest."""
+    judged = demo.scan().judged
+    genuine = next(j for j in judged if j.finding.verdict.value == "genuine" and j.notice.kind.value == "ndr")
+    forged = next(j for j in judged if j.finding.verdict.value == "backscatter")
+    with open_mailbox(demo.account) as mailbox:
+        if "Junk" not in {folder.name for folder in mailbox.folders()}:
+            mailbox.create_folder("Junk")
+        mailbox.select("INBOX")
+        mailbox.move([genuine.ref.uid, forged.ref.uid], "Junk")
+    return genuine.fingerprint.digest
+
+
+def test_a_genuine_bounce_in_junk_is_offered_and_moved_back_on_request_only(tmp_path: Path) -> None:
+    with anna_on_a_server(tmp_path / "unused.sqlite") as demo:
+        digest = _put_away(demo)
+        account = demo.account
+        reach = (
+            *("--host", account.host, "--port", account.port, "--security", "plain", "--username", "anna"),
+            *("--ledger", tmp_path / "ledger.sqlite"),
+        )
+
+        def command(name: str, *options: object) -> Ended:
+            return cleanup(name, *options, *reach, CLEANUP_PASSWORD="anna")
+
+        rules = ("--outbound-host", "192.0.2.10", "--now", "2026-10-20")
+        offered = command("rescue", OWNER, *rules)
+        with open_mailbox(account, read_only=True) as mailbox:
+            assert digest in _ids(mailbox, "Junk")
+        moved = command("rescue", OWNER, *rules, "--move", "--yes")
+        with open_mailbox(account, read_only=True) as mailbox:
+            back, left = digest in _ids(mailbox, "INBOX"), len(_ids(mailbox, "Junk"))
+        undone = command("undo", "last", "--mailbox", OWNER, "--yes")
+        with open_mailbox(account, read_only=True) as mailbox:
+            again = digest in _ids(mailbox, "Junk")
+
+    assert (offered.code, offered.out.count("Junk")) == (0, 1)
+    assert (moved.code, moved.err) == (
+        0,
+        "1 messages are in INBOX again; to take it back: mailbox-cleanup undo 1\n",
+    )
+    assert (back, left) == (True, 1)
+    assert undone.code == 0, undone.err
+    assert again
