@@ -25,8 +25,8 @@ from cleanup.config import MailboxSettings
 from cleanup.errors import CleanupError, MailboxLocked, SafetyStop, UsageError
 from cleanup.run import Done, run_mailbox
 
-THREADS = 16  # measured: 16 threads reach five sixths of the rate at which one server lets anybody log in
-PER_HOST = 8  # connections: Gmail allows 15 to one account, Dovecot's default is 10 from one address and user
+THREADS = 16  # a mailbox mostly waits for its server
+PER_HOST = 8  # connections to one server; ask the provider what it allows
 COLUMN = "mailbox"
 
 

@@ -169,12 +169,13 @@ def sent_completeness(frames: Frames) -> pd.DataFrame:
 
 
 def sent_trend(frames: Frames) -> pd.DataFrame:
-    """Return the same run by run: mailbox, started, share, at_least; for those mailboxes that were measured twice."""
+    """Return the same run by run: mailbox, started, share, at_least; for mailboxes that were measured over days."""
     runs = frames.runs[["run_id", "started"]]
     measured = frames.sent_coverage[frames.sent_coverage["samples"] > 0].merge(runs, on="run_id")
     measured["share"] = measured["found"] / measured["samples"]
     measured["mailbox"] = _named(measured["mailbox"], _label)
-    often = measured[measured.duplicated("mailbox", keep=False)]
+    times = measured.groupby("mailbox", observed=True)["started"]
+    often = measured[times.transform("max") - times.transform("min") >= pd.Timedelta(days=1)]
     return often[["mailbox", "started", "share", "at_least"]].reset_index(drop=True)
 
 
