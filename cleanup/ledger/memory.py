@@ -18,7 +18,7 @@ from cleanup.detector.sent_profile import Profile, learn_profile
 from cleanup.ledger import sent_memory
 from cleanup.ledger.keys import Keys
 from cleanup.ledger.migrations import HASH_KEY
-from cleanup.ledger.opening import told
+from cleanup.ledger.opening import told, writing
 from cleanup.ledger.profiles import profile_from_json, profile_to_json, together
 from cleanup.ledger.rows import AT_ONCE, insert_one, pieces
 from cleanup.ledger.schema import cursors, inbox_rows, memories, meta, sent_rows
@@ -248,7 +248,7 @@ class Memory:
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        with told("written"), self._engine.begin() as connection:
+        with told("written"), writing(self._engine) as connection:
             yield connection
 
     @contextmanager

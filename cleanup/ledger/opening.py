@@ -42,6 +42,16 @@ def open_engine(where: str | Path) -> Engine:
 
 
 @contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection in a transaction that may write from its first statement on.
+
+    SQLite refuses at once, without waiting, to let a transaction write that read before another one wrote.
+    """
+    with engine.connect().execution_options(**_AT_ONCE) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
 def told(what: str) -> Iterator[None]:
     """Turn every database failure into LedgerUnusable, in words; `what` could not be done: opened, read, written."""
     try:

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Select, delete, func, or_, select, update
 
 from cleanup.errors import UsageError
-from cleanup.ledger.opening import told
+from cleanup.ledger.opening import told, writing
 from cleanup.ledger.schema import findings, labels, meta, moves, reasons, recipients, runs, sent_coverage, sent_sources
 from cleanup.ledger.schema import tables as all_tables
 from cleanup.ledger.store import Ledger
@@ -32,7 +32,7 @@ def prune(ledger: Ledger, before: datetime) -> Removed:
 
     Runs that moved nothing go whole. Raises LedgerUnusable.
     """
-    with told("written"), ledger.engine.begin() as connection:
+    with told("written"), writing(ledger.engine) as connection:
         old = select(runs.c.run_id).where(runs.c.started_us < us(before))
         gone = _drop_findings(connection, findings.c.run_id.in_(old))
         idle = old.where(runs.c.run_id.not_in(select(moves.c.run_id)))
@@ -46,7 +46,7 @@ def forget(ledger: Ledger, address: str) -> Removed:
 
     Raises UsageError where a run in that mailbox is not settled yet, LedgerUnusable.
     """
-    with told("written"), ledger.engine.begin() as connection:
+    with told("written"), writing(ledger.engine) as connection:
         ours = select(runs.c.run_id).where(runs.c.mailbox == address)
         _refuse_unsettled(connection, ours, address)
         gone = _drop_findings(connection, findings.c.run_id.in_(ours))

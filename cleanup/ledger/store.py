@@ -17,7 +17,7 @@ from cleanup.detector.sent_coverage import Coverage
 from cleanup.errors import MailboxLocked
 from cleanup.ledger import findings, history, moves, schema
 from cleanup.ledger.memory import Memory
-from cleanup.ledger.opening import open_engine, told
+from cleanup.ledger.opening import open_engine, told, writing
 from cleanup.ledger.texts import sure_text, text, to_us, us
 from cleanup.ledger.values import OPEN_STATES, Label, MoveIntent, MoveRecord, MoveState, RunRecord
 from cleanup.model import FilingPlan, Judged, SentSource, Verdict
@@ -199,7 +199,7 @@ class Ledger:
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        with told("written"), self.engine.begin() as connection:
+        with told("written"), writing(self.engine) as connection:
             yield connection
 
     @contextmanager

@@ -5,6 +5,7 @@ Strangers' texts have passed safe_text here already. Every table says nothing by
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from math import inf
 
@@ -118,7 +119,8 @@ def _organisation(host: str) -> str:
 
 
 def _label(text: str) -> str:
-    return safe_text(text, limit=LABEL_LENGTH)
+    # Vega cuts labels between the two halves of a character above U+FFFF, and then cannot draw them.
+    return safe_text(re.sub("[\U00010000-\U0010ffff]", "\N{REPLACEMENT CHARACTER}", text), limit=LABEL_LENGTH)
 
 
 def _named(column: pd.Series, name: Callable[[str], str]) -> pd.Series:
