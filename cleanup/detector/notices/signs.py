@@ -8,7 +8,7 @@ from cleanup.detector.notices.headers import Fields, decoded
 from cleanup.detector.notices.phrases import AUTO_SUBJECT, NOTICE_SUBJECT, SENDER_NAME, SENDER_ROLE
 
 _TYPES = ("multipart/report", "message/delivery-status", "message/disposition-notification", "message/feedback-report")
-_AUTOMATIC = (
+AUTOMATIC_FIELDS = (  # fields that only automatic answers carry
     "X-Failed-Recipients",
     "X-Autoreply",
     "X-Autorespond",
@@ -45,7 +45,7 @@ def _by_structure(fields: Fields) -> str | None:
         return "it says that it is an automatic answer"
     if "auto_reply" in (fields.first("Precedence") or "").lower():
         return "it says that it is an automatic answer"
-    return next((f"it carries {name}" for name in _AUTOMATIC if fields.has(name)), None)
+    return next((f"it carries {name}" for name in AUTOMATIC_FIELDS if fields.has(name)), None)
 
 
 def _by_sender(fields: Fields) -> str | None:
