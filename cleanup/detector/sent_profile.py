@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from cleanup.detector.addresses import address_key, domain_of
+from cleanup.detector.addresses import address_key
 from cleanup.detector.message_ids import id_shape, right_side
 from cleanup.model import SentMessage
 
@@ -27,7 +27,6 @@ class Profile:
     shapes: Mapping[str, int] = field(default_factory=dict)  # of Message-IDs
     mailers: Mapping[str, int] = field(default_factory=dict)  # without versions
     zones: Mapping[int, int] = field(default_factory=dict)  # minutes east of UTC
-    domains_written_to: Mapping[str, int] = field(default_factory=dict)
     without_id: int = 0
 
     @property
@@ -48,9 +47,7 @@ class Profile:
 
 def learn_profile(messages: Iterable[SentMessage]) -> Profile:
     """Return the owner's habits. Pure counting; thresholds stand with whoever asks."""
-    counts: dict[str, Counter[str]] = {
-        name: Counter() for name in ("addresses", "names", "right", "shapes", "mailers", "domains")
-    }
+    counts: dict[str, Counter[str]] = {name: Counter() for name in ("addresses", "names", "right", "shapes", "mailers")}
     zones: Counter[int] = Counter()
     total = without_id = 0
     for message in messages:
@@ -71,7 +68,6 @@ def learn_profile(messages: Iterable[SentMessage]) -> Profile:
         shapes=counts["shapes"],
         mailers=counts["mailers"],
         zones=zones,
-        domains_written_to=counts["domains"],
         without_id=without_id,
     )
 
@@ -90,5 +86,3 @@ def _habits(message: SentMessage) -> Iterable[tuple[str, str]]:
         yield "right", right_side(message.message_id)
         yield "shapes", id_shape(message.message_id)
     yield "mailers", mailer_key(message.mailer or "")
-    for recipient in message.recipients[:50]:
-        yield "domains", domain_of(recipient)
