@@ -8,7 +8,7 @@ those of a look at everything.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
@@ -31,7 +31,6 @@ from cleanup.model import (
     FilingPlan,
     Identity,
     Judged,
-    Kind,
     Notice,
     Policy,
     PulledHeaders,
@@ -42,7 +41,7 @@ from cleanup.model import (
 from cleanup.reading import INBOX_FIELDS, Progress, fetch_sent, is_unchanged, read_inbox, read_sent
 from cleanup.report.filing import plan_filing
 
-__all__ = ["INBOX_FIELDS", "Glance", "Look", "Progress", "Task", "genuine_failures", "glance", "look"]
+__all__ = ["INBOX_FIELDS", "Glance", "Look", "Progress", "Task", "glance", "look"]
 
 TWO_MESSAGES = "the server showed two different messages under this UID"
 _READER = (__version__, INBOX_FIELDS, SENT_FIELDS, [f.name for f in fields(Profile)])
@@ -290,8 +289,3 @@ def _judge(
         Judged(pulled.ref, pulled.fingerprint, pulled.flags, notice, finding)
         for (pulled, notice), finding in zip(notices, findings, strict=True)
     )
-
-
-def genuine_failures(judged: Iterable[Judged]) -> list[Judged]:
-    """Return the bounces of the owner's own mail: what nobody must miss in a flood."""
-    return [j for j in judged if j.finding.verdict is Verdict.GENUINE and j.notice.kind is Kind.NDR]

@@ -57,18 +57,6 @@ def domain_of(address: str) -> str:
     return address_key(address).rpartition("@")[2]
 
 
-def is_srs(address: str) -> bool:
-    """Return whether a forwarder rewrote this sender (Sender Rewriting Scheme)."""
-    local = address.rpartition("@")[0]
-    return bool(_SRS0.match(local) or _SRS1.match(local))
-
-
-def is_batv(address: str) -> bool:
-    """Return whether this sender carries a BATV tag (draft-levine-smtp-batv)."""
-    local = address.rpartition("@")[0]
-    return bool(_BATV.match(local) or _BARRACUDA.match(local))
-
-
 def _unquoted(local: str) -> str:
     if len(local) > 1 and local[0] == local[-1] == '"':
         return re.sub(r"\\(.)", r"\1", local[1:-1])

@@ -15,7 +15,7 @@ from cleanup.detector.path import Path, for_returned
 from cleanup.detector.sent_coverage import Coverage
 from cleanup.detector.sent_profile import Profile
 from cleanup.detector.sent_rows import SentRows
-from cleanup.model import Extent, Family, Identity, Kind, Notice, Policy, Reason, Returned, Strength, Verdict
+from cleanup.model import Family, Identity, Kind, Notice, Policy, Reason, Returned, Strength, Verdict
 
 CLOCK_SLACK = timedelta(days=1)  # what a sender's clock may be ahead before its Date says nothing
 
@@ -155,11 +155,6 @@ class Question:
     def vouched(self) -> bool:
         """Whether absence from Sent counts for this message."""
         return self.unusable is None and self.silent is None and self.incomplete is None
-
-    @property
-    def shows_headers(self) -> bool:
-        """Whether the notice returned the headers, whole or quoted."""
-        return self.returned.extent is not Extent.NOTHING
 
 
 def points(rule: str, family: Family, to: Verdict, strength: Strength, says: str) -> Reason:

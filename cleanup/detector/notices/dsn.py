@@ -13,7 +13,7 @@ from cleanup.detector.notices.addresses import lower_domain, split_type, typed_a
 from cleanup.detector.notices.causes import find_cause
 from cleanup.detector.notices.headers import Fields, decoded, read_fields
 from cleanup.detector.notices.mail import STATUS_TYPES, Mail
-from cleanup.detector.notices.parts import Part, walk
+from cleanup.detector.notices.parts import walk
 from cleanup.model import Action, Recipient
 
 MOST_RECIPIENTS = 1_000
@@ -225,8 +225,3 @@ def _diagnostic(group: Fields) -> str:
 
 def _by_status(status: str | None) -> Action:
     return Action.DELIVERED if status and status.startswith("2") else Action.FAILED
-
-
-def status_parts(mail: Mail) -> tuple[Part, ...]:
-    """Return the status parts that stand where they belong."""
-    return tuple(mail.of_type(*STATUS_TYPES))
