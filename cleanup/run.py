@@ -10,11 +10,11 @@ from datetime import datetime
 from pathlib import Path
 
 from cleanup import __version__
-from cleanup.config import MailboxSettings, default_ledger, identity_of, ledger_of, load_mailbox, policy_of
+from cleanup.config import MailboxSettings, identity_of, ledger_of, policy_of
 from cleanup.connector.account import Account
 from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.dns import network_of
-from cleanup.errors import CleanupError, UsageError
+from cleanup.errors import CleanupError
 from cleanup.held import Held, hold
 from cleanup.ledger import Ledger, Memory
 from cleanup.ledger.values import Remembered
@@ -78,15 +78,6 @@ class Done:
             f"{f'; nothing new since run {resting.run_id}' if resting else ''}"
             f"{''.join(f'; {remark}' for remark in self.remarks)}"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class FoundRun:
-    """A run that can be undone, and how many of its moves still stand."""
-
-    run_id: int
-    mailbox: str
-    filed: int
 
 
 def look_at(
@@ -157,39 +148,6 @@ def undo_run(account: Account, settings: MailboxSettings, run_id: int, *, only: 
     """Put back what a run filed, or `only` the messages that had these UIDs before."""
     with hold(account, settings, "undo") as held:
         return undo(run_id, held.open(), held.ledger, only=only, reopen=held.open)
-
-
-def find_run(which: str, mailbox: str | None, ledger: str | None, config: Path | None) -> FoundRun:
-    """Return the run that a person means by its number or by "last". Raises UsageError where there is none."""
-    address = load_mailbox(mailbox, config=config).address if mailbox else None
-    where = ledger or (ledger_of(load_mailbox(mailbox, config=config)) if mailbox else default_ledger())
-    with Ledger.open(where) as opened:
-        if which == "last":
-            record = opened.last_filing(address)
-        elif which.isdigit():
-            record = opened.run(int(which))
-        else:
-            raise UsageError(f"{which!r} is neither the number of a run nor 'last'")
-    if record is None:
-        raise UsageError("There is no run to undo", hint="mailbox-cleanup history shows the runs")
-    return FoundRun(record.run_id, record.mailbox, record.filed)
-
-
-def which_fit(run_id: int, condition: str, ledger: str) -> tuple[int, ...]:
-    """Return the UIDs of the messages that a run filed and a condition holds for. Raises UsageError for none."""
-    from cleanup.report.which import uids_where  # pandas, which no other step of a run needs
-
-    with Ledger.open(ledger) as opened:
-        return uids_where(opened, run_id, condition)
-
-
-def where_reports_come_from(
-    mailboxes: tuple[str, ...], ledger: str | None, config: Path | None
-) -> tuple[tuple[str, ...], str]:
-    """Return the addresses that people mean by profiles or addresses, and the ledger that holds them."""
-    settings = [load_mailbox(name, config=config) for name in mailboxes]
-    where = ledger or (ledger_of(settings[0]) if settings else default_ledger())
-    return tuple(one.address for one in settings), where
 
 
 def task_of(settings: MailboxSettings) -> Task:

@@ -87,10 +87,10 @@ def _frames(
     mailboxes: tuple[str, ...], ledger: str | None, config: Path | None, since: str | None, moment: datetime
 ) -> Frames:
     from cleanup.ledger import Ledger
+    from cleanup.past import which_ledger
     from cleanup.report.frames import load
-    from cleanup.run import where_reports_come_from
 
-    names, where = where_reports_come_from(mailboxes, ledger, config)
+    names, where = which_ledger(mailboxes, ledger, config)
     with Ledger.open(where) as opened:
         return load(opened, names, since=opt.since(since, moment) if since else None)
 

@@ -42,10 +42,10 @@ def show_all(
     if context.invoked_subcommand is None:
         from cleanup.cli.shown import check_format
         from cleanup.ledger import Ledger
-        from cleanup.run import where_reports_come_from
+        from cleanup.past import which_ledger
 
         check_format(form)
-        names, where = where_reports_come_from((mailbox,) if mailbox else (), ledger, config)
+        names, where = which_ledger((mailbox,) if mailbox else (), ledger, config)
         with Ledger.open(where) as opened:
             _print_runs(opened.runs(next(iter(names), None), limit=limit), form)
 
@@ -59,10 +59,10 @@ def show(
     """Show one run: what it found, what it moved, and what became of that."""
     from cleanup.cli.shown import check_format, print_rows
     from cleanup.ledger import Ledger
-    from cleanup.run import where_reports_come_from
+    from cleanup.past import which_ledger
 
     check_format(form)
-    with Ledger.open(where_reports_come_from((), ledger, config)[1]) as opened:
+    with Ledger.open(which_ledger((), ledger, config)[1]) as opened:
         record, moved = opened.run(run), opened.moves(run_id=run)
     if record is None:
         raise UsageError(f"There is no run {run}", hint="mailbox-cleanup history shows the runs")
@@ -87,13 +87,13 @@ def prune(
     from cleanup.cli.talk import confirmed, say
     from cleanup.ledger import Ledger
     from cleanup.ledger.retention import prune as drop
-    from cleanup.run import where_reports_come_from
+    from cleanup.past import which_ledger
 
     before = opt.since(keep, datetime.now(UTC), "--keep")
     if not confirmed(f"Drop what runs before {before:%Y-%m-%d %H:%M} UTC found?", yes=yes):
         say("Nothing was dropped.")
         return
-    with Ledger.open(where_reports_come_from((), ledger, config)[1]) as opened:
+    with Ledger.open(which_ledger((), ledger, config)[1]) as opened:
         removed = drop(opened, before)
     say(f"{removed.findings:,} findings and {removed.runs:,} runs without moves were dropped.")
 
@@ -108,14 +108,14 @@ def forget(
     from cleanup.cli.talk import confirmed, say
     from cleanup.ledger import Ledger
     from cleanup.ledger.retention import forget as drop
-    from cleanup.run import where_reports_come_from
+    from cleanup.past import which_ledger
 
     if "@" not in address:
         raise UsageError(f"{address!r} is not an e-mail address")
     if not confirmed(f"Drop everything that the ledger holds of {address}?", yes=yes):
         say("Nothing was dropped.")
         return
-    with Ledger.open(where_reports_come_from((), ledger, config)[1]) as opened:
+    with Ledger.open(which_ledger((), ledger, config)[1]) as opened:
         removed = drop(opened, address)
     say(f"{removed.findings:,} rows and {removed.runs:,} runs of {address} were dropped.")
 

@@ -32,11 +32,11 @@ def export_labels(
 ) -> None:
     """Write all labels, oldest first; the latest on a message is the one that counts."""
     from cleanup.ledger import Ledger
+    from cleanup.past import which_ledger
     from cleanup.report.frames import load
     from cleanup.report.reviewing import labels_csv
-    from cleanup.run import where_reports_come_from
 
-    names, where = where_reports_come_from(tuple(mailboxes or ()), ledger, config)
+    names, where = which_ledger(tuple(mailboxes or ()), ledger, config)
     with Ledger.open(where) as opened:
         made = labels_csv(load(opened, names))
     if output is None:
@@ -56,16 +56,16 @@ def import_labels(
     """Read labels: all of the file, or nothing. They count at the next run."""
     from cleanup.cli.talk import say
     from cleanup.ledger import Ledger
+    from cleanup.past import which_ledger
     from cleanup.report.reviewing import read_labels_csv
     from cleanup.report.words import plural
-    from cleanup.run import where_reports_come_from
 
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} cannot be read", why=str(error)) from error
     labels = read_labels_csv(lines)
-    _, where = where_reports_come_from((), ledger, config)
+    _, where = which_ledger((), ledger, config)
     with Ledger.open(where) as opened:
         opened.advance((), labels=labels)
     say(f"{plural(len(labels), 'label')} read. They count at the next run.")

@@ -49,11 +49,11 @@ def report(
     begin = opt.since(since, moment) if since else None
 
     from cleanup.ledger import Ledger
+    from cleanup.past import which_ledger
     from cleanup.report.anonymous import anonymize
     from cleanup.report.frames import load
-    from cleanup.run import where_reports_come_from
 
-    names, where = where_reports_come_from(tuple(mailboxes or ()), ledger, config)
+    names, where = which_ledger(tuple(mailboxes or ()), ledger, config)
     with Ledger.open(where) as opened:
         frames = load(opened, names, since=begin, run=run)
     if anonymous:

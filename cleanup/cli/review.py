@@ -37,11 +37,11 @@ def review(
 
     from cleanup.cli.talk import say
     from cleanup.ledger import Ledger
+    from cleanup.past import which_ledger
     from cleanup.report.frames import load
     from cleanup.report.reviewing import waiting
-    from cleanup.run import where_reports_come_from
 
-    (address,), where = where_reports_come_from((mailbox,), ledger, config)
+    (address,), where = which_ledger((mailbox,), ledger, config)
     with Ledger.open(where) as opened:
         frames = load(opened, [address])
         queue = waiting(frames)

@@ -91,7 +91,8 @@ def undo(
     from cleanup.access import account_of
     from cleanup.cli.talk import confirmed, progress_bars, say
     from cleanup.config import ledger_of
-    from cleanup.run import find_run, undo_run, which_fit
+    from cleanup.past import find_run, which_fit
+    from cleanup.run import undo_run
 
     found = find_run(which, mailbox, reach.ledger, reach.config)
     settings = opt.settings_for(mailbox or found.mailbox, reach)

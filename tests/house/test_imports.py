@@ -19,6 +19,7 @@ ROWS = (
     ("run", "offline"),
     ("held", "look", "access"),
     ("reading", "asking"),
+    ("past",),
     ("report", "embedded_server"),
     ("connector", "ledger", "config", "config_file", "lock", "dns", "dns_client"),
     ("detector", "signals"),
@@ -119,7 +120,10 @@ def test_each_package_is_known_in_one_place(package: str) -> None:
             ("pandas", "sqlalchemy", "pydantic_settings", "imapclient", "mailparser", "jinja2"),
         ),
         ("import cleanup", ("pandas", "sqlalchemy", "pydantic_settings", "imapclient", "mailparser", "typer")),
-        ("import cleanup.run, cleanup.cli.shown", ("pandas", "jinja2", "altair", "pymap", "msal", "dask")),
+        (
+            "import cleanup.run, cleanup.past, cleanup.cli.shown",
+            ("pandas", "jinja2", "altair", "pymap", "msal", "dask"),
+        ),
     ],
 )
 def test_nothing_heavy_is_imported_before_it_is_needed(what: str, heavy: tuple[str, ...]) -> None:

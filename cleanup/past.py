@@ -1,0 +1,52 @@
+"""What people mean by "the last run" or "these mailboxes": the runs in a ledger, found without asking any server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cleanup.config import MailboxSettings, default_ledger, ledger_of, load_mailbox
+from cleanup.errors import UsageError
+from cleanup.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRun:
+    """A run that can be undone, and how many of its moves still stand."""
+
+    run_id: int
+    mailbox: str
+    filed: int
+
+
+def which_ledger(mailboxes: tuple[str, ...], ledger: str | None, config: Path | None) -> tuple[tuple[str, ...], str]:
+    """Return the addresses that people mean by profiles or addresses, and the ledger that holds them."""
+    settings = [load_mailbox(name, config=config) for name in mailboxes]
+    return tuple(one.address for one in settings), ledger or _ledger_of(settings)
+
+
+def find_run(which: str, mailbox: str | None, ledger: str | None, config: Path | None) -> FoundRun:
+    """Return the run that a person means by its number or by "last". Raises UsageError where there is none."""
+    addresses, where = which_ledger((mailbox,) if mailbox else (), ledger, config)
+    with Ledger.open(where) as opened:
+        if which == "last":
+            record = opened.last_filing(addresses[0] if addresses else None)
+        elif which.isdigit():
+            record = opened.run(int(which))
+        else:
+            raise UsageError(f"{which!r} is neither the number of a run nor 'last'")
+    if record is None:
+        raise UsageError("There is no run to undo", hint="mailbox-cleanup history shows the runs")
+    return FoundRun(record.run_id, record.mailbox, record.filed)
+
+
+def which_fit(run_id: int, condition: str, ledger: str) -> tuple[int, ...]:
+    """Return the UIDs of the messages that a run filed and a condition holds for. Raises UsageError for none."""
+    from cleanup.report.which import uids_where  # pandas, which no other step of an undo needs
+
+    with Ledger.open(ledger) as opened:
+        return uids_where(opened, run_id, condition)
+
+
+def _ledger_of(settings: list[MailboxSettings]) -> str:
+    return ledger_of(settings[0]) if settings else default_ledger()
