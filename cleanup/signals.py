@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from types import FrameType
 
 from cleanup.errors import ExitCode, Stopped
 
+_AGAIN_S = 0.01  # after an exception that nobody could catch
 _CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 
 
@@ -32,7 +34,13 @@ class _Watch:
         if self.came is not None and self.busy:
             return  # the second Ctrl-C does not break a batch either: it has a deadline of its own
         self.came = _CODES[signal.Signals(number)]
-        if not self.busy:
+        self._stop()
+
+    def remind(self, _number: int, _: FrameType | None) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        if self.came is not None and not self.busy:
             raise StopNow(self.came)
 
 
@@ -43,6 +51,16 @@ def watch() -> None:
     """Take Ctrl-C and SIGTERM from now on."""
     for number in _CODES:
         signal.signal(number, _watch.signalled)
+    signal.signal(signal.SIGALRM, _watch.remind)
+    sys.unraisablehook = _swallowed
+
+
+def _swallowed(unraisable: sys.UnraisableHookArgs) -> None:
+    """Stop a moment later where the signal came inside of a finalizer: Python drops what is raised there."""
+    if isinstance(unraisable.exc_value, StopNow):
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,9 +21,11 @@ SIGNALS = [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERM
 
 @pytest.fixture(autouse=True)
 def _watching() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number, _ in SIGNALS}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
+    hook = sys.unraisablehook
     watch()
     yield
+    sys.unraisablehook = hook
     for number, handler in before.items():
         signal.signal(number, handler)
     from cleanup import signals
@@ -33,7 +36,8 @@ def _watching() -> Iterator[None]:
 @pytest.mark.parametrize(("number", "code"), SIGNALS)
 def test_a_signal_ends_a_command_at_once_in_one_line(number: signal.Signals, code: ExitCode) -> None:
     running = subprocess.Popen([str(PROGRAM), "demo", "--serve"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    time.sleep(1.5)
+    assert running.stdout
+    running.stdout.readline()  # by now it takes signals
 
     running.send_signal(number)
     _, err = running.communicate(timeout=20)
@@ -59,6 +63,17 @@ def test_what_is_being_finished_is_finished_first(number: signal.Signals, code: 
 def test_outside_of_a_batch_it_stops_where_it_is() -> None:
     with pytest.raises(StopNow):
         os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+
+
+def test_a_signal_inside_of_a_finalizer_still_stops() -> None:
+    class Finalized:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)
+
+    with pytest.raises(StopNow):
+        Finalized()
         time.sleep(5)
 
 
