@@ -12,6 +12,7 @@ from cleanup.embedded_server import embedded_server
 from tests.servers.courier import courier
 from tests.servers.cyrus import cyrus
 from tests.servers.dovecot import WITHOUT_MOVE, dovecot
+from tests.servers.postgresql import postgresql
 from tests.servers.running import RunningServer
 
 SERVERS = ("embedded", "dovecot", "dovecot_without_move", "cyrus", "courier")
@@ -48,6 +49,13 @@ def _cyrus() -> Iterator[RunningServer]:
 def _courier() -> Iterator[RunningServer]:
     with courier() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def database() -> Iterator[str]:
+    pytest.importorskip("psycopg")
+    with postgresql() as url:
+        yield url
 
 
 @pytest.fixture(params=("embedded", *REAL))

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import delete
@@ -19,39 +13,12 @@ from cleanup.ledger import Ledger, MoveState, schema
 from cleanup.model import SentSource, Verdict
 from tests.ledger.memories import CHECKS
 from tests.ledger.some import MAILBOX, NOON, a_judged, an_intent
-from tests.servers.running import free_port, needs
 
 pytestmark = pytest.mark.server
 
 
-def _as_nobody(*command: str | Path) -> list[str]:
-    """PostgreSQL refuses to run as root."""
-    plain = [str(part) for part in command]
-    return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *plain] if os.geteuid() == 0 else plain
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    pytest.importorskip("psycopg")
-    needs("postgres", "initdb", "pg_ctl")
-    folder = Path(tempfile.mkdtemp(prefix="cleanup-postgres-"))
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-    cluster, port = folder / "cluster", free_port()
-    run = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": "/"}
-    subprocess.run(_as_nobody("initdb", "-D", cluster, "-U", "cleanup", "-A", "trust", "-E", "UTF8"), **run)
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
-    subprocess.run(_as_nobody("pg_ctl", "-D", cluster, "-w", "-o", options, "start"), **run)
-    try:
-        yield f"postgresql://cleanup@127.0.0.1:{port}/postgres"
-    finally:
-        subprocess.run(_as_nobody("pg_ctl", "-D", cluster, "-m", "immediate", "stop"), **run)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def test_everything_that_a_run_writes_is_read_back(url: str) -> None:
-    with Ledger.open(url, clock=lambda: NOON) as ledger:
+def test_everything_that_a_run_writes_is_read_back(database: str) -> None:
+    with Ledger.open(database, clock=lambda: NOON) as ledger:
         run = ledger.start_run(MAILBOX, "run", options={"policy": "balanced"})
         ledger.record_findings(run, [a_judged(7, subject="a\0b \udcff"), a_judged(8, verdict=Verdict.UNSURE)])
         ledger.record_sent(run, [SentSource("Sent", 3, 3)], Coverage(messages=3, oldest=NOON))
@@ -60,7 +27,7 @@ def test_everything_that_a_run_writes_is_read_back(url: str) -> None:
         ledger.label(MAILBOX, "d", Verdict.GENUINE, said_by="review")
         ledger.finish_run(run, {"moved": 1})
 
-    with Ledger.open(url) as again:
+    with Ledger.open(database) as again:
         assert again.open_moves(MAILBOX) == [second]
         assert again.filed_uids(MAILBOX, "Backscatter", 22) == {41}
         assert again.labels(MAILBOX) == {"d": Verdict.GENUINE}
@@ -69,8 +36,8 @@ def test_everything_that_a_run_writes_is_read_back(url: str) -> None:
         assert (last.run_id, last.filed, last.started) == (run, 1, NOON)
 
 
-def test_a_database_that_cannot_be_reached_is_named_without_its_password(url: str) -> None:
-    wrong = url.replace("cleanup@", "cleanup:geheim@").rsplit(":", 1)[0] + ":1/postgres"
+def test_a_database_that_cannot_be_reached_is_named_without_its_password(database: str) -> None:
+    wrong = database.replace("cleanup@", "cleanup:geheim@").rsplit(":", 1)[0] + ":1/postgres"
 
     with pytest.raises(LedgerUnusable) as caught:
         Ledger.open(wrong)
@@ -78,8 +45,8 @@ def test_a_database_that_cannot_be_reached_is_named_without_its_password(url: st
     assert "geheim" not in str(caught.value)
 
 
-def test_two_machines_that_share_a_ledger_hold_a_mailbox_one_after_the_other(url: str) -> None:
-    with Ledger.open(url) as here, Ledger.open(url) as there:
+def test_two_machines_that_share_a_ledger_hold_a_mailbox_one_after_the_other(database: str) -> None:
+    with Ledger.open(database) as here, Ledger.open(database) as there:
         with here.exclusive(MAILBOX):
             with pytest.raises(MailboxLocked, match="Another machine"), there.exclusive(MAILBOX):
                 pass
@@ -90,8 +57,8 @@ def test_two_machines_that_share_a_ledger_hold_a_mailbox_one_after_the_other(url
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
-def test_the_memory_of_a_mailbox(check: Callable[[Ledger], None], url: str) -> None:
-    with Ledger.open(url) as ledger:
+def test_the_memory_of_a_mailbox(check: Callable[[Ledger], None], database: str) -> None:
+    with Ledger.open(database) as ledger:
         with ledger.engine.begin() as connection:
             connection.execute(delete(schema.moves))  # the other tests' mailbox is this one, too
             connection.execute(delete(schema.cursors))

@@ -17,7 +17,6 @@ from cleanup.model import Verdict
 from cleanup.report.frame_columns import BETWEEN
 from cleanup.report.frames import Frames, load
 from tests.ledger.some import MAILBOX, NOON, a_judged, an_intent
-from tests.ledger.test_on_postgresql import url  # noqa: F401 - a fixture
 from tests.report import some_frames
 
 ROOT = Path(__file__).parents[2]
@@ -140,8 +139,8 @@ def test_every_reason_knows_its_run(ledger: Ledger) -> None:
 
 
 @pytest.mark.server
-def test_postgresql_gives_the_same_frames(url: str, tmp_path: Path) -> None:  # noqa: F811
-    with Ledger.open(tmp_path / "l.db", clock=lambda: NOON) as lite, Ledger.open(url, clock=lambda: NOON) as large:
+def test_postgresql_gives_the_same_frames(database: str, tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "l.db", clock=lambda: NOON) as lite, Ledger.open(database, clock=lambda: NOON) as large:
         for ledger in (lite, large):
             _fill(ledger)
 
