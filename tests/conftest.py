@@ -51,7 +51,7 @@ def _courier() -> Iterator[RunningServer]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def database() -> Iterator[str]:
     pytest.importorskip("psycopg")
     with postgresql() as url:
