@@ -40,13 +40,14 @@ class Held:
 
 
 @contextmanager
-def hold(account: Account, settings: MailboxSettings, command: str) -> Iterator[Held]:
+def hold(account: Account, settings: MailboxSettings, command: str, ledger: Ledger | None = None) -> Iterator[Held]:
     """Hold a mailbox on this machine, and on every machine that shares its ledger.
 
+    `ledger`: one that is open already and stays open; without it the settings' own is opened.
     Raises MailboxLocked, LedgerUnusable, and the connector's errors when it is opened.
     """
     with ExitStack() as stack:
         stack.enter_context(hold_mailbox(account.host, account.who, f"mailbox-cleanup {command}"))
-        ledger = stack.enter_context(Ledger.open(ledger_of(settings)))
+        ledger = ledger or stack.enter_context(Ledger.open(ledger_of(settings)))
         stack.enter_context(ledger.exclusive(settings.address))
         yield Held(account, ledger, stack)

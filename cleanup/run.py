@@ -109,18 +109,20 @@ def run_mailbox(
     progress: Progress,
     again: bool = False,
     full: bool = False,
+    ledger: Ledger | None = None,
 ) -> Done:
     """File the backscatter of a mailbox and return what was done.
 
     `agreed` is shown what was found, before anything is moved, and says whether to go on. `again`: also file what an
     undo put back; without it that stays, so that no nightly run files what a person took back. `full`: read everything,
     whatever earlier runs read. Where nothing happened since the last run, nothing is read and nobody is asked.
+    `ledger`: one that is open already and stays open.
 
     Raises MailboxLocked, the connector's errors, LedgerUnusable; what had been moved by then is in the ledger, and the
     next run settles it.
     """
     task = task_of(settings)
-    with hold(account, settings, "run") as held:
+    with hold(account, settings, "run", ledger) as held:
         mailbox, ledger = held.open(), held.ledger
         memory = ledger.memory(settings.address)
         if full:

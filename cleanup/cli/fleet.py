@@ -41,20 +41,15 @@ def run(
 ) -> None:
     """File the backscatter of many mailboxes; one line for each, and the failures by cause in the end."""
     from cleanup.cli.talk import say
-    from cleanup.config import MailboxSettings, load_mailbox
-    from cleanup.fleet import Limits, by_cause, run_fleet, write_ends
+    from cleanup.fleet import Limits, Shared, by_cause, run_fleet, write_ends
 
     chosen = _chosen(mailboxes, query, shard, results if only_failed else None, only_failed, ledger)
-
-    def settings_of(one: Listed) -> MailboxSettings:
-        more = {"ledger": ledger} if ledger else {}
-        return load_mailbox(one.name, config=config, options={**one.options, **more})
 
     def tell(ended: Ended) -> None:
         say(ended.says if ended.cause is None else f"{ended.name}: {ended.result.value}: {ended.says}")
 
     limits = Limits(threads, per_host, deadline_min * 60 if deadline_min is not None else None, spread_min * 60)
-    ends = run_fleet(chosen, settings_of, limits, tell)
+    ends = run_fleet(chosen, Shared(config, ledger).settings_of, limits, tell)
     if results:
         write_ends(results, ends)
     failures = by_cause(ends)

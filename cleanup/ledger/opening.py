@@ -16,6 +16,7 @@ from cleanup.errors import LedgerUnusable, UsageError
 from cleanup.ledger.migrations import bring_up_to_date
 
 BUSY_TIMEOUT_S = 30
+THREADS_AT_ONCE = 32  # connections that are kept; each is made when it is first needed
 _AT_ONCE = {"sqlite_begin": "BEGIN IMMEDIATE"}  # two programs may open a new ledger at the same time
 _MOVE_AWAY = "Restore it from a backup, or move it away: the mailbox is untouched, only history is lost"
 
@@ -77,7 +78,7 @@ def _url(where: str | Path) -> URL:
 
 def _engine(url: URL) -> Engine:
     try:
-        engine = create_engine(url, hide_parameters=True)
+        engine = create_engine(url, hide_parameters=True, **_pool(url))
     except (NoSuchModuleError, ImportError) as error:
         hint = "pip install 'mailbox-cleanup[postgres]'" if url.get_backend_name().startswith("postgres") else None
         raise UsageError(f"There is no driver for {url.drivername}", hint=hint) from error
@@ -85,6 +86,12 @@ def _engine(url: URL) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin)
     return engine
+
+
+def _pool(url: URL) -> dict[str, Any]:
+    """Never let a thread of a fleet wait for a connection: it may hold one already, its mailbox's lock."""
+    in_memory = url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
+    return {} if in_memory else {"pool_size": THREADS_AT_ONCE, "max_overflow": -1}
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

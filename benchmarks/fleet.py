@@ -1,0 +1,172 @@
+"""A fleet on one real Dovecot: the first night, an idle one, one with new mail; beside the server's own login rate.
+
+    python -m benchmarks.fleet --mailboxes 200 [--ledger postgresql://...] [--scheduler tcp://...]
+
+Each mailbox holds 500 messages and 200 sent ones. The floor is measured in the same run: as many threads that log in
+and out and do nothing else. Needs Dovecot (bash .ci/install-servers).
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import random
+import resource
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.first_run import give_to_dovecot
+from benchmarks.job import OWNER
+from benchmarks.maildir import Size, build, deliver
+from tests.servers.dovecot import dovecot
+from tests.servers.running import RunningServer
+
+SIZE = Size(inbox=500, sent=200, notices=20, genuine=4)
+NEW = 4  # messages a mailbox, before the night with new mail; one of them is a forged bounce
+THREADS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Some mailboxes on a running server, and the list that names them."""
+
+    server: RunningServer
+    users: list[str]
+    listed: Path
+    work: Path
+
+
+def main() -> None:
+    """Measure and print a table, or JSON."""
+    wanted = argparse.ArgumentParser(description=__doc__)
+    wanted.add_argument("--mailboxes", type=int, default=200)
+    wanted.add_argument("--ledger", help="database URL; without it a file")
+    wanted.add_argument("--scheduler", help="of a Dask cluster whose workers can read this machine's files")
+    wanted.add_argument("--json", action="store_true")
+    given = wanted.parse_args()
+    figures = measure(given.mailboxes, given.ledger, given.scheduler)
+    print(json.dumps(figures, indent=1) if given.json else _table(figures))
+
+
+def measure(mailboxes: int, ledger: str | None = None, scheduler: str | None = None) -> dict[str, dict[str, Any]]:
+    """Return the figures of each phase by its name. `x_logins`: mailboxes a second, as a share of raw logins."""
+    with a_fleet(mailboxes) as fleet:
+        _logins(fleet)  # the server warms up
+        floor = _logins(fleet)
+        more = ["--scheduler", scheduler] if scheduler else []
+        phases = {"first": _night(fleet, ledger, more), "idle": _night(fleet, ledger, more)}
+        for number, user in enumerate(fleet.users):
+            deliver(fleet.server.folder / "mail" / user, random.Random(number), NEW, 2, 1)  # type: ignore[operator]
+        give_to_dovecot(fleet.server.folder / "mail")  # type: ignore[operator]
+        phases["new mail"] = _night(fleet, ledger, more)
+    for took in phases.values():
+        took["x_logins"] = round(took["a_second"] / floor["a_second"], 2)
+    return {"logins": floor, **phases}
+
+
+@contextmanager
+def a_fleet(mailboxes: int) -> Iterator[Fleet]:
+    """Yield mailboxes that are copies of one, on a Dovecot of their own."""
+    with dovecot("fleet") as server, tempfile.TemporaryDirectory() as folder:
+        assert server.folder
+        work, mail = Path(folder), server.folder / "mail"
+        users = [f"user{number}" for number in range(mailboxes)]
+        build(mail / users[0], SIZE, 1)
+        for user in users[1:]:
+            shutil.copytree(mail / users[0], mail / user, copy_function=os.link)
+        give_to_dovecot(mail)
+        (work / "secret").write_text(server.password)
+        (work / "secret").chmod(0o600)
+        (work / "config.toml").write_text(
+            f'[defaults]\nhost = "localhost"\nport = {server.tls_port}\nca_file = "{server.ca_file}"\n'
+            f'password_file = "{work / "secret"}"\ndigest = "never"\n'
+            f'[defaults.identity]\naddresses = ["{OWNER}"]\noutbound_hosts = ["out1.example.org", "192.0.2.10"]\n'
+        )
+        with (work / "list.csv").open("w", newline="") as opened:
+            csv.writer(opened).writerows([("mailbox", "username"), *((f"{u}@example.org", u) for u in users)])
+        yield Fleet(server, users, work / "list.csv", work)
+
+
+def _logins(fleet: Fleet) -> dict[str, Any]:
+    """Return what it takes to log in to every mailbox and out again, and nothing else."""
+    context = ssl.create_default_context(cafile=str(fleet.server.ca_file))
+
+    def one(user: str) -> None:
+        with socket.create_connection(("localhost", fleet.server.tls_port)) as plain:
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with context.wrap_socket(plain, server_hostname="localhost") as sock:
+                _until(sock, b"\r\n")
+                sock.sendall(f'a LOGIN {user} "{fleet.server.password}"\r\n'.encode())
+                _until(sock, b"a OK")
+                sock.sendall(b"b LOGOUT\r\n")
+                _until(sock, b"b OK")
+
+    def all_of_them() -> None:
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(one, fleet.users))
+
+    return _timed(all_of_them, len(fleet.users), resource.RUSAGE_SELF)
+
+
+def _until(sock: ssl.SSLSocket, what: bytes) -> None:
+    heard = b""
+    while what not in heard:
+        piece = sock.recv(4096)
+        if not piece:
+            raise SystemExit("the server went away")
+        heard += piece
+
+
+def _night(fleet: Fleet, ledger: str | None, more: list[str]) -> dict[str, Any]:
+    """Return what one run over all mailboxes took, in a process of its own."""
+    results = fleet.work / "results.csv"
+    command = [
+        "fleet",
+        "run",
+        "--mailboxes",
+        fleet.listed,
+        "--config",
+        fleet.work / "config.toml",
+        "--results",
+        results,
+    ]
+    command += ["--ledger", ledger or fleet.work / "ledger.sqlite", "--threads", THREADS, "--per-host", THREADS, *more]
+
+    def run() -> None:
+        program = Path(sys.executable).parent / "mailbox-cleanup"
+        done = subprocess.run([str(program), *map(str, command)], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(done.stderr[-2000:])
+
+    took = _timed(run, len(fleet.users), resource.RUSAGE_CHILDREN)
+    with results.open(newline="") as opened:
+        return took | {"moved": sum(int(row["moved"]) for row in csv.DictReader(opened))}
+
+
+def _timed(act: Callable[[], None], mailboxes: int, whose: int) -> dict[str, Any]:
+    before, began = resource.getrusage(whose), time.perf_counter()
+    act()
+    wall_s, after = time.perf_counter() - began, resource.getrusage(whose)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"wall_s": round(wall_s, 2), "cpu_s": round(cpu_s, 2), "a_second": round(mailboxes / wall_s, 1)}
+
+
+def _table(figures: dict[str, dict[str, Any]]) -> str:
+    return "\n".join(f"{phase:<10}" + "  ".join(f"{k}={v}" for k, v in took.items()) for phase, took in figures.items())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""Many mailboxes: in one process by threads, on many machines by shards or by Dask.
+
+A mailbox is locked by its run (on PostgreSQL against other machines, too), so several machines may share a list: what
+one works on, the others leave out.
+"""
+
+from cleanup.fleet.ends import Ended, Result, by_cause, read_failed, write_ends
+from cleanup.fleet.listing import Listed, listed, read_list, shard_of
+from cleanup.fleet.threads import Limits, Shared, run_fleet
+
+__all__ = [
+    "Ended",
+    "Limits",
+    "Listed",
+    "Result",
+    "Shared",
+    "by_cause",
+    "listed",
+    "read_failed",
+    "read_list",
+    "run_fleet",
+    "shard_of",
+    "write_ends",
+]

@@ -1,0 +1,146 @@
+"""Many mailboxes in one process: threads, as a mailbox mostly waits for its server, and a limit for each server."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cleanup.access import account_of, host_of
+from cleanup.config import MailboxSettings, ledger_of, load_mailbox
+from cleanup.errors import CleanupError, MailboxLocked, UsageError
+from cleanup.fleet.ends import Ended, Result
+from cleanup.fleet.listing import Listed
+from cleanup.ledger import Ledger
+from cleanup.run import Done, run_mailbox
+
+THREADS = 16
+PER_HOST = 8  # connections to one server; ask the provider what it allows
+
+SettingsOf = Callable[[Listed], MailboxSettings]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all mailboxes of a fleet share beside their list: where settings and ledger are. No secret is in it."""
+
+    config: Path | None = None
+    ledger: str | None = None
+
+    def settings_of(self, one: Listed) -> MailboxSettings:
+        """Return the settings of one mailbox: what the list says comes first."""
+        more = {"ledger": self.ledger} if self.ledger else {}
+        return load_mailbox(one.name, config=self.config, options={**one.options, **more})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much at once, and for how long. `deadline_s` counts from the beginning; None: no end."""
+
+    threads: int = THREADS
+    per_host: int = PER_HOST
+    deadline_s: float | None = None
+    spread_s: float = 0.0  # mailboxes begin within this time, at random
+
+
+@dataclass(slots=True)
+class Ledgers:
+    """One open ledger for each that the mailboxes name, for all threads: opening one checks the whole of it."""
+
+    _stack: ExitStack
+    _open: dict[str, Ledger] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def of(self, settings: MailboxSettings) -> Ledger:
+        """Return the ledger of a mailbox."""
+        where = ledger_of(settings)
+        with self._lock:
+            if where not in self._open:
+                self._open[where] = self._stack.enter_context(Ledger.open(where))
+            return self._open[where]
+
+
+Gates = Mapping[str, AbstractContextManager[object]]  # by server: waits until another connection to it is allowed
+
+
+def run_fleet(
+    mailboxes: Sequence[Listed],
+    settings_of: SettingsOf,
+    limits: Limits,
+    told: Callable[[Ended], None],
+    *,
+    stop: threading.Event | None = None,
+    gates: Gates | None = None,
+) -> list[Ended]:
+    """File the backscatter of many mailboxes; return how each ended, in the order of the list.
+
+    `told` hears of each as it ends, in the calling thread. One bad mailbox stops no other. After the deadline, or once
+    `stop` is set, none is begun; those that are under way are finished. An exception in the calling thread, such as a
+    signal's, does the same and goes on. `gates` replace `limits.per_host`.
+    """
+    stop = stop or threading.Event()
+    began = time.monotonic()
+    gates = gates if gates is not None else defaultdict(lambda: threading.Semaphore(limits.per_host))
+    late = random.Random(began)
+    ends: dict[str, Ended] = {}
+
+    def work(one: Listed, starts_s: float) -> Ended:
+        stop.wait(max(0.0, starts_s - (time.monotonic() - began)))
+        if stop.is_set() or (limits.deadline_s is not None and time.monotonic() - began > limits.deadline_s):
+            return Ended(one.name, Result.NOT_BEGUN, "The time was over.", "not-begun")
+        return _one(one, settings_of, gates, ledgers)
+
+    with ExitStack() as stack:
+        ledgers = Ledgers(stack)
+        pool = stack.enter_context(ThreadPoolExecutor(limits.threads, thread_name_prefix="mailbox"))
+        stack.callback(stop.set)  # before the pool waits for its threads
+        waiting = {pool.submit(work, one, late.uniform(0, limits.spread_s)) for one in mailboxes}
+        for ended in _as_they_end(waiting):
+            ends[ended.name] = ended
+            told(ended)
+    return [ends[one.name] for one in mailboxes]
+
+
+def _as_they_end(waiting: set[Future[Ended]]) -> Iterator[Ended]:
+    while waiting:
+        finished, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)  # signals come in between
+        yield from (future.result() for future in finished)
+
+
+def _one(one: Listed, settings_of: SettingsOf, gates: Gates, ledgers: Ledgers) -> Ended:
+    began = time.monotonic()
+    try:
+        settings = settings_of(one)
+        with gates[host_of(settings) or ""]:
+            done = _file(settings, ledgers)
+    except MailboxLocked as error:
+        return Ended(one.name, Result.LOCKED, str(error), error.code, took_s=time.monotonic() - began)
+    except CleanupError as error:
+        return Ended(one.name, Result.FAILED, str(error), error.code, took_s=time.monotonic() - began)
+    except Exception as error:  # a fleet goes on, whatever one mailbox does
+        says = f"{type(error).__name__}: {error}"
+        return Ended(one.name, Result.FAILED, says, "unexpected", took_s=time.monotonic() - began)
+    return Ended.of(one.name, done, time.monotonic() - began)
+
+
+def _file(settings: MailboxSettings, ledgers: Ledgers) -> Done:
+    account = account_of(settings, ask=_nobody)
+    return run_mailbox(
+        account,
+        settings,
+        now=datetime.now(UTC),
+        agreed=lambda _: True,
+        progress=lambda *_: None,
+        ledger=ledgers.of(settings),
+    )
+
+
+def _nobody(login: str) -> str:
+    raise UsageError(f"No password for {login}", hint="Name its source in the profile or in the list's columns")
