@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ import typer
 from cleanup.errors import FinishedInPart, UsageError
 
 if TYPE_CHECKING:
-    from cleanup.fleet import Ended, Listed
+    from cleanup.fleet import Ended, Limits, Listed, Shared
 
 fleet = typer.Typer(help="Clean many mailboxes.", rich_markup_mode=None, no_args_is_help=True)
 
@@ -35,13 +36,14 @@ def run(
     threads: Annotated[int, typer.Option(min=1, help="Mailboxes at once.")] = 16,
     per_host: Annotated[int, typer.Option(min=1, help="Connections to one server at once.")] = 8,
     deadline_min: Annotated[float | None, typer.Option(help="Begin no mailbox after so many minutes.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler whose workers do it.")] = None,
     spread_min: Annotated[float, typer.Option(help="Begin the mailboxes within so many minutes.")] = 0,
     config: Annotated[Path | None, typer.Option("--config", help="Configuration file.")] = None,
     ledger: Annotated[str | None, typer.Option("--ledger", help="Ledger file or database URL.")] = None,
 ) -> None:
     """File the backscatter of many mailboxes; one line for each, and the failures by cause in the end."""
     from cleanup.cli.talk import say
-    from cleanup.fleet import Limits, Shared, by_cause, run_fleet, write_ends
+    from cleanup.fleet import Limits, Shared, by_cause, write_ends
 
     chosen = _chosen(mailboxes, query, shard, results if only_failed else None, only_failed, ledger)
 
@@ -49,7 +51,7 @@ def run(
         say(ended.says if ended.cause is None else f"{ended.name}: {ended.result.value}: {ended.says}")
 
     limits = Limits(threads, per_host, deadline_min * 60 if deadline_min is not None else None, spread_min * 60)
-    ends = run_fleet(chosen, Shared(config, ledger).settings_of, limits, tell)
+    ends = _run(scheduler, chosen, Shared(config, ledger), limits, tell)
     if results:
         write_ends(results, ends)
     failures = by_cause(ends)
@@ -60,6 +62,20 @@ def run(
         raise FinishedInPart(
             f"{sum(n for _, n, _ in failures):,} mailboxes are not done", hint="fleet run --only-failed"
         )
+
+
+def _run(
+    scheduler: str | None, chosen: list[Listed], shared: Shared, limits: Limits, tell: Callable[[Ended], None]
+) -> list[Ended]:
+    from cleanup.fleet import run_fleet
+
+    if scheduler is None:
+        return run_fleet(chosen, shared.settings_of, limits, tell)
+    try:
+        from cleanup.fleet.on_dask import run_on_dask
+    except ImportError as error:
+        raise UsageError("--scheduler needs Dask", hint="pip install 'mailbox-cleanup[dask]'") from error
+    return run_on_dask(scheduler, chosen, shared, limits, tell)
 
 
 def _chosen(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from cleanup.errors import LedgerUnusable, UsageError
@@ -18,6 +18,7 @@ from cleanup.ledger.migrations import bring_up_to_date
 BUSY_TIMEOUT_S = 30
 THREADS_AT_ONCE = 32  # connections that are kept; each is made when it is first needed
 _AT_ONCE = {"sqlite_begin": "BEGIN IMMEDIATE"}  # two programs may open a new ledger at the same time
+_MAKING = 0x6C656467  # PostgreSQL's lock while tables are made or changed; any number that nobody else uses
 _MOVE_AWAY = "Restore it from a backup, or move it away: the mailbox is untouched, only history is lost"
 
 
@@ -35,11 +36,19 @@ def open_engine(where: str | Path) -> Engine:
         with told("opened"), engine.connect().execution_options(**_AT_ONCE) as connection, connection.begin():
             if engine.dialect.name == "sqlite":
                 _check_whole(connection.execute(text("PRAGMA quick_check(1)")).scalar())
+            elif engine.dialect.name == "postgresql":  # many machines may open a new ledger at the same time
+                connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
             bring_up_to_date(connection)
     except BaseException:
         engine.dispose()
         raise
     return engine
+
+
+def has_password(where: str) -> bool:
+    """Return whether a ledger's URL holds a password: as such, or as a parameter of the query."""
+    url = _url(where)
+    return bool(url.password or "password" in url.query)
 
 
 @contextmanager

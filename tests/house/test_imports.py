@@ -46,6 +46,7 @@ ONLY_IN = {
     "rich": ("cli",),
     "mailparser": ("detector",),
     "dask": ("fleet",),
+    "distributed": ("fleet",),
     "dns": ("dns_client",),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import delete
@@ -13,6 +14,7 @@ from cleanup.ledger import Ledger, MoveState, schema
 from cleanup.model import SentSource, Verdict
 from tests.ledger.memories import CHECKS
 from tests.ledger.some import MAILBOX, NOON, a_judged, an_intent
+from tests.servers.postgresql import postgresql
 
 pytestmark = pytest.mark.server
 
@@ -34,6 +36,15 @@ def test_everything_that_a_run_writes_is_read_back(database: str) -> None:
         last = again.last_filing(MAILBOX)
         assert last is not None
         assert (last.run_id, last.filed, last.started) == (run, 1, NOON)
+
+
+def test_many_machines_may_open_a_new_ledger_at_the_same_time() -> None:
+    with postgresql() as new, ThreadPoolExecutor(8) as machines:
+        ledgers = list(machines.map(Ledger.open, [new] * 8))
+
+        assert [ledger.start_run(MAILBOX, "run") for ledger in ledgers] == list(range(1, 9))
+        for ledger in ledgers:
+            ledger.close()
 
 
 def test_a_database_that_cannot_be_reached_is_named_without_its_password(database: str) -> None:

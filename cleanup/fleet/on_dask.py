@@ -1,0 +1,150 @@
+"""Many mailboxes on a Dask cluster: shards of the list are its tasks, and it repeats those of a lost worker.
+
+A task carries names, places of settings and ledger, and limits; every secret is found by the worker itself. A shard
+that is repeated finds what the lost worker had done: the ledger says so, and an open move is settled first.
+https://distributed.dask.org/en/stable/resilience.html
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+
+from distributed import Client, Future, Semaphore, Worker, as_completed, get_worker
+from distributed.scheduler import KilledWorker
+
+from cleanup import __version__
+from cleanup.errors import CannotConnect, UsageError
+from cleanup.fleet.ends import Ended, Result
+from cleanup.fleet.listing import Listed
+from cleanup.fleet.threads import Limits, Shared, run_fleet
+from cleanup.ledger import has_password
+
+CONNECT_TIMEOUT_S = 30
+SHARDS_A_SLOT = 4  # so that the last ones end at about the same time
+LARGEST_SHARD = 200  # mailboxes; what is looked at again when its worker is lost
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One shard, as it travels to a worker. `until` is in seconds since 1970; None: no end."""
+
+    mailboxes: tuple[Listed, ...]
+    shared: Shared
+    limits: Limits
+    until: float | None
+
+
+def run_on_dask(
+    scheduler: str, mailboxes: Sequence[Listed], shared: Shared, limits: Limits, told: Callable[[Ended], None]
+) -> list[Ended]:
+    """File the backscatter of many mailboxes on a cluster's workers; return how each ended, in the list's order.
+
+    `limits.threads` are threads of each worker process, `limits.per_host` connections of the whole cluster. `told`
+    hears of the mailboxes as their shards end. An exception in the calling thread, such as a signal's, begins no
+    further shard.
+
+    Raises CannotConnect where there is no scheduler, UsageError where it has no workers, they run another version of
+    this program, or a password would travel.
+    """
+    _refuse_passwords(mailboxes, shared)
+    ends: dict[str, Ended] = {}
+    with _client(scheduler) as client:
+        tasks = _tasks(mailboxes, shared, limits, slots=_slots(client))
+        futures = {client.submit(work, task, pure=False): task for task in tasks}
+        try:
+            for future in as_completed(list(futures), loop=client.loop):
+                for ended in _ends(future, futures[future]):
+                    ends[ended.name] = ended
+                    told(ended)
+        finally:
+            client.cancel(list(futures))
+    return [ends[one.name] for one in mailboxes]
+
+
+def work(task: Task) -> list[Ended]:
+    """Do one shard in a worker; return how its mailboxes ended."""
+    worker = get_worker()
+    left_s = task.until - time.time() if task.until is not None else None
+    threads = max(1, task.limits.threads // worker.state.nthreads)
+    limits = replace(task.limits, threads=threads, deadline_s=left_s)
+    gates = _Gates(worker, limits.per_host)
+    return run_fleet(task.mailboxes, task.shared.settings_of, limits, lambda _: None, gates=gates)
+
+
+class _Gates(dict[str, AbstractContextManager[object]]):
+    """One semaphore for each server, which the scheduler keeps: it counts the connections of all workers."""
+
+    def __init__(self, worker: Worker, per_host: int) -> None:
+        super().__init__()
+        self._worker, self._per_host = worker, per_host
+
+    def __missing__(self, host: str) -> AbstractContextManager[object]:
+        name = f"mailbox-cleanup {host} {self._per_host}"  # with another number it would be refused
+        gate = Semaphore(self._per_host, name, scheduler_rpc=self._worker.scheduler, loop=self._worker.loop)
+        return self.setdefault(host, gate)
+
+
+# --- pieces --------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _client(scheduler: str) -> Iterator[Client]:
+    try:
+        client = Client(scheduler, timeout=CONNECT_TIMEOUT_S, set_as_default=False)
+    except (OSError, ValueError) as error:  # TimeoutError is one
+        raise CannotConnect(
+            f"The Dask scheduler {scheduler} does not answer", why=str(error), hint="Give it as tcp://HOST:8786"
+        ) from error
+    with client:
+        yield client
+
+
+def _slots(client: Client) -> int:
+    """Return how many shards run at once. Raises UsageError where the workers cannot do them."""
+    threads = client.nthreads()
+    if not threads:
+        raise UsageError("The Dask scheduler has no workers", hint="Start some: dask worker SCHEDULER --nthreads 1")
+    versions = Counter(str(said) for said in client.run(_version, on_error="return").values())
+    if set(versions) != {__version__}:
+        raise UsageError(
+            f"The Dask workers do not all have mailbox-cleanup {__version__}",
+            why=", ".join(f"{count} say: {said}" for said, count in versions.items()),
+            hint="Install the same version on each",
+        )
+    return sum(threads.values())
+
+
+def _version() -> str:
+    return __version__
+
+
+def _tasks(mailboxes: Sequence[Listed], shared: Shared, limits: Limits, *, slots: int) -> list[Task]:
+    until = time.time() + limits.deadline_s if limits.deadline_s is not None else None
+    size = min(LARGEST_SHARD, max(1, math.ceil(len(mailboxes) / (slots * SHARDS_A_SLOT))))
+    shards = [tuple(mailboxes[first : first + size]) for first in range(0, len(mailboxes), size)]
+    spread = replace(limits, spread_s=limits.spread_s * min(1.0, slots / max(1, len(shards))))
+    return [Task(shard, shared, spread, until) for shard in shards]
+
+
+def _ends(future: Future, task: Task) -> list[Ended]:
+    error = future.exception()
+    if error is None:
+        ends: list[Ended] = future.result()
+        return ends
+    cause = "worker-lost" if isinstance(error, KilledWorker) else "unexpected"
+    says = "Dask lost every worker that tried it" if cause == "worker-lost" else f"{type(error).__name__}: {error}"
+    return [Ended(one.name, Result.FAILED, says, cause) for one in task.mailboxes]
+
+
+def _refuse_passwords(mailboxes: Sequence[Listed], shared: Shared) -> None:
+    for where in {shared.ledger, *(one.options.get("ledger") for one in mailboxes)} - {None}:
+        if has_password(str(where)):
+            raise UsageError(
+                "The ledger's URL holds a password, which would travel with every task",
+                hint="Set CLEANUP_LEDGER for the workers, or leave the password to ~/.pgpass",
+            )

@@ -1,0 +1,147 @@
+"""A fleet on a real Dask cluster of worker processes: real users of a real Dovecot, one ledger in PostgreSQL."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from benchmarks.fleet import Fleet, a_fleet
+from cleanup.ledger import Ledger
+from tests.cli.command import Ended, cleanup
+from tests.servers.running import free_port, running
+
+pytest.importorskip("distributed")
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("dask")]
+USERS = 40
+FORGED = 16  # in each mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A running scheduler, and its workers' processes."""
+
+    address: str
+    workers: list[subprocess.Popen[bytes]]
+    log: Path
+
+    def said(self) -> str:
+        """Return everything that scheduler and workers logged."""
+        return "".join(file.read_text(errors="replace") for file in self.log.iterdir())
+
+
+@contextlib.contextmanager
+def a_cluster(folder: Path, workers: int) -> Iterator[Cluster]:
+    port, logs = free_port(), folder / "dask"
+    logs.mkdir()
+    dask = Path(sys.executable).parent / "dask"
+    address = f"tcp://127.0.0.1:{port}"
+    schedule = [dask, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+    with running(schedule, logs / "scheduler.log", port=port), contextlib.ExitStack() as stack:
+        work = [str(dask), "worker", address, "--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard", "--no-nanny"]
+        work += ["--local-directory", str(folder)]
+        started = []
+        for number in range(workers):
+            log = stack.enter_context((logs / f"worker{number}.log").open("wb"))
+            started.append(subprocess.Popen(work, stdout=log, stderr=log, cwd=folder))
+            stack.callback(started[-1].wait, 20)
+            stack.callback(started[-1].terminate)
+        _wait_for_workers(logs / "scheduler.log", workers)
+        yield Cluster(address, started, logs)
+
+
+def _wait_for_workers(log: Path, workers: int) -> None:
+    give_up = time.monotonic() + 60
+    while log.read_text().count("Register worker") < workers:
+        assert time.monotonic() < give_up, log.read_text()
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def fleet() -> Iterator[Fleet]:
+    with a_fleet(USERS) as made:
+        yield made
+
+
+def on_dask(fleet: Fleet, cluster: Cluster, ledger: str, *more: str) -> Ended:
+    results = ("--results", fleet.work / "results.csv")
+    given = ("--mailboxes", fleet.listed, "--config", fleet.work / "config.toml", "--ledger", ledger, *results)
+    return cleanup("fleet", "run", *given, "--scheduler", cluster.address, *more)
+
+
+def folders(fleet: Fleet) -> set[tuple[int, int]]:
+    """Return how many messages lie in the Inbox and in the backscatter folder, over all users."""
+    assert fleet.server.folder
+    mail = fleet.server.folder / "mail"
+    return {(_count(mail / user), _count(mail / user / ".Backscatter")) for user in fleet.users}
+
+
+def _count(maildir: Path) -> int:
+    return sum(1 for part in ("cur", "new") for _ in (maildir / part).glob("*"))
+
+
+def runs(database: str) -> list[tuple[str, str, int]]:
+    with Ledger.open(database) as ledger:
+        return [(run.mailbox, run.status, run.filed) for run in ledger.runs(limit=1_000)]
+
+
+def test_two_workers_do_every_mailbox_once_and_never_hear_a_secret(fleet: Fleet, database: str, tmp_path: Path) -> None:
+    with a_cluster(tmp_path, 2) as cluster:
+        done = on_dask(fleet, cluster, database)
+        said = cluster.said()
+
+    assert (done.code, done.err.splitlines()[-1]) == (0, f"{USERS} of {USERS} mailboxes are done.")
+    assert folders(fleet) == {(500 - FORGED, FORGED)}
+    assert sorted(mailbox for mailbox, _, _ in runs(database)) == sorted(f"{user}@example.org" for user in fleet.users)
+    assert fleet.server.password not in said + done.err + done.out
+
+
+def _kill_in_the_middle(victim: subprocess.Popen[bytes], database: str) -> None:
+    give_up = time.monotonic() + 60
+    before = len(runs(database))
+    while len(runs(database)) < before + 6 and time.monotonic() < give_up:  # all three workers are at it
+        time.sleep(0.05)
+    victim.kill()
+
+
+def test_a_worker_that_is_killed_in_the_middle_costs_nothing(fleet: Fleet, database: str, tmp_path: Path) -> None:
+    with a_cluster(tmp_path, 3) as cluster:
+        victim = cluster.workers[1]
+        killer = threading.Thread(target=_kill_in_the_middle, args=(victim, database))
+        killer.start()
+        done = on_dask(fleet, cluster, database)
+        killer.join()
+        assert victim.poll() == -signal.SIGKILL
+
+    assert (done.code, done.err.splitlines()[-1]) == (0, f"{USERS} of {USERS} mailboxes are done.")
+    assert folders(fleet) == {(500 - FORGED, FORGED)}
+    with Ledger.open(database) as ledger:
+        for user in fleet.users:
+            assert ledger.open_moves(f"{user}@example.org") == []
+
+
+def test_a_password_in_the_ledgers_url_is_not_handed_to_workers(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("mailbox\na@example.org\n")
+    given = ("fleet", "run", "--mailboxes", tmp_path / "list.csv", "--scheduler", "tcp://127.0.0.1:1")
+
+    for ledger in ("postgresql://me:geheim@db/ledger", "postgresql://me@db/ledger?password=geheim"):
+        refused = cleanup(*given, "--ledger", ledger)
+
+        assert (refused.code, "CLEANUP_LEDGER" in refused.err, "geheim" in refused.err) == (2, True, False)
+
+
+def test_a_cluster_that_cannot_work_is_named(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("mailbox\na@example.org\n")
+    given = ("fleet", "run", "--mailboxes", tmp_path / "list.csv")
+    with a_cluster(tmp_path, 0) as cluster:
+        idle = cleanup(*given, "--scheduler", cluster.address)
+
+    assert (idle.code, "has no workers" in idle.err) == (2, True)
