@@ -80,10 +80,10 @@ def main() -> None:
     try:
         app()
     except CleanupError as error:
-        _complain(f"{error} [{error.code}]")
+        _complain(str(error), error.code)
         sys.exit(int(error.exit_code))
     except StopNow as stop:
-        _complain("Stopped on request. Nothing is half-done; run again to go on from here [stopped]")
+        _complain("Stopped on request. Nothing is half-done; run again to go on from here", "stopped")
         sys.exit(int(stop.exit_code))
     except BrokenPipeError:
         _reader_went_away()
@@ -94,8 +94,8 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("CLEANUP_DEBUG"):
             raise
-        _complain(f"Something went wrong that should not: {type(error).__name__}: {error} [unexpected]")
-        _complain("Set CLEANUP_DEBUG=1 to see where, and please report it.")
+        _complain(f"Something went wrong that should not: {type(error).__name__}: {error}", "unexpected")
+        _complain("Set CLEANUP_DEBUG=1 to see where, and please report it.", None)
         sys.exit(int(ExitCode.UNEXPECTED))
 
 
@@ -104,7 +104,12 @@ def _reader_went_away() -> None:
     sys.exit(int(ExitCode.DONE))
 
 
-def _complain(text: str) -> None:
+def _complain(text: str, code: str | None) -> None:
     from cleanup.report.safe_text import safe_text
 
-    typer.echo(f"mailbox-cleanup: {safe_text(text, limit=1000)}", err=True)
+    talk = sys.modules.get("cleanup.cli.talk")  # heavy, and not needed for a word on a wrong option
+    if talk is not None and talk.logs_json():
+        talk.say(text, level="error", code=code)
+        return
+    told = f"{text} [{code}]" if code else text
+    typer.echo(f"mailbox-cleanup: {safe_text(told, limit=1000)}", err=True)

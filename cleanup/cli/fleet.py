@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cleanup.cli import options as opt
 from cleanup.errors import FinishedInPart, UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ fleet = typer.Typer(help="Clean many mailboxes.", rich_markup_mode=None, no_args
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     fleet.callback()(_group)
-    fleet.command("run")(run)
+    fleet.command("run")(opt.grouped(run))
     app.add_typer(fleet, name="fleet")
 
 
@@ -28,6 +29,7 @@ def _group() -> None:
 
 
 def run(
+    watching: opt.Watching,
     mailboxes: Annotated[Path | None, typer.Option(help="CSV: a column mailbox, and settings.")] = None,
     query: Annotated[str | None, typer.Option(help="SQL that selects the same columns from the ledger.")] = None,
     shard: Annotated[str | None, typer.Option(help="I/N: only the I-th of N parts, from 0.")] = None,
@@ -42,26 +44,35 @@ def run(
     ledger: Annotated[str | None, typer.Option("--ledger", help="Ledger file or database URL.")] = None,
 ) -> None:
     """File the backscatter of many mailboxes; one line for each, and the failures by cause in the end."""
-    from cleanup.cli.talk import say
-    from cleanup.fleet import Limits, Shared, by_cause, write_ends
+    from cleanup.cli.fleet_table import fleet_table
+    from cleanup.cli.talk import log_as
+    from cleanup.cli.watching import watch
+    from cleanup.fleet import Limits, Shared, write_ends
 
+    log_as(watching.log_format)
     chosen = _chosen(mailboxes, query, shard, results if only_failed else None, only_failed, ledger)
-
-    def tell(ended: Ended) -> None:
-        say(ended.says if ended.cause is None else f"{ended.name}: {ended.result.value}: {ended.says}")
-
     limits = Limits(threads, per_host, deadline_min * 60 if deadline_min is not None else None, spread_min * 60)
-    ends = _run(scheduler, chosen, Shared(config, ledger), limits, tell)
-    if results:
-        write_ends(results, ends)
+    name = mailboxes.stem if mailboxes else "fleet"
+    with watch(f"{name} {shard}" if shard else name, watching) as noted:
+        with fleet_table(len(chosen)) as tell:
+            ends = _run(scheduler, chosen, Shared(config, ledger), limits, tell)
+        noted += ends
+        if results:
+            write_ends(results, ends)
+        _conclude(ends)
+
+
+def _conclude(ends: list[Ended]) -> None:
+    from cleanup.cli.talk import say
+    from cleanup.fleet import by_cause
+
     failures = by_cause(ends)
-    say(f"{len(ends) - sum(n for _, n, _ in failures):,} of {len(ends):,} mailboxes are done.")
+    undone = sum(count for _, count, _ in failures)
+    say(f"{len(ends) - undone:,} of {len(ends):,} mailboxes are done.")
     for cause, count, example in failures:
-        say(f"  {count:,} {cause}: {example}")
+        say(f"  {count:,} {cause}: {example}", level="warning", cause=cause, count=count)
     if failures:
-        raise FinishedInPart(
-            f"{sum(n for _, n, _ in failures):,} mailboxes are not done", hint="fleet run --only-failed"
-        )
+        raise FinishedInPart(f"{undone:,} mailboxes are not done", hint="fleet run --only-failed")
 
 
 def _run(

@@ -75,6 +75,22 @@ class Rules:
     now: Annotated[str | None, _option("--now", "ISO 8601: judge as of this moment.")] = None
 
 
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """Who watches a job that runs by itself."""
+
+    metrics_file: Annotated[
+        Path | None, _option("--metrics-file", "Write the result for Prometheus' textfile collector.")
+    ] = None
+    ping_url: Annotated[
+        str | None,
+        typer.Option(
+            help="Health check to ping; URL/fail after a failure.", envvar="CLEANUP_PING_URL", show_envvar=True
+        ),
+    ] = None
+    log_format: Annotated[str, _option("--log-format", "How to talk on stderr: text or json.", default="text")] = "text"
+
+
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """Return the command with its dataclass parameters spelled out as options, one for each of their fields."""
     hints = get_type_hints(command, include_extras=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,6 +25,7 @@ def run(
     mailbox: Annotated[str, typer.Argument(help="A profile or an address.")],
     rules: opt.Rules,
     reach: opt.Reach,
+    watching: opt.Watching,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Print the plan and change nothing.")] = False,
     max_moves: Annotated[int | None, typer.Option(help="Refuse to move more.", show_default="500")] = None,
@@ -37,21 +39,25 @@ def run(
     """File the backscatter of one mailbox: look, ask, move, write down."""
     from cleanup.access import account_of
     from cleanup.cli.shown import check_format, print_look
-    from cleanup.cli.talk import confirmed, progress_bars, say
+    from cleanup.cli.talk import confirmed, log_as, progress_bars, say
+    from cleanup.cli.watching import facts, watch
+    from cleanup.fleet.ends import Ended
     from cleanup.run import look_at, run_mailbox
 
+    log_as(watching.log_format)
     check_format(form)
     limits = {"max_moves": max_moves, "max_share": max_share}
     settings = opt.settings_for(mailbox, reach, rules, digest=digest, policy=limits)
     account = account_of(settings, ask=opt.ask_password)
     now = opt.clock(rules.now)
 
-    with progress_bars(reach.quiet) as bars:
-        if dry_run:
+    if dry_run:
+        with progress_bars(reach.quiet) as bars:
             seen = look_at(account, settings, now=now, progress=bars, again=again, full=full)
-            bars.stop()
-            print_look(seen, form)
-            return
+        print_look(seen, form)
+        return
+
+    with watch(settings.address, watching) as ends, progress_bars(reach.quiet) as bars:
 
         def agreed(look: Look) -> bool:
             bars.stop()
@@ -60,8 +66,10 @@ def run(
             count = 0 if look.plan.refusals else len(look.plan.moves)
             return count == 0 or confirmed(f"Move {count} messages to {look.plan.target}?", yes=yes)
 
+        began_s = time.monotonic()
         done = run_mailbox(account, settings, now=now, agreed=agreed, progress=bars, again=again, full=full)
-    say(done.in_words())
+        ends.append(Ended.of(settings.address, done, time.monotonic() - began_s))
+    say(done.in_words(), level="info", **facts(ends[-1]))
     _exit_as(done, strict_review)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -14,6 +16,8 @@ from cleanup.errors import UsageError
 from cleanup.report.safe_text import safe_text
 
 WIDTH_OFF_TERMINAL = 100
+LOG_FORMATS = ("text", "json")
+_log_format = "text"
 
 
 class _Console(Console):
@@ -32,9 +36,27 @@ def err() -> Console:
     return _Console(stderr=True, highlight=False, markup=False)
 
 
-def say(text: str) -> None:
-    """Print one line of talk."""
-    err().print(safe_text(text, limit=2000), soft_wrap=True)
+def log_as(form: str) -> None:
+    """Say everything from now on as text, or as one JSON object a line. Raises UsageError for another word."""
+    global _log_format
+    if form not in LOG_FORMATS:
+        raise UsageError(f"--log-format {form!r} is neither text nor json")
+    _log_format = form
+
+
+def logs_json() -> bool:
+    """Return whether a program reads what is said."""
+    return _log_format == "json"
+
+
+def say(text: str, *, level: str = "info", **facts: object) -> None:
+    """Print one line of talk; `facts` are what a program may read of it, in JSON alone."""
+    plain = safe_text(text, limit=2000)
+    if not logs_json():
+        err().print(plain, soft_wrap=True)
+        return
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    sys.stderr.write(json.dumps({"time": now, "level": level, "message": plain, **facts}) + "\n")
 
 
 def table(title: str | None, *columns: str) -> Table:

@@ -14,7 +14,7 @@ CLEANUP = Path(__file__).parents[2] / "cleanup"
 # From the top: a room imports from its own row and the rows below it. Files that stand in no room are the spine.
 ROWS = (
     ("cli",),
-    ("notebook",),
+    ("notebook", "monitoring"),
     ("fleet", "demo", "sample_ledger", "sample_month", "doctor", "rescue"),
     ("run", "offline"),
     ("held", "look", "access"),
