@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from cleanup.ledger import Ledger, schema
 from cleanup.sample_ledger import make_sample_ledger
 
 NOW = datetime(2026, 10, 21, 6, tzinfo=UTC)
+_REPORT = ("report", "--format", "html", "--now", NOW.isoformat())
 _HOUR_US = 3_600_000_000
 
 
@@ -41,6 +43,9 @@ def main() -> None:
         start = f"{hide}import sys; from benchmarks.frames import main; main()"
         command = [sys.executable, "-c", start, "--measure", where, "0"]
         print(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        page = Path(folder) / "report.html"
+        start = f"{hide}from cleanup.cli import main; main()"
+        print("whole command", _used([sys.executable, "-c", start, *_REPORT, "--ledger", where, "-o", str(page)]))
 
 
 def _options() -> argparse.Namespace:
@@ -82,6 +87,16 @@ def _step(found: dict[str, Any], name: str) -> Iterator[None]:
         "wall_s": round(time.perf_counter() - wall, 2),
         "peak_mb": _peak(),
     }
+
+
+def _used(command: list[str]) -> dict[str, Any]:
+    """Return seconds of CPU and the peak memory in MB of a whole process."""
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{command} ended with {process.returncode}")
+    return {"cpu_s": round(used.ru_utime + used.ru_stime, 2), "peak_mb": used.ru_maxrss // 1024}
 
 
 def _peak() -> int:

@@ -12,9 +12,10 @@ from math import inf
 import pandas as pd
 
 from cleanup.detector.networks import organisation
-from cleanup.model import Strength, Verdict
+from cleanup.model import Verdict
 from cleanup.report.frames import Frames
 from cleanup.report.safe_text import safe_text
+from cleanup.report.tables import spoken
 
 VERDICTS = (Verdict.BACKSCATTER.value, Verdict.UNSURE.value, Verdict.GENUINE.value)  # the order of the plots
 MOST_BARS = 12
@@ -143,10 +144,7 @@ def _largest(counted: pd.DataFrame) -> pd.DataFrame:
 
 def rules(frames: Frames) -> pd.DataFrame:
     """Return how often each rule spoke, notes left out: rule (with its strength), points_to, notices."""
-    latest = frames.notices["finding_id"]
-    spoke = frames.reasons[frames.reasons["finding_id"].isin(latest)]
-    spoke = spoke[spoke["strength"] != Strength.NOTE.value]
-    counted = spoke.groupby(["rule", "strength", "points_to"], observed=True).size().rename("notices").reset_index()
+    counted = spoken(frames)
     counted["rule"] = counted["rule"].astype(str) + ", " + counted["strength"].astype(str)
     largest = counted.sort_values(["notices", "rule"], ascending=[False, True]).head(2 * MOST_BARS)
     return largest[["rule", "points_to", "notices"]].astype({"points_to": str}).reset_index(drop=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import pandas as pd
@@ -24,7 +24,7 @@ from cleanup.report.frame_columns import NO_TIME, As, frame_of, read
 from cleanup.report.frame_queries import Chosen
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: `notices` is kept
 class Frames:
     """What the ledger knows, as frames.
 
@@ -46,9 +46,12 @@ class Frames:
     sent_sources: pd.DataFrame
     labels: pd.DataFrame
 
-    @property
+    @cached_property
     def notices(self) -> pd.DataFrame:
-        """One row a message, as last judged: what is counted. Recipients are those of its first row."""
+        """One row a message, as last judged: what is counted. Recipients are those of its first row.
+
+        The same frame at every use: who wants other columns makes a new one with `assign`.
+        """
         latest = self.bounces[self.bounces["latest"]]
         return latest.drop_duplicates("finding_id").reset_index(drop=True)
 

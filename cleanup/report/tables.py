@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from cleanup.model import Action, Kind, Verdict
+from cleanup.model import Action, Kind, Strength, Verdict
 from cleanup.report.frames import Frames
 from cleanup.report.words import KINDS, cause_in_words, row_in_words
 
@@ -80,7 +80,7 @@ def _recipients_of(bounces: pd.DataFrame, finding_ids: pd.Series) -> pd.Series:
 def _because(notices: pd.DataFrame, reasons: pd.DataFrame) -> pd.Series:
     """Return for each notice the sentence that kept it unsure, or the policy's row where no reason says so."""
     ours = reasons[reasons["finding_id"].isin(notices["finding_id"])]
-    counted = ours[(ours["points_to"] == Verdict.UNSURE.value) & (ours["strength"] != "note")]
+    counted = ours[(ours["points_to"] == Verdict.UNSURE.value) & (ours["strength"] != Strength.NOTE.value)]
     first = counted.drop_duplicates("finding_id").set_index("finding_id")["says"].astype("str")
     row = notices["decided_by"].astype("str").map(row_in_words)
     return notices["finding_id"].map(first).astype(pd.StringDtype()).fillna(row)
@@ -137,12 +137,19 @@ def top(rows: pd.DataFrame, column: str, name: str, title: str) -> Section:
     return _cut(name, title, "", table, MOST_BARS)
 
 
+def spoken(frames: Frames) -> pd.DataFrame:
+    """Return how often each rule spoke of the notices, notes left out: rule, points_to, strength, notices."""
+    reasons = frames.reasons
+    counts = (reasons["strength"] != Strength.NOTE.value) & reasons["finding_id"].isin(frames.notices["finding_id"])
+    said = reasons.loc[counts, ["rule", "points_to", "strength"]]
+    return said.groupby(list(said.columns), observed=True).size().rename("notices").reset_index()
+
+
 def rules(frames: Frames) -> Section:
     """Return which rules spoke, for what, and how often; notes are left out."""
-    latest = frames.notices[["finding_id", "verdict"]]
-    counted = frames.reasons[frames.reasons["strength"] != "note"].merge(latest, on="finding_id")
-    table = counted.groupby(["rule", "points_to", "strength"], observed=True).size().rename("Notices").reset_index()
-    table = table.rename(columns={"rule": "Rule", "points_to": "Points to", "strength": "Strength"})
+    table = spoken(frames).rename(
+        columns={"rule": "Rule", "points_to": "Points to", "strength": "Strength", "notices": "Notices"}
+    )
     says = "docs/how-it-decides.md explains each rule. Backscatter needs two families of evidence, one of them hard."
     return _cut("rules", "What the verdicts rest on", says, table.sort_values("Notices", ascending=False))
 

@@ -14,6 +14,7 @@ import pytest
 
 from cleanup.ledger import Ledger, MoveState
 from cleanup.model import Verdict
+from cleanup.report import frame_columns
 from cleanup.report.frame_columns import BETWEEN
 from cleanup.report.frames import Frames, load
 from tests.ledger.some import MAILBOX, NOON, a_judged, an_intent
@@ -69,6 +70,15 @@ def test_columns_have_the_documented_types_also_when_there_is_nothing(ledger: Le
             words = isinstance(kind, pd.CategoricalDtype) and isinstance(before[column].dtype, pd.CategoricalDtype)
             assert words or before[column].dtype == kind, (name, column)
             assert words or str(kind) in ("int64", "bool", "float64", "string", "datetime64[us, UTC]"), (name, column)
+
+
+def test_rows_that_are_read_in_pieces_make_the_same_frames(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    _fill(ledger)
+    at_once = load(ledger)
+
+    monkeypatch.setattr(frame_columns, "ROWS_AT_ONCE", 3)
+
+    _same(load(ledger), at_once)
 
 
 def test_our_own_words_are_all_there_so_that_noughts_are_counted(ledger: Ledger) -> None:
