@@ -136,7 +136,7 @@ def tell(summary: Summary) -> None:
 
 def section(summary: Summary, name: str) -> Section:
     """Return a summary's section by its name ("sent", "mailboxes", "undelivered", ...); an empty one if it has none."""
-    found = [one for one in (*summary.urgent, *summary.details) if one.name == name]
+    found = [one for one in summary.sections if one.name == name]
     return found[0] if found else Section(name, f"Nothing to show: {name}", "", pd.DataFrame({"": []}))
 
 

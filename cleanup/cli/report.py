@@ -134,7 +134,7 @@ def _print(frames: Frames, moment: datetime) -> None:
     console.print("What you need to do:")
     for line in summary.to_do:
         console.print(f"  * {safe_text(line, limit=600)}")
-    for section in (*summary.urgent, *summary.details):
+    for section in summary.sections:
         print_section(console, section)
 
 

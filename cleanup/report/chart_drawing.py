@@ -20,6 +20,7 @@ _NUMBERS = 46  # room for the numbers beside an axis
 _PLOT_WIDTH = WIDTH - _NUMBERS - _MARGIN
 _BAR = 20
 _LETTER = 7.3
+_MOST_DAYS = 8  # on an axis
 _SHARES = ("precision", "recall")
 
 
@@ -39,14 +40,12 @@ def draw_time(table: pd.DataFrame) -> Drawn:
     """Return notices along the time."""
     import altair as alt
 
-    hourly = len(table) and table["end"].iloc[0] - table["begin"].iloc[0] < pd.Timedelta(days=1)
-    ticks, form = (5, "%b %-d, %H:%M") if hourly else (8, "%b %-d")
-    axis = alt.Axis(grid=False, labelOverlap=True, labelFlush=False, tickCount=ticks, format=form)
-    x = alt.X("begin:T", title=None, scale=alt.Scale(type="utc"), axis=axis)
+    axis = alt.Axis(grid=False, labelOverlap=True, labelFlush=False, **_moments(table))
+    x = alt.X("begin:T", title=_dates_of_hours(table), scale=alt.Scale(type="utc"), axis=axis)
     tooltip = [alt.Tooltip("begin:T", title="from (UTC)", format="%Y-%m-%d %H:%M"), alt.Tooltip("notices:Q")]
 
     def panel(verdict: str, counts: pd.DataFrame, last: bool) -> Any:
-        along = x if last else x.axis(labels=False, ticks=False, grid=False, tickCount=ticks)
+        along = x if last else x.axis(labels=False, ticks=False, grid=False).title(None)
         shade = alt.Chart(_storms(table)).mark_rect(color=INK, opacity=0.13)
         bars = alt.Chart(counts).mark_bar(color=COLOURS[verdict])
         height = alt.Y("notices:Q", title=None, axis=_counting(counts["notices"]))
@@ -97,7 +96,9 @@ def draw_reporters(table: pd.DataFrame) -> Drawn:
     long["place"] = long["verdict"].map(VERDICTS.index)
     colour = alt.Color("verdict:N", scale=_colours(there))
     bars = alt.Chart(long[long["notices"] > 0]).mark_bar()
-    bars = bars.encode(_across("notices", rest), _names("name", shown["name"]), colour, order="place:Q")
+    bars = bars.encode(
+        _across("notices", _longest(shown), rest), _names("name", shown["name"]), colour, order="place:Q"
+    )
     return _wide(bars.encode(tooltip=["name:N", "verdict:N", "notices:Q"]), shown["name"])
 
 
@@ -108,7 +109,9 @@ def draw_forged_to(table: pd.DataFrame) -> Drawn:
     counted = Verdict.BACKSCATTER.value
     shown, rest = _without_others(table)
     bars = alt.Chart(shown).mark_bar(color=COLOURS[counted])
-    bars = bars.encode(_across(counted, rest), _names("name", shown["name"]), tooltip=["name:N", f"{counted}:Q"])
+    bars = bars.encode(
+        _across(counted, _longest(shown), rest), _names("name", shown["name"]), tooltip=["name:N", f"{counted}:Q"]
+    )
     return _wide(bars, shown["name"])
 
 
@@ -118,7 +121,9 @@ def draw_rules(table: pd.DataFrame) -> Drawn:
 
     there = [verdict for verdict in VERDICTS if (table["points_to"] == verdict).any()]
     colour = alt.Color("points_to:N", scale=_colours(there))
-    bars = alt.Chart(table).mark_bar().encode(_across("notices"), _names("rule", table["rule"]), colour)
+    bars = (
+        alt.Chart(table).mark_bar().encode(_across("notices", _longest(table)), _names("rule", table["rule"]), colour)
+    )
     return _wide(bars.encode(tooltip=["rule:N", "points_to:N", "notices:Q"]), table["rule"])
 
 
@@ -142,20 +147,24 @@ def draw_completeness(table: pd.DataFrame) -> Drawn:
 
 
 def draw_trend(table: pd.DataFrame) -> Drawn:
-    """Return the share run by run, over a band down to its lower bound."""
+    """Return the share run by run, over a band down to its lower bound; each line ends in the mailbox's name."""
     import altair as alt
 
-    axis = alt.Axis(grid=False, format="%b %-d", tickCount=8, labelOverlap=True)
+    colour, room = COLOURS[Verdict.GENUINE.value], _room_for(table["mailbox"])
+    axis = alt.Axis(grid=False, labelOverlap=True, **_days(table["started"].min(), table["started"].max()))
     x = alt.X("started:T", title=None, scale=alt.Scale(type="utc"), axis=axis)
     low = max(0.0, min(0.8, float(table["at_least"].min()) - 0.02)) if len(table) else 0.8
     y = alt.Y("share:Q", title=None, scale=alt.Scale(domain=[low, 1]), axis=alt.Axis(format=".0%"))
     base = alt.Chart(table).encode(x, detail="mailbox:N")
-    band = base.mark_area(color=COLOURS[Verdict.GENUINE.value], opacity=0.25).encode(y, alt.Y2("at_least:Q"))
+    band = base.mark_area(color=colour, opacity=0.25).encode(y, alt.Y2("at_least:Q"))
     shown = ["mailbox:N", alt.Tooltip("share:Q", format=".1%"), alt.Tooltip("at_least:Q", format=".1%")]
-    point = {"color": COLOURS[Verdict.GENUINE.value]}
-    line = base.mark_line(color=COLOURS[Verdict.GENUINE.value], point=point).encode(y, tooltip=shown)
+    line = base.mark_line(color=colour, point={"color": colour}).encode(y, tooltip=shown)
+    last = alt.Chart(table.drop_duplicates("mailbox", keep="last"))
+    names = last.mark_text(align="left", dx=8, color=INK).encode(x, y, text="mailbox:N")
     enough = alt.Chart(pd.DataFrame({"share": [ENOUGH]})).mark_rule(color=INK, strokeDash=[4, 4], opacity=0.6)
-    return alt.layer(band, line, enough.encode(y)).properties(width=_PLOT_WIDTH, height=160)
+    padding = {"left": 5, "top": 5, "right": _MARGIN, "bottom": 5}  # the page's typeface may be wider
+    layers = alt.layer(band, line, enough.encode(y), names)
+    return layers.properties(width=_PLOT_WIDTH - room, height=160, padding=padding)
 
 
 def draw_witnesses(table: pd.DataFrame) -> Drawn:
@@ -182,7 +191,10 @@ def draw_ablation(table: pd.DataFrame) -> Drawn:
 
     ordered = table.sort_values("filed", kind="stable")
     bars = alt.Chart(ordered).mark_bar(color=COLOURS[Verdict.UNSURE.value])
-    bars = bars.encode(_across("filed", "notices that would be filed"), _names("left_out", ordered["left_out"]))
+    bars = bars.encode(
+        _across("filed", _longest(ordered[["left_out", "filed"]]), "notices that would be filed"),
+        _names("left_out", ordered["left_out"]),
+    )
     shown = ["left_out:N", "filed:Q", "wrongly_filed:Q", *(alt.Tooltip(f"{n}:Q", format=".1%") for n in _SHARES)]
     return _wide(bars.encode(tooltip=shown), ordered["left_out"])
 
@@ -190,20 +202,49 @@ def draw_ablation(table: pd.DataFrame) -> Drawn:
 # --- pieces of drawings --------------------------------------------------------------------------------------------
 
 
+def _by_hour(table: pd.DataFrame) -> bool:
+    return len(table) > 0 and table["end"].iloc[0] - table["begin"].iloc[0] < pd.Timedelta(days=1)
+
+
+def _moments(table: pd.DataFrame) -> dict[str, Any]:
+    """Return where an axis of hours or days has ticks, and how they are written."""
+    if _by_hour(table):
+        return {"tickCount": 5, "format": "%a %H:%M"}
+    return _days(table["begin"].min(), table["end"].max())
+
+
+def _dates_of_hours(table: pd.DataFrame) -> str | None:
+    return f"{table['begin'].min():%Y-%m-%d} to {table['end'].max():%Y-%m-%d}, UTC" if _by_hour(table) else None
+
+
+def _days(begin: pd.Timestamp, end: pd.Timestamp) -> dict[str, Any]:
+    """Return ticks at midnights, each day at most once: Vega itself would write one day eight times."""
+    if pd.isna(begin):
+        return {}
+    first = begin.ceil("D")
+    step = max(1, -(-(end - first).days // _MOST_DAYS))
+    days = pd.date_range(first, end, freq=pd.Timedelta(days=step))
+    return {"values": [int(day.timestamp() * 1000) for day in days], "format": "%b %-d"}
+
+
 def _counting(counts: pd.Series) -> Any:
-    """Return an axis of whole numbers: Vega itself would write 0, 1, 1 for 0, 0.5, 1."""
+    """Return an upright axis of whole numbers."""
     import altair as alt
 
-    room: dict[str, Any] = {"minExtent": _NUMBERS, "maxExtent": _NUMBERS}
-    if counts.max() < 4:
-        return alt.Axis(format=",d", values=list(range(int(counts.max()) + 1)), labelOverlap=False, **room)
-    return alt.Axis(format=",d", tickCount=3, **room)
+    return alt.Axis(format=",d", minExtent=_NUMBERS, maxExtent=_NUMBERS, **_whole(int(counts.max()), ticks=3))
 
 
-def _across(field: str, title: str | None = None) -> Any:
+def _across(field: str, most: int, title: str | None = None) -> Any:
+    """Return a level axis of whole numbers."""
     import altair as alt
 
-    return alt.X(f"{field}:Q", title=title, axis=alt.Axis(format=",d", tickMinStep=1, tickCount=6))
+    return alt.X(f"{field}:Q", title=title, axis=alt.Axis(format=",d", **_whole(most, ticks=6)))
+
+
+def _whole(most: int, *, ticks: int) -> dict[str, Any]:
+    """Return where an axis has ticks. Few numbers stand all there: Vega itself would write 0, 1, 1 for 0, 0.5, 1."""
+    few = {"values": list(range(most + 1)), "labelOverlap": False}
+    return few if most <= ticks else {"tickCount": ticks}
 
 
 def _names(field: str, names: pd.Series) -> Any:
@@ -217,6 +258,12 @@ def _names(field: str, names: pd.Series) -> Any:
 def _room_for(names: pd.Series) -> int:
     """Return how wide the longest label is, in a wide typeface: the page's own is not known here."""
     return int(min(MOST_ROOM, max((len(name) for name in names), default=0) * _LETTER + 12))
+
+
+def _longest(table: pd.DataFrame) -> int:
+    """Return the length of the longest bar, its parts together."""
+    bars = table.groupby(table.columns[0]).sum(numeric_only=True).sum(axis=1)
+    return int(bars.max()) if len(bars) else 0
 
 
 def _without_others(table: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:

@@ -19,6 +19,7 @@ from cleanup.report.tables import spoken
 
 VERDICTS = (Verdict.BACKSCATTER.value, Verdict.UNSURE.value, Verdict.GENUINE.value)  # the order of the plots
 MOST_BARS = 12
+MOST_LINES, MOST_POINTS = 5, 60  # each line
 LABEL_LENGTH = 34
 DAYS_BY_DAY = 200  # a longer time is counted by weeks
 STORM_BEFORE, STORM_AFTER = pd.Timedelta(hours=6), pd.Timedelta(hours=12)
@@ -169,14 +170,26 @@ def sent_completeness(frames: Frames) -> pd.DataFrame:
 
 
 def sent_trend(frames: Frames) -> pd.DataFrame:
-    """Return the same run by run: mailbox, started, share, at_least; for mailboxes that were measured over days."""
+    """Return the same along the time: mailbox, started, share, at_least; for mailboxes that were measured over days.
+
+    Those with the lowest bound lately, and of many runs the last of each stretch of time.
+    """
     runs = frames.runs[["run_id", "started"]]
     measured = frames.sent_coverage[frames.sent_coverage["samples"] > 0].merge(runs, on="run_id")
     measured["share"] = measured["found"] / measured["samples"]
-    measured["mailbox"] = _named(measured["mailbox"], _label)
     times = measured.groupby("mailbox", observed=True)["started"]
     often = measured[times.transform("max") - times.transform("min") >= pd.Timedelta(days=1)]
-    return often[["mailbox", "started", "share", "at_least"]].reset_index(drop=True)
+    lately = often.drop_duplicates("mailbox", keep="last").sort_values("at_least", kind="stable")
+    shown = _thinned(often[often["mailbox"].isin(lately["mailbox"].head(MOST_LINES))])
+    told = shown.assign(mailbox=_named(shown["mailbox"], _label))
+    return told[["mailbox", "started", "share", "at_least"]].reset_index(drop=True)
+
+
+def _thinned(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the last run of each mailbox in each of MOST_POINTS stretches of time."""
+    age = runs["started"].max() - runs["started"]
+    stretch = (age / max(age.max() / MOST_POINTS, pd.Timedelta(seconds=1))).astype("int64") if len(runs) else age
+    return runs.loc[~runs.assign(stretch=stretch).duplicated(["mailbox", "stretch"], keep="last")]
 
 
 def delays(frames: Frames) -> pd.DataFrame:

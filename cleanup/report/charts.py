@@ -19,6 +19,8 @@ from cleanup.report.chart_tables import VERDICTS
 from cleanup.report.frames import Frames
 from cleanup.report.words import plural
 
+FEWEST = 5  # notices that are worth a plot
+
 
 @dataclass(frozen=True, slots=True)
 class Chart:
@@ -37,9 +39,13 @@ def charts_available() -> bool:
 
 
 def charts(frames: Frames) -> tuple[Chart, ...]:
-    """Return the plots that have something to show, as SVG without script, style, background or outside request."""
+    """Return the plots that have something to show, as SVG without script, style, background or outside request.
+
+    A handful of notices is told by the tables: they get no plots.
+    """
     drawn = []
-    for plot in PLOTS:
+    enough = len(frames.notices) >= FEWEST
+    for plot in PLOTS if enough else [plot for plot in PLOTS if not plot.of_notices]:
         table = plot.numbers(frames)
         if len(table):
             svg = for_page(chart_drawing.as_svg(chart_drawing.styled(plot.draw(table))), plot.name)
@@ -163,6 +169,7 @@ class _Plot:
     numbers: Callable[[Frames], pd.DataFrame]
     draw: Callable[[pd.DataFrame], Drawn]
     says: Callable[[pd.DataFrame], str]
+    of_notices: bool = True
 
 
 PLOTS: tuple[_Plot, ...] = (
@@ -179,7 +186,15 @@ PLOTS: tuple[_Plot, ...] = (
         chart_tables.sent_completeness,
         chart_drawing.draw_completeness,
         _completeness_in_words,
+        of_notices=False,
     ),
-    _Plot("sent-trend", "How complete Sent was", chart_tables.sent_trend, chart_drawing.draw_trend, _trend_in_words),
+    _Plot(
+        "sent-trend",
+        "How complete Sent was",
+        chart_tables.sent_trend,
+        chart_drawing.draw_trend,
+        _trend_in_words,
+        of_notices=False,
+    ),
     _Plot("delays", "How long after the original", chart_tables.delays, chart_drawing.draw_delays, _bars_in_words),
 )

@@ -16,7 +16,7 @@ from cleanup.detector.networks import organisation, read_address
 from cleanup.model import Verdict
 from cleanup.report.frames import Frames
 from cleanup.report.safe_text import safe_text
-from cleanup.report.tables import MOST_BARS, Section, campaigns
+from cleanup.report.tables import MOST_BARS, Section, campaigns, cut
 from cleanup.report.words import plural
 
 WORTH_WRITING_TO = 3  # organisations
@@ -128,7 +128,7 @@ def _reporters(forged: pd.DataFrame) -> Section:
         table["Listed at Backscatterer.org"] = grouped["listed"].any()
     ordered = table.sort_values("Bounces", ascending=False).rename_axis("Organisation").reset_index()
     says = "They took mail for people that do not exist, and told you instead of the sending host."
-    return _cut("reporters", "Who sends the backscatter", says, ordered)
+    return cut("reporters", "Who sends the backscatter", says, ordered, most=MOST_BARS)
 
 
 def _networks(forged: pd.DataFrame) -> Section:
@@ -136,11 +136,7 @@ def _networks(forged: pd.DataFrame) -> Section:
     table = pd.DataFrame({"Bounces": grouped.size(), "Hosts": grouped["trusted_hop"].nunique()})
     ordered = table.sort_values("Bounces", ascending=False).rename_axis("Network").reset_index()
     says = "The last host that the reporting side itself saw: this line the forger cannot forge."
-    return _cut("networks", "Where the forged mail came from", says, ordered)
-
-
-def _cut(name: str, title: str, says: str, table: pd.DataFrame) -> Section:
-    return Section(name, title, says, table.head(MOST_BARS), max(0, len(table) - MOST_BARS))
+    return cut("networks", "Where the forged mail came from", says, ordered, most=MOST_BARS)
 
 
 # --- what would help -----------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ def render_markdown(summary: Summary) -> str:
         "",
         *(f"* {markdown_text(line, limit=600)}" for line in summary.to_do),
     ]
-    for section in (*summary.urgent, *summary.details):
+    for section in summary.sections:
         lines += ["", f"## {section.title}", "", *_markdown_table(section)]
     return "\n".join([*lines, "", f"Made {summary.made:%Y-%m-%d %H:%M} UTC. All times are UTC.", ""])
 

@@ -18,9 +18,10 @@ from cleanup.report.cells import shown
 from cleanup.report.charts import Chart, charts, charts_available
 from cleanup.report.frames import Frames
 from cleanup.report.summary import Summary
-from cleanup.report.words import plural
+from cleanup.report.tables import Section
 
 CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+FEW = 5  # rows of what a person has to look at that stand above the plots
 _TONES = {
     Answer.COMPROMISED: "alarm",
     Answer.REPLAYED: "alarm",
@@ -38,6 +39,7 @@ def render_html(summary: Summary, frames: Frames) -> str:
         tone=_TONES.get(summary.answer, "calm"),
         charts=[_for_page(chart) for chart in drawn],
         charts_missing=not charts_available(),
+        few=FEW,
         policy=CONTENT_SECURITY_POLICY,
     )
 
@@ -59,8 +61,18 @@ def _template() -> Template:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"shown": shown, "plural": plural, "is_plain": _is_plain, "rows": _rows}
+    environment.filters |= {"shown": shown, "is_plain": _is_plain, "rows": _rows}
+    environment.filters |= {"rows_in_all": _rows_in_all, "goes_on": _goes_on}
     return environment.get_template("report.html.j2")
+
+
+def _rows_in_all(section: Section) -> int:
+    return len(section.table) + section.left_out
+
+
+def _goes_on(section: Section) -> bool:
+    """Return whether a section holds more than what stands with what is to be done."""
+    return _rows_in_all(section) > FEW
 
 
 def _rows(table: pd.DataFrame) -> list[tuple[Any, ...]]:

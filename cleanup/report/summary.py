@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 import pandas as pd
 
-from cleanup.detector.account_state import Answer, advice
+from cleanup.detector.account_state import Answer
 from cleanup.model import Kind, Verdict
 from cleanup.report import tables
 from cleanup.report.frames import Frames
+from cleanup.report.headline import Headline, headline
 from cleanup.report.tables import Section
 from cleanup.report.words import plural
 
@@ -32,7 +33,13 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A report's content, before it takes a form."""
+    """A report's content, before it takes a form, in the order in which it is told.
+
+    urgent   what a person has to look at
+    details  the other tables
+    method   what the verdicts rest on
+    facts    the runs
+    """
 
     title: str
     made: datetime
@@ -41,40 +48,36 @@ class Summary:
     answer: Answer
     to_do: tuple[str, ...]
     totals: Totals
-    urgent: tuple[Section, ...] = ()  # what a person has to look at
+    urgent: tuple[Section, ...] = ()
     details: tuple[Section, ...] = ()
-    span: tuple[datetime, datetime] | None = field(default=None)  # first and last arrival
+    method: tuple[Section, ...] = ()
+    facts: tuple[Section, ...] = ()
+    span: tuple[datetime, datetime] | None = None  # first and last arrival
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        """Return all tables, in their order."""
+        return (*self.urgent, *self.details, *self.method, *self.facts)
 
 
 def summarize(frames: Frames, *, now: datetime) -> Summary:
     """Return what the frames tell, for the owner, the helpdesk and the mail admin."""
     notices = frames.notices
     totals = count(notices)
-    answer, headline = _headline(frames.runs, totals)
+    told = headline(frames.runs, totals.backscatter)
     mailboxes = tuple(sorted({str(name) for name in frames.runs["mailbox"]}))
-    urgent = (tables.undelivered(notices, frames.bounces), tables.unsure(notices, frames.reasons))
-    latest = frames.bounces[frames.bounces["latest"]]
-    details = (
-        tables.by_kind(notices),
-        *((tables.by_mailbox(notices),) if len(mailboxes) > 1 else ()),
-        tables.campaigns(notices),
-        tables.top(notices, "reporting_mta", "reporters", "Servers that sent the forged bounces"),
-        tables.top(latest, "recipient_domain", "domains", "Where the forged mail went"),
-        tables.top(notices, "trusted_hop", "origins", "Where the forged mail came from"),
-        tables.rules(frames),
-        tables.sent(frames),
-        tables.runs(frames.runs),
-    )
     return Summary(
-        title=mailboxes[0] if len(mailboxes) == 1 else plural(len(mailboxes), "mailbox", "mailboxes"),
+        title=_title(mailboxes),
         made=now,
         mailboxes=mailboxes,
-        headline=headline,
-        answer=answer,
-        to_do=_to_do(answer, totals, frames),
+        headline=told.text,
+        answer=told.answer,
+        to_do=_to_do(told, totals, frames),
         totals=totals,
-        urgent=tuple(section for section in urgent if len(section.table)),
-        details=tuple(section for section in details if len(section.table)),
+        urgent=_filled(tables.undelivered(notices, frames.bounces), tables.unsure(notices, frames.reasons)),
+        details=_details(frames, len(mailboxes)),
+        method=_filled(tables.rules(frames)),
+        facts=_filled(tables.runs(frames.runs)),
         span=_span(notices),
     )
 
@@ -97,29 +100,38 @@ def count(notices: pd.DataFrame) -> Totals:
 # --- pieces --------------------------------------------------------------------------------------------------------
 
 
-def _headline(runs_of: pd.DataFrame, totals: Totals) -> tuple[Answer, str]:
-    """Return the most alarming answer of any run, in the words of the run that saw the most of it."""
-    said = runs_of[runs_of["answer"].notna()]
-    if said.empty:
-        return Answer.QUIET, "No run has looked at this mailbox yet." if runs_of.empty else "Nothing new was found."
-    severity = {answer.value: place for place, answer in enumerate(Answer)}
-    place = said["answer"].astype("str").map(severity)
-    worst = said[place == place.min()].sort_values(["notices", "run_id"]).iloc[-1]
-    answer = Answer(str(worst["answer"]))
-    if answer is Answer.SPOOFED and totals.backscatter and said["mailbox"].nunique() == 1:
-        return answer, (
-            f"Your address is being forged; your account is not hacked, as far as the evidence shows: "
-            f"{plural(totals.backscatter, 'bounce')} answered mail that never passed your server and is not in Sent."
-        )
-    return answer, str(worst["headline"])
+def _title(mailboxes: tuple[str, ...]) -> str:
+    if not mailboxes:
+        return "nothing yet"
+    return mailboxes[0] if len(mailboxes) == 1 else plural(len(mailboxes), "mailbox", "mailboxes")
 
 
-def _to_do(answer: Answer, totals: Totals, frames: Frames) -> tuple[str, ...]:
-    lines = list(advice(answer))
+def _filled(*sections: Section) -> tuple[Section, ...]:
+    return tuple(section for section in sections if len(section.table))
+
+
+def _details(frames: Frames, mailboxes: int) -> tuple[Section, ...]:
+    notices = frames.notices
+    latest = frames.bounces[frames.bounces["latest"]]
+    return _filled(
+        tables.by_kind(notices),
+        *((tables.by_mailbox(notices),) if mailboxes > 1 else ()),
+        tables.campaigns(notices),
+        tables.top(notices, "reporting_mta", "reporters", "Servers that sent the forged bounces"),
+        tables.top(latest, "recipient_domain", "domains", "Where the forged mail went"),
+        tables.top(notices, "trusted_hop", "origins", "Where the forged mail came from"),
+        tables.sent(frames),
+    )
+
+
+def _to_do(told: Headline, totals: Totals, frames: Frames) -> tuple[str, ...]:
+    lines = list(told.to_do)
     if totals.undelivered:
-        lines.append(f"Look at {plural(totals.undelivered, 'bounce')} of your own mail below: it did not arrive.")
+        whose = "it did not arrive" if totals.undelivered == 1 else "they say what did not arrive"
+        lines.append(f"Look at {plural(totals.undelivered, 'bounce')} of your own mail below: {whose}.")
     if totals.unsure:
-        lines.append(f"If you like, look at {plural(totals.unsure, 'unsure notice')}: they stay where they are.")
+        where = "it stays where it is" if totals.unsure == 1 else "they stay where they are"
+        lines.append(f"If you like, look at {plural(totals.unsure, 'unsure notice')}: {where}.")
     last = frames.sent_coverage.drop_duplicates("mailbox", keep="last")
     unusable = [str(problem) for problem in last["unusable"].dropna()]
     lines += [f"Sent could not vouch: {problem}" for problem in unusable[:3]]

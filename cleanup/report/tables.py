@@ -37,6 +37,7 @@ def undelivered(notices: pd.DataFrame, bounces: pd.DataFrame) -> Section:
     newest = chosen.sort_values("arrived", ascending=False).head(MOST_ROWS)
     table = pd.DataFrame(
         {
+            **_whose(newest, notices),
             "When": newest["arrived"],
             "To": newest["finding_id"].map(_recipients_of(bounces, newest["finding_id"])),
             "Subject": newest["original_subject"],
@@ -45,7 +46,7 @@ def undelivered(notices: pd.DataFrame, bounces: pd.DataFrame) -> Section:
         }
     )
     says = "These bounces answer mail that you did send. Most want something done: another address, a call, a new try."
-    return Section("undelivered", "Your own mail that did not arrive", says, table, len(chosen) - len(newest))
+    return cut("undelivered", "Your own mail that did not arrive", says, table, of=len(chosen))
 
 
 def unsure(notices: pd.DataFrame, reasons: pd.DataFrame) -> Section:
@@ -54,6 +55,7 @@ def unsure(notices: pd.DataFrame, reasons: pd.DataFrame) -> Section:
     newest = chosen.sort_values("arrived", ascending=False).head(MOST_ROWS)
     table = pd.DataFrame(
         {
+            **_whose(newest, notices),
             "When": newest["arrived"],
             "About": newest["original_subject"].fillna(newest["notice_subject"]),
             "From": newest["reporting_mta"]
@@ -64,7 +66,12 @@ def unsure(notices: pd.DataFrame, reasons: pd.DataFrame) -> Section:
         }
     )
     says = "Nobody can say from the evidence whether you sent what these answer. They stay where they are."
-    return Section("unsure", "Unsure, left where they are", says, table, len(chosen) - len(newest))
+    return cut("unsure", "Unsure, left where they are", says, table, of=len(chosen))
+
+
+def _whose(shown: pd.DataFrame, notices: pd.DataFrame) -> dict[str, pd.Series]:
+    """Return the column of mailboxes; none where all notices are of one."""
+    return {"Mailbox": shown["mailbox"]} if notices["mailbox"].nunique() > 1 else {}
 
 
 def _why(notices: pd.DataFrame) -> pd.Series:
@@ -94,7 +101,7 @@ def by_kind(notices: pd.DataFrame) -> Section:
     table = notices.groupby(["kind", "verdict"], observed=False).size().unstack()
     table = table.loc[table.sum(axis=1) > 0].rename(index={kind.value: words for kind, words in KINDS.items()})
     table.index.name, table.columns.name = "What", None
-    return Section("kinds", "What was found", "", table.reset_index())
+    return cut("kinds", "What was found", "", table.reset_index())
 
 
 def by_mailbox(notices: pd.DataFrame) -> Section:
@@ -104,7 +111,7 @@ def by_mailbox(notices: pd.DataFrame) -> Section:
     table["filed"] = notices.groupby("mailbox", observed=True)["filed"].sum()
     table = table.sort_values("backscatter", ascending=False)
     table.index.name, table.columns.name = "Mailbox", None
-    return _cut("mailboxes", "Mailboxes", "", table.reset_index())
+    return cut("mailboxes", "Mailboxes", "", table.reset_index())
 
 
 def by_time(notices: pd.DataFrame, frequency: str = "D") -> pd.DataFrame:
@@ -126,7 +133,7 @@ def campaigns(notices: pd.DataFrame) -> Section:
         }
     ).sort_values("Bounces", ascending=False)
     says = "Bounces of one forged mailing have the same kind of subject, id and origin."
-    return _cut("campaigns", "Forged campaigns", says, table.reset_index(drop=True), MOST_BARS)
+    return cut("campaigns", "Forged campaigns", says, table.reset_index(drop=True), most=MOST_BARS)
 
 
 def top(rows: pd.DataFrame, column: str, name: str, title: str) -> Section:
@@ -134,7 +141,7 @@ def top(rows: pd.DataFrame, column: str, name: str, title: str) -> Section:
     forged = rows[rows["verdict"] == Verdict.BACKSCATTER.value]
     counted = forged[column].dropna().astype(pd.StringDtype()).value_counts()
     table = pd.DataFrame({"Name": counted.index, "Bounces": counted.to_numpy()})
-    return _cut(name, title, "", table, MOST_BARS)
+    return cut(name, title, "", table, most=MOST_BARS)
 
 
 def spoken(frames: Frames) -> pd.DataFrame:
@@ -151,12 +158,12 @@ def rules(frames: Frames) -> Section:
         columns={"rule": "Rule", "points_to": "Points to", "strength": "Strength", "notices": "Notices"}
     )
     says = "docs/how-it-decides.md explains each rule. Backscatter needs two families of evidence, one of them hard."
-    return _cut("rules", "What the verdicts rest on", says, table.sort_values("Notices", ascending=False))
+    return cut("rules", "What the verdicts rest on", says, table.sort_values("Notices", ascending=False))
 
 
 def sent(frames: Frames) -> Section:
-    """Return what each mailbox's Sent could vouch for at its last run."""
-    last = frames.sent_coverage.drop_duplicates("mailbox", keep="last")
+    """Return what each mailbox's Sent could vouch for at its last run, the least complete first."""
+    last = frames.sent_coverage.drop_duplicates("mailbox", keep="last").sort_values("at_least", kind="stable")
     measured = last["found"].astype("str") + " of " + last["samples"].astype("str")
     table = pd.DataFrame(
         {
@@ -174,7 +181,7 @@ def sent(frames: Frames) -> Section:
         "Not in Sent is not the same as not sent. So the program measures how complete Sent is: replies you got, "
         "bounces that are proved to be yours, and copies to yourself must be found there."
     )
-    return _cut("sent", "What your Sent folder can vouch for", says, table)
+    return cut("sent", "What your Sent folder can vouch for", says, table)
 
 
 def runs(frame: pd.DataFrame) -> Section:
@@ -183,11 +190,16 @@ def runs(frame: pd.DataFrame) -> Section:
     table = newest[["run_id", "mailbox", "started", "command", "policy", "status", "notices", "filed", "version"]]
     table = table.rename(columns=lambda name: "Run" if name == "run_id" else str(name).capitalize())
     says = "Every run can be taken back: mailbox-cleanup undo RUN."
-    return _cut("runs", "Runs", says, table, MOST_BARS)
+    return cut("runs", "Runs", says, table, most=MOST_BARS)
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
 
 
-def _cut(name: str, title: str, says: str, table: pd.DataFrame, most: int = MOST_ROWS) -> Section:
-    return Section(name, title, says, table.head(most), max(0, len(table) - most))
+def cut(
+    name: str, title: str, says: str, table: pd.DataFrame, *, most: int = MOST_ROWS, of: int | None = None
+) -> Section:
+    """Return a section of the table's first rows, without columns that say nothing. `of`: how many rows there are."""
+    shown = table.head(most)
+    told = shown.dropna(axis=1, how="all") if len(shown) else shown
+    return Section(name, title, says, told, max(0, (len(table) if of is None else of) - most))

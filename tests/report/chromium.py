@@ -22,10 +22,13 @@ _FRAME = """<!doctype html><title>measuring</title><body style="margin:0">
 <iframe id="frame" src="/report.html" style="width:%dpx;height:2000px;border:0"></iframe><pre id="found"></pre><script>
 frame.onload = () => {
   const page = frame.contentDocument, root = page.documentElement, seen = [];
-  const style = frame.contentWindow.getComputedStyle(page.body);
-  for (const one of page.querySelectorAll("section, .headline"))
-    seen.push([one.getBoundingClientRect().left, one.getBoundingClientRect().right]);
-  found.textContent = JSON.stringify({width: root.scrollWidth, height: root.scrollHeight, boxes: seen,
+  const tops = [], style = frame.contentWindow.getComputedStyle(page.body);
+  for (const one of page.querySelectorAll("section, .headline")) {
+    const box = one.getBoundingClientRect();
+    seen.push([box.left, box.right]);
+    tops.push([one.id, box.top]);
+  }
+  found.textContent = JSON.stringify({width: root.scrollWidth, height: root.scrollHeight, boxes: seen, tops: tops,
     ink: style.color, paper: style.backgroundColor, scripts: page.scripts.length, text: page.body.innerText.length});
 };</script>"""
 

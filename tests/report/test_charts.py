@@ -52,10 +52,38 @@ def test_nothing_to_show_makes_no_plot() -> None:
     assert charts.charts(frames_of(0)) == ()
 
 
+def test_a_handful_of_notices_is_left_to_the_tables() -> None:
+    assert {chart.name for chart in charts.charts(frames_of(charts.FEWEST - 1))} <= {"sent", "sent-trend"}
+    assert "by-time" in {chart.name for chart in charts.charts(frames_of(charts.FEWEST))}
+
+
+def test_axes_of_small_numbers_name_each_number_once() -> None:
+    for chart in charts.charts(frames_of(charts.FEWEST)):
+        for axis in re.findall(r'<g class="[^"]*axis[^"]*".*?</g>', chart.svg):
+            labels = re.findall(r">([\d,]+)</text>", axis)
+            assert len(labels) == len(set(labels))
+
+
 def test_inlined_plots_share_no_id() -> None:
     ids = [name for chart in charts.charts(frames_of(40)) for name in re.findall(r'\bid="([^"]+)"', chart.svg)]
 
     assert len(ids) == len(set(ids))
+
+
+def test_the_trend_of_a_thousand_mailboxes_over_years_stays_small() -> None:
+    nights, mailboxes = 800, 30
+    started = pd.date_range("2024-01-01", periods=nights, freq="D", tz="UTC")
+    numbers = range(1, nights * mailboxes + 1)
+    names = [f"u{n % mailboxes}@example.org" for n in numbers]
+    runs = pd.DataFrame({"run_id": numbers, "started": started.repeat(mailboxes)})
+    bound = [0.5 + 0.01 * (n % mailboxes) for n in numbers]
+    coverage = pd.DataFrame({"run_id": numbers, "mailbox": names, "found": 9, "samples": 10, "at_least": bound})
+
+    table = chart_tables.sent_trend(replace(frames_of(0), runs=runs, sent_coverage=coverage))
+
+    assert set(table["mailbox"]) == {f"u{n}@example.org" for n in range(chart_tables.MOST_LINES)}
+    assert len(table) <= chart_tables.MOST_LINES * (chart_tables.MOST_POINTS + 1)
+    assert table["started"].max() == started[-1]
 
 
 def test_strangers_texts_come_out_harmless() -> None:
