@@ -21,6 +21,7 @@ from cleanup.ledger import Ledger
 from cleanup.model import Identity, Policy
 from cleanup.offline import Scanned, scan_archive
 from cleanup.report.cells import shown
+from cleanup.report.domains import DomainSummary
 from cleanup.report.frames import Frames, load
 from cleanup.report.safe_text import safe_text
 from cleanup.report.summary import Summary
@@ -119,19 +120,30 @@ def show(table: pd.DataFrame | Section, caption: str | None = None, *, rows: int
         showIndex=False,
         classes="display compact",
         style="table-layout:auto;width:auto;margin-left:0;caption-side:top;text-align:left",
-        columnDefs=[{"className": "dt-left", "targets": _columns_of_text(frame)}],
+        columnDefs=[
+            {"className": "dt-left", "targets": _columns_of_text(frame)},
+            {"className": "dt-nowrap", "targets": _columns_of_time(frame)},
+        ],
         maxBytes="2MB",
         allow_html=False,
     )
 
 
-def tell(summary: Summary) -> None:
-    """Show what a summary says in words: the headline, and what is to be done."""
+def tell(summary: Summary | DomainSummary) -> None:
+    """Show what a summary says in words: the headline, and what is to be done or what would help."""
     from IPython.display import HTML, display
 
-    lines = "".join(f"<li>{html.escape(safe_text(line, limit=600))}</li>" for line in summary.to_do)
-    headline = html.escape(safe_text(summary.headline, limit=600))
-    display(HTML(f"<h3>{headline}</h3><p>What to do:</p><ul>{lines}</ul>"))  # type: ignore[no-untyped-call]
+    if isinstance(summary, Summary):
+        said, then, lines = summary.headline, "What to do:", list(summary.to_do)
+    else:
+        said, then = summary.says, "What would help:"
+        lines = [f"{measure.name}: {measure.says}" for measure in summary.measures]
+    items = "".join(f"<li>{_escaped(line)}</li>" for line in lines)
+    display(HTML(f"<h3>{_escaped(said)}</h3><p>{then}</p><ul>{items}</ul>"))  # type: ignore[no-untyped-call]
+
+
+def _escaped(text: str) -> str:
+    return html.escape(safe_text(text, limit=600))
 
 
 def section(summary: Summary, name: str) -> Section:
@@ -142,6 +154,10 @@ def section(summary: Summary, name: str) -> Section:
 
 def _columns_of_text(table: pd.DataFrame) -> list[int]:
     return [n for n, name in enumerate(table.columns) if not pd.api.types.is_numeric_dtype(table[name])]
+
+
+def _columns_of_time(table: pd.DataFrame) -> list[int]:
+    return [n for n, name in enumerate(table.columns) if pd.api.types.is_datetime64_any_dtype(table[name])]
 
 
 def _safe(table: pd.DataFrame) -> pd.DataFrame:

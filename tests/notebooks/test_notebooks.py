@@ -15,6 +15,7 @@ pytest.importorskip("papermill")
 import nbformat
 import papermill
 
+from cleanup.report.domains import DomainSummary, Measure
 from cleanup.report.tables import Section
 from tests.report.chromium import chromium, look_at
 
@@ -120,6 +121,30 @@ def test_tables_show_strangers_texts_as_texts(
     assert "\u202e" not in frame["subject"][0]
 
 
+def test_what_is_told_of_a_domain_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    import IPython.display
+
+    from cleanup.notebook import tell
+
+    told: list[str] = []
+    monkeypatch.setattr(IPython.display, "display", lambda html: told.append(html.data))
+    tell(DomainSummary("x", 1, 1, "<b>\u202egpj", (), (Measure("DMARC", 1, 2, "<script>alert(1)</script>"),), ()))
+
+    assert "DMARC: &lt;script&gt;" in told[0]
+    assert "<b>" not in told[0]
+    assert "\u202e" not in told[0]
+
+
+def test_the_days_of_a_chart_are_written_in_a_browser(executed: nbformat.NotebookNode, tmp_path: Path) -> None:
+    from nbconvert import HTMLExporter
+
+    if not any(source.startswith("charts.by_time") for source in [cell.source for cell in executed.cells]):
+        pytest.skip("this one has no chart along the days")
+    page, _ = HTMLExporter(embed_images=True).from_notebook_node(executed)
+
+    assert re.search(r">Oct 1\d</text>", _dom(page, tmp_path))
+
+
 def test_a_chart_ends_no_script_with_what_strangers_wrote() -> None:
     from cleanup.notebook import _as_html
 
@@ -130,14 +155,19 @@ def test_a_chart_ends_no_script_with_what_strangers_wrote() -> None:
 
 
 def _drawn(page: str, folder: Path) -> int:
-    """Return how many charts Chromium draws, opened as a file and without a network."""
+    """Return how many charts Chromium draws."""
+    return len(re.findall(r'<svg[^>]*class="marks"', _dom(page, folder)))
+
+
+def _dom(page: str, folder: Path) -> str:
+    """Return what Chromium makes of a page, opened as a file and without a network."""
     (folder / "page.html").write_text(page, encoding="utf-8")
     command = [chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=10000", "--dump-dom"]
     offline = ["--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={folder / 'profile'}"]
     done = subprocess.run(
         [*command, *offline, (folder / "page.html").as_uri()], capture_output=True, text=True, timeout=120, check=True
     )
-    return len(re.findall(r'<svg[^>]*class="marks"', done.stdout))
+    return done.stdout
 
 
 def _outputs(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
