@@ -7,7 +7,7 @@ address outside was handed over by a stranger, who can write what he likes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cleanup.detector.addresses import domain_of
 from cleanup.detector.networks import Hosts, organisation
@@ -18,8 +18,7 @@ from cleanup.model import Notice, Returned
 MOST_LINES = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
+class Path(NamedTuple):
     """Where the trusted part of the way ends.
 
     `hop` is the first hand-over from an address outside, None where there is none to be trusted. `certain` is False
@@ -37,10 +36,9 @@ class Path:
 
 def named_organisations(notice: Notice) -> frozenset[str]:
     """Return the organisations that a notice names: of its reporting MTA, failed recipients and sender."""
-    names = [notice.reporting_mta or "", domain_of(notice.sender or "")]
-    for recipient in notice.recipients:
-        names += [domain_of(recipient.address), domain_of(recipient.original or "")]
-    return frozenset(o for name in names if name and (o := organisation(name)))
+    addresses = [notice.sender, *[a for r in notice.recipients for a in (r.address, r.original)]]
+    named = {organisation(domain_of(address)) for address in addresses if address}
+    return frozenset(named | {organisation(notice.reporting_mta or "")}) - {""}
 
 
 def handing_over(notice: Notice, owner: Owner) -> frozenset[str]:

@@ -16,9 +16,10 @@ class Evidence:
     question: Question
     reasons: tuple[Reason, ...]
     label: Verdict | None
+    said: frozenset[str]  # rules that spoke, notes too
     counting: frozenset[str]  # rules that count: notes do not
     hard: frozenset[str]  # rules that count, hard
-    pointers: frozenset[tuple[Verdict, Strength, Family]]
+    pointers: tuple[tuple[Verdict, Strength, Family], ...]
 
     @classmethod
     def of(cls, question: Question, reasons: tuple[Reason, ...], label: Verdict | None = None) -> Evidence:
@@ -28,9 +29,10 @@ class Evidence:
             question=question,
             reasons=reasons,
             label=label,
+            said=frozenset([r.rule for r in reasons]),
             counting=frozenset([r.rule for r in counting]),
             hard=frozenset([r.rule for r in counting if r.strength is Strength.HARD]),
-            pointers=frozenset([(r.points_to, r.strength, r.family) for r in counting]),
+            pointers=tuple([(r.points_to, r.strength, r.family) for r in counting]),
         )
 
     def has(self, *rules: str) -> bool:
@@ -43,7 +45,7 @@ class Evidence:
 
     def points_to(self, verdict: Verdict, strength: Strength) -> bool:
         """Return whether any reason points there with this strength."""
-        return any(v is verdict and s is strength for v, s, _ in self.pointers)
+        return (verdict, strength) in [(v, s) for v, s, _ in self.pointers]
 
     def families_against(self, strength: Strength) -> set[Family]:
         """Return the families that point to backscatter with this strength."""

@@ -7,8 +7,8 @@ up. Exim writes the looked-up name first; Postfix, sendmail and Courier the HELO
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from cleanup.detector.networks import Address, is_public, read_address
 
@@ -21,9 +21,9 @@ _COMMON = re.compile(
     r"by (?P<by>[^\s()\[\];,]+)(?: \([^()]*\))?\s+with (?P<protocol>[A-Za-z]+)(?: id [^\s();]+)?"
     r"(?:\s+for [^\s();]+)?(?:;|$)"
 )
-_IN_COMMENT = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
+_IN_COMMENT = r"\((?:[^()]++|\((?:[^()]++|\([^()]*\))*\))*\)"
 _USUAL = re.compile(
-    rf"^(?:from\s+(?P<from>(?:[^()\s]|\s(?!by\s)|{_IN_COMMENT})*)\s)?by\s+(?P<by>[^\s();]+(?:\s*{_IN_COMMENT})*)"
+    rf"^(?:from\s+(?P<from>(?:[^()\s]++|\s(?!by\s)|{_IN_COMMENT})*)\s)?by\s+(?P<by>[^\s();]+(?:\s*{_IN_COMMENT})*)"
     rf"(?:\s+(?:with|via)\s+(?P<with>[^();]*?(?:\s*{_IN_COMMENT})*))?\s*(?:\s(?:id|for)\s[^;]*)?(?:;|$)",
     re.IGNORECASE,
 )
@@ -43,12 +43,10 @@ _LOGIN = re.compile(
 _AUTH_PROTOCOL = re.compile(
     r"^(?:(?:utf8)?(?:e?smtp|lmtp)s?a|asmtps?|https?|httpus?|mapi|webmail|local|submission)\b", re.IGNORECASE
 )
-_FORGED = re.compile(r"may be forged|unverified|unknown", re.IGNORECASE)
 _FROM_NOBODY = re.compile(r"^\s*(?:\(qmail|\(from\b|by\b|\(nullmailer|\(postfix, from userid)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Hop:
+class Hop(NamedTuple):
     """One Received line. `authenticated`: the receiver says that the sender logged in, or handed over in person."""
 
     helo: str | None = None
@@ -65,7 +63,7 @@ class Hop:
         return self.address is None or not is_public(self.address)
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=32_768)
 def read_received(line: str) -> Hop:
     """Return what a Received value says. Never raises: what cannot be read is None."""
     text = " ".join(line[:MOST_CHARACTERS].split())
@@ -91,7 +89,7 @@ def read_received(line: str) -> Hop:
 
 def _of_the_common_form(line: re.Match[str]) -> Hop:
     name = line["name"].rstrip(".")
-    known = "." in name and not _FORGED.search(name) and read_address(name) is None
+    known = "." in name and not _is_doubted(name) and read_address(name) is None
     return Hop(
         helo=line["helo"].rstrip("."),
         name=name if known else None,
@@ -129,7 +127,7 @@ def _names(came_from: str) -> tuple[str | None, str | None]:
         return None, None
     first, said = _host(came_from), _SAID.search(came_from) if "lo" in came_from or "LO" in came_from else None
     if said:  # Exim, qmail, CommuniGate: the looked-up name stands first
-        name = first if first and not _FORGED.search(first) and read_address(first) is None else None
+        name = first if first and not _is_doubted(first) and read_address(first) is None else None
         return said[1], name
     return first, _looked_up(came_from)
 
@@ -137,13 +135,19 @@ def _names(came_from: str) -> tuple[str | None, str | None]:
 def _looked_up(came_from: str) -> str | None:
     """Return the name in `HELO (NAME [IP])`; None where it is missing, unknown or doubted."""
     _, opened, comment = came_from.partition("(")
-    if not opened or _FORGED.search(comment):
+    if not opened or _is_doubted(comment):
         return None
     before = comment.partition("[")[0].rpartition("@")[2].strip()
     host = _HOST.match(before)
     if not host or "." not in host[1] or read_address(host[1]) is not None or "=" in before:
         return None
     return host[1].rstrip(".") if "[" in comment else None
+
+
+def _is_doubted(text: str) -> bool:
+    """Return whether the receiver says that a name is not the sender's, or that it found none."""
+    plain = text.lower()
+    return "unknown" in plain or "unverified" in plain or "may be forged" in plain
 
 
 def _host(clause: str) -> str | None:
@@ -153,6 +157,8 @@ def _host(clause: str) -> str | None:
 
 def _address(clause: str) -> Address | None:
     """Return the address in brackets, else the first that stands bare."""
+    if clause.count(".") < 3 and clause.count(":") < 2:
+        return None
     for pattern in (_BRACKETED, _BARE):
         for found in pattern.finditer(clause):
             address = read_address(found[1])

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from math import log
+from typing import NamedTuple
 
 from cleanup.detector.wilson import lower_bound, upper_bound
 from cleanup.model import Policy, SentMessage, SentSource
@@ -24,8 +25,7 @@ REWRITTEN_N = 3
 SMALL_SENT = 20  # messages below which an unmeasured Sent never vouches
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(NamedTuple):
     """One message that the owner certainly sent, and whether Sent holds it. `way`: replies, proved or self-copies."""
 
     way: str

@@ -182,8 +182,13 @@ def _in_utc(moment: datetime | None) -> datetime | None:
 
 def _judge_case(questions: Sequence[Question], label: Verdict | None) -> Judgement:
     """Return the most genuine verdict of all that the notice returned."""
-    found = [(e, decide(e)) for q in questions for e in (Evidence.of(q, gather(q), label),)]
-    return min(found, key=lambda judgement: _MOST_GENUINE[judgement[1].verdict])
+    found = [_judge_one(question, label) for question in questions]
+    return min(found, key=lambda judgement: _MOST_GENUINE[judgement[1].verdict]) if len(found) > 1 else found[0]
+
+
+def _judge_one(question: Question, label: Verdict | None) -> Judgement:
+    evidence = Evidence.of(question, gather(question), label)
+    return evidence, decide(evidence)
 
 
 def _with_likes(cases: Sequence[Case], found: Sequence[Judgement], labels: Mapping[str, Verdict]) -> list[Judgement]:
@@ -287,7 +292,7 @@ def _flags(evidence: Evidence, verdict: Verdict) -> list[str]:
     raised = {
         "id_reused": evidence.has("sent.id_reused", "sent.id_replayed"),
         "sent_gap": verdict is Verdict.GENUINE and not in_sent and evidence.label is None,
-        "not_owners_address": any(r.rule == "sender.not_the_owner" for r in evidence.reasons),
+        "not_owners_address": "sender.not_the_owner" in evidence.said,
         "self_backscatter": evidence.question.path.at_own_server and evidence.has_hard("origin.foreign"),
         "forwarded": verdict is Verdict.GENUINE and _passed_on_for_another(evidence),
         "too_hostile": evidence.question.notice.too_hostile is not None,
@@ -297,5 +302,4 @@ def _flags(evidence: Evidence, verdict: Verdict) -> list[str]:
 
 def _passed_on_for_another(evidence: Evidence) -> bool:
     """Return whether the owner's server passed on what somebody else wrote: a forwarding rule with a dead target."""
-    strangers = any(r.rule == "sender.not_the_owner" for r in evidence.reasons)
-    return strangers and evidence.has_hard("origin.own_host")
+    return "sender.not_the_owner" in evidence.said and evidence.has_hard("origin.own_host")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from cleanup.detector.evidence.authentication import authentication
 from cleanup.detector.evidence.identity import identity
@@ -26,5 +27,9 @@ FAMILIES: tuple[tuple[Family, Rules], ...] = (
 
 def gather(question: Question) -> tuple[Reason, ...]:
     """Return everything that was found, also what does not count, but for families that the policy switched off."""
-    off = question.known.policy.switched_off
-    return tuple(reason for family, rules in FAMILIES if family not in off for reason in rules(question))
+    return tuple([reason for rules in _rules_without(question.known.policy.switched_off) for reason in rules(question)])
+
+
+@lru_cache(maxsize=64)
+def _rules_without(switched_off: frozenset[Family]) -> tuple[Rules, ...]:
+    return tuple(rules for family, rules in FAMILIES if family not in switched_off)

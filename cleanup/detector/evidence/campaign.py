@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
+from typing import NamedTuple
 
 from cleanup.detector.subjects import subject_key
 from cleanup.model import Family, Finding, Notice, Reason, Strength, Verdict
@@ -28,12 +28,12 @@ _SHORTEST_TEMPLATE = 8
 _LABEL_OF_MAILING = "mailing:"
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """A judged notice, as clustering sees it."""
 
     key: str | None  # what was forged: subject template or body; None where nothing came back
     arrived: datetime | None
+    hour: datetime | None  # in which it arrived
     verdict: Verdict
     spared: bool  # genuine, or a hint or veto speaks for it
 
@@ -67,20 +67,20 @@ def member_of(notice: Notice, finding: Finding, arrived: datetime | None) -> Mem
     """Return a judged notice as a member of whatever cluster it may be in."""
     counting = [r for r in finding.reasons if r.strength is not Strength.NOTE]
     spared = any(r.points_to is not Verdict.BACKSCATTER and r.rule not in _SILENT for r in counting)
-    return Member(campaign_key(notice), arrived, finding.verdict, spared)
+    return Member(campaign_key(notice), arrived, _hour(arrived), finding.verdict, spared)
 
 
 def campaign_reasons(members: Sequence[Member]) -> list[tuple[Reason, ...]]:
     """Return for each member, in their order, what its cluster and the hour say."""
     clusters = _tight_clusters(members)
-    hours = storm_hours(member.arrived for member in members)
-    quiet = _disproved_share([m for m in members if _hour(m.arrived) in hours]) < MIN_DISPROVED
+    hours = storm_hours(member.hour for member in members)
+    quiet = _disproved_share([m for m in members if m.hour in hours]) < MIN_DISPROVED
     return [(*_of_cluster(m, clusters), *_of_storm(m, set() if quiet else hours)) for m in members]
 
 
-def storm_hours(arrivals: Iterable[datetime | None]) -> set[datetime]:
-    """Return the hours in which notices came in a burst: twenty or more, and five times what is usual."""
-    counts = Counter(hour for arrived in arrivals if (hour := _hour(arrived)) is not None)
+def storm_hours(hours: Iterable[datetime | None]) -> set[datetime]:
+    """Return those of the hours of arrival in which notices came in a burst: twenty, and five times what is usual."""
+    counts = Counter(hour for hour in hours if hour is not None)
     quieter = [n for n in counts.values() if n < BURST]
     usual = median(quieter) if quieter else 1
     return {hour for hour, n in counts.items() if n >= max(BURST, BURST_TO_USUAL * usual)}
@@ -118,7 +118,7 @@ def _of_cluster(member: Member, clusters: dict[str, int]) -> tuple[Reason, ...]:
 
 
 def _of_storm(member: Member, hours: set[datetime]) -> tuple[Reason, ...]:
-    if member.spared or _hour(member.arrived) not in hours:
+    if member.spared or member.hour not in hours:
         return ()
     says = "It came in a storm of notices that answer forged mail."
     return (Reason("storm", CAMPAIGN, Verdict.BACKSCATTER, Strength.SUPPORTING, says),)

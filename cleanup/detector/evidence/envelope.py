@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cleanup.detector.addresses import domain_key, untagged_key
 from cleanup.detector.evidence.matching import compare
@@ -21,14 +21,15 @@ _VERP = re.compile(
 
 def envelope(question: Question) -> Iterator[Reason]:
     """Yield what tags in the envelope sender and the envelope id say."""
-    yield from _tagged(question)
-    yield from _names_its_recipient(question)
+    senders = _envelope_senders(question)
+    yield from _tagged(question, senders)
+    yield from _names_its_recipient(question, senders)
     yield from _envelope_id(question)
 
 
-def _tagged(question: Question) -> Iterator[Reason]:
+def _tagged(question: Question, senders: Sequence[str]) -> Iterator[Reason]:
     """Yield what BATV and SRS tags are worth. A tag that has run out was copied from an old letter, or came late."""
-    checks = _checked(question)
+    checks = _checked(question, senders)
     if Tag.VALID in checks:
         says = "The notice came to a tagged address whose tag only the owner's server can make."
         yield points("tag.valid", AUTHENTICATION, Verdict.GENUINE, Strength.HARD, says)
@@ -43,11 +44,11 @@ def _tagged(question: Question) -> Iterator[Reason]:
         yield points("tag.missing", AUTHENTICATION, Verdict.BACKSCATTER, Strength.SUPPORTING, says)
 
 
-def _checked(question: Question) -> set[Tag]:
+def _checked(question: Question, senders: Sequence[str]) -> set[Tag]:
     identity, arrived = question.known.identity, question.arrived
     return {
         worth
-        for address in _envelope_senders(question)
+        for address in senders
         for worth in (check_batv(address, identity.batv_keys, arrived), check_srs(address, identity.srs_keys, arrived))
     }
 
@@ -67,9 +68,9 @@ def _should_be_tagged(question: Question) -> bool:
     return question.arrived - question.known.policy.queue_lifetime >= since
 
 
-def _names_its_recipient(question: Question) -> Iterator[Reason]:
+def _names_its_recipient(question: Question, senders: Sequence[str]) -> Iterator[Reason]:
     """Yield whether the notice came to an address that was made for the recipient that failed."""
-    for address in _envelope_senders(question):
+    for address in senders:
         made_for = _VERP.match(address)
         if made_for and untagged_key(f"{made_for['local']}@{made_for['domain']}") in question.recipients:
             says = f"The notice came to {address}, which was made for that recipient."

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cleanup.detector.addresses import untagged_key
 from cleanup.detector.sent_rows import moment_of
@@ -32,8 +31,7 @@ class Bond(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
+class Agreement(NamedTuple):
     """How a returned message compares with a sent one; None = cannot be compared."""
 
     recipient: bool | None  # a failed recipient
@@ -58,8 +56,7 @@ class Agreement:
         return (len(compared) >= 2 and not any(compared)) or (self.subject is False and self.date is False)
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """The sent message that fits best, and how."""
 
     bond: Bond = Bond.NONE
@@ -101,17 +98,13 @@ def compare(question: Question, sent: SentMessage) -> Match:
     return Match(Bond.ID, sent, agreement)
 
 
-def _any_in(keys: Iterable[str], wrote_to: set[str]) -> bool | None:
-    named = list(keys)
-    if not named or not wrote_to:
-        return None
-    return any(key in wrote_to for key in named)
+def _any_in(keys: Sequence[str], wrote_to: set[str]) -> bool | None:
+    return not wrote_to.isdisjoint(keys) if keys and wrote_to else None
 
 
 def _with_an_id(question: Question) -> list[SentMessage]:
     rows = question.known.rows
-    found = {(m.folder, m.uid): m for message_id in question.ids for m in rows.by_id(message_id)}
-    return list(found.values())
+    return _each_once([m for message_id in question.ids for m in rows.by_id(message_id)])
 
 
 def _by_content(question: Question) -> Match:
@@ -147,17 +140,19 @@ def _fits_the_arrival(question: Question, sent: SentMessage) -> bool:
 
 def _alike(question: Question) -> list[SentMessage]:
     rows, returned = question.known.rows, question.returned
-    people = (*question.recipients, *question.addressees)
-    found: dict[tuple[str, int], SentMessage] = {}
-    for person in people:
+    found: list[SentMessage] = []
+    for person in dict.fromkeys((*question.recipients, *question.addressees)):
         if returned.subject:
-            found.update({(m.folder, m.uid): m for m in rows.by_recipient_subject(person, returned.subject)})
+            found += rows.by_recipient_subject(person, returned.subject)
         if returned.date is not None:
-            near = rows.near(person, returned.date, question.known.policy.date_tolerance)
-            found.update({(m.folder, m.uid): m for m in near})
+            found += rows.near(person, returned.date, question.known.policy.date_tolerance)
     if returned.subject and len(same := rows.by_subject(returned.subject)) < COMMON_SUBJECT:
-        found.update({(m.folder, m.uid): m for m in same})
-    return list(found.values())
+        found += same
+    return _each_once(found)
+
+
+def _each_once(messages: Sequence[SentMessage]) -> list[SentMessage]:
+    return list({(m.folder, m.uid): m for m in messages}.values()) if len(messages) > 1 else list(messages)
 
 
 def _tells(question: Question, sent: SentMessage, agreement: Agreement) -> bool:

@@ -99,21 +99,21 @@ class Question:
         named = [a for r in self.notice.recipients for a in (r.address, r.original) if a]
         if self.notice.kind in _ANSWERED_BY_RECIPIENT and self.notice.sender:
             named.append(self.notice.sender)
-        keys = dict.fromkeys(key for a in named if (key := untagged_key(a)))
-        return tuple(dict.fromkeys(k for key in keys for k in (key, *self.known.owner.aliases.get(key, ()))))
+        keys = dict.fromkeys([key for a in named if (key := untagged_key(a))])
+        aliases = self.known.owner.aliases
+        return tuple(dict.fromkeys([k for key in keys for k in (key, *aliases.get(key, ()))]) if aliases else keys)
 
     @worked_out_once
     def addressees(self) -> tuple[str, ...]:
         """To and Cc of the returned message, in compared form."""
-        return tuple(dict.fromkeys(key for a in self.returned.to if (key := untagged_key(a))))
+        return tuple(dict.fromkeys([key for a in self.returned.to if (key := untagged_key(a))]))
 
     @worked_out_once
     def ids(self) -> tuple[str, ...]:
         """Every id that may be the original's: the returned ones first, then what the notice says it answers."""
         returned = self.returned
-        own = (i for i in (returned.message_id, *returned.other_ids) if i)
-        answered = (*self.notice.in_reply_to, *self.notice.references[-1:])
-        return tuple(dict.fromkeys(i for i in (*own, *answered) if id_key(i)))
+        named = (returned.message_id, *returned.other_ids, *self.notice.in_reply_to, *self.notice.references[-1:])
+        return tuple(dict.fromkeys([i for i in named if i and id_key(i)]))
 
     @worked_out_once
     def match(self) -> Match:
