@@ -2,47 +2,50 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
+from cleanup.detector.addresses import domain_of, untagged_key
 from cleanup.detector.evidence.matching import Bond
 from cleanup.detector.evidence.question import Question
-from cleanup.detector.message_ids import id_shape
-from cleanup.detector.networks import Address, Hosts, organisation, shared_provider
+from cleanup.detector.message_ids import id_key, id_shape
+from cleanup.detector.networks import SHARED_PROVIDERS, Address, Hosts, organisation, shared_provider
 from cleanup.detector.owner import LearnedHosts, Owner
-from cleanup.detector.path import handed_over_by
-from cleanup.detector.received import Hop
+from cleanup.detector.path import MOST_LINES
+from cleanup.detector.received import Hop, read_received
 from cleanup.detector.sent_coverage import Proof
-from cleanup.model import Policy
+from cleanup.model import Policy, SentMessage
 
 MOST_UNSEEN = 0.1  # share of proved notices whose host no other showed (Good-Turing: the chance of one unseen so far)
-MIN_REPORTERS = 2  # organisations that must have seen a host: else it is some gateway of one of them
+OWN_SIDE = "the owner's side"
+MIN_WITNESSES = 4  # organisations that must have seen a host: a correspondent may well have two or three
+MIN_HANDS = 2  # that must show that a shape of ids cannot be compared; sent messages too
 
 
 def learn_hosts(questions: Iterable[Question], policy: Policy) -> LearnedHosts:
     """Return the owner's outbound hosts, as the trusted hops of proved notices show them.
 
     Proved means: the id or the content is in Sent, and a failed recipient was written to directly. An id alone must not
-    teach (it may be stolen), nor a message that was forwarded (the hop is the forwarder's), nor a notice that others
-    handed over than wrote the line: a stranger who has letters of the owner's could so teach that only his host is the
-    owner's. Whatever teaches nothing is still glimpsed, and not called foreign.
+    teach (it may be stolen), nor a message that was forwarded (the hop is the forwarder's). Only witnesses teach, and
+    several must agree: otherwise whoever has letters of the owner's could teach that only his host is the owner's.
+    Whatever teaches nothing is still glimpsed, and not called foreign.
     """
     seen: dict[Address, set[tuple[str, int]]] = defaultdict(set)
-    reporters: dict[Address, set[str]] = defaultdict(set)
+    witnesses: dict[Address, set[str]] = defaultdict(set)
     names: dict[Address, set[str]] = defaultdict(set)
     providers: set[str] = set()
     glimpsed: set[Address] = set()
-    for hop, sent, reporter, handed_over in _proved_hops(questions):
+    for hop, sent, witness in _proved_hops(questions):
         provider = shared_provider(hop.name or hop.helo, hop.address)
         if provider:
             providers.add(provider)
         elif hop.address is not None:
             glimpsed.add(hop.address)
-        if not provider and hop.address is not None and handed_over:
-            seen[hop.address].add(sent)
-            reporters[hop.address].add(reporter)
+        if not provider and hop.address is not None and witness:
+            seen[hop.address].add((sent.folder, sent.uid))
+            witnesses[hop.address].add(witness)
             names[hop.address] |= {organisation(hop.name or "")} - {""}
-    known = {a for a in seen if len(seen[a]) >= policy.min_hop_samples and len(reporters[a]) >= MIN_REPORTERS}
+    known = {a for a in seen if len(seen[a]) >= policy.min_hop_samples and len(witnesses[a]) >= MIN_WITNESSES}
     total = sum(len(sent) for sent in seen.values())
     once = sum(1 for sent in seen.values() if len(sent) == 1)
     return LearnedHosts(
@@ -56,32 +59,52 @@ def learn_hosts(questions: Iterable[Question], policy: Policy) -> LearnedHosts:
 
 def learn_rewriting(questions: Iterable[Question]) -> frozenset[str]:
     """Return the shapes of ids that a relay gave after Sent was stored: matched by content, with an id Sent lacks."""
-    lacking: Counter[str] = Counter()
-    held: Counter[str] = Counter()
+    lacking: dict[str, set[tuple[str, int]]] = defaultdict(set)
+    held: dict[str, set[tuple[str, int]]] = defaultdict(set)
+    hands: dict[str, set[str]] = defaultdict(set)
     for question in questions:
-        message_id = question.returned.message_id
-        if message_id and question.match.bond is Bond.CONTENT:
-            lacking[id_shape(message_id)] += 1
-        elif message_id and question.match.bond is Bond.ID:
-            held[id_shape(message_id)] += 1
-    return frozenset(shape for shape, n in lacking.items() if held[shape] < n / 4)
+        message_id, match = question.returned.message_id, question.match
+        if not message_id or match.sent is None or match.bond not in (Bond.ID, Bond.CONTENT):
+            continue
+        shape, sent = id_shape(message_id), (match.sent.folder, match.sent.uid)
+        if match.bond is Bond.ID:
+            held[shape].add(sent)
+        else:
+            lacking[shape].add(sent)
+            hands[shape].add(_handed_over_by_name(question))
+    shown = {shape for shape, sent in lacking.items() if len(sent) >= MIN_HANDS and _is_enough(hands[shape])}
+    return frozenset(shape for shape in shown if len(held[shape]) < len(lacking[shape]) / 4)
 
 
 def measure_proved(questions: Iterable[Question], owner: Owner) -> Iterator[Proof]:
-    """Yield, for each message that the own path proves to be the owner's, whether Sent holds it.
+    """Yield, for each message that the own path proves to be the owner's, whether Sent holds it; each message once.
 
     These samples name routes that save no copies (a telephone, a scanner). They do not speak of the whole of Sent: mail
-    that came by a foreign path is what absence is asked about.
+    that came by a foreign path is what absence is asked about. One stranger's word for a shape of ids is not enough.
     """
+    found: dict[str, dict[str, bool]] = defaultdict(dict)
+    hands: dict[str, set[str]] = defaultdict(set)
     for question in questions:
         message_id, path = question.returned.message_id, question.path
         own = path.submitted or (path.hop is not None and owner.has_own_address(path.hop))
-        if message_id and own and path.certain and question.match.bond is not Bond.ID_REUSED:
-            yield Proof("proved", id_shape(message_id), question.match.bond in (Bond.ID, Bond.CONTENT, Bond.ID_ONLY))
+        if not (message_id and own and path.certain and question.match.bond is not Bond.ID_REUSED):
+            continue
+        hand, wrote = _handed_over_by_name(question), organisation(path.hop.by or "") if path.hop else ""
+        if hand in (OWN_SIDE, wrote):
+            shape = id_shape(message_id)
+            found[shape][id_key(message_id)] = question.match.bond in (Bond.ID, Bond.CONTENT, Bond.ID_ONLY)
+            hands[shape].add(hand)
+    for shape, messages in found.items():
+        if _is_enough(hands[shape]):
+            yield from (Proof("proved", shape, in_sent) for in_sent in messages.values())
 
 
-def _proved_hops(questions: Iterable[Question]) -> Iterator[tuple[Hop, tuple[str, int], str, bool]]:
-    """Yield the trusted hop, the sent message, who wrote the line, and whether he handed the notice over too."""
+def _is_enough(hands: set[str]) -> bool:
+    return OWN_SIDE in hands or len(hands - {""}) >= MIN_HANDS
+
+
+def _proved_hops(questions: Iterable[Question]) -> Iterator[tuple[Hop, SentMessage, str]]:
+    """Yield the trusted hop, the sent message, and whose word it is; "" where it is nobody's that counts."""
     for question in questions:
         match, path = question.match, question.path
         if match.bond not in (Bond.ID, Bond.CONTENT) or match.sent is None or match.agreement is None:
@@ -90,6 +113,34 @@ def _proved_hops(questions: Iterable[Question]) -> Iterator[tuple[Hop, tuple[str
             continue
         if question.known.owner.configured.has_address(path.hop.address):
             continue  # known already; an own name is not enough, as its address refutes who only claims it
-        owner, reporter = question.known.owner, organisation(path.hop.by or "")
-        sent = (match.sent.folder, match.sent.uid)
-        yield path.hop, sent, reporter, handed_over_by(question.notice, reporter, owner)
+        yield path.hop, match.sent, _witness(question, path.hop, match.sent)
+
+
+def _witness(question: Question, hop: Hop, sent: SentMessage) -> str:
+    """Return whose word for a hop counts: who wrote the line, handed the notice over, and was written to.
+
+    So a stranger needs domains that the owner writes to, not just domains. Big providers take mail for many. Reports
+    have no sender in the envelope (RFC 5321 section 4.5.5), and nobody can log in somewhere and send mail without one.
+    """
+    wrote = organisation(hop.by or "")
+    if question.notice.return_path or _handed_over_by_name(question) not in (OWN_SIDE, wrote):
+        return ""
+    reached = {untagged_key(address) for address in sent.recipients} & set(question.recipients)
+    written_to = {organisation(domain_of(address)) for address in reached}
+    return wrote if wrote in written_to or wrote in SHARED_PROVIDERS else ""
+
+
+def _handed_over_by_name(question: Question) -> str:
+    """Return the organisation that handed the notice to the owner's side, by the name that this side looked up.
+
+    OWN_SIDE where nobody outside did; "" where the name is only what the sender said of itself.
+    """
+    owner = question.known.owner
+    for line in question.notice.received[:MOST_LINES]:
+        hop = read_received(line)
+        if hop.handed_over_inside or owner.is_own_host(hop.name) or owner.has_own_address(hop):
+            continue
+        came_from = organisation(hop.name or "")
+        if not came_from or came_from != organisation(hop.by or ""):
+            return came_from
+    return OWN_SIDE

@@ -19,6 +19,7 @@ from cleanup.detector.received import Hop
 from cleanup.detector.sent_profile import MIN_HABIT, Profile
 from cleanup.model import Identity
 
+ADDRESS_SHARE = 0.02  # of sent messages that make a From at another domain the owner's
 PROVIDER_SHARE = 0.02  # of sent ids that a provider must have made to count as the owner's
 
 
@@ -103,9 +104,7 @@ def know_owner(identity: Identity, profile: Profile, learned: LearnedHosts | Non
     """Return the owner, from configuration, from the habits in Sent and from learned hosts."""
     learned = learned or LearnedHosts()
     configured = Hosts.read(identity.outbound_hosts)
-    addresses = frozenset(untagged_key(a) for a in identity.addresses) | frozenset(
-        untagged_key(a) for a in profile.own_addresses
-    )
+    addresses = _addresses(identity, profile)
     domains = frozenset(d for a in addresses if (d := domain_of(a)) and organisation(d) not in SHARED_PROVIDERS)
     return Owner(
         addresses=addresses,
@@ -121,6 +120,18 @@ def know_owner(identity: Identity, profile: Profile, learned: LearnedHosts | Non
         foreign_sent=_is_somebody_elses(identity, profile),
         marks=_marks(configured, learned.hosts),
     )
+
+
+def _addresses(identity: Identity, profile: Profile) -> frozenset[str]:
+    """Return the configured addresses, and those that Sent shows often, or at a domain of those.
+
+    Whole conversations get filed in Sent, and redirected mail: a few letters there make no correspondent the owner.
+    """
+    least = ADDRESS_SHARE * profile.messages
+    sure = {untagged_key(a) for a in identity.addresses}
+    sure |= {untagged_key(a) for a in profile.own_addresses if profile.addresses[a] >= least}
+    domains = {domain_of(a) for a in sure} - SHARED_PROVIDERS.keys()
+    return frozenset(sure | {untagged_key(a) for a in profile.own_addresses if domain_of(a) in domains})
 
 
 def _providers(identity: Identity, profile: Profile, addresses: frozenset[str]) -> frozenset[str]:

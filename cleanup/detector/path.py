@@ -69,6 +69,17 @@ def handed_over_by(notice: Notice, wrote: str, owner: Owner) -> bool:
     return not handed or wrote in handed or bool(handed & owner.organisations)
 
 
+def written_at_home(notice: Notice, wrote: str, owner: Owner) -> bool:
+    """Return whether an own address, or nobody outside, handed over a notice by the organisation that wrote a line."""
+    written_by = set()
+    for line in notice.received[:MOST_LINES]:
+        hop = read_received(line)
+        written_by.add(organisation(hop.by or ""))
+        if not hop.handed_over_inside:
+            return owner.has_own_address(hop) and organisation(hop.name or hop.helo or "") == wrote
+    return wrote in written_by
+
+
 def walk(received: Sequence[str], tied: frozenset[str], owner: Owner) -> Path:
     """Return where the trusted part of these Received lines, topmost first, ends."""
     lines = received[:MOST_LINES]

@@ -36,6 +36,7 @@ _BARE = re.compile(
     re.IGNORECASE,
 )
 _SAID = re.compile(r"\b(?:helo|ehlo)[=\s]+\[?([^\s()\[\];,]+)", re.IGNORECASE)
+_SAID_LITERAL = re.compile(r"\b(?:helo|ehlo)[=\s]+[^\s()]+", re.IGNORECASE)
 # Never inside a host name: a stranger's PTR record may read auth02.example.net.
 _LOGIN = re.compile(
     r"(?<![\w.=-])(?:authenticated(?![\w.-])|auth(?:info)?[=:]|account\s|login[=:]|sasl(?![\w.-]))", re.IGNORECASE
@@ -79,7 +80,7 @@ def read_received(line: str) -> Hop:
     return Hop(
         helo=helo,
         name=name,
-        address=_address(came_from),
+        address=_sender_address(came_from),
         by=_host(by),
         by_address=_address(by),
         protocol=protocol.split()[0] if protocol else None,
@@ -153,6 +154,18 @@ def _is_doubted(text: str) -> bool:
 def _host(clause: str) -> str | None:
     found = _HOST.match(clause)
     return found[1].rstrip(".") or None if found else None
+
+
+def _sender_address(came_from: str) -> Address | None:
+    """Return the address that the receiver saw: never a literal that the sender said of itself where both stand there.
+
+    `from [HELO] (name [ADDRESS])` (Postfix, sendmail), `from [ADDRESS] (helo=[HELO])` (Exim), `(HELO [HELO]) (ADDRESS)`
+    (qmail).
+    """
+    if "(" not in came_from:
+        return _address(came_from)
+    before, _, comment = _SAID_LITERAL.sub("", came_from).partition("(")
+    return _address(comment) or _address(before)
 
 
 def _address(clause: str) -> Address | None:

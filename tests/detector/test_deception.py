@@ -21,6 +21,16 @@ from tests.generator.specimens import Specimen
 BELIEVED = ("teaches",)
 
 
+IN_DOUBT = (
+    "planted login",
+    "own server",
+    "imitated",
+    "stolen id and To",
+    "answers a true id",
+    "stolen id and recipient",
+)
+
+
 @cache
 def attacked(attack: Scenario, seed: int, each: int) -> tuple[Mailbox, tuple[Case, ...]]:
     mailbox = a_mailbox(seed, each=each, attack=attack)
@@ -46,3 +56,11 @@ def test_an_attacker_gets_no_genuine_mail_filed_and_no_forgery_believed(attack, 
     assert [s.what for s, f in pairs if s.truth is Verdict.GENUINE and f.verdict is Verdict.BACKSCATTER] == []
     fakes = [(s, f) for s, f in pairs if s.truth is Verdict.BACKSCATTER and s.what not in BELIEVED]
     assert [(s.what, f.row) for s, f in fakes if f.verdict is Verdict.GENUINE] == []
+
+
+@pytest.mark.parametrize("attack", SCENARIOS, ids=lambda attack: attack.__name__)
+def test_no_attacker_gets_a_campaign_spared_where_the_hosts_are_configured(attack):
+    pairs = judged(attack, 502, each=3, known=True, policy=Policy())
+
+    spared = [(s.what, f.row) for s, f in pairs if s.expected is Verdict.BACKSCATTER and f.verdict is not s.expected]
+    assert [one for one in spared if one[0] not in IN_DOUBT] == []

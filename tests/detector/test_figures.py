@@ -10,8 +10,10 @@ import pytest
 from cleanup.detector.sent import MemorySentIndex
 from cleanup.detector.verdict import Case, judge_all
 from cleanup.model import Identity, Policy, SentMessage, SentSource, Verdict
-from tests.generator.mailbox import Mailbox, Score, a_mailbox, as_notice, score
-from tests.generator.world import NOW, OLDEST
+from tests.generator.forged import forged_full
+from tests.generator.genuine import genuine_by_id, genuine_by_phone_refused_at_home
+from tests.generator.mailbox import Mailbox, Score, a_mailbox, as_notice, of_world, score
+from tests.generator.world import NOW, OLDEST, a_world
 
 
 def scored(mailbox: Mailbox, *, identity: Identity | None = None, sent: MemorySentIndex | None = None) -> Score:
@@ -42,6 +44,21 @@ def test_outbound_hosts_are_learned_where_none_are_configured(seed):
     assert figures.genuine_accused == ()
     assert figures.deceived == ()
     assert figures.found >= 0.9, figures
+
+
+@pytest.mark.parametrize("named", ["address", "nothing"])
+@pytest.mark.parametrize("seed", [210, 211])
+def test_a_bounce_by_the_mail_hosters_server_is_not_accused_where_its_name_is_not_configured(seed, named):
+    world = a_world(seed)
+    world.out_name = "smtp7.hoster.test"
+    makers = [genuine_by_id] * 20 + [forged_full] * 5 + [genuine_by_phone_refused_at_home] * 2
+    mailbox = of_world(world, [make(world) for make in makers])
+    hosts = frozenset({world.out_address} if named == "address" else ())
+
+    figures = scored(mailbox, identity=replace(mailbox.identity, outbound_hosts=hosts))
+
+    assert figures.genuine_accused == ()
+    assert figures.found == 1.0
 
 
 def of_folder(messages: Sequence[SentMessage]) -> tuple[SentSource, ...]:

@@ -15,7 +15,7 @@ from tests.generator.forged import fake, forged
 from tests.generator.genuine import bounce, genuine, written
 from tests.generator.mail import Report, received, shortly_after
 from tests.generator.specimens import Specimen
-from tests.generator.world import NOW, World
+from tests.generator.world import NOW, Person, Sent, World
 
 Scenario = Callable[[World], list[Specimen]]
 OWN_LOGIN = (
@@ -60,6 +60,102 @@ def teach_from_one_true_host(world: World) -> list[Specimen]:
         for _ in range(40)
     ]
     return [fake("teaches", r, None) for r in taught] + [_by_phone(world, returns="full") for _ in range(10)]
+
+
+def _handed_by(name: str, address: str) -> tuple[str, ...]:
+    return (f"from {name} ({name} [{address}]) by mx.example.org (Postfix) with ESMTP id 8; Mon",)
+
+
+def _from_two_servers(world: World) -> list[Specimen]:
+    """Bounces of letters to two addresses of one correspondent, each by its own mail server and handed over by it."""
+    taught = []
+    for person in world.people[:2] * 20:
+        sent = written(world, person)
+        line = f"from relay.bulk.test (relay.bulk.test [203.0.113.66]) by {person.mx} (Postfix) with ESMTP id 5; Mon"
+        report = bounce(world, sent, person, (person.address,), reporter=person.mx, returns="headers")
+        report = replace(report, handed_over_by=_handed_by(person.mx, person.mx_address))
+        taught.append(fake("teaches", replace(report, original=replace(report.original, received=(line,))), None))
+    return taught
+
+
+def teach_from_two_true_hosts(world: World) -> list[Specimen]:
+    """A correspondent with mail servers in two domains that the owner writes to."""
+    return _from_two_servers(world) + [_by_phone(world, returns="full") for _ in range(20)]
+
+
+def teach_under_many_names(world: World) -> list[Specimen]:
+    """A bot without a name of its own says HELO as the mail server of each whom the owner wrote to."""
+    taught = []
+    for _ in range(40):
+        report = _as_was_sent(world, "203.0.113.66")
+        handed = f"from {report.reporter} (unknown [203.0.113.77]) by mx.example.org (Postfix) with ESMTP id 9; Mon"
+        taught.append(fake("teaches", replace(report, handed_over_by=(handed,)), None))
+    return taught + [_by_phone(world, returns="full") for _ in range(20)]
+
+
+def teach_through_accounts_at_providers(world: World) -> list[Specimen]:
+    """A forger with accounts at big providers invents bounces by these: true hosts of theirs hand them over."""
+    taught = []
+    for provider in ("google.com", "outlook.com", "yahoo.com", "zoho.com", "gmx.net"):
+        handed = _handed_by(f"o7.{provider}", "198.18.250.9")
+        for _ in range(8):
+            report = _as_was_sent(world, "203.0.113.66", reporter=f"mx.{provider}")
+            report = replace(report, handed_over_by=handed, return_path=f"someone@{provider}")
+            taught.append(fake("teaches", report, None))
+    return taught + [_by_phone(world, returns="full") for _ in range(20)]
+
+
+def make_a_shape_incomparable(world: World) -> list[Specimen]:
+    """A correspondent's server bounces one letter under a new id, and invented ones that left by the owner's host.
+
+    Their ids have the shape of a campaign's, which so could not be compared any more.
+    """
+    person = world.friend()
+    sent = written(world, person)
+    report = bounce(world, sent, person, (person.address,), returns="headers", style="postfix")
+    first = replace(report, original=replace(report.original, message_id="abcdef0123456789@bulk.test"))
+    taught = [fake("teaches", first, None)]
+    for number in range(6):
+        report = bounce(world, _unsaved(world, person, number), person, (person.address,), returns="headers")
+        taught.append(fake("teaches", report, None))
+    storm = []
+    for _ in range(40):
+        report = forged(world, world.stranger(), returns="headers")
+        original = replace(report.original, message_id=f"abcdef{world.rng.getrandbits(40):010x}@bulk.test")
+        storm.append(fake("of the taught shape", replace(report, original=original)))
+    return taught + storm
+
+
+def _unsaved(world: World, person: Person, number: int) -> Sent:
+    return world.write((person.address,), world.arrived(), message_id=f"abcdef01234567{number:02d}@bulk.test")
+
+
+def file_letters_of_friends_in_sent(world: World) -> list[Specimen]:
+    """A whole conversation lies in Sent, letters of the friend among them; his server bounces mail from a telephone."""
+    friend = world.friend()
+    for _ in range(4):
+        world.write_and_save((world.owner,), world.arrived(), sender=friend.address)
+    sent = _unsaved(world, friend, 1)
+    home = f"from [192.168.1.7] (unknown [203.0.113.5]) by {world.out_name} (Postfix) with ESMTP id 3; Mon"
+    out = f"from {world.out_name} ({world.out_name} [{world.out_address}]) by {friend.mx} (Postfix) with ESMTPS id 4"
+    report = bounce(world, sent, friend, (friend.address,), returns="full", style="postfix")
+    return [genuine("by phone", replace(report, original=replace(report.original, received=(out, home))), None)]
+
+
+def say_the_owners_address_in_helo(world: World) -> list[Specimen]:
+    """Spam whose sender says HELO with the owner's address as a literal, in the dialects that show both."""
+    literal, found = f"[{world.out_address}]", []
+    for way in (
+        f"from {literal} (unknown [203.0.113.9]) by {{}} (Postfix) with ESMTP id 1; Mon",
+        f"from [203.0.113.9] (helo={literal}) by {{}} with esmtp (Exim 4.96) id 1; Mon",
+        f"from unknown (HELO {literal}) (203.0.113.9) by {{}} with SMTP; Mon",
+        f"from {literal} (203.0.113.9) by {{}} with Microsoft SMTP Server id 15.1; Mon",
+    ):
+        person = world.stranger()
+        report = forged(world, person)
+        original = replace(report.original, received=(way.format(person.mx),))
+        found.append(fake("own address in HELO", replace(report, original=original)))
+    return found
 
 
 def plant_an_own_login(world: World) -> list[Specimen]:
@@ -189,6 +285,12 @@ def go_by_the_owners_name(world: World) -> list[Specimen]:
 SCENARIOS: tuple[Scenario, ...] = (
     teach_a_strangers_host,
     teach_from_one_true_host,
+    teach_from_two_true_hosts,
+    teach_under_many_names,
+    teach_through_accounts_at_providers,
+    make_a_shape_incomparable,
+    file_letters_of_friends_in_sent,
+    say_the_owners_address_in_helo,
     plant_an_own_login,
     invent_a_bounce_of_the_own_server,
     imitate_the_reporting_organisation,

@@ -90,13 +90,17 @@ def genuine_bcc(world: World) -> Specimen:
     return genuine("Bcc", bounce(world, sent, hidden, (hidden.address,)))
 
 
+def _passed_on(world: World) -> Report:
+    """A bounce by the host of a stranger, to whom somebody passed on what the owner wrote."""
+    addressee, reached = world.friend(), world.stranger()
+    sent = written(world, addressee)
+    relayed = received(world.rng, reached.mx, addressee.mx, addressee.mx_address, sent.date)
+    report = bounce(world, sent, reached, (reached.address,))
+    return replace(report, original=_original(sent, (relayed, *own_way(world, addressee.mx, sent.date))))
+
+
 def genuine_forwarded(world: World) -> Specimen:
-    person, new = world.friend(), world.stranger()
-    sent = written(world, person)
-    relayed = received(world.rng, new.mx, person.mx, person.mx_address, sent.date)
-    report = bounce(world, sent, new, (new.address,))
-    lines = (relayed, *own_way(world, person.mx, sent.date))
-    return genuine("forwarded recipient", replace(report, original=_original(sent, lines)))
+    return genuine("forwarded recipient", _passed_on(world))
 
 
 def genuine_second_sent_folder(world: World) -> Specimen:
@@ -106,12 +110,7 @@ def genuine_second_sent_folder(world: World) -> Specimen:
 
 
 def genuine_list_member(world: World) -> Specimen:
-    the_list, member = world.friend(), world.stranger()
-    sent = written(world, the_list)
-    relayed = received(world.rng, member.mx, the_list.mx, the_list.mx_address, sent.date)
-    report = bounce(world, sent, member, (member.address,))
-    lines = (relayed, *own_way(world, the_list.mx, sent.date))
-    return genuine("list member's bounce", replace(report, original=_original(sent, lines)))
+    return genuine("list member's bounce", _passed_on(world))
 
 
 def genuine_by_phone(world: World) -> Specimen:

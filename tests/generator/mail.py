@@ -46,6 +46,7 @@ class Report:
     action: str = "failed"
     delivered: tuple[str, ...] = ()
     handed_over_by: tuple[str, ...] = field(default=())
+    return_path: str = ""
 
 
 def received(
@@ -89,7 +90,7 @@ def _envelope(rng: Random, report: Report, subject: str) -> list[str]:
         f" ESMTPS id {rng.getrandbits(32):X} for <{report.to}>; {format_datetime(report.arrived)}",
     )
     return [
-        "Return-Path: <>",
+        f"Return-Path: <{report.return_path}>",
         f"Delivered-To: {report.to}",
         *(f"Received: {line}" for line in handed),
         f"Message-ID: <{rng.getrandbits(48):x}@{report.reporter}>",

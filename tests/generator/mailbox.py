@@ -63,7 +63,12 @@ def a_mailbox(seed: int, *, each: int = 10, attack: Scenario | None = None) -> M
     world = a_world(seed)
     specimens = [make(world) for make in (*GENUINE_MAKERS, *FORGED_MAKERS) for _ in range(each)]
     specimens += attack(world) if attack else []
-    world.rng.shuffle(specimens)
+    return of_world(world, specimens)
+
+
+def of_world(world: World, specimens: Sequence[Specimen]) -> Mailbox:
+    """Return the mailbox of this owner with these specimens, in any order."""
+    specimens = world.rng.sample(specimens, len(specimens))
     sent = tuple(read_sent_header(s.folder, n, s.date, s.header()) for n, s in enumerate(world.sent, 1))
     return Mailbox(world, tuple(specimens), sent)
 

@@ -127,7 +127,7 @@ def a_world(seed: int, *, messages: int = 900) -> World:
     step = OLDEST / messages
     for number in range(messages):
         when = NOW - OLDEST + step * number + timedelta(minutes=rng.randrange(0, 600))
-        to = tuple({world.friend().address for _ in range(rng.choice((1, 1, 1, 2, 3)))})
+        to = tuple(dict.fromkeys(world.friend().address for _ in range(rng.choice((1, 1, 1, 2, 3)))))
         sender = world.alias if rng.random() < 0.1 else world.owner
         world.write_and_save(to, min(when, NOW - timedelta(hours=1)), sender=sender)
     return world

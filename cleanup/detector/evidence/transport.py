@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cleanup.detector.evidence.question import Question, points
 from cleanup.detector.networks import organisation
-from cleanup.detector.path import handed_over_by, own_lines
+from cleanup.detector.path import handed_over_by, own_lines, written_at_home
 from cleanup.detector.received import Hop, read_received
 from cleanup.model import Family, Reason, Strength, Verdict
 
@@ -95,6 +95,10 @@ def _outside(question: Question, hop: Hop) -> Iterator[Reason]:
     if bare:
         says = "An own host is named deeper down, without its address; anyone can write that."
         yield points("origin.own_name_bare", TRANSPORT, Verdict.UNSURE, Strength.NOTE, says)
+    if hop.authenticated and written_at_home(question.notice, organisation(hop.by or ""), owner):
+        says = f"Somebody logged in at {hop.by}, which bounced it itself and may be the owner's mail server."
+        yield points("origin.own_unproved", TRANSPORT, Verdict.GENUINE, Strength.SUPPORTING, says)
+        return
     if _claims_to_be_own(question, hop):
         says = f"{_named(hop)} goes by a name of the owner's side, though its address is not known to be an own one."
         yield points("origin.own_name_claimed", TRANSPORT, Verdict.UNSURE, Strength.HARD, says)

@@ -153,3 +153,17 @@ def test_hand_overs_inside_the_owners_provider_are_not_the_one_that_counts():
     edge = "from mx.far.test (198.18.7.7) by AM0.mail.protection.outlook.com with Microsoft SMTP Server id 15; Mon"
 
     assert said(OUT1, received=(inside, edge)).verdict is Verdict.GENUINE
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from [192.0.2.10] (unknown [203.0.113.9]) by mx.far.test (Postfix) with ESMTP id 1; Mon",
+        "from [203.0.113.9] (helo=[192.0.2.10]) by mx.far.test with esmtp (Exim 4.96) id 1; Mon",
+        "from zombie.test ([203.0.113.9] helo=192.0.2.10) by mx.far.test with esmtp (Exim 4.96) id 1; Mon",
+        "from unknown (HELO [192.0.2.10]) (203.0.113.9) by mx.far.test with SMTP; Mon",
+        "from [192.0.2.10] (203.0.113.9) by mx.far.test (mx.far.test) with Microsoft SMTP Server id 15.1; Mon",
+    ],
+)
+def test_an_address_that_the_sender_says_of_itself_is_not_the_senders(line):
+    assert str(read_received(line).address) == "203.0.113.9"
