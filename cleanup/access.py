@@ -9,7 +9,7 @@ from pathlib import Path
 
 import platformdirs
 
-from cleanup.config import APP, KNOWN_HOSTS, MailboxSettings, OAuthSettings
+from cleanup.config import MailboxSettings, OAuthSettings
 from cleanup.connector.account import Account
 from cleanup.connector.credentials import (
     Credential,
@@ -21,8 +21,25 @@ from cleanup.connector.credentials import (
     from_text,
 )
 from cleanup.errors import UsageError
+from cleanup.toml_file import APP
 
 PASSWORD_VARIABLE = "CLEANUP_PASSWORD"  # noqa: S105 - the name of a variable
+
+# What providers document as their IMAP host; everybody else is found by SRV record (RFC 6186) or must be named.
+KNOWN_HOSTS = {
+    "gmail.com": "imap.gmail.com",
+    "googlemail.com": "imap.gmail.com",
+    "outlook.com": "outlook.office365.com",
+    "hotmail.com": "outlook.office365.com",
+    "live.com": "outlook.office365.com",
+    "yahoo.com": "imap.mail.yahoo.com",
+    "icloud.com": "imap.mail.me.com",
+    "me.com": "imap.mail.me.com",
+    "fastmail.com": "imap.fastmail.com",
+    "gmx.de": "imap.gmx.net",
+    "gmx.net": "imap.gmx.net",
+    "web.de": "imap.web.de",
+}
 
 Ask = Callable[[str], str]
 Show = Callable[[str], None]

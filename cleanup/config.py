@@ -9,37 +9,27 @@ from __future__ import annotations
 
 import difflib
 import os
-import tomllib
+import re
+from collections.abc import Mapping
 from contextvars import ContextVar
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from cleanup.errors import ConfigurationError, UsageError
 from cleanup.model import Family, Identity, Policy
+from cleanup.toml_file import APP, nearest, plain, read_config_file
 
-APP = "mailbox-cleanup"
+# Where a secret may come from. Who names one of them means that one, whatever a lower step of the ladder names.
+SECRET_SOURCES = ("token_command", "password_file", "password_command", "password_env", "keyring_service", "oauth")
 
-# What providers document as their IMAP host; everybody else is found by SRV record (RFC 6186) or must be named.
-KNOWN_HOSTS = {
-    "gmail.com": "imap.gmail.com",
-    "googlemail.com": "imap.gmail.com",
-    "outlook.com": "outlook.office365.com",
-    "hotmail.com": "outlook.office365.com",
-    "live.com": "outlook.office365.com",
-    "yahoo.com": "imap.mail.yahoo.com",
-    "icloud.com": "imap.mail.me.com",
-    "me.com": "imap.mail.me.com",
-    "fastmail.com": "imap.fastmail.com",
-    "gmx.de": "imap.gmx.net",
-    "gmx.net": "imap.gmx.net",
-    "web.de": "imap.web.de",
-}
-
+_HOST_NAME = re.compile(r"(?:\*?\.)?(?:[\w-]+\.)*(?!\d+\.?$)[\w-]+\.?")
 
 # The table being read, per thread: the library constructs its sources without arguments of ours.
 _TABLE: ContextVar[dict[str, Any]] = ContextVar("profile_table")
@@ -61,6 +51,15 @@ class IdentitySettings(_Strict):
     batv_key_files: tuple[Path, ...] = ()
     srs_key_files: tuple[Path, ...] = ()
     tagged_since: datetime | None = None
+
+    @field_validator("outbound_hosts", "shared_providers")
+    @classmethod
+    def _hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse a slip of the pen: own mail would count as foreign."""
+        for host in hosts:
+            if not _is_host(host):
+                raise ValueError(f"{host!r} is neither a host name, nor an address, nor a network")
+        return hosts
 
 
 class PolicySettings(_Strict):
@@ -156,6 +155,13 @@ class MailboxSettings(BaseSettings):
         return init_settings, env_settings, _TableSource(settings_cls)
 
 
+class _Rules(_Strict):
+    """What is known where no mailbox is concerned."""
+
+    identity: IdentitySettings
+    policy: PolicySettings
+
+
 class _TableSource(PydanticBaseSettingsSource):
     """The profile's table of the configuration file, handed over by load_mailbox()."""
 
@@ -166,36 +172,9 @@ class _TableSource(PydanticBaseSettingsSource):
         return dict(_TABLE.get())
 
 
-def default_config_file() -> Path:
-    """Return where the configuration file is looked for: `CLEANUP_CONFIG`, else the platform's place."""
-    named = os.environ.get("CLEANUP_CONFIG")
-    return Path(named) if named else Path(platformdirs.user_config_dir(APP)) / "config.toml"
-
-
 def default_ledger() -> str:
     """Return the path of the ledger where neither option, environment nor file names one."""
     return str(Path(platformdirs.user_data_dir(APP)) / "ledger.sqlite")
-
-
-def read_config_file(path: Path | None = None) -> dict[str, Any]:
-    """Return the tables of the configuration file; empty where there is none at the default place.
-
-    Raises ConfigurationError for a file that was named and is missing, cannot be read, or is not TOML.
-    """
-    file = path or default_config_file()
-    if not file.exists() and path is None:
-        return {}
-    try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigurationError(f"There is no configuration file {file}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"The configuration file {file} cannot be read", why=_plain(error)) from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"The configuration file {file} is not valid TOML", why=str(error)) from error
-    _refuse_unknown(tables, ("defaults", "mailboxes"), str(file))
-    _refuse_no_tables(tables, str(file))
-    return tables
 
 
 def load_mailbox(name: str, *, config: Path | None = None, options: dict[str, Any] | None = None) -> MailboxSettings:
@@ -209,19 +188,42 @@ def load_mailbox(name: str, *, config: Path | None = None, options: dict[str, An
     tables = read_config_file(config)
     profile = _profile(name, tables)
     given = {key: value for key, value in (options or {}).items() if value not in (None, ())}
-    table = _merge(tables.get("defaults", {}), profile)
-    _TABLE.set(_without(table, given))
+    table = _without(_merge(tables.get("defaults", {}), profile), given)
+    named = [source for source in SECRET_SOURCES if source in given]
+    in_environment = {variable.upper().partition("__")[0] for variable in os.environ}
+    if named or any(f"CLEANUP_{source.upper()}" in in_environment for source in SECRET_SOURCES):
+        table = {key: value for key, value in table.items() if key not in SECRET_SOURCES}
+    if named:
+        given = {source: None for source in SECRET_SOURCES if source != "oauth"} | {"oauth": OAuthSettings()} | given
+    _TABLE.set(table)
     try:
         return MailboxSettings(**given)
     except ValidationError as error:
-        raise _explained(error, name) from error
+        raise _explained(error, f"Mailbox {name}") from error
+    except SettingsError as error:  # an environment variable that should hold a whole table, in JSON
+        raise ConfigurationError(f"Mailbox {name}: the environment cannot be read", why=str(error)) from error
+
+
+def rules_of(identity: Mapping[str, Any], policy: Mapping[str, Any]) -> tuple[Identity, Policy]:
+    """Return whose mail it is and how to judge, where no mailbox is concerned: neither file nor environment counts.
+
+    Raises ConfigurationError as load_mailbox does.
+    """
+    try:
+        rules = _Rules.model_validate({"identity": identity, "policy": policy})
+    except ValidationError as error:
+        raise _explained(error, "The options") from error
+    return _identity(rules.identity), _policy(rules.policy)
 
 
 def identity_of(settings: MailboxSettings) -> Identity:
     """Return the owner's identity; the mailbox's own address always belongs to it."""
-    who = settings.identity
+    return _identity(settings.identity, settings.address)
+
+
+def _identity(who: IdentitySettings, *own: str) -> Identity:
     return Identity(
-        addresses=frozenset(a.lower() for a in (settings.address, *who.addresses)),
+        addresses=frozenset(a.lower() for a in (*own, *who.addresses)),
         outbound_hosts=frozenset(h.lower() for h in who.outbound_hosts),
         shared_providers=frozenset(h.lower() for h in who.shared_providers),
         dkim_domains=frozenset(d.lower() for d in who.dkim_domains),
@@ -235,7 +237,10 @@ def identity_of(settings: MailboxSettings) -> Identity:
 
 def policy_of(settings: MailboxSettings) -> Policy:
     """Return the thresholds of a mailbox's policy."""
-    rules = settings.policy
+    return replace(_policy(settings.policy), dnsbl_zone=settings.network.dnsbl_zone)
+
+
+def _policy(rules: PolicySettings) -> Policy:
     return Policy(
         name=rules.name,
         queue_lifetime=timedelta(days=rules.queue_lifetime_days),
@@ -243,7 +248,6 @@ def policy_of(settings: MailboxSettings) -> Policy:
         switched_off=frozenset(rules.switched_off),
         file_leaning=rules.name == "storm",
         file_other_notices=rules.file_other_notices,
-        dnsbl_zone=settings.network.dnsbl_zone,
         max_moves=rules.max_moves,
         max_share=rules.max_share,
     )
@@ -267,8 +271,8 @@ def _profile(name: str, tables: dict[str, Any]) -> dict[str, Any]:
     if "@" in name:
         return {"address": name}
     near = difflib.get_close_matches(name, profiles, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else "Give an e-mail address, a path, or the name of a profile"
-    raise UsageError(f"{name!r} is neither a path, an e-mail address nor a profile", hint=hint)
+    hint = f"Did you mean {near[0]!r}?" if near else "mailbox-cleanup config init writes a profile"
+    raise UsageError(f"{name!r} is neither an e-mail address nor the name of a profile", hint=hint)
 
 
 def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -289,34 +293,24 @@ def _without(table: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _refuse_unknown(table: dict[str, Any], known: tuple[str, ...], where: str) -> None:
-    for key in table:
-        if key not in known:
-            raise ConfigurationError(f"{where}: unknown key {key!r}", hint=_nearest(key, known))
+def _is_host(text: str) -> bool:
+    plain = text.strip().strip("[]").removeprefix("IPv6:")
+    try:
+        ip_network(plain, strict=False)
+    except ValueError:
+        return _HOST_NAME.fullmatch(plain) is not None
+    return True
 
 
-def _refuse_no_tables(tables: dict[str, Any], where: str) -> None:
-    found = [(name, table) for name, table in tables.items() if name in ("defaults", "mailboxes")]
-    profiles = tables.get("mailboxes")
-    if isinstance(profiles, dict):
-        found += [(f"mailboxes.{name}", table) for name, table in profiles.items()]
-    for name, table in found:
-        if not isinstance(table, dict):
-            raise ConfigurationError(f"{where}: {name} is not a table", hint="Profiles stand under [mailboxes.NAME]")
-
-
-def _nearest(key: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(key, known, n=1)
-    return f"Did you mean {near[0]!r}?" if near else f"Known are: {', '.join(known)}"
-
-
-def _explained(error: ValidationError, name: str) -> ConfigurationError:
+def _explained(error: ValidationError, whose: str) -> ConfigurationError:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        hint = _nearest(str(first["loc"][-1]), _known_fields(first["loc"][:-1]))
-        return ConfigurationError(f"Mailbox {name}: unknown key {where!r}", hint=hint)
-    return ConfigurationError(f"Mailbox {name}: {where}", why=first["msg"].removeprefix("Value error, "))
+        hint = nearest(str(first["loc"][-1]), _known_fields(first["loc"][:-1]))
+        return ConfigurationError(f"{whose}: unknown key {where!r}", hint=hint)
+    return ConfigurationError(
+        f"{whose}: {where}", why=first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    )
 
 
 def _known_fields(path: tuple[int | str, ...]) -> tuple[str, ...]:
@@ -334,8 +328,4 @@ def _key(path: Path) -> bytes:
     try:
         return path.read_bytes().strip()
     except OSError as error:
-        raise ConfigurationError(f"The key file {path} cannot be read", why=_plain(error)) from error
-
-
-def _plain(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+        raise ConfigurationError(f"The key file {path} cannot be read", why=plain(error)) from error

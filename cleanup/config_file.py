@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from cleanup.config import MailboxSettings, default_config_file, load_mailbox, read_config_file
+from cleanup.config import MailboxSettings, load_mailbox
+from cleanup.connector.credentials import write_private
 from cleanup.errors import CleanupError, ConfigurationError, UsageError
-
-OWNER_ONLY = 0o600
+from cleanup.toml_file import default_config_file, read_config_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Value:
 def problems(path: Path | None = None) -> list[CleanupError]:
     """Return what is wrong with the configuration file, at most one problem a profile; nothing where all is well."""
     try:
-        tables = read_config_file(path)
+        tables = read_config_file(path or default_config_file())
     except CleanupError as error:
         return [error]
     found: list[CleanupError] = []
@@ -50,8 +51,12 @@ def values(name: str, path: Path | None = None) -> list[Value]:
     tables = read_config_file(path)
     profile = _profile(tables, name, settings.address)
     return [
-        Value(dotted, value, _origin(dotted, profile, tables.get("defaults", {})))
-        for dotted, value in _flat(settings)
+        Value(
+            dotted,
+            value,
+            _origin(dotted, profile, tables.get("defaults", {})),
+        )
+        for dotted, value in _flat(settings.model_copy(update={"ledger": _without_password(settings.ledger)}))
         if not (dotted == "address" and not profile)
     ]
 
@@ -62,19 +67,29 @@ def write_profile(name: str, given: Mapping[str, Any], path: Path | None = None)
     Raises ConfigurationError where a profile of that name exists or the file cannot be written.
     """
     file = path or default_config_file()
-    existing = read_config_file(file) if file.exists() else {}
-    if name in existing.get("mailboxes", {}):
-        raise ConfigurationError(f"{file} has a profile {name!r} already", hint="Choose another name, or edit the file")
+    refuse_existing(name, file)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        before = file.read_text(encoding="utf-8") if file.exists() else _HEAD
-        _replace(file, before.rstrip("\n") + "\n\n" + _profile_text(name, given))
+        before = file.read_text(encoding="utf-8-sig") if file.exists() else _HEAD
+        write_private(file, before.rstrip("\n") + "\n\n" + _profile_text(name, given))
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be written", why=error.strerror or str(error)) from error
     return file
 
 
+def refuse_existing(name: str, path: Path | None = None) -> None:
+    """Raise ConfigurationError where the configuration file has a profile of that name."""
+    file = path or default_config_file()
+    existing = read_config_file(file) if file.exists() else {}
+    if name in existing.get("mailboxes", {}):
+        hint = "Choose another name with --name, or edit the file"
+        raise ConfigurationError(f"{file} has a profile {name!r} already", hint=hint)
+
+
 # --- reading -------------------------------------------------------------------------------------------------------
+
+
+def _without_password(ledger: str | None) -> str | None:
+    return re.sub(r"(?<=:)[^:@/]*(?=@)", "***", ledger) if ledger and "://" in ledger else ledger
 
 
 def _flat(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -96,7 +111,7 @@ def _profile(tables: Mapping[str, Any], name: str, address: str) -> Mapping[str,
 
 def _origin(dotted: str, profile: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
     variable = "CLEANUP_" + dotted.upper().replace(".", "__")
-    if any(known.upper() in (variable, variable.partition("__")[0]) for known in os.environ) and _is_set(variable):
+    if _is_set(variable):
         return f"environment {variable}"
     if _has(profile, dotted):
         return "profile"
@@ -162,18 +177,6 @@ def _key(name: str) -> str:
     if not name or any(ord(c) < 32 for c in name):
         raise UsageError(f"{name!r} cannot be the name of a profile")
     return name if name.replace("-", "").replace("_", "").isalnum() and name.isascii() else json.dumps(name)
-
-
-def _replace(file: Path, text: str) -> None:
-    """Write the whole file or nothing: a new one takes the old one's place."""
-    new = file.with_name(file.name + ".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-        opened.write(text)
-        opened.flush()
-        os.fsync(opened.fileno())
-    new.chmod(OWNER_ONLY)
-    new.replace(file)
 
 
 def settings_fields() -> list[str]:

@@ -6,7 +6,7 @@ import csv
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.parser import HeaderParser
 from pathlib import Path
@@ -15,6 +15,7 @@ from cleanup.access import account_of
 from cleanup.config import IdentitySettings, MailboxSettings
 from cleanup.connector.account import Account
 from cleanup.connector.archive import read_archive
+from cleanup.connector.credentials import from_text
 from cleanup.connector.session import open_mailbox
 from cleanup.embedded_server import embedded_server
 from cleanup.errors import CleanupError
@@ -92,7 +93,7 @@ def anna_on_a_server(ledger: Path, *, port: int = 0, progress: Progress = lambda
     folder = sample_folder()
     with embedded_server({"anna": PASSWORD}, port=port) as server:
         settings = settings_for_demo(server.port, ledger)
-        account = account_of(settings, ask=lambda _: PASSWORD)
+        account = replace(account_of(settings, ask=lambda _: PASSWORD), credential=from_text(PASSWORD))
         _load(account, folder, progress)
         yield Demo(settings, account, read_truth(folder))
 

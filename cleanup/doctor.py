@@ -23,7 +23,7 @@ from cleanup.connector.account import Account
 from cleanup.connector.folders import Folder, backscatter_folder_name, find_sent
 from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.errors import CleanupError, LedgerUnusable, MoveNotSupported
-from cleanup.ledger import Ledger
+from cleanup.ledger import Ledger, is_there
 from cleanup.look import look
 from cleanup.run import task_of
 
@@ -111,7 +111,7 @@ def _configuration(patient: _Patient) -> Iterator[str]:
 def _ledger(patient: _Patient) -> Iterator[str]:
     assert patient.settings
     where = ledger_of(patient.settings)
-    if "://" not in where and not Path(where).expanduser().exists():
+    if not is_there(where):
         yield f"{where} will be made by the first run"
         _check_can_be_made(Path(where).expanduser())
         return

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cleanup.config import MailboxSettings, default_ledger, ledger_of, load_mailbox
 from cleanup.errors import UsageError
-from cleanup.ledger import Ledger
+from cleanup.ledger import Ledger, is_there
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +19,18 @@ class FoundRun:
     filed: int
 
 
-def which_ledger(mailboxes: tuple[str, ...], ledger: str | None, config: Path | None) -> tuple[tuple[str, ...], str]:
-    """Return the addresses that people mean by profiles or addresses, and the ledger that holds them."""
+def which_ledger(
+    mailboxes: tuple[str, ...], ledger: str | None, config: Path | None, *, may_be_new: bool = False
+) -> tuple[tuple[str, ...], str]:
+    """Return the addresses that people mean by profiles or addresses, and the ledger that holds them.
+
+    Raises UsageError where there is no such ledger, as looking makes none, unless it `may_be_new`.
+    """
     settings = [load_mailbox(name, config=config) for name in mailboxes]
-    return tuple(one.address for one in settings), ledger or _ledger_of(settings)
+    where = ledger or _ledger_of(settings)
+    if not may_be_new and not is_there(where):
+        raise UsageError(f"There is no ledger {where}", hint="The first run makes it; --ledger names another")
+    return tuple(one.address for one in settings), where
 
 
 def find_run(which: str, mailbox: str | None, ledger: str | None, config: Path | None) -> FoundRun:
@@ -36,7 +44,8 @@ def find_run(which: str, mailbox: str | None, ledger: str | None, config: Path |
         else:
             raise UsageError(f"{which!r} is neither the number of a run nor 'last'")
     if record is None:
-        raise UsageError("There is no run to undo", hint="mailbox-cleanup history shows the runs")
+        what = "There is no run to undo" if which == "last" else f"There is no run {which}"
+        raise UsageError(what, hint="mailbox-cleanup history shows the runs")
     return FoundRun(record.run_id, record.mailbox, record.filed)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 
 from cleanup import __version__
 from cleanup.config import MailboxSettings, identity_of, ledger_of, policy_of
@@ -16,7 +15,7 @@ from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.dns import network_of
 from cleanup.errors import CleanupError
 from cleanup.held import Held, hold
-from cleanup.ledger import Ledger, Memory
+from cleanup.ledger import Ledger, Memory, is_there
 from cleanup.ledger.values import Remembered
 from cleanup.look import READ_BY, Look, Progress, Task, at_rest, glance, look
 from cleanup.model import Verdict
@@ -67,13 +66,15 @@ class Done:
         told = (*self.recovered.in_words().splitlines(), silent, self.remark)
         return [remark.rstrip(".") for remark in told if remark]
 
-    def in_words(self) -> str:
+    def in_words(self, *, with_undo: bool = True) -> str:
         """Return the one line that a nightly job leaves."""
         counts, resting = self._counts, self.look.resting
-        undoing = f"; to take it back: mailbox-cleanup undo {self.run_id}" if self.moved else ""
+        undoing = f"; to take it back: mailbox-cleanup undo {self.run_id}" if self.moved and with_undo else ""
+        planned = len(self.look.plan.moves)
+        filed = f"{self.moved:,} of {planned:,}" if self.moved < planned else f"{self.moved:,}"
         return (
             f"{self.look.task.mailbox}: run {self.run_id}, {counts['messages']:,} messages, "
-            f"{counts['notices']:,} notices: {self.moved:,} filed in {self.look.plan.target}, "
+            f"{counts['notices']:,} notices: {filed} filed in {self.look.plan.target}, "
             f"{counts[Verdict.GENUINE.value]:,} genuine, {self.waiting:,} unsure{undoing}"
             f"{f'; nothing new since run {resting.run_id}' if resting else ''}"
             f"{''.join(f'; {remark}' for remark in self.remarks)}"
@@ -174,7 +175,7 @@ def _known(
 ) -> tuple[dict[str, Verdict], Memory | None]:
     """Return what people said, and a copy of what earlier runs read; a dry run makes no ledger where there is none."""
     where = ledger_of(settings)
-    if "://" not in where and not Path(where).exists():
+    if not is_there(where):
         return {}, None
     with Ledger.open(where) as ledger:
         passing = stack.enter_context(Ledger.open(":memory:"))
@@ -223,7 +224,7 @@ def _file(
     held: Held, run_id: int, seen: Look, mailbox: Mailbox, agreed: Callable[[Look], bool]
 ) -> FilingOutcome | None:
     counts, ledger = _counts(seen), held.ledger
-    if seen.plan.refusals or not seen.plan.moves or not agreed(seen):
+    if seen.plan.refusals or not seen.plan.moves or not _is_agreed(ledger, run_id, seen, agreed):
         refused = bool(seen.plan.refusals and seen.plan.moves)
         ledger.finish_run(run_id, counts, "refused" if refused else "done")
         return None
@@ -236,6 +237,15 @@ def _file(
     if outcome.stopped:
         raise outcome.stopped
     return outcome
+
+
+def _is_agreed(ledger: Ledger, run_id: int, seen: Look, agreed: Callable[[Look], bool]) -> bool:
+    """Return the answer; a run that was stopped at the question does not count as running for ever."""
+    try:
+        return agreed(seen)
+    except BaseException:
+        ledger.finish_run(run_id, _counts(seen), "stopped")
+        raise
 
 
 def _leave_digest(

@@ -5,8 +5,10 @@ stdout carries data, stderr talk. Nothing heavy is imported before a command nee
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -26,11 +28,16 @@ from cleanup.cli import (
     run,
     scan,
 )
-from cleanup.errors import CleanupError, ExitCode
+from cleanup.cli.streams import prepare_streams
+from cleanup.cli.values import Named
+from cleanup.errors import CleanupError, ExitCode, Stopped, UsageError
 from cleanup.signals import StopNow, watch
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 app = typer.Typer(
     name="mailbox-cleanup",
+    cls=Named,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -76,15 +83,16 @@ def _common(
 
 def main() -> None:
     """Run the command line; no traceback reaches a user unless CLEANUP_DEBUG is set."""
+    prepare_streams()
     watch()
     try:
         app()
     except CleanupError as error:
-        _complain(str(error), error.code)
-        sys.exit(int(error.exit_code))
+        _end(error)
     except StopNow as stop:
-        _complain("Stopped on request. Nothing is half-done; run again to go on from here", "stopped")
-        sys.exit(int(stop.exit_code))
+        if sys.stderr.isatty():
+            typer.echo(err=True)  # the terminal wrote ^C into the line
+        _end(Stopped(stop.exit_code))
     except BrokenPipeError:
         _reader_went_away()
     except SystemExit as end:
@@ -94,9 +102,15 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("CLEANUP_DEBUG"):
             raise
-        _complain(f"Something went wrong that should not: {type(error).__name__}: {error}", "unexpected")
-        _complain("Set CLEANUP_DEBUG=1 to see where, and please report it.", None)
-        sys.exit(int(ExitCode.UNEXPECTED))
+        _end(_named(error))
+
+
+def _named(error: Exception) -> CleanupError:
+    """Return an error that nobody foresaw; a full disk behind stdout is no defect."""
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return UsageError("The output cannot be written", why=error.strerror, hint="Make room there, and run again")
+    what = f"Something went wrong that should not: {type(error).__name__}: {error}"
+    return CleanupError(what, hint="Set CLEANUP_DEBUG=1 to see where, and please report it")
 
 
 def _reader_went_away() -> None:
@@ -104,12 +118,8 @@ def _reader_went_away() -> None:
     sys.exit(int(ExitCode.DONE))
 
 
-def _complain(text: str, code: str | None) -> None:
-    from cleanup.report.safe_text import safe_text
+def _end(error: CleanupError) -> NoReturn:
+    from cleanup.cli.talk import complain
 
-    talk = sys.modules.get("cleanup.cli.talk")  # heavy, and not needed for a word on a wrong option
-    if talk is not None and talk.logs_json():
-        talk.say(text, level="error", code=code)
-        return
-    told = f"{text} [{code}]" if code else text
-    typer.echo(f"mailbox-cleanup: {safe_text(told, limit=1000)}", err=True)
+    complain(error)
+    sys.exit(int(error.exit_code))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cleanup.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from cleanup.config import MailboxSettings
 
 config = typer.Typer(help="Write, show and check the configuration file.", rich_markup_mode=None, no_args_is_help=True)
 File = Annotated[Path | None, typer.Option("--config", help="Configuration file.")]
@@ -37,20 +40,23 @@ def init(
     test: Annotated[bool, typer.Option("--test/--no-test", help="Try the login first.")] = True,
     file: File = None,
 ) -> None:
-    """Ask for what is missing, try the login, and write a commented profile that only you can read."""
-    from cleanup.cli.talk import asked, say
-    from cleanup.config import KNOWN_HOSTS
-    from cleanup.config_file import write_profile
+    """Ask for what is missing, try the login, and write a profile. It is commented, and only you can read it."""
+    from cleanup.access import KNOWN_HOSTS
+    from cleanup.cli.talk import asked, err, print_command, say
+    from cleanup.config import load_mailbox
+    from cleanup.config_file import refuse_existing, write_profile
 
     address = address or asked("Your e-mail address")
     if "@" not in address:
         raise UsageError(f"{address!r} is not an e-mail address")
+    profile = name or address.partition("@")[0]
+    refuse_existing(profile, file)
     known = KNOWN_HOSTS.get(address.rpartition("@")[2].lower())
     host = host or asked("IMAP server", default=known)
     if password_command is None and password_file is None and sys.stdin.isatty():
         password_command = asked("A command that prints the password (empty: ask each time)", default="") or None
     if outbound_host is None and sys.stdin.isatty():
-        outbound_host = asked("The server that your mail leaves from (empty: learn it)", default="").split()
+        outbound_host = asked("The servers that your mail leaves from (empty: learn them)", default="").split()
     given: dict[str, Any] = {
         "address": address,
         "host": host,
@@ -63,11 +69,12 @@ def init(
     }
     if outbound_host:
         given["identity"] = {"outbound_hosts": outbound_host}
+    settings = load_mailbox(address, options=given)  # refuses what no command could use
     if test:
-        _try_login(given)
-    profile = name or address.partition("@")[0]
+        _try_login(settings)
     written = write_profile(profile, given, file)
-    say(f"Profile {profile} was written to {written}. Next: mailbox-cleanup scan {profile}")
+    say(f"Profile {profile} was written to {written}.")
+    print_command(err(), "Next", ["scan", profile, *(["--config", file] if file else [])])
 
 
 def show(
@@ -89,16 +96,24 @@ def show(
         raise UsageError(f"Unknown format {form!r}", hint="Known are: table, json")
     shown = table(None, "setting", "value", *(["from"] if origin else []))
     for one in found:
-        value = ", ".join(map(str, one.value)) if isinstance(one.value, tuple) else one.value
-        shown.add_row(*cells(one.name, "" if value is None else value, *([one.origin] if origin else [])))
+        shown.add_row(*cells(one.name, _shown(one.value), *([one.origin] if origin else [])))
     out().print(shown)
 
 
+def _shown(value: Any) -> str:
+    """Return a value as the file writes it; nothing for what is not set."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return ", ".join(f"{key} = {one}" for key, one in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else "" if value is None else str(value)
+
+
 def validate(file: File = None) -> None:
-    """Check the whole configuration file; unknown keys are named with the nearest known one."""
+    """Check the whole configuration file. Unknown keys are named with the nearest known one."""
     from cleanup.cli.talk import say
-    from cleanup.config import default_config_file
     from cleanup.config_file import problems
+    from cleanup.toml_file import default_config_file
 
     found = problems(file)
     for problem in found:
@@ -108,14 +123,12 @@ def validate(file: File = None) -> None:
     say(f"{file or default_config_file()} is in order.")
 
 
-def _try_login(given: dict[str, Any]) -> None:
+def _try_login(settings: MailboxSettings) -> None:
     from cleanup.access import account_of
     from cleanup.cli import options as opt
     from cleanup.cli.talk import say
-    from cleanup.config import load_mailbox
     from cleanup.connector.session import open_mailbox
 
-    settings = load_mailbox(given["address"], options=given)
     account = account_of(settings, ask=opt.ask_password)
     with open_mailbox(account, read_only=True) as mailbox:
         say(f"Logged in to {account.where}; {len(mailbox.folders())} folders.")

@@ -16,6 +16,7 @@ from cleanup.signals import StopNow
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from cleanup.cli.talk import Bars
     from cleanup.demo import Comparison, Demo
 
 
@@ -33,7 +34,7 @@ def demo(
     ledger: Annotated[Path | None, typer.Option(help="Ledger file; without it a temporary one.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> None:
-    """Show the whole job on a made-up mailbox: look, file, report, look again, compare with the truth."""
+    """Show the whole job on a made-up mailbox. Look, file, report, look again, compare with the truth."""
     from cleanup.cli.report import write_html
     from cleanup.cli.shown import print_look
     from cleanup.cli.talk import out, progress_bars
@@ -44,18 +45,17 @@ def demo(
         place = ledger or Path(stack.enter_context(tempfile.TemporaryDirectory())) / "ledger.sqlite"
         bars = stack.enter_context(progress_bars(quiet))
         anna = stack.enter_context(anna_on_a_server(place, port=port, progress=bars))
+        bars.stop()
         _step(console, f"1. scan: what is in the mailbox of {OWNER}? Nothing is changed.")
         seen = anna.scan(bars)
         bars.stop()
         print_look(seen, "table")
         _step(console, "2. run: move the backscatter, note every move, verify it.")
-        console.print(anna.run(progress=bars).in_words())
-        bars.stop()
+        _run(console, anna, bars)
         _step(console, "3. report: one page, no scripts, to show to anybody.")
         write_html(str(place), output, LAST_DAY)
         _step(console, "4. run again: nothing is left to do.")
-        console.print(anna.run(progress=bars).in_words())
-        bars.stop()
+        _run(console, anna, bars)
         _step(console, "5. compare with the truth, which is known here.")
         comparison = compare(seen, anna.filed(), anna.truth)
         _print_comparison(console, comparison)
@@ -64,6 +64,12 @@ def demo(
             _serve(console, anna, place)
     if comparison.wrongly_filed or comparison.right < comparison.total:
         raise FinishedInPart("Some verdicts are not the true ones", hint="Please report it")
+
+
+def _run(console: Console, anna: Demo, bars: Bars) -> None:
+    done = anna.run(progress=bars)
+    bars.stop()
+    console.print(done.in_words())
 
 
 def _step(console: Console, text: str) -> None:
@@ -96,7 +102,7 @@ def _serve(console: Console, anna: Demo, ledger: Path) -> None:
     for line in (
         f"export CLEANUP_PASSWORD={PASSWORD}",
         f"mailbox-cleanup undo last --mailbox {OWNER} {reach}",
-        f"mailbox-cleanup run {OWNER} {reach} --outbound-host 192.0.2.10 --now {LAST_DAY:%Y-%m-%d}",
+        f"mailbox-cleanup run {OWNER} {reach} --outbound-host 192.0.2.10 --now {LAST_DAY:%Y-%m-%d} --again",
         f"mailbox-cleanup report --ledger {ledger}",
     ):
         console.print(f"  {line}", soft_wrap=True)

@@ -25,7 +25,7 @@ def doctor(
     reach: opt.Reach,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a stage.")] = False,
 ) -> None:
-    """Look at everything that a run needs, and say what is wrong and what to do; change nothing."""
+    """Check everything that a run needs, and say what to do. Nothing is changed."""
     from cleanup import doctor as stages
 
     failed = None
@@ -41,14 +41,13 @@ def doctor(
 
 
 def _print(check: Check) -> None:
-    from cleanup.cli.talk import out
-    from cleanup.report.safe_text import safe_text
+    from cleanup.cli.talk import out, print_hanging
 
     console = out()
     mark = "FAILED" if check.error else "look" if check.warning else "ok"
-    first, *others = check.says or ("",)
-    console.print(f"{mark:<7}{check.stage:<15}{safe_text(first)}  ({check.took_ms} ms)", soft_wrap=True)
-    for line in (*others, *([check.warning] if check.warning else [])):
-        console.print(f"{'':<22}{safe_text(line, limit=600)}", soft_wrap=True)
+    lines = [*check.says, *([check.warning] if check.warning else [])]
     if check.error:
-        console.print(f"{'':<22}{safe_text(str(check.error), limit=600)} [{check.error.code}]", soft_wrap=True)
+        lines.append(f"{check.error} [{check.error.code}]")
+    print_hanging(console, f"{mark:<7}{check.stage:<15}", f"{lines[0]}  ({check.took_ms} ms)")
+    for line in lines[1:]:
+        print_hanging(console, f"{'':<22}", line)

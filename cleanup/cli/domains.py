@@ -38,7 +38,7 @@ def domains(
     config: _Config = None,
     now: _Now = None,
 ) -> None:
-    """Say for each domain who forges it, who sends the backscatter, and what would help."""
+    """Say for each domain who forges it, and what would help. Also who sends the backscatter."""
     from cleanup.cli.talk import say
     from cleanup.report.domains import by_domain
 

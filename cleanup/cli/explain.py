@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,9 @@ from cleanup.errors import UsageError
 
 if TYPE_CHECKING:
     from cleanup.config import MailboxSettings
+
+
+_LEAD = re.compile(r"(?:  \* |(?:  )?[A-Za-z][A-Za-z ]*: {2,}|  (?=\S))?")
 
 
 def register(app: typer.Typer) -> None:
@@ -29,15 +33,15 @@ def explain(
     sent: Annotated[list[Path] | None, typer.Option(help="Archived sent mail (a path); repeatable.")] = None,
     live: Annotated[bool, typer.Option("--live", help="Look at the mailbox again, whatever the ledger knows.")] = False,
 ) -> None:
-    """Say what was read in one message, what was looked at, what counted, and what would change the verdict."""
+    """Say why one message got its verdict. What was read, what counted, and what would change it."""
     if source == "-":
-        _print(_explain_raw(sys.stdin.buffer.read(), sent or [], rules))
+        print_explained(_explain_raw(sys.stdin.buffer.read(), sent or [], rules))
     elif Path(source).is_file():
-        _print(_explain_raw(Path(source).read_bytes(), sent or [], rules))
+        print_explained(_explain_raw(Path(source).read_bytes(), sent or [], rules))
     elif uid is None:
         raise UsageError(f"There is no file {source!r}", hint="For a mailbox, name the message's UID too")
     else:
-        _print(_explain_uid(source, uid, rules, reach, live))
+        print_explained(_explain_uid(source, uid, rules, reach, live))
 
 
 def _explain_raw(raw: bytes, sent: Sequence[Path], rules: opt.Rules) -> list[str]:
@@ -87,9 +91,11 @@ def _explain_live(uid: int, settings: MailboxSettings, rules: opt.Rules, reach: 
     return [f"{settings.inbox} holds no notice with UID {uid}: it is ordinary mail, or it is not there any more."]
 
 
-def _print(lines: list[str]) -> None:
-    from cleanup.cli.talk import out
+def print_explained(lines: Sequence[str]) -> None:
+    """Print what explains a message; what does not fit on a line goes on below its beginning."""
+    from cleanup.cli.talk import out, print_hanging
 
     console = out()
     for line in lines:
-        console.print(line)
+        lead = _LEAD.match(line)[0]  # type: ignore[index] # it matches everything
+        print_hanging(console, lead, line[len(lead) :], below=len(lead) if lead.strip() else len(lead) + 2)

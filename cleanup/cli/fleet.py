@@ -43,7 +43,7 @@ def run(
     config: Annotated[Path | None, typer.Option("--config", help="Configuration file.")] = None,
     ledger: Annotated[str | None, typer.Option("--ledger", help="Ledger file or database URL.")] = None,
 ) -> None:
-    """File the backscatter of many mailboxes; one line for each, and the failures by cause in the end."""
+    """File the backscatter of many mailboxes. One line for each, and the failures by cause in the end."""
     from cleanup.cli.fleet_table import fleet_table
     from cleanup.cli.talk import log_as
     from cleanup.cli.watching import watch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,17 @@ if TYPE_CHECKING:
 Config = Annotated[Path | None, typer.Option("--config", help="Configuration file.")]
 LedgerAt = Annotated[str | None, typer.Option("--ledger", help="Ledger file or database URL.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+_STATES = {
+    "intended": "not settled: the next run looks where they are",
+    "unclear": "unclear: the next run looks where they are",
+    "moved": "where they were moved to",
+    "kept": "where they were; they could not be moved",
+    "taken": "in neither folder; somebody moved or deleted them",
+    "undone": "back where they were, by undo",
+    "returned": "back where they were, moved by hand",
+    "lost_sight": "in neither folder any more; somebody moved or deleted them",
+}
 
 history = typer.Typer(help="Show what was done, and shorten what is kept.", rich_markup_mode=None)
 
@@ -56,7 +68,7 @@ def show(
     config: Config = None,
     ledger: LedgerAt = None,
 ) -> None:
-    """Show one run: what it found, what it moved, and what became of that."""
+    """Show one run. What it found, what it moved, and what became of that."""
     from cleanup.cli.shown import check_format, print_rows
     from cleanup.ledger import Ledger
     from cleanup.past import which_ledger
@@ -72,9 +84,10 @@ def show(
     if form != "table":
         print_rows([_row(record) | {"moves": rows}], form)
         return
-    _print_table([[key, value] for key, value in _row(record).items() if value not in (None, "")], ("", ""))
-    states = sorted({row["state"] for row in rows})
-    _print_table([[sum(row["state"] == state for row in rows), state] for state in states], ("moves", "are now"))
+    said = {key.replace("_", " "): value for key, value in _row(record).items() if value not in (None, "")}
+    _print_table([[key, value] for key, value in said.items()], ("", ""))
+    states = Counter(_STATES[m.state.value] for m in moved)
+    _print_table([[count, state] for state, count in states.items()], ("moves", "of which now"))
 
 
 def prune(
@@ -134,7 +147,8 @@ def _print_runs(records: list[RunRecord], form: str) -> None:
         say("The ledger holds no run yet.")
     else:
         columns = ("run", "mailbox", "started", "command", "status", "notices", "filed_now")
-        _print_table([[row[column] for column in columns] for row in rows], tuple(c.replace("_", " ") for c in columns))
+        shown = [row | {"started": row["started"][:16].replace("T", " ")} for row in rows]
+        _print_table([[row[column] for column in columns] for row in shown], (*columns[:-1], "filed"))
 
 
 def _row(record: RunRecord) -> dict[str, Any]:
@@ -161,6 +175,7 @@ def _print_table(rows: list[list[Any]], columns: tuple[str, ...]) -> None:
 
     if rows:
         shown = table(None, *columns)
+        shown.show_header = any(columns)
         for row in rows:
             shown.add_row(*cells(*("" if value is None else value for value in row)))
         out().print(shown)

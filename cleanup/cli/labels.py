@@ -30,7 +30,7 @@ def export_labels(
     ledger: _Ledger = None,
     config: _Config = None,
 ) -> None:
-    """Write all labels, oldest first; the latest on a message is the one that counts."""
+    """Write all labels as CSV, oldest first. The latest on a message is the one that counts."""
     from cleanup.ledger import Ledger
     from cleanup.past import which_ledger
     from cleanup.report.frames import load
@@ -59,13 +59,14 @@ def import_labels(
     from cleanup.past import which_ledger
     from cleanup.report.reviewing import read_labels_csv
     from cleanup.report.words import plural
+    from cleanup.toml_file import plain
 
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read", why=str(error)) from error
+        raise UsageError(f"{file} cannot be read", why=plain(error)) from error
     labels = read_labels_csv(lines)
-    _, where = which_ledger((), ledger, config)
+    _, where = which_ledger((), ledger, config, may_be_new=True)
     with Ledger.open(where) as opened:
         opened.advance((), labels=labels)
     say(f"{plural(len(labels), 'label')} read. They count at the next run.")

@@ -18,7 +18,7 @@ def login(
     mailbox: Annotated[str, typer.Argument(help="A profile or an address.")],
     reach: opt.Reach,
 ) -> None:
-    """Log in once: try the password, or get a token with the help of a browser and keep it for the nightly runs."""
+    """Try the login. A token is got with the help of a browser, and kept for the nightly runs."""
     from cleanup.access import account_of
     from cleanup.cli.talk import say
     from cleanup.connector.session import open_mailbox

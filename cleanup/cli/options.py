@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from cleanup.errors import UsageError
-from cleanup.model import Identity, Policy
 
 if TYPE_CHECKING:
     from cleanup.config import MailboxSettings
     from cleanup.dns import Network
+    from cleanup.model import Identity, Policy
 
 
-def _option(name: str, text: str, *, default: str | bool = False) -> Any:
-    return typer.Option(name, help=text, show_default=default)
+def _option(name: str, text: str, *, default: str | None = None) -> Any:
+    return typer.Option(name, help=f"{text} [{default}]" if default else text, show_default=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +66,12 @@ class Rules:
     policy: Annotated[str | None, _option("--policy", "cautious, balanced or storm.", default="balanced")] = None
     dkim: Annotated[
         bool | None,
-        typer.Option("--dkim/--no-dkim", help="Ask DNS for your domains' DKIM keys.", show_default="no"),
+        _option("--dkim/--no-dkim", "Ask DNS for your domains' DKIM keys.", default="no"),
     ] = None
     dkim_keys: Annotated[Path | None, _option("--dkim-keys", "File with DKIM keys: NAME TEXT a line.")] = None
-    dnsbl: Annotated[
-        bool | None, typer.Option("--dnsbl/--no-dnsbl", help="Ask Backscatterer.org; only said.", show_default="no")
-    ] = None
+    dnsbl: Annotated[bool | None, _option("--dnsbl/--no-dnsbl", "Ask Backscatterer.org; only said.", default="no")] = (
+        None
+    )
     now: Annotated[str | None, _option("--now", "ISO 8601: judge as of this moment.")] = None
 
 
@@ -101,10 +101,12 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
             values[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
         command(**values)
 
+    shared = {field.name for group in groups.values() for field in fields(group)}
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(command).parameters.values():
         spelled = groups.get(parameter.name)
         parameters += _spelled_out(spelled) if spelled else [parameter.replace(annotation=hints[parameter.name])]
+    parameters.sort(key=lambda p: p.name in shared)  # a command's own options come first in its help
     parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # what typer reads
     call.__annotations__ = {p.name: p.annotation for p in parameters}
@@ -118,16 +120,14 @@ def _spelled_out(group: type) -> list[inspect.Parameter]:
     return [inspect.Parameter(f.name, kind, default=f.default, annotation=hints[f.name]) for f in fields(group)]
 
 
-def moment(text: str | None, option: str) -> datetime | None:
+def moment(text: str | None, option: str, *, like: str = "2026-10-14T03:10Z") -> datetime | None:
     """Return an ISO 8601 moment in UTC (no zone means UTC), or None where the option was not given."""
     if text is None:
         return None
     try:
         value = datetime.fromisoformat(text)
     except ValueError as error:
-        raise UsageError(
-            f"{option} {text!r} is not an ISO 8601 date or time", hint="Write it like 2026-10-14T03:10Z"
-        ) from error
+        raise UsageError(f"{option} {text!r} is not a date or time", hint=f"Write it like {like}") from error
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
@@ -141,7 +141,7 @@ def since(text: str, now: datetime, option: str = "--since") -> datetime:
     number, unit = text[:-1], text[-1:]
     if number.isdigit() and unit in _SINCE and len(number) < 6:
         return now - timedelta(**{_SINCE[unit]: int(number)})
-    return moment(text, option) or now
+    return moment(text, option, like="30d, 12h, 2w, today or 2026-10-14") or now
 
 
 def clock(now: str | None) -> datetime:
@@ -171,13 +171,23 @@ def settings_for(mailbox: str, reach: Reach, rules: Rules | None = None, **more:
     return load_mailbox(mailbox, config=reach.config, options=options)
 
 
+def as_words(reach: Reach) -> list[str]:
+    """Return the options that reach a mailbox, as they were typed: for a command to copy."""
+    given = {f.name: getattr(reach, f.name) for f in fields(reach) if f.name != "quiet"}
+    return [
+        word
+        for name, value in given.items()
+        if value is not None
+        for word in (f"--{name.replace('_', '-')}", str(value))
+    ]
+
+
 def offline_rules(rules: Rules) -> tuple[Identity, Policy, datetime | None]:
     """Return whose mail it is, how to judge, and since when Sent is complete, where no profile is concerned."""
-    who = Identity(
-        addresses=frozenset(a.lower() for a in rules.identity or ()),
-        outbound_hosts=frozenset(h.lower() for h in rules.outbound_host or ()),
-    )
-    policy = Policy(name=rules.policy or "balanced", file_leaning=rules.policy == "storm")
+    from cleanup.config import rules_of
+
+    identity = {"addresses": rules.identity or (), "outbound_hosts": rules.outbound_host or ()}
+    who, policy = rules_of(identity, {"name": rules.policy} if rules.policy else {})
     return who, policy, moment(rules.sent_complete_since, "--sent-complete-since")
 
 
@@ -206,4 +216,7 @@ def ask_password(account: str) -> str:
         )
     import getpass
 
-    return getpass.getpass(f"Password for {account}: ")
+    try:
+        return getpass.getpass(f"Password for {account}: ")
+    except EOFError:
+        raise UsageError(f"No password for {account} was typed") from None

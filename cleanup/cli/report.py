@@ -43,7 +43,7 @@ def report(
     ledger: Annotated[str | None, typer.Option(help="Ledger file or database URL.")] = None,
     now: Annotated[str | None, typer.Option(help="ISO 8601: report as of this moment.", show_default=False)] = None,
 ) -> None:
-    """Say what was found and done: for people as a table or a page, for programs as data."""
+    """Say what was found and done. For people as a table or a page, for programs as data."""
     _check(form, frame, output, open_it)
     moment = opt.clock(now)
     begin = opt.since(since, moment) if since else None

@@ -27,7 +27,7 @@ def rescue(
     only: Annotated[list[int] | None, typer.Option(help="Only what has this UID; repeatable.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Look through Junk and the backscatter folder for genuine bounces; move them back only with --move."""
+    """Find genuine bounces in Junk and in the backscatter folder. They are moved back only with --move."""
     from cleanup import rescue as job
     from cleanup.access import account_of
     from cleanup.cli.talk import confirmed, progress_bars, say

@@ -31,7 +31,7 @@ def review(
     ledger: Annotated[str | None, typer.Option(help="Ledger file or database URL.")] = None,
     config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
 ) -> None:
-    """Show each unsure notice and why it is unsure, newest first, and ask what it is. It counts at the next run."""
+    """Say what the unsure notices are, one after another. Newest first; what you say counts at the next run."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("There is no terminal to ask on", hint="mailbox-cleanup labels import takes a CSV file")
 
@@ -107,6 +107,7 @@ def _ask(alike: int) -> _Answer | None:
 
 
 def _show(frames: Frames, one: Waiting, number: int, total: int) -> None:
+    from cleanup.cli.explain import print_explained
     from cleanup.cli.talk import out
     from cleanup.report.explained import explained_finding, explained_notice
     from cleanup.report.recorded import recorded
@@ -114,5 +115,4 @@ def _show(frames: Frames, one: Waiting, number: int, total: int) -> None:
     found = recorded(frames, one.finding_id)
     console = out()
     console.print(f"\n{number} of {total}: UID {one.uid}, arrived {found.arrived:%Y-%m-%d %H:%M} UTC", style="bold")
-    for line in (*explained_notice(found.notice), "", *explained_finding(found.finding), ""):
-        console.print(line)
+    print_explained([*explained_notice(found.notice), "", *explained_finding(found.finding), ""])

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cleanup.cli import options as opt
-from cleanup.errors import ExitCode, FinishedInPart, SafetyStop
+from cleanup.errors import ExitCode, FinishedInPart, SafetyStop, UsageError
+from cleanup.report.words import plural
 
 if TYPE_CHECKING:
     from cleanup.look import Look
@@ -39,13 +40,14 @@ def run(
     """File the backscatter of one mailbox: look, ask, move, write down."""
     from cleanup.access import account_of
     from cleanup.cli.shown import check_format, print_look
-    from cleanup.cli.talk import confirmed, log_as, progress_bars, say
+    from cleanup.cli.talk import confirmed, err, log_as, must_be_answerable, print_command, progress_bars, say
     from cleanup.cli.watching import facts, watch
     from cleanup.fleet.ends import Ended
     from cleanup.run import look_at, run_mailbox
 
     log_as(watching.log_format)
     check_format(form)
+    must_be_answerable(yes=yes or dry_run)
     limits = {"max_moves": max_moves, "max_share": max_share}
     settings = opt.settings_for(mailbox, reach, rules, digest=digest, policy=limits)
     account = account_of(settings, ask=opt.ask_password)
@@ -63,13 +65,16 @@ def run(
             bars.stop()
             if not yes:
                 print_look(look, form)
-            count = 0 if look.plan.refusals else len(look.plan.moves)
-            return count == 0 or confirmed(f"Move {count} messages to {look.plan.target}?", yes=yes)
+            count = len(look.plan.moves)
+            return confirmed(f"Move {plural(count, 'message')} to {look.plan.target}?", yes=yes)
 
         began_s = time.monotonic()
         done = run_mailbox(account, settings, now=now, agreed=agreed, progress=bars, again=again, full=full)
         ends.append(Ended.of(settings.address, done, time.monotonic() - began_s))
-    say(done.in_words(), level="info", **facts(ends[-1]))
+    console = err()
+    say(done.in_words(with_undo=not console.is_terminal), level="info", **facts(ends[-1]))
+    if done.moved and console.is_terminal:
+        print_command(console, "To take it back", ["undo", done.run_id, *opt.as_words(reach)])
     _exit_as(done, strict_review)
 
 
@@ -77,7 +82,8 @@ def _exit_as(done: Done, strict_review: bool) -> None:
     if done.look.plan.refusals and done.look.plan.moves:
         raise SafetyStop("Nothing was moved", why=" ".join(done.look.plan.refusals))
     if done.not_moved:
-        raise FinishedInPart(f"{done.not_moved} messages could not be moved", hint="Run again; it carries on from here")
+        what = plural(done.not_moved, "message")
+        raise FinishedInPart(f"{what} could not be moved", hint="Run again; it carries on from here")
     if strict_review and done.waiting:
         raise typer.Exit(int(ExitCode.REVIEW_WAITS))
 
@@ -110,11 +116,14 @@ def undo(
     chosen = tuple(only or ())
     if where is not None:
         chosen += which_fit(found.run_id, where, reach.ledger or ledger_of(settings))
-    if not confirmed(f"Put back {len(chosen) or found.filed} messages that run {found.run_id} moved?", yes=yes):
+    count = plural(len(chosen) or found.filed, "message")
+    if not confirmed(f"Put back {count} that run {found.run_id} moved?", yes=yes):
         say("Nothing was put back.")
         return
     with progress_bars(reach.quiet):
         outcome = undo_run(account_of(settings, ask=opt.ask_password), settings, found.run_id, only=chosen)
+    if chosen and not (outcome.put_back or outcome.not_put_back):
+        raise UsageError(f"Run {found.run_id} moved no message that had such a UID")
     say(outcome.in_words())
     if outcome.not_put_back:
         raise FinishedInPart("Some messages were not put back", hint="They are named above")

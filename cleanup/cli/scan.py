@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -26,12 +26,14 @@ def scan(
     full: Annotated[bool, typer.Option("--full", help="Read everything, not only what is new since a run.")] = False,
     form: Annotated[str, typer.Option("--format", help="table, json, jsonl or csv.")] = "table",
 ) -> None:
-    """Look, and change nothing: verdicts, reasons, and the very plan that `run` would carry out."""
+    """Look, and change nothing: verdicts, reasons and the plan. `run` would carry out that very plan."""
     from cleanup.cli.shown import check_format
 
     check_format(form)
     if Path(source).exists():
         _scan_archive(Path(source), sent or [], rules, form)
+    elif os.sep in source and "@" not in source:
+        raise UsageError(f"There is no file or folder {source!r}")
     elif sent:
         raise UsageError(
             f"There is no path {source!r}", hint="--sent goes with archived mail; on a server: --sent-folder"
@@ -52,7 +54,7 @@ def _scan_archive(path: Path, sent: list[Path], rules: opt.Rules, form: str) -> 
 def _scan_mailbox(mailbox: str, rules: opt.Rules, reach: opt.Reach, form: str, full: bool) -> None:
     from cleanup.access import account_of
     from cleanup.cli.shown import print_look
-    from cleanup.cli.talk import out, progress_bars
+    from cleanup.cli.talk import out, print_command, progress_bars
     from cleanup.run import look_at
 
     settings = opt.settings_for(mailbox, reach, rules)
@@ -61,10 +63,4 @@ def _scan_mailbox(mailbox: str, rules: opt.Rules, reach: opt.Reach, form: str, f
         seen = look_at(account, settings, now=opt.clock(rules.now), progress=progress, full=full)
     print_look(seen, form)
     if form == "table" and seen.plan.moves and not seen.plan.refusals:
-        out().print(f"\nNext, to move them: {_as_run(sys.argv)}", soft_wrap=True)
-
-
-def _as_run(argv: list[str]) -> str:
-    """Return the command that carries out the plan: the same words, with run for scan."""
-    words = ["run" if word == "scan" else word for word in argv[1:]]
-    return shlex.join(["mailbox-cleanup", *words])
+        print_command(out(), "\nNext, to move them", ["run" if word == "scan" else word for word in sys.argv[1:]])

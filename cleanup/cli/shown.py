@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from cleanup.cli.machine import message_row
-from cleanup.cli.talk import cells, out, table
+from cleanup.cli.talk import cells, out, print_hanging, table
 from cleanup.detector.account_state import AccountState, JudgedNotice, account_state
 from cleanup.errors import UsageError
 from cleanup.look import Look
@@ -74,7 +74,7 @@ def print_plan(console: Console, plan: FilingPlan) -> None:
     """Print exactly what a run would do."""
     console.print()
     for refusal in plan.refusals:
-        console.print(*cells(f"Refused: {refusal}"))
+        print_hanging(console, "Refused: ", refusal)
     what = "would be moved" if plan.moves and not plan.refusals else "is moved"
     count = 0 if plan.refusals else len(plan.moves)
     console.print(
@@ -83,7 +83,7 @@ def print_plan(console: Console, plan: FilingPlan) -> None:
     if count:
         uids = ", ".join(str(move.ref.uid) for move in plan.moves[:MOST_LINES])
         more = f" and {count - MOST_LINES} more" if count > MOST_LINES else ""
-        console.print(*cells(f"      UIDs {uids}{more}"))
+        print_hanging(console, "      UIDs ", f"{uids}{more}")
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
@@ -93,12 +93,13 @@ def _answer(console: Console, state: AccountState) -> None:
     """Print the answer to everybody's first question, and what to do about it."""
     console.print(safe_text(state.headline, limit=600), style="bold")
     for line in state.what_to_do:
-        console.print(f"  * {safe_text(line, limit=600)}")
+        print_hanging(console, "  * ", line)
     console.print()
 
 
 def _verdicts(console: Console, judged: Sequence[tuple[Notice, Finding]], total: int) -> None:
-    console.print(f"{total} messages, {len(judged)} of them automatic notices.\n")
+    notices = plural(len(judged), "automatic notice") if judged else "no automatic notice"
+    console.print(f"{plural(total, 'message')}, among them {notices}.\n")
     if not judged:
         return
     counts = Counter((n.kind, f.verdict) for n, f in judged)
@@ -137,6 +138,8 @@ def _unsure(console: Console, judged: Sequence[tuple[Notice, Finding]]) -> None:
 
 
 def _because(finding: Finding) -> str:
+    if finding.row == "a-person-said-so":
+        return "An undo put it back, or a person called it unsure. (run --again files what an undo put back.)"
     counted = [r for r in finding.reasons if r.points_to is Verdict.UNSURE and r.strength is not Strength.NOTE]
     return counted[0].says if counted else row_in_words(finding.row)
 
@@ -145,9 +148,10 @@ def _coverage(console: Console, look: Look) -> None:
     console.print()
     for source in look.sources:
         problem = f": {source.problem}" if source.problem else ""
-        console.print(*cells(f"Sent: {source.folder}, {source.read} of {source.announced} messages read{problem}"))
+        how_much = f"{source.read:,} of {plural(source.announced, 'message')} read"
+        print_hanging(console, "Sent: ", f"{source.folder}, {how_much}{problem}")
     for line in look.sent.coverage.in_words():
-        console.print(*cells(f"      {line}"))
+        print_hanging(console, "      ", line)
 
 
 def _and_more(console: Console, count: int) -> None:

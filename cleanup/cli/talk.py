@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
+from rich.text import Text
 
-from cleanup.errors import UsageError
+from cleanup.errors import CleanupError, UsageError
 from cleanup.report.safe_text import safe_text
 
 WIDTH_OFF_TERMINAL = 100
 LOG_FORMATS = ("text", "json")
+MIN_ROOM = 20  # narrower than that, a terminal may break lines as it likes
 _log_format = "text"
 
 
@@ -50,13 +62,39 @@ def logs_json() -> bool:
 
 
 def say(text: str, *, level: str = "info", **facts: object) -> None:
-    """Print one line of talk; `facts` are what a program may read of it, in JSON alone."""
+    """Print one line of talk: whole where a program reads it, broken between words on a terminal.
+
+    `facts` are what a program may read of it; they stand in JSON alone.
+    """
     plain = safe_text(text, limit=2000)
-    if not logs_json():
-        err().print(plain, soft_wrap=True)
+    if logs_json():
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        sys.stderr.write(json.dumps({"time": now, "level": level, "message": plain, **facts}) + "\n")
         return
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    sys.stderr.write(json.dumps({"time": now, "level": level, "message": plain, **facts}) + "\n")
+    console = err()
+    console.print(plain, soft_wrap=not console.is_terminal)
+
+
+def complain(error: CleanupError) -> None:
+    """Print why the command ends, with the code that docs/exit-codes.md explains."""
+    if logs_json():
+        say(str(error), level="error", code=error.code)
+    else:
+        say(f"mailbox-cleanup: {error} [{error.code}]")
+
+
+def print_hanging(console: Console, lead: str, text: str, *, below: int | None = None) -> None:
+    """Print text after its lead ("  * "); what does not fit on the line goes on `below` it, not at the left edge."""
+    indent = len(lead) if below is None else below
+    room = max(console.width - max(indent, len(lead)), MIN_ROOM)
+    for number, line in enumerate(Text(safe_text(text, limit=600)).wrap(console, room) or [Text()]):
+        console.print(Text(" " * indent if number else lead) + line, soft_wrap=True)
+
+
+def print_command(console: Console, lead: str, words: Sequence[object]) -> None:
+    """Print a command to copy: on a line of its own, in which only the terminal breaks."""
+    line = shlex.join(["mailbox-cleanup", *map(str, words)])
+    console.print(f"{lead}:\n  {safe_text(line, limit=2000)}", soft_wrap=True)
 
 
 def table(title: str | None, *columns: str) -> Table:
@@ -73,13 +111,21 @@ def cells(*values: object) -> tuple[str, ...]:
     return tuple(safe_text(str(value), limit=200) for value in values)
 
 
+class _Rate(ProgressColumn):
+    """How many a second."""
+
+    def render(self, task: Task) -> Text:
+        """Return "120/s", or nothing while it is not known."""
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
+
+
 class Bars:
-    """Shows how far each stage is: bars on a terminal, nothing elsewhere."""
+    """Shows how far each stage is: bars on a terminal that can draw them, nothing elsewhere."""
 
     def __init__(self, quiet: bool) -> None:
         console = err()
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        shown = console.is_terminal and not quiet
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+        shown = console.is_terminal and not console.is_dumb_terminal and not quiet
         self._bars = Progress(*columns, console=console, transient=True) if shown else None
         self._stages: dict[str, TaskID] = {}
 
@@ -118,13 +164,14 @@ def asked(question: str, *, default: str | None = None) -> str:
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         if default is None:
-            raise UsageError(f"There is no terminal to ask on: {question}?", hint="Give it as an option")
+            raise UsageError("There is no terminal to ask on", why=question, hint="Give it as an option")
         return default
     while True:
         err().print(f"{safe_text(question)}{f' [{safe_text(default)}]' if default else ''}: ", end="")
         line = sys.stdin.readline()
         if not line:
-            raise UsageError(f"No answer: {question}?")
+            err().print()
+            raise UsageError("There was no answer", why=question)
         if answer := line.strip() or default or "":
             return answer
         if default is not None:
@@ -133,9 +180,17 @@ def asked(question: str, *, default: str | None = None) -> str:
 
 def confirmed(question: str, *, yes: bool) -> bool:
     """Return a person's answer; `--yes` answers for them. Without a terminal nobody can be asked."""
+    must_be_answerable(yes=yes)
     if yes:
         return True
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError("There is no terminal to ask on", hint="Add --yes to go ahead without a question")
     err().print(f"{safe_text(question)} [y/N] ", end="")
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    line = sys.stdin.readline()
+    if not line:
+        err().print()
+    return line.strip().lower() in ("y", "yes")
+
+
+def must_be_answerable(*, yes: bool) -> None:
+    """Raise UsageError where a question can be answered neither by `--yes` nor by a person."""
+    if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("There is no terminal to ask on", hint="Add --yes to go ahead without a question")

@@ -6,14 +6,12 @@ goes to the endpoint that was configured or nowhere.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cleanup.connector.credentials import Credential, Mechanism, owner_only
+from cleanup.connector.credentials import Credential, Mechanism, owner_only, write_private
 from cleanup.errors import CannotConnect, LoginRefused, UsageError
 
 if TYPE_CHECKING:
@@ -68,7 +66,7 @@ def microsoft_person(client: MicrosoftClient, cache_file: Path, show: Show) -> C
         app = _made(msal.PublicClientApplication, client, session, token_cache=cache)
         token = _token("Microsoft", _asked(lambda: _silently(app) or _by_device(app, show)))
         if cache.has_state_changed:
-            _write_private(cache_file, cache.serialize())
+            write_private(cache_file, cache.serialize())
         return token
 
     return Credential(read, Mechanism.XOAUTH2)
@@ -138,15 +136,6 @@ def _token(provider: str, answer: Any) -> str:
     raise LoginRefused(
         f"{provider} gave no access token", why=lines[0][:300], hint="Check tenant, client and permissions"
     )
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent)  # mode 0600
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    Path(name).replace(path)
 
 
 # --- Google --------------------------------------------------------------------------------------------------------

@@ -51,6 +51,11 @@ def has_password(where: str) -> bool:
     return bool(url.password or "password" in url.query)
 
 
+def is_there(where: str) -> bool:
+    """Return whether a ledger exists at a path. Of a database behind a URL nobody knows before it is opened."""
+    return "://" in where or Path(where).expanduser().exists()
+
+
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """Yield a connection in a transaction that may write from its first statement on.
@@ -89,7 +94,8 @@ def _engine(url: URL) -> Engine:
     try:
         engine = create_engine(url, hide_parameters=True, **_pool(url))
     except (NoSuchModuleError, ImportError) as error:
-        hint = "pip install 'mailbox-cleanup[postgres]'" if url.get_backend_name().startswith("postgres") else None
+        is_known = url.get_backend_name().startswith("postgres")
+        hint = "pip install 'mailbox-cleanup[postgres]'" if is_known else "Ledgers are SQLite files or PostgreSQL"
         raise UsageError(f"There is no driver for {url.drivername}", hint=hint) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)

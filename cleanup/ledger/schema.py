@@ -37,7 +37,7 @@ runs = Table(
     Column("options", JSON, nullable=False),
     Column("started_us", _BIG, nullable=False),
     Column("finished_us", _BIG),
-    Column("status", Text, nullable=False),  # running, done, partly, refused, failed
+    Column("status", Text, nullable=False),  # running, done, partly, refused, stopped, failed
     Column("counts", JSON, nullable=False),
 )
 

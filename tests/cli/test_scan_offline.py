@@ -84,9 +84,10 @@ def test_the_table_answers_the_first_question_first() -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("no-such-path",), "neither a path, an e-mail address nor a profile"),
+        (("no-such-profile",), "neither an e-mail address nor the name of a profile"),
+        (("./no-such-path",), "no file or folder"),
         ((INBOX, "--format", "yaml"), "Unknown format"),
-        ((INBOX, "--now", "yesterday"), "not an ISO 8601"),
+        ((INBOX, "--now", "yesterday"), "not a date or time"),
         ((INBOX, "--sent", "no-such-file"), "no file or folder"),
     ],
 )

@@ -21,7 +21,7 @@ ROWS = (
     ("reading", "asking"),
     ("past",),
     ("report", "embedded_server"),
-    ("connector", "ledger", "config", "config_file", "lock", "dns", "dns_client"),
+    ("connector", "ledger", "config", "config_file", "toml_file", "lock", "dns", "dns_client"),
     ("detector", "signals"),
     ("model", "errors"),
 )

@@ -1,0 +1,98 @@
+"""Closed streams, full disks, poor encodings, files as other programs write them: one clear line, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import ANNA, PROGRAM, Ended, cleanup
+
+FILE = '[mailboxes.anna]\naddress = "anna@example.org"\nhost = "imap.example.org"\n'
+
+
+def _shell(line: str, **environment: str) -> Ended:
+    """Run a line of shell in which $P is the program."""
+    done = subprocess.run(
+        ["sh", "-c", line],
+        capture_output=True,
+        env={**os.environ, "P": str(PROGRAM), **environment},
+        timeout=120,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("command", ["history", "history --format csv", "report --format html", "report --format csv"])
+def test_a_full_disk_behind_stdout_is_named(command: str, annas_ledger: Path) -> None:
+    done = _shell(f"$P {command} --ledger {annas_ledger} >/dev/full")
+
+    assert done.code == 2
+    assert done.err.startswith("mailbox-cleanup: The output cannot be written: No space left on device")
+    assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_is_no_defect(closed: str, annas_ledger: Path) -> None:
+    done = _shell(f"$P history --ledger {annas_ledger} {closed}")
+
+    assert (done.code, done.err) == (0, "")
+
+
+def test_what_the_terminal_cannot_encode_is_escaped(tmp_path: Path) -> None:
+    folder = tmp_path / "ä ö"
+    folder.mkdir()
+    (folder / "Ü.mbox").write_bytes((ANNA / "Inbox.mbox").read_bytes())
+
+    done = cleanup("scan", folder / "Ü.mbox", "--format", "csv", PYTHONIOENCODING="ascii")
+
+    assert (done.code, done.err) == (0, "")
+    assert "\\xdc.mbox#1" in done.out
+
+
+@pytest.mark.parametrize("text", ["\ufeff" + FILE, FILE.replace("\n", "\r\n")])
+def test_a_configuration_file_that_another_system_wrote_is_read(text: str, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_bytes(text.encode())
+
+    assert cleanup("config", "validate", "--config", tmp_path / "config.toml").code == 0
+
+
+def test_a_configuration_file_in_another_encoding_is_named_so(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_bytes((FILE + "# über\n").encode("latin-1"))
+
+    done = cleanup("config", "validate", "--config", tmp_path / "config.toml")
+
+    assert done.code == 2
+    assert "it is not UTF-8 text" in done.err
+
+
+def test_a_variable_that_should_hold_a_table_is_named(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(FILE)
+
+    done = cleanup("config", "show", "anna", "--config", tmp_path / "config.toml", CLEANUP_POLICY="storm")
+
+    assert done.code == 2
+    assert 'value for field "policy"' in done.err
+    assert "[configuration]" in done.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("history",),
+        ("history", "show", 1),
+        ("report",),
+        ("domains",),
+        ("undo", "last", "--yes"),
+        ("forget", "anna@example.org", "--yes"),
+    ],
+)
+def test_looking_for_a_ledger_makes_none(command: tuple[object, ...], tmp_path: Path) -> None:
+    done = cleanup(*command, "--ledger", tmp_path / "mistyped.sqlite")
+
+    assert done.code == 2
+    assert "There is no ledger" in done.err
+    assert list(tmp_path.iterdir()) == []
