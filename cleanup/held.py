@@ -11,6 +11,7 @@ from cleanup.connector.account import Account
 from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.ledger import Ledger
 from cleanup.lock import hold_mailbox
+from cleanup.report.recovery import Recovered, recover
 
 
 @dataclass(slots=True)
@@ -27,6 +28,16 @@ class Held:
         mailbox = self._stack.enter_context(open_mailbox(self.account))
         self._opened.append(mailbox)
         return mailbox
+
+    def settle(self, name: str, mailbox: Mailbox) -> tuple[Recovered, Mailbox]:
+        """Settle what earlier commands left open in the mailbox `name`; return that, and a connection that is alive.
+
+        Raises what stopped it: while it is unknown where messages are, nothing more must be moved.
+        """
+        recovered = recover(self.ledger, name, mailbox, reopen=self.open)
+        if recovered.stopped:
+            raise recovered.stopped
+        return recovered, self.open() if mailbox.dead else mailbox
 
     @property
     def bytes_read(self) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,12 +15,12 @@ from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.detector.rescue import Rescue, worth_rescuing
 from cleanup.errors import FinishedInPart
 from cleanup.held import hold
+from cleanup.ledger import Ledger, Memory
 from cleanup.look import Progress, look
-from cleanup.model import FilingPlan, PlannedMove
+from cleanup.model import FilingPlan, PlannedMove, Verdict
 from cleanup.report.filing import FilingOutcome, file_all
 from cleanup.report.journal import Journal
-from cleanup.report.recovery import recover
-from cleanup.run import task_of
+from cleanup.run import known_before, task_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +38,34 @@ class Rescued:
 
 def offer(account: Account, settings: MailboxSettings, *, now: datetime, progress: Progress) -> tuple[Rescue, ...]:
     """Return the genuine notices that lie in Junk or in the backscatter folder, most important first. Reads only."""
-    with open_mailbox(account, read_only=True) as mailbox:
-        return _offered(mailbox, settings, now, progress)
+    with ExitStack() as stack:
+        labels, memory = known_before(stack, settings)
+        memory = memory or stack.enter_context(Ledger.open(":memory:")).memory(settings.address)
+        mailbox = stack.enter_context(open_mailbox(account, read_only=True))
+        return _offered(mailbox, settings, labels, memory, now, progress)
 
 
 def rescue(
-    account: Account, settings: MailboxSettings, uids: Collection[int], *, now: datetime, progress: Progress
-) -> Rescued:
-    """Move offered notices with these UIDs (none named: all offered ones) to the Inbox, as a run that undo takes back.
+    account: Account,
+    settings: MailboxSettings,
+    *,
+    now: datetime,
+    agreed: Callable[[Sequence[Rescue]], Sequence[Rescue]],
+    progress: Progress,
+) -> Rescued | None:
+    """Move genuine notices from Junk and the backscatter folder to the Inbox, as a run that undo takes back.
 
-    Raises as run.run_mailbox does, and FinishedInPart where some could not be moved.
+    `agreed` is shown what is offered, and says which of it to move; for nothing, None is returned and no run written
+    down. Raises as run.run_mailbox does, and FinishedInPart where some could not be moved.
     """
-    with hold(account, settings, "rescue") as held:
-        mailbox, ledger = held.open(), held.ledger
-        recovered = recover(ledger, settings.address, mailbox, reopen=held.open)
-        if recovered.stopped:
-            raise recovered.stopped
-        offered = _offered(mailbox, settings, now, progress)
-        chosen = [one for one in offered if not uids or one.judged.ref.uid in uids]
+    with hold(account, settings, "rescue") as held, Ledger.open(":memory:") as passing:
+        ledger = held.ledger
+        _, mailbox = held.settle(settings.address, held.open())
+        memory = ledger.memory(settings.address).copied_to(passing.engine)
+        labels = ledger.labels(settings.address)
+        chosen = agreed(_offered(mailbox, settings, labels, memory, now, progress))
+        if not chosen:
+            return None
         run_id = ledger.start_run(settings.address, "rescue", actor=account.who, version=__version__)
         journal = Journal(ledger, run_id, settings.address)
         outcomes = tuple(file_all(plan, mailbox, journal, reopen=held.open) for plan in _plans(chosen, settings))
@@ -67,10 +78,20 @@ def rescue(
     return done
 
 
-def _offered(mailbox: Mailbox, settings: MailboxSettings, now: datetime, progress: Progress) -> tuple[Rescue, ...]:
+def _offered(
+    mailbox: Mailbox,
+    settings: MailboxSettings,
+    labels: Mapping[str, Verdict],
+    memory: Memory,
+    now: datetime,
+    progress: Progress,
+) -> tuple[Rescue, ...]:
+    """Return what is worth offering. One memory for all folders, so that Sent is read once."""
     task = task_of(settings)
-    folders = _put_away(mailbox.folders(), settings)
-    looks = [look(mailbox, replace(task, inbox=name), now=now, progress=progress) for name in folders]
+    looks = [
+        look(mailbox, replace(task, inbox=name), now=now, labels=labels, progress=progress, memory=memory)
+        for name in _put_away(mailbox.folders(), settings)
+    ]
     return worth_rescuing(judged for seen in looks for judged in seen.judged)
 
 

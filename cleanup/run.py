@@ -22,7 +22,7 @@ from cleanup.model import Verdict
 from cleanup.report.digest import Digest, digest_message
 from cleanup.report.filing import FilingOutcome, file_all
 from cleanup.report.journal import UNDO_LABEL, Journal
-from cleanup.report.recovery import Recovered, recover
+from cleanup.report.recovery import Recovered
 from cleanup.report.undo import UndoOutcome, undo
 
 
@@ -96,7 +96,7 @@ def look_at(
     """
     task = task_of(settings)
     with ExitStack() as stack:
-        labels, memory = _known(stack, settings, again, full)
+        labels, memory = known_before(stack, settings, again=again, full=full)
         mailbox = stack.enter_context(open_mailbox(account, read_only=True))
         return look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory)
 
@@ -133,10 +133,7 @@ def run_mailbox(
             seen_before = glance(mailbox, task, memory, _words(ledger, settings, again))
             if seen_before.resting:
                 return _rest(held, account, settings, at_rest(task, seen_before, seen_before.resting))
-        recovered = recover(ledger, settings.address, mailbox, reopen=held.open)
-        if recovered.stopped:
-            raise recovered.stopped
-        mailbox = held.open() if mailbox.dead else mailbox
+        recovered, mailbox = held.settle(settings.address, mailbox)
         labels = _words(ledger, settings, again)
         before = seen_before if not recovered.settled else None
         seen = look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory, seen=before)
@@ -170,8 +167,8 @@ def task_of(settings: MailboxSettings) -> Task:
 # --- pieces --------------------------------------------------------------------------------------------------------
 
 
-def _known(
-    stack: ExitStack, settings: MailboxSettings, again: bool, full: bool
+def known_before(
+    stack: ExitStack, settings: MailboxSettings, *, again: bool = False, full: bool = False
 ) -> tuple[dict[str, Verdict], Memory | None]:
     """Return what people said, and a copy of what earlier runs read; a dry run makes no ledger where there is none."""
     where = ledger_of(settings)

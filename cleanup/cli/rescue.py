@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cleanup.cli import options as opt
+from cleanup.report.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,24 +31,37 @@ def rescue(
     """Find genuine bounces in Junk and in the backscatter folder. They are moved back only with --move."""
     from cleanup import rescue as job
     from cleanup.access import account_of
-    from cleanup.cli.talk import confirmed, progress_bars, say
+    from cleanup.cli.talk import confirmed, must_be_answerable, progress_bars, say
 
+    must_be_answerable(yes=yes or not move)
     settings = opt.settings_for(mailbox, reach, rules)
     account = account_of(settings, ask=opt.ask_password)
     now = opt.clock(rules.now)
     with progress_bars(reach.quiet) as bars:
-        offered = [
-            r for r in job.offer(account, settings, now=now, progress=bars) if not only or r.judged.ref.uid in only
-        ]
-        bars.stop()
-        _print(offered)
-        if not move or not offered:
+
+        def shown(offered: Sequence[Rescue]) -> Sequence[Rescue]:
+            bars.stop()
+            chosen = [one for one in offered if not only or one.judged.ref.uid in only]
+            _print(chosen)
+            return chosen
+
+        def agreed(offered: Sequence[Rescue]) -> Sequence[Rescue]:
+            chosen = shown(offered)
+            return chosen if chosen and confirmed(f"Move {_many(chosen)} to {settings.inbox}?", yes=yes) else ()
+
+        if not move:
+            shown(job.offer(account, settings, now=now, progress=bars))
             return
-        if not confirmed(f"Move {len(offered)} messages to {settings.inbox}?", yes=yes):
-            say("Nothing was moved.")
-            return
-        done = job.rescue(account, settings, [r.judged.ref.uid for r in offered], now=now, progress=bars)
-    say(f"{done.moved} messages are in {settings.inbox} again; to take it back: mailbox-cleanup undo {done.run_id}")
+        done = job.rescue(account, settings, now=now, agreed=agreed, progress=bars)
+    if done is None:
+        say("Nothing was moved.")
+        return
+    undoing = f"to take it back: mailbox-cleanup undo {done.run_id}"
+    say(f"{plural(done.moved, 'message')} moved to {settings.inbox}; {undoing}")
+
+
+def _many(chosen: Sequence[Rescue]) -> str:
+    return plural(len(chosen), "message")
 
 
 def _print(offered: Sequence[Rescue]) -> None:

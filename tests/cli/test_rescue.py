@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from cleanup.connector.session import Mailbox, open_mailbox
-from cleanup.demo import Demo, anna_on_a_server
+from cleanup.demo import LAST_DAY, Demo, anna_on_a_server
+from cleanup.detector.rescue import Rescue
+from cleanup.ledger import Ledger
+from cleanup.model import Verdict
+from cleanup.rescue import offer, rescue
 from tests.cli.command import Ended, cleanup
 
 OWNER = "anna.berg@example.org"
@@ -55,8 +61,57 @@ def test_a_genuine_bounce_in_junk_is_offered_and_moved_back_on_request_only(tmp_
     assert (offered.code, offered.out.count("Junk")) == (0, 1)
     assert (moved.code, moved.err) == (
         0,
-        "1 messages are in INBOX again; to take it back: mailbox-cleanup undo 1\n",
+        "1 message moved to INBOX; to take it back: mailbox-cleanup undo 1\n",
     )
     assert (back, left) == (True, 1)
     assert undone.code == 0, undone.err
     assert again
+
+
+def test_sent_and_each_folder_are_read_once_for_the_offer_and_the_move(tmp_path: Path) -> None:
+    read: Counter[str] = Counter()
+    offers: list[int] = []
+
+    def agreed(offered: Sequence[Rescue]) -> Sequence[Rescue]:
+        offers.append(len(offered))
+        return offered
+
+    with anna_on_a_server(tmp_path / "ledger.sqlite") as demo:
+        _put_away(demo)
+        with open_mailbox(demo.account) as mailbox:
+            mailbox.create_folder("Backscatter")  # a second folder to look through
+        done = rescue(
+            demo.account,
+            demo.settings,
+            now=LAST_DAY,
+            agreed=agreed,
+            progress=lambda stage, at, total: read.update([stage] if at == total else []),
+        )
+
+    assert done is not None
+    assert (done.moved, offers) == (1, [1])
+    assert read["Reading Sent"] == 1
+
+
+def test_nothing_that_was_not_agreed_to_is_moved_or_written_down(tmp_path: Path) -> None:
+    with anna_on_a_server(tmp_path / "ledger.sqlite") as demo:
+        digest = _put_away(demo)
+        done = rescue(demo.account, demo.settings, now=LAST_DAY, agreed=lambda _: (), progress=lambda *_: None)
+        with open_mailbox(demo.account, read_only=True) as mailbox:
+            assert digest in _ids(mailbox, "Junk")
+
+    assert done is None
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        assert ledger.runs() == []
+
+
+def test_what_a_person_called_backscatter_is_not_offered(tmp_path: Path) -> None:
+    with anna_on_a_server(tmp_path / "ledger.sqlite") as demo:
+        digest = _put_away(demo)
+        offered = offer(demo.account, demo.settings, now=LAST_DAY, progress=lambda *_: None)
+        with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+            ledger.label(OWNER, digest, Verdict.BACKSCATTER, said_by="review")
+        after = offer(demo.account, demo.settings, now=LAST_DAY, progress=lambda *_: None)
+
+    assert [one.judged.fingerprint.digest for one in offered] == [digest]
+    assert after == ()
