@@ -48,6 +48,6 @@ def _print(check: Check) -> None:
     lines = [*check.says, *([check.warning] if check.warning else [])]
     if check.error:
         lines.append(f"{check.error} [{check.error.code}]")
-    print_hanging(console, f"{mark:<7}{check.stage:<15}", f"{lines[0]}  ({check.took_ms} ms)")
-    for line in lines[1:]:
-        print_hanging(console, f"{'':<22}", line)
+    lead = f"{mark:<7}{check.stage:<14}{check.took_ms:>5} ms  "
+    for number, line in enumerate(lines):
+        print_hanging(console, " " * len(lead) if number else lead, line)
