@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ import pytest
 from tests.cli.command import cleanup
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
-EXAMPLES = sorted(file for file in DEPLOY.rglob("*") if file.is_file())
+CONTAINERFILE = DEPLOY / "container" / "Containerfile"
+EXAMPLES = sorted(file for file in DEPLOY.rglob("*") if file.is_file() and file != CONTAINERFILE)
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
@@ -36,3 +38,14 @@ def test_every_option_in_an_example_exists(file: Path) -> None:
     command = ("fleet", "run") if "fleet run" in text else ("run",)
 
     assert used <= set(re.findall(r"--[a-z][a-z-]+", cleanup(*command, "--help", COLUMNS="200").out))
+
+
+def test_the_container_asks_for_extras_and_variables_that_exist() -> None:
+    text = CONTAINERFILE.read_text()
+    known = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    (extras,) = re.findall(r"/source\[([a-z,]+)\]", text)
+    documented = "".join(file.read_text() for file in (DEPLOY.parent / "docs").glob("*.md"))
+
+    assert set(extras.split(",")) <= set(known)
+    assert all(f"`{variable}`" in documented for variable in re.findall(r"CLEANUP_[A-Z_]+", text))
+    assert "USER cleanup" in text

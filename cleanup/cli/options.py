@@ -79,9 +79,7 @@ class Rules:
 class Watching:
     """Who watches a job that runs by itself."""
 
-    metrics_file: Annotated[
-        Path | None, _option("--metrics-file", "Write the result for Prometheus' textfile collector.")
-    ] = None
+    metrics_file: Annotated[Path | None, _option("--metrics-file", "Write figures for Prometheus to this file.")] = None
     ping_url: Annotated[
         str | None,
         typer.Option(
