@@ -12,10 +12,13 @@ from cleanup.cli import options as opt
 from cleanup.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
+    from cleanup.config import MailboxSettings
     from cleanup.report.domains import DomainSummary, Letter
     from cleanup.report.frames import Frames
+    from cleanup.report.sieve import Campaign, Trial
 
 _Ledger = Annotated[str | None, typer.Option(help="Ledger file or database URL.")]
 _Config = Annotated[Path | None, typer.Option(help="Configuration file.")]
@@ -26,7 +29,7 @@ _Now = Annotated[str | None, typer.Option(help="ISO 8601: as of this moment.", s
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("domains")(domains)
-    app.command("sieve")(sieve)
+    app.command("sieve")(opt.grouped(sieve))
 
 
 def domains(
@@ -54,33 +57,58 @@ def domains(
 
 def sieve(
     mailbox: Annotated[str, typer.Argument(help="A profile or an address.")],
-    folder: Annotated[str, typer.Option(help="Where the rule files to.")] = "Backscatter",
-    outbound_host: Annotated[
-        list[str] | None, typer.Option(help="A host that the owner's mail leaves from; the rule spares it. Repeatable.")
-    ] = None,
-    ledger: _Ledger = None,
-    config: _Config = None,
-    now: _Now = None,
+    rules: opt.Rules,
+    reach: opt.Reach,
+    stored: Annotated[
+        bool, typer.Option("--stored", help="Try it on the ledger's subjects only, without a look at the mailbox.")
+    ] = False,
 ) -> None:
-    """Print a narrow Sieve rule for each campaign that is running. It ends by itself; nothing is installed."""
+    """Print a narrow Sieve rule for each campaign that is running. It ends by itself; nothing is installed.
+
+    The rule is tried first on the bounces in the mailbox; one that would catch a genuine bounce is not printed.
+    """
+    from cleanup.access import host_of
     from cleanup.cli.talk import say
+    from cleanup.config import identity_of, ledger_of
     from cleanup.report.sieve import running_campaigns, sieve_rule
 
-    moment = opt.clock(now)
-    frames = _frames((mailbox,), ledger, config, None, moment)
+    settings, moment = opt.settings_for(mailbox, reach, rules), opt.clock(rules.now)
+    own_hosts = tuple(sorted(host for host in identity_of(settings).outbound_hosts if "/" not in host))
+    frames = _frames((mailbox,), ledger_of(settings), reach.config, None, moment)
     campaigns = running_campaigns(frames, now=moment)
     if not campaigns:
         say("No campaign is running: none of 20 bounces or more went on within the last 24 hours.")
-    for campaign in campaigns:
-        rule = sieve_rule(frames, campaign, now=moment, folder=folder, own_hosts=tuple(outbound_host or ()))
+        return
+    by_subjects = stored or host_of(settings) is None
+    if by_subjects:
+        say(
+            "Without a look at the mailbox (it has no --host here) the trial sees stored subjects only, not whole mail."
+        )
+    trials = [None] * len(campaigns) if by_subjects else _tried(settings, frames, campaigns, own_hosts, reach.quiet)
+    for campaign, tried in zip(campaigns, trials, strict=True):
+        rule = sieve_rule(frames, campaign, now=moment, folder=settings.target, own_hosts=own_hosts, tried=tried)
         if rule.text is None:
             say(f"No rule for the campaign {campaign.key!r}: {rule.refused}")
             continue
-        say(f"On the stored notices it {rule.trial.in_words()}.")
+        say(f"Tried {rule.trial.tried_on()}, it {rule.trial.in_words()}.")
         sys.stdout.write(rule.text)
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
+
+
+def _tried(
+    settings: MailboxSettings, frames: Frames, campaigns: Sequence[Campaign], own_hosts: Sequence[str], quiet: bool
+) -> tuple[Trial, ...]:
+    from cleanup.access import account_of
+    from cleanup.cli.talk import progress_bars
+    from cleanup.report.sieve import try_on
+    from cleanup.sieving import bounces_of
+
+    account = account_of(settings, ask=opt.ask_password)
+    known = frozenset(frames.notices["digest"])
+    with progress_bars(quiet) as bars:
+        return try_on(bounces_of(account, settings, known, bars), frames, campaigns, own_hosts)
 
 
 def _frames(

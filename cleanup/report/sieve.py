@@ -1,15 +1,18 @@
-"""A narrow Sieve rule (RFC 5228) for a forged campaign that is running, tried on the stored notices first.
+"""A narrow Sieve rule (RFC 5228) for a forged campaign that is running, tried before it is printed.
 
 It is only ever printed. It ends by itself, needs the empty envelope sender of a bounce, and every fixed part of the
-forged subject in the returned message. Strangers wrote that subject: only plain ASCII goes into the rule, quoted. A
-server cannot see through a subject that is encoded or folded there, while the trial reads decoded ones: it is the most
-that the rule would have caught.
+forged subject in the returned message. Strangers wrote that subject: only plain ASCII goes into the rule, quoted.
+
+A rule is tried on whole messages (try_on) or, where there is only the ledger, on stored subjects (try_out). The first
+looks where the rule looks. The second does not: a server cannot see through a subject that is encoded or folded, and it
+does see the words elsewhere in a message, where the ledger keeps nothing of them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,6 +29,7 @@ FEWEST = 20  # bounces that make a rule worth its risk
 FEWEST_LETTERS = 16  # in the fixed parts together: less is not narrow
 SHORTEST_PART, LONGEST_PART = 4, 40  # longer ones are folded over two lines more often
 _FIXED = re.compile(r"[ !-~]*[A-Za-z][ !-~]*")
+_HEADER_END = re.compile(rb"\n\r?\n|\A\r?\n")
 _PUNCTUATION_AT_ENDS = " \t.,:;-"
 
 
@@ -41,18 +45,37 @@ class Campaign:
 
 
 @dataclass(frozen=True, slots=True)
+class Conditions:
+    """What a rule asks of the body of a message without an envelope sender."""
+
+    parts: tuple[str, ...]
+    own_hosts: tuple[str, ...] = ()
+
+    def hold_for(self, raw: bytes) -> bool:
+        """Return whether they hold: `body :raw :contains` (RFC 5173) under i;ascii-casemap, so nothing is decoded."""
+        body = _body(raw).lower()  # of bytes: ASCII letters alone
+        has_all = all(_octets(part) in body for part in self.parts)
+        return has_all and not any(_octets(host) in body for host in self.own_hosts)
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
-    """What a rule would have caught among all stored notices."""
+    """What a rule would have caught. `of` are the whole messages it was tried on; None: stored subjects alone."""
 
     caught: int
     backscatter: int
     genuine: int
     unsure: int
+    of: int | None = None
 
     def in_words(self) -> str:
         """Return "would have caught 4,120 notices, of them 0 genuine and 3 unsure"."""
         caught = plural(self.caught, "notice")
-        return f"would have caught {caught}, of them {self.genuine} genuine and {self.unsure} unsure"
+        return f"would have caught {caught}, of them {self.genuine:,} genuine and {self.unsure:,} unsure"
+
+    def tried_on(self) -> str:
+        """Return "on the 4,210 bounces in the mailbox", or on what else it was tried."""
+        return "by the stored subjects" if self.of is None else f"on the {plural(self.of, 'bounce')} in the mailbox"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,28 +98,72 @@ def running_campaigns(frames: Frames, *, now: datetime, within: timedelta = RUNN
 
 
 def sieve_rule(
-    frames: Frames, campaign: Campaign, *, now: datetime, folder: str = "Backscatter", own_hosts: Sequence[str] = ()
+    frames: Frames,
+    campaign: Campaign,
+    *,
+    now: datetime,
+    folder: str = "Backscatter",
+    own_hosts: Sequence[str] = (),
+    tried: Trial | None = None,
 ) -> SieveRule:
-    """Return the rule for a campaign after its trial. Notices that name one of `own_hosts` are left alone by it."""
-    trial = try_out(frames, campaign)
-    refused = _why_refused(campaign, trial)
+    """Return the rule for a campaign after its trial. Notices that name one of `own_hosts` are left alone by it.
+
+    `tried` is its trial on whole messages. A genuine notice that the stored subjects tell of forbids the rule as well:
+    the message may have been deleted since.
+    """
+    stored = try_out(frames, campaign)
+    trial = tried or stored
+    refused = _why_refused(campaign, trial) or _why_refused(campaign, stored)
     text = None if refused else _text(campaign, trial, now, folder, own_hosts)
     return SieveRule(campaign, trial, text, refused)
 
 
+def try_on(
+    messages: Iterable[tuple[str, bytes]], frames: Frames, campaigns: Sequence[Campaign], own_hosts: Sequence[str] = ()
+) -> tuple[Trial, ...]:
+    """Return for each campaign what its rule would have caught of messages without an envelope sender.
+
+    Each message comes with its digest, by which the ledger knows the verdict. One that no run has judged counts as
+    unsure.
+    """
+    verdicts = dict(zip(frames.notices["digest"], frames.notices["verdict"].astype(str), strict=True))
+    rules = [Conditions(campaign.parts, tuple(own_hosts)) for campaign in campaigns]
+    counts: list[Counter[str]] = [Counter() for _ in campaigns]
+    tried = 0
+    for digest, raw in messages:
+        tried += 1
+        for rule, count in zip(rules, counts, strict=True):
+            if rule.hold_for(raw):
+                count[verdicts.get(digest, Verdict.UNSURE.value)] += 1
+    return tuple(_trial(count, tried) for count in counts)
+
+
 def try_out(frames: Frames, campaign: Campaign) -> Trial:
-    """Return what the rule would have caught of all notices in the frames, own hosts not looked at."""
+    """Return what the rule would have caught by the subjects of all notices in the frames, own hosts not looked at."""
     notices = frames.notices
     subjects = notices["original_subject"].astype(pd.StringDtype()).fillna("").str.lower()
     caught = notices["kind"].eq(Kind.NDR.value)
     for part in campaign.parts:
         caught &= subjects.str.contains(part.lower(), regex=False).astype(bool)
-    verdicts = notices.loc[caught, "verdict"].value_counts()
-    by_word = {verdict: int(verdicts.get(verdict.value, 0)) for verdict in Verdict}
-    return Trial(int(caught.sum()), by_word[Verdict.BACKSCATTER], by_word[Verdict.GENUINE], by_word[Verdict.UNSURE])
+    return _trial(Counter(notices.loc[caught, "verdict"].astype(str)))
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
+
+
+def _trial(count: Mapping[str, int], of: int | None = None) -> Trial:
+    by_word = {verdict: count.get(verdict.value, 0) for verdict in Verdict}
+    caught = sum(by_word.values())
+    return Trial(caught, by_word[Verdict.BACKSCATTER], by_word[Verdict.GENUINE], by_word[Verdict.UNSURE], of)
+
+
+def _body(raw: bytes) -> bytes:
+    end = _HEADER_END.search(raw)
+    return raw[end.end() :] if end else b""
+
+
+def _octets(text: str) -> bytes:
+    return text.lower().encode("utf-8", "replace")
 
 
 def _campaign(key: str, rows: pd.DataFrame) -> Campaign:
@@ -119,7 +186,11 @@ def _why_refused(campaign: Campaign, trial: Trial) -> str | None:
     if sum(len(part) for part in campaign.parts) < FEWEST_LETTERS:
         return "The forged subjects have too little in common for a narrow rule."
     if trial.genuine:
-        return f"It {trial.in_words()}: a rule that catches one genuine bounce is not offered."
+        return (
+            f"Tried {trial.tried_on()}, it {trial.in_words()}: a rule that catches one genuine bounce is not offered."
+        )
+    if trial.of is not None and not trial.backscatter:
+        return f"Tried {trial.tried_on()}, it would have caught no backscatter: the words stand there in another form."
     return None
 
 
@@ -132,7 +203,8 @@ def _text(campaign: Campaign, trial: Trial, now: datetime, folder: str, own_host
     return (
         'require ["fileinto", "envelope", "body", "date", "relational"];\n\n'
         f"# Made by mailbox-cleanup on {now:%Y-%m-%d %H:%M} UTC for {plural(campaign.bounces, 'bounce')}\n"
-        f"# since {campaign.first:%Y-%m-%d %H:%M}. On the stored notices it {trial.in_words()}.\n"
+        f"# since {campaign.first:%Y-%m-%d %H:%M}.\n"
+        f"# Tried {trial.tried_on()}, it {trial.in_words()}.\n"
         "# (Subjects that are encoded or folded in the returned message are left alone.)\n"
         f"# It ends by itself on {until}. Take it out then.\n"
         f"if allof({joined})\n{{\n    fileinto {_quoted(folder)};\n    stop;\n}}\n"

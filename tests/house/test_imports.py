@@ -15,7 +15,7 @@ CLEANUP = Path(__file__).parents[2] / "cleanup"
 ROWS = (
     ("cli",),
     ("notebook", "monitoring"),
-    ("fleet", "demo", "sample_ledger", "sample_month", "doctor", "rescue"),
+    ("fleet", "demo", "sample_ledger", "sample_month", "doctor", "rescue", "sieving"),
     ("run", "offline"),
     ("held", "look", "access"),
     ("reading", "asking"),
