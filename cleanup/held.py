@@ -39,6 +39,12 @@ class Held:
             raise recovered.stopped
         return recovered, self.open() if mailbox.dead else mailbox
 
+    def look_on(self) -> Mailbox:
+        """Return a further connection, which changes nothing."""
+        mailbox = self._stack.enter_context(open_mailbox(self.account, read_only=True))
+        self._opened.append(mailbox)
+        return mailbox
+
     @property
     def bytes_read(self) -> int:
         """How much the server sent, over all connections."""

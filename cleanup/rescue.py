@@ -68,7 +68,10 @@ def rescue(
             return None
         run_id = ledger.start_run(settings.address, "rescue", actor=account.who, version=__version__)
         journal = Journal(ledger, run_id, settings.address)
-        outcomes = tuple(file_all(plan, mailbox, journal, reopen=held.open) for plan in _plans(chosen, settings))
+        outcomes = tuple(
+            file_all(plan, mailbox, journal, reopen=held.open, look_on=held.look_on)
+            for plan in _plans(chosen, settings)
+        )
         done = Rescued(run_id, outcomes)
         complete = all(outcome.complete for outcome in outcomes)
         ledger.finish_run(run_id, {"filed": done.moved}, "done" if complete else "partly")

@@ -147,7 +147,7 @@ def run_mailbox(
 def undo_run(account: Account, settings: MailboxSettings, run_id: int, *, only: Collection[int] = ()) -> UndoOutcome:
     """Put back what a run filed, or `only` the messages that had these UIDs before."""
     with hold(account, settings, "undo") as held:
-        return undo(run_id, held.open(), held.ledger, only=only, reopen=held.open)
+        return undo(run_id, held.open(), held.ledger, only=only, reopen=held.open, look_on=held.look_on)
 
 
 def task_of(settings: MailboxSettings) -> Task:
@@ -226,7 +226,8 @@ def _file(
         ledger.finish_run(run_id, counts, "refused" if refused else "done")
         return None
     try:
-        outcome = file_all(seen.plan, mailbox, Journal(ledger, run_id, seen.task.mailbox), reopen=held.open)
+        journal = Journal(ledger, run_id, seen.task.mailbox)
+        outcome = file_all(seen.plan, mailbox, journal, reopen=held.open, look_on=held.look_on)
     except CleanupError:
         ledger.finish_run(run_id, counts, "failed")
         raise

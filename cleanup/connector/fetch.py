@@ -52,9 +52,10 @@ def read_fetches(records: Iterable[Any], asked: frozenset[int], needed: Sequence
         fetched = read_fast(record) or read_slowly(record)
         if fetched is None or fetched.uid not in asked or any(getattr(fetched, name) is None for name in needed):
             continue
-        known = found.setdefault(fetched.uid, fetched)
+        known = found.get(fetched.uid, fetched)
         if known.octets != fetched.octets:
             raise ServerMisbehaved(f"The server sent two different messages as UID {fetched.uid}")
+        found[fetched.uid] = fetched  # the last one: flags may have changed since the first
     return found
 
 

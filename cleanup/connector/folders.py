@@ -13,6 +13,7 @@ from cleanup.errors import SentFolderNotFound, ServerMisbehaved
 
 _LIST_LINE = re.compile(rb'\(([^()]*)\) (NIL|"(?:[^"\\]|\\.)") ?(.*)', re.DOTALL | re.IGNORECASE)
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+ONLY_SHOWS = frozenset({"\\all", "\\flagged", "\\important", "\\noselect", "\\nonexistent"})
 _ELSEWHERE = frozenset({"\\all", "\\trash", "\\junk", "\\drafts", "\\flagged", "\\important"})
 
 
@@ -56,6 +57,32 @@ def read_list(records: Iterable[Any]) -> tuple[Folder, ...]:
         pending = []
         folders.setdefault(folder.name, folder)
     return tuple(folders[name] for name in sorted(folders))
+
+
+def read_statuses(records: Iterable[Any]) -> dict[str, dict[str, int]]:
+    """Return the numbers of STATUS answers by the folder's name; what is no number is left out."""
+    found: dict[str, dict[str, int]] = {}
+    name = b""
+    for record in records:
+        if isinstance(record, tuple):
+            name = record[1]
+            continue
+        told, _, values = record.rpartition(b"(")
+        told = told.strip()
+        quoted_name = _QUOTED.fullmatch(told)
+        raw = name or (re.sub(rb"\\(.)", rb"\1", quoted_name[1], flags=re.DOTALL) if quoted_name else told)
+        name = b""
+        words = values.rstrip(b") ").split()
+        pairs = zip(words[::2], words[1::2], strict=False)
+        found[_readable(raw)] = {
+            item.decode("latin-1").upper(): int(value) for item, value in pairs if is_number(value)
+        }
+    return found
+
+
+def is_number(text: bytes | None) -> bool:
+    """Return whether a server's word is a number that can be one (at most 63 bits)."""
+    return text is not None and text.isdigit() and len(text) <= 19
 
 
 def _from_line(line: bytes) -> Folder:

@@ -5,7 +5,7 @@ Never a bare EXPUNGE and never CLOSE: both take away what the owner marked as de
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -46,10 +46,14 @@ def copy(wire: Wire, uids: Sequence[int], target: bytes) -> MoveAnswer:
     return _relocate(wire, "COPY", uids, target)
 
 
-def mark_deleted(wire: Wire, uids: Sequence[int]) -> None:
-    """Add \\Deleted to exactly these messages."""
+def store(
+    wire: Wire, uids: Sequence[int], sign: bytes, flags: Iterable[str], *, unchanged_since: int | None = None
+) -> None:
+    """Set ("+") or clear ("-") flags of exactly these messages, unless they changed since (RFC 7162 section 3.1.3)."""
+    condition = () if unchanged_since is None else (b"(UNCHANGEDSINCE %d)" % unchanged_since,)
+    names = b"(%s)" % " ".join(flags).encode("ascii")
     for some in uid_sets(uids):
-        wire.command("STORE", written(some), b"+FLAGS.SILENT", b"(\\Deleted)", uid=True)
+        wire.command("STORE", written(some), *condition, sign + b"FLAGS.SILENT", names, uid=True)
 
 
 def uid_expunge(wire: Wire, uids: Sequence[int]) -> None:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cleanup.connector.account import MIB
 from cleanup.connector.fetch import Fetched, read_fetches
 from cleanup.connector.uid_sets import uid_sets, written
-from cleanup.connector.wire import Wire
+from cleanup.connector.wire import Answer, Wire
 from cleanup.errors import ServerMisbehaved, Throttled
 from cleanup.model import Fingerprint, MessageRef, PulledHeaders
 
 FINGERPRINT_FIELDS = ("Message-ID", "Date", "From", "Subject", "Return-Path")
 BODIES_AT_ONCE = 2 * MIB  # held at once, and once more while they are read
+SIZES_AT_ONCE = 50  # in one SEARCH
 LONGEST_FIELDS = 64 * 1024  # of one message: two thousand hostile ones still fit the budget of an answer
 _NAMES = [name.lower().encode() for name in FINGERPRINT_FIELDS]
 _HEADER_END = re.compile(rb"\n\r?\n|\A\r?\n")
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
+_NUMBERED = re.compile(rb"(\d{1,10}) \(.*?\bUID (\d{1,10})\b", re.IGNORECASE)
 _FIELD_NAME = re.compile(r"[!-9;-~]+")
 
 
@@ -55,6 +57,18 @@ def still_there(wire: Wire, uids: Sequence[int]) -> list[int]:
     """Return which of the UIDs are in the selected folder, ascending."""
     asked = uid_sets(uids)
     return [uid for some in asked for uid in search(wire, b"UID " + written(some)) if uid in frozenset(some)]
+
+
+def of_size(wire: Wire, sizes: Collection[int]) -> list[int]:
+    """Return the UIDs of the messages of the selected folder that have one of these sizes, ascending."""
+    ordered = sorted(size for size in set(sizes) if size > 0)
+    groups = [ordered[start : start + SIZES_AT_ONCE] for start in range(0, len(ordered), SIZES_AT_ONCE)]
+    return sorted(uid for group in groups for uid in search(wire, _any_of(group)))
+
+
+def _any_of(sizes: Sequence[int]) -> bytes:
+    *first, last = (b"LARGER %d SMALLER %d" % (size - 1, size + 1) for size in sizes)
+    return b"".join(b"OR (%s) " % one for one in first) + (b"(%s)" % last if first else last)
 
 
 # --- header fields -------------------------------------------------------------------------------------------------
@@ -93,6 +107,37 @@ def fingerprints(wire: Wire, uids: Sequence[int]) -> dict[int, Seen]:
         for fetched in _fetch(wire, some, items, ("flags", "arrived", "size", "octets"))
         for one in fetched
     }
+
+
+def flags(wire: Wire, uids: Sequence[int]) -> tuple[dict[int, tuple[str, ...]], dict[int, int]]:
+    """Return flags and sequence numbers in the selected folder, by UID; no numbers where they changed meanwhile."""
+    found: dict[int, tuple[str, ...]] = {}
+    numbers: dict[int, int] = {}
+    moved_up = False
+    for some in uid_sets(uids):
+        answer = wire.ask("FETCH", written(some), b"(UID FLAGS)", uid=True)
+        found |= _flags_in(answer, frozenset(some))
+        numbers |= {int(m[2]): int(m[1]) for m in map(_NUMBERED.match, _lines(answer)) if m}
+        moved_up = moved_up or bool(answer.untagged.keys() & {"EXPUNGE", "VANISHED"})
+    return found, {} if moved_up else {uid: numbers[uid] for uid in found if uid in numbers}
+
+
+def flags_at(wire: Wire, numbers: Mapping[int, int]) -> dict[int, tuple[str, ...]]:
+    """Return flags by UID, asked for by sequence number: so they are told of what others have expunged, too."""
+    asked = frozenset(numbers)
+    found: dict[int, tuple[str, ...]] = {}
+    for some in uid_sets(list(numbers.values())):
+        found |= _flags_in(wire.ask("FETCH", written(some), b"(UID FLAGS)"), asked)
+    return found
+
+
+def _flags_in(answer: Answer, asked: frozenset[int]) -> dict[int, tuple[str, ...]]:
+    fetched = read_fetches(answer.untagged.get("FETCH", []), asked, ("flags",))
+    return {uid: one.flags or () for uid, one in fetched.items()}
+
+
+def _lines(answer: Answer) -> list[bytes]:
+    return [line for line in answer.untagged.get("FETCH", []) if isinstance(line, bytes)]
 
 
 def _fields(one: Fetched) -> bytes:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 from cleanup.connector import move, pull
 from cleanup.connector.account import MIB, Account
-from cleanup.connector.folders import Folder, quoted, read_list, shown
+from cleanup.connector.folders import ONLY_SHOWS, Folder, is_number, quoted, read_list, read_statuses, shown
 from cleanup.connector.login import TurnedAway
 from cleanup.connector.move import MoveAnswer
 from cleanup.connector.pull import Seen
@@ -69,6 +69,7 @@ class Mailbox:
         self._selected: FolderState | None = None
         self._raw_names: dict[str, bytes] = {}
         self._move_refused = False
+        self._numbers: dict[int, int] = {}
 
     # --- what it is --------------------------------------------------------------------------------------------
 
@@ -135,16 +136,44 @@ class Mailbox:
         """Return a folder's state without opening it. Raises FolderNotFound."""
         items = b"MESSAGES UIDNEXT UIDVALIDITY" + (b" HIGHESTMODSEQ" if self._wire.has("CONDSTORE") else b"")
         answer = self._about(folder, "STATUS", b"(%s)" % items)
-        values = _status_values(answer.untagged.get("STATUS", []))
+        told = list(read_statuses(answer.untagged.get("STATUS", [])).values())
+        values = told[-1] if told else {}
         try:
             numbers = values["UIDVALIDITY"], values["UIDNEXT"], values["MESSAGES"]
         except KeyError as error:
             raise ServerMisbehaved(f"The server does not tell {error} of {shown(folder)}") from error
         return FolderState(folder, *numbers, highest_modseq=values.get("HIGHESTMODSEQ"))
 
+    def numbering(self) -> dict[str, FolderState] | None:
+        """Return the state of every folder that holds messages of its own; None where one trip cannot tell.
+
+        That is without LIST-STATUS (RFC 5819), and where folders are labels, so that a message may be in several.
+        """
+        if not self._wire.has("LIST-STATUS") or self._wire.has("X-GM-EXT-1"):
+            return None
+        wanted = b"SPECIAL-USE " if self._wire.has("SPECIAL-USE") else b""
+        returned = b"RETURN (%sSTATUS (MESSAGES UIDNEXT UIDVALIDITY))" % wanted
+        answer = self._wire.ask("LIST", b'""', b'"*"', returned)
+        statuses = read_statuses(answer.untagged.get("STATUS", []))
+        own = [f.name for f in read_list(answer.untagged.get("LIST", [])) if not f.attributes & ONLY_SHOWS]
+        return {
+            name: FolderState(name, told["UIDVALIDITY"], told["UIDNEXT"], told.get("MESSAGES", 0))
+            for name in own
+            if (told := statuses.get(name)) and {"UIDVALIDITY", "UIDNEXT"} <= told.keys()
+        }
+
     def examine(self, folder: str) -> FolderState:
         """Open a folder to look at it. Raises FolderNotFound, PermissionMissing."""
         return self._open(folder, "EXAMINE")
+
+    def watch(self, folder: str) -> FolderState:
+        """Open a folder to look at it, and be told by UID of what others change there (RFC 7162) where that is offered.
+
+        Without QRESYNC Dovecot tells new flags by sequence number alone, after the old ones that were asked for.
+        """
+        if self._wire.has("QRESYNC") and "ENABLE" not in self._wire.log:
+            self._wire.ask("ENABLE", b"QRESYNC")
+        return self.examine(folder)
 
     def select(self, folder: str) -> FolderState:
         """Open a folder to change it; `read_write` of the answer says whether the server allows that."""
@@ -201,6 +230,24 @@ class Mailbox:
         self._looking_at(folder)
         return pull.still_there(self._wire, uids)
 
+    def of_size(self, folder: str, sizes: Collection[int]) -> list[int]:
+        """Return the UIDs of the messages that have one of these sizes, ascending."""
+        self._looking_at(folder)
+        return pull.of_size(self._wire, sizes)
+
+    def flags(self, uids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        """Return the flags of messages of the open folder, by UID."""
+        found, self._numbers = pull.flags(self._wire, uids)
+        return found
+
+    def last_flags(self, uids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        """Return the flags of messages that flags() told before, by UID, as they are or were when they were expunged.
+
+        Servers may not tell of expunges at a FETCH by sequence number, and so Dovecot and Cyrus tell the last flags
+        (RFC 2180 section 4.1.2). What a server does not tell is left out. Nothing else may be asked in between.
+        """
+        return pull.flags_at(self._wire, {uid: self._numbers[uid] for uid in uids if uid in self._numbers})
+
     # --- changing: only in a folder that select() opened ---------------------------------------------------------
 
     def move(self, uids: Sequence[int], target: str) -> MoveAnswer:
@@ -226,7 +273,17 @@ class Mailbox:
     def mark_deleted(self, uids: Sequence[int]) -> None:
         """Mark exactly these messages as deleted."""
         self._must_be_writable()
-        move.mark_deleted(self._wire, uids)
+        move.store(self._wire, uids, b"+", ["\\Deleted"])
+
+    def change_flags(
+        self, uids: Sequence[int], *, add: Collection[str] = (), remove: Collection[str] = (), since: int | None = None
+    ) -> None:
+        """Set and clear flags of exactly these messages; not of those that changed after the mod-sequence `since`."""
+        self._must_be_writable()
+        known = since if self._wire.has("CONDSTORE") else None
+        for sign, names in ((b"+", add), (b"-", remove)):
+            if names:
+                move.store(self._wire, uids, sign, names, unchanged_since=known)
 
     def uid_expunge(self, uids: Sequence[int]) -> None:
         """Expunge exactly these of the messages marked as deleted. Raises MoveNotSupported without UIDPLUS."""
@@ -277,12 +334,4 @@ class Mailbox:
 
 
 def _number(text: bytes | None) -> int | None:
-    return int(text) if text is not None and text.isdigit() and len(text) <= 19 else None
-
-
-def _status_values(records: Sequence[object]) -> dict[str, int]:
-    """Return the numbers of a STATUS answer by their names; what is no number is left out."""
-    last = next((record for record in reversed(records) if isinstance(record, bytes)), b"")
-    words = last.rpartition(b"(")[2].rstrip(b") ").split()
-    pairs = zip(words[::2], words[1::2], strict=False)
-    return {name.decode("latin-1").upper(): int(value) for name, value in pairs if _number(value) is not None}
+    return int(text) if text is not None and is_number(text) else None

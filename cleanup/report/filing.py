@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -108,6 +109,7 @@ class FilingOutcome:
     gone: tuple[NotFiled, ...] = ()  # the owner moved or deleted them meanwhile
     not_moved: tuple[NotFiled, ...] = ()
     unclear: tuple[NotFiled, ...] = ()  # the next run looks again
+    doubled: tuple[NotFiled, ...] = ()  # of the moved ones, what is in another folder, too
     stopped: CleanupError | None = None
 
     @property
@@ -121,6 +123,7 @@ class FilingOutcome:
         lines += _counted(self.gone, "were moved or deleted by somebody else meanwhile")
         lines += _counted(self.not_moved, "were not moved")
         lines += _counted(self.unclear, "are to be looked at again by the next run")
+        lines += _counted(self.doubled, "were moved by somebody else at the same moment; delete one by hand")
         lines += [f"Stopped: {self.stopped}"] if self.stopped else []
         return "\n".join(lines)
 
@@ -131,12 +134,15 @@ def file_all(
     journal: Journal,
     *,
     reopen: Callable[[], FilingMailbox] | None = None,
+    look_on: Callable[[], FilingMailbox] | None = None,
     batch_size: int = BATCH,
+    pause: Callable[[float], None] = time.sleep,
 ) -> FilingOutcome:
     """Carry out a plan and return what became of each move. Raises nothing that is a CleanupError.
 
     The caller holds the mailbox's lock and has recovered earlier runs (recovery.recover). `reopen` makes a new
-    connection after one broke; without it the first break is the end.
+    connection after one broke; without it the first break is the end. `look_on` makes a second connection, which sees
+    what others do meanwhile.
     """
     if plan.refusals:
         return _none_tried(plan, SafetyStop("Nothing was moved", why=" ".join(plan.refusals)))
@@ -151,7 +157,7 @@ def file_all(
     carried = carry(
         Way(plan.source, plan.uidvalidity, plan.target),
         [Wish(m.ref.uid, m.fingerprint) for m in plan.moves],
-        Link(mailbox, reopen),
+        Link(mailbox, reopen, look_on, pause),
         journal,
         batch_size=batch_size,
     )
@@ -180,6 +186,7 @@ def _outcome(plan: FilingPlan, carried: Carried) -> FilingOutcome:
         gone=_not_filed(by_uid, carried.gone),
         not_moved=_not_filed(by_uid, carried.kept),
         unclear=_not_filed(by_uid, carried.unclear),
+        doubled=_not_filed(by_uid, carried.doubled),
         stopped=carried.stopped,
     )
 

@@ -1,11 +1,8 @@
-"""What the mover needs of a mailbox. The connector's Mailbox fits; so does the model mailbox of the tests.
-
-One contract suite (tests/report/mailbox_contract.py) runs on every implementation.
-"""
+"""What the mover needs of a mailbox. The connector's Mailbox fits; so does the model mailbox of the tests."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from cleanup.model import Fingerprint
@@ -22,6 +19,8 @@ class FolderState(Protocol):
     def exists(self) -> int: ...
     @property
     def read_write(self) -> bool: ...
+    @property
+    def highest_modseq(self) -> int | None: ...
 
 
 class Seen(Protocol):
@@ -71,6 +70,10 @@ class FilingMailbox(Protocol):
         """Open a folder for reading, anew even where it is open already, and return its state."""
         ...
 
+    def watch(self, folder: str) -> FolderState:
+        """Open a folder for reading, and be told of what others change there meanwhile."""
+        ...
+
     def uids(self, folder: str, *, first: int = 1) -> Sequence[int]:
         """Return the UIDs from `first` on, ascending."""
         ...
@@ -81,6 +84,26 @@ class FilingMailbox(Protocol):
 
     def fingerprints(self, folder: str, uids: Sequence[int]) -> Mapping[int, Seen]:
         """Return what these messages look like now, by UID; what has vanished is left out."""
+        ...
+
+    def numbering(self) -> Mapping[str, FolderState] | None:
+        """Return the state of every folder that holds messages of its own; None where one trip cannot tell."""
+        ...
+
+    def of_size(self, folder: str, sizes: Collection[int]) -> Sequence[int]:
+        """Return the UIDs of the messages that have one of these sizes."""
+        ...
+
+    def flags(self, uids: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
+        """Return flags in the open folder by UID."""
+        ...
+
+    def last_flags(self, uids: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
+        """Return the same of messages that flags() told, also of what was expunged since, where the server tells."""
+        ...
+
+    def pull_bodies(self, folder: str, uids: Sequence[int], *, max_bytes: int) -> Iterable[tuple[int, bytes]]:
+        """Yield (UID, the message's first `max_bytes`)."""
         ...
 
     def move(self, uids: Sequence[int], target: str) -> MoveAnswer:
@@ -96,6 +119,12 @@ class FilingMailbox(Protocol):
 
     def mark_deleted(self, uids: Sequence[int]) -> None:
         r"""Send UID STORE +FLAGS.SILENT (\Deleted) for messages of the selected folder."""
+        ...
+
+    def change_flags(
+        self, uids: Sequence[int], *, add: Collection[str] = (), remove: Collection[str] = (), since: int | None = None
+    ) -> None:
+        """Set and clear flags in the selected folder; with CONDSTORE not of what changed after `since`."""
         ...
 
     def uid_expunge(self, uids: Sequence[int]) -> None:

@@ -23,6 +23,7 @@ from cleanup.report.journal import Journal, Settled
 from cleanup.report.link import Link
 from cleanup.report.looking import BROKEN, settle
 from cleanup.report.mailbox import FilingMailbox, Seen
+from cleanup.report.meanwhile import Before, Watch
 from cleanup.signals import finishing
 
 BATCH = 100
@@ -50,47 +51,65 @@ class Way:
 class Carried:
     """What became of the wishes, by source UID: every wish is in exactly one of the four.
 
-    `moved` with the UID at the target; `gone`, `kept` and `unclear` with the reason. `stopped` is why not all of them
-    were tried.
+    `moved` with the UID at the target; `gone`, `kept` and `unclear` with the reason. `doubled` says of some that they
+    are in another folder, too. `stopped` is why not all of them were tried.
     """
 
     moved: dict[int, int | None] = field(default_factory=dict)
     gone: dict[int, str] = field(default_factory=dict)
     kept: dict[int, str] = field(default_factory=dict)
     unclear: dict[int, str] = field(default_factory=dict)
+    doubled: dict[int, str] = field(default_factory=dict)
     stopped: CleanupError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Trip:
+    """All that the steps of one carry() share."""
+
+    way: Way
+    link: Link
+    journal: Journal
+    watch: Watch
+    carried: Carried
 
 
 def carry(way: Way, wishes: Sequence[Wish], link: Link, journal: Journal, *, batch_size: int = BATCH) -> Carried:
     """Move the wished messages; return what became of each. Raises nothing that is a CleanupError."""
     carried = Carried()
+    known = {wish.uid: wish.fingerprint for wish in wishes}
+    watch = Watch(link, journal, way.source, way.uidvalidity, known, carried.doubled)
+    trip = _Trip(way, link, journal, watch, carried)
     waiting = list(wishes)
     size = 1
     while waiting and carried.stopped is None:
         batch, waiting = waiting[:size], waiting[size:]
         try:
             with finishing():
-                arrived = _carry_batch(way, batch, link, journal, carried)
+                arrived = _carry_batch(trip, batch)
         except CleanupError as error:
             carried.stopped = error
             _note(carried.kept, _unknown(batch, carried), f"not tried: {error}")
             break
         size = batch_size if arrived else 1
+    _look_after(trip)
     reason = f"not tried: {carried.stopped}" if carried.stopped else "not tried"
     _note(carried.kept, waiting, reason)
     return carried
 
 
-def _carry_batch(way: Way, batch: Sequence[Wish], link: Link, journal: Journal, carried: Carried) -> bool:
+def _carry_batch(trip: _Trip, batch: Sequence[Wish]) -> bool:
     """Move one batch and note what became of it; return whether anything arrived."""
-    here, target = _prepare(way, batch, link, carried)
+    way, carried = trip.way, trip.carried
+    before = trip.watch.look_before([wish.uid for wish in batch])
+    here, target = _prepare(way, batch, trip.link, carried)
     if not here:
         return False
-    records = journal.intend([_intent(way, wish, here[wish.uid], target) for wish in batch if wish.uid in here])
+    records = trip.journal.intend([_intent(way, wish, here[wish.uid], target) for wish in batch if wish.uid in here])
     try:
-        settled = _try_by_move(records, way, link, journal, carried)
+        settled = _try_by_move(trip, records, before)
         if settled is None:
-            settled = _try_by_copy(records, way, link, journal, carried)
+            settled = _try_by_copy(trip, records, before)
     except CleanupError as error:  # written down as intended, and so found by the next run
         carried.stopped = error
         carried.unclear.update({r.intent.uid: f"nobody could look where it is: {error}" for r in records})
@@ -98,6 +117,19 @@ def _carry_batch(way: Way, batch: Sequence[Wish], link: Link, journal: Journal, 
     for one in settled:
         _tell(one, carried)
     return any(one.state is MoveState.MOVED for one in settled)
+
+
+def _look_after(trip: _Trip) -> None:
+    """Look once more whether somebody else moved some of the messages, too."""
+    try:
+        with finishing():
+            changed = trip.journal.settle(trip.watch.look_after())
+    except CleanupError as error:
+        trip.carried.stopped = trip.carried.stopped or error
+        return
+    for one in changed:
+        trip.carried.moved.pop(one.record.intent.uid, None)
+        _tell(one, trip.carried)
 
 
 # --- before --------------------------------------------------------------------------------------------------------
@@ -186,53 +218,48 @@ def _intent(way: Way, wish: Wish, now: Seen, target: _Target) -> MoveIntent:
 # --- the move ------------------------------------------------------------------------------------------------------
 
 
-def _try_by_move(
-    records: Sequence[MoveRecord], way: Way, link: Link, journal: Journal, carried: Carried
-) -> list[Settled] | None:
+def _try_by_move(trip: _Trip, records: Sequence[MoveRecord], before: Before | None) -> list[Settled] | None:
     """MOVE, look, write down. None where the server does not know MOVE, so that nothing happened."""
-    if not link.mailbox.can_move:
+    mailbox = trip.link.mailbox
+    if not mailbox.can_move:
         return None
     try:
-        told = dict(link.mailbox.move([r.intent.uid for r in records], way.target).pairs)
+        told = dict(mailbox.move([r.intent.uid for r in records], trip.way.target).pairs)
     except (MoveNotSupported, CommandUnknown) as error:  # Exchange 2010 offers MOVE and answers BAD
-        if not link.mailbox.can_uid_expunge:
-            return _after_trouble(records, error, link, journal, carried)
-        return None
+        return None if mailbox.can_uid_expunge else _after_trouble(trip, records, before, error)
     except CleanupError as error:
-        return _after_trouble(records, error, link, journal, carried)
-    return _after_yes(records, told, link, journal, carried)
+        return _after_trouble(trip, records, before, error)
+    return _after_yes(trip, records, before, told)
 
 
-def _try_by_copy(
-    records: Sequence[MoveRecord], way: Way, link: Link, journal: Journal, carried: Carried
-) -> list[Settled]:
+def _try_by_copy(trip: _Trip, records: Sequence[MoveRecord], before: Before | None) -> list[Settled]:
     """COPY, look; what arrived is then removed from the source by name, and looked at again (looking.settle)."""
     try:
-        told = dict(link.mailbox.copy([r.intent.uid for r in records], way.target).pairs)
+        told = dict(trip.link.mailbox.copy([r.intent.uid for r in records], trip.way.target).pairs)
     except CleanupError as error:
-        return _after_trouble(records, error, link, journal, carried)
-    return _after_yes(records, told, link, journal, carried)
+        return _after_trouble(trip, records, before, error)
+    return _after_yes(trip, records, before, told)
 
 
 def _after_yes(
-    records: Sequence[MoveRecord], told: Mapping[int, int], link: Link, journal: Journal, carried: Carried
+    trip: _Trip, records: Sequence[MoveRecord], before: Before | None, told: Mapping[int, int]
 ) -> list[Settled]:
     """Look whether it is true; stop where the server said yes and a message is where it was, or nowhere."""
-    settled = journal.settle(settle(records, link, journal, told))
+    settled = settle(records, trip.link, trip.journal, told)
     states = {one.state for one in settled}
     if states & {MoveState.KEPT, MoveState.UNCLEAR}:
         why = next((s.note for s in settled if s.state is MoveState.UNCLEAR), "messages are still where they were")
-        carried.stopped = ServerMisbehaved("The server said that it moved the messages, which is not so", why=why)
-    elif states == {MoveState.TAKEN} and (len(settled) > 1 or carried.gone):
-        carried.stopped = ServerMisbehaved(
+        trip.carried.stopped = ServerMisbehaved("The server said that it moved the messages, which is not so", why=why)
+    elif states == {MoveState.TAKEN} and (len(settled) > 1 or trip.carried.gone):
+        trip.carried.stopped = ServerMisbehaved(
             "Messages vanished while they were moved",
             hint="Another program may be moving them, too. Look for them before you run again",
         )
-    return settled
+    return trip.journal.settle(trip.watch.put_right(settled, before))
 
 
 def _after_trouble(
-    records: Sequence[MoveRecord], error: CleanupError, link: Link, journal: Journal, carried: Carried
+    trip: _Trip, records: Sequence[MoveRecord], before: Before | None, error: CleanupError
 ) -> list[Settled]:
     """Look what happened, and never try again: the server may still be at it.
 
@@ -240,11 +267,11 @@ def _after_trouble(
     """
     broken = isinstance(error, BROKEN)
     if broken:
-        link.renew(error)
+        trip.link.renew(error)
     else:
-        carried.stopped = error
-    settled = settle(records, link, journal)
-    return journal.settle(_left_open(one, error) if broken else one for one in settled)
+        trip.carried.stopped = error
+    settled = trip.watch.put_right(settle(records, trip.link, trip.journal), before)
+    return trip.journal.settle(_left_open(one, error) if broken else one for one in settled)
 
 
 def _left_open(one: Settled, error: CleanupError) -> Settled:
@@ -262,7 +289,7 @@ def _tell(one: Settled, carried: Carried) -> None:
     uid = one.record.intent.uid
     if one.state is MoveState.MOVED:
         carried.moved[uid] = one.target_uid
-    elif one.state is MoveState.TAKEN:
+    elif one.state in (MoveState.TAKEN, MoveState.RETURNED):
         carried.gone[uid] = one.note or "it is gone"
     elif one.state is MoveState.KEPT:
         carried.kept[uid] = one.note or f"the server did not move it{_because(carried)}"

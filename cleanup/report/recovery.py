@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from cleanup.errors import CleanupError, FolderNotFound
+from cleanup.errors import CleanupError, CommandRefused, FolderNotFound, PermissionMissing
 from cleanup.ledger import Ledger, MoveRecord, MoveState
+from cleanup.report.doubles import BEING_REMOVED, unmark
 from cleanup.report.journal import Journal, Settled
 from cleanup.report.link import Link
 from cleanup.report.looking import BROKEN, grouped, settle, view
@@ -74,8 +75,23 @@ def settle_open(journal: Journal, link: Link, *, pause: Callable[[float], None] 
         pause(CALM_S)
     settled: list[Settled] = []
     for group in grouped(waiting):
+        _unmark(group, link)
         settled += journal.settle(settle(group, link, journal))
     return settled
+
+
+def _unmark(group: Sequence[MoveRecord], link: Link) -> None:
+    """Take the marks from what a run that was cut off was about to remove from one of two folders."""
+    marked = [record for record in group if record.note == BEING_REMOVED]
+    while marked:
+        try:
+            for record in marked:
+                unmark(record, link.mailbox)
+            return
+        except (CommandRefused, FolderNotFound, PermissionMissing):
+            return  # then a person sees the mark
+        except BROKEN as error:
+            link.renew(error)
 
 
 # --- what the owner moved back -------------------------------------------------------------------------------------

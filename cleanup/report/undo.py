@@ -50,6 +50,7 @@ def undo(
     *,
     only: Collection[int] = (),
     reopen: Callable[[], FilingMailbox] | None = None,
+    look_on: Callable[[], FilingMailbox] | None = None,
     batch_size: int = BATCH,
     pause: Callable[[float], None] = time.sleep,
 ) -> UndoOutcome:
@@ -62,7 +63,7 @@ def undo(
     run = ledger.run(run_id)
     if run is None:
         raise UsageError(f"There is no run {run_id}", hint="mailbox-cleanup history shows them")
-    link = Link(mailbox, reopen)
+    link = Link(mailbox, reopen, look_on, pause)
     journal = Journal(ledger, ledger.start_run(run.mailbox, "undo", options={"run": run_id}), run.mailbox)
     told = _Told()
     try:

@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cleanup.connector.fetch import read_fetches
-from cleanup.connector.folders import read_list
+from cleanup.connector.folders import read_list, read_statuses
 from cleanup.connector.refusals import refusal, told
-from cleanup.connector.session import _status_values
 from cleanup.connector.uid_sets import read_set
 from cleanup.errors import CleanupError
 
@@ -35,6 +34,6 @@ def test_fetch_and_list_read_anything(records: list[object]) -> None:
 @given(PIECES, st.text(max_size=400))
 def test_the_rest_reads_anything(octets: bytes, text: str) -> None:
     read_set(octets, most=10)
-    _status_values([octets])
+    read_statuses([octets])
     assert len(str(refusal("FETCH", "NO", text))) < 1000
     assert len(told(RuntimeError(text))) <= 300

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.sweeping import Done
+from tests.servers.running import RunningServer
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +15,10 @@ def done(request: pytest.FixtureRequest) -> Done:
     """The points that earlier sweeps in this checkout did."""
     assert request.config.cache is not None
     return Done(Path(request.config.cache.mkdir("sweep")) / "points.jsonl")
+
+
+@pytest.fixture(params=("dovecot", "dovecot_without_move", "cyrus"))
+def moving_server(request: pytest.FixtureRequest) -> RunningServer:
+    """One of the three on which every fault is tried."""
+    found: RunningServer = request.getfixturevalue(request.param)
+    return found

@@ -6,7 +6,6 @@ import contextlib
 import imaplib
 import random
 import re
-import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -22,14 +21,17 @@ _SUBJECT = re.compile(rb"Undelivered (\d+)")
 
 @dataclass
 class Owner:
-    """One owner with a seed. What the server confirmed to him is kept: by it the end is judged."""
+    """One owner with a seed. What the server confirmed to him is kept: by it the end is judged.
+
+    What it did not confirm (the message was gone when it answered) may have been done or not: either is right.
+    """
 
     account: Account
     chance: random.Random
     flags: dict[int, frozenset[str]] = field(default_factory=dict)  # by message number
-    marked: set[int] = field(default_factory=set)  # confirmed as marked deleted
+    either: dict[int, set[str]] = field(default_factory=dict)  # flags of which he was told nothing
+    marked: set[int] = field(default_factory=set)  # what he wanted to be deleted
     acts: Counter[str] = field(default_factory=Counter)
-    gate: contextlib.AbstractContextManager[object] = field(default_factory=threading.Lock)  # held while he changes it
 
     def work(self, count: int) -> None:
         """Do `count` things, one after the other, with short pauses."""
@@ -46,8 +48,7 @@ class Owner:
         if not hand.select(folder) or not hand.numbers:
             return False
         uid = self.chance.choice(sorted(hand.numbers))
-        with self.gate:
-            return self._change(hand, act, uid)
+        return self._change(hand, act, uid)
 
     def _change(self, hand: _Hand, act: str, uid: int) -> bool:
         number = hand.numbers[uid]
@@ -57,11 +58,14 @@ class Owner:
             return hand.expunge()
         if act == "delete":
             done = hand.store(uid, "+FLAGS", "\\Deleted")
-            self.marked |= {number} if done else set()
+            self.marked.add(number)
             return done and hand.expunge(uid)
         sign, flag = {"flag": ("+", "\\Flagged"), "unsee": ("-", "\\Seen"), "keyword": ("+", "Later")}[act]
+        doubtful = self.either.setdefault(number, set())
         if not hand.store(uid, f"{sign}FLAGS", flag):
+            doubtful.add(flag)
             return False
+        doubtful.discard(flag)
         known = self.flags[number]
         self.flags[number] = known | {flag} if sign == "+" else known - {flag}
         return True

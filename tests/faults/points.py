@@ -68,17 +68,25 @@ def a_stage(server: RunningServer) -> Iterator[Stage]:
         yield Stage(account, Path(folder) / "ledger.sqlite", target, before, bad)
 
 
-def run_once(stage: Stage, account: Account | None = None, watch: Callable[[Ledger], None] | None = None) -> None:
+def run_once(
+    stage: Stage,
+    account: Account | None = None,
+    watch: Callable[[Ledger], None] | None = None,
+    pause: Callable[[float], None] = lambda _: None,
+) -> None:
     """Do what a run does: recover, plan, file; renew a broken connection."""
     opened: list[Mailbox] = []
 
-    with Ledger.open(stage.ledger) as ledger, ExitStack() as connections:
+    with Ledger.open(stage.ledger) as ledger, ExitStack() as looking_on, ExitStack() as connections:
 
         def connect() -> Mailbox:
             connections.close()
             opened[:] = [connections.enter_context(open_mailbox(account or stage.account))]
             opened[0].folders()
             return opened[0]
+
+        def look_on() -> Mailbox:
+            return looking_on.enter_context(open_mailbox(account or stage.account, read_only=True))
 
         if watch:
             watch(ledger)
@@ -87,7 +95,7 @@ def run_once(stage: Stage, account: Account | None = None, watch: Callable[[Ledg
             if recover_now(ledger, mailbox, connect).stopped is None:
                 here = set(uids_of(opened[0]))
                 plan = plan_of(opened[0], [uid for uid in stage.bad if uid in here], target=stage.target)
-                file_these(ledger, opened[0], plan, connect)
+                file_these(ledger, opened[0], plan, connect, look_on, pause)
         except CleanupError:
             pass  # a struck run may end in any named error; what counts is the mailbox
 

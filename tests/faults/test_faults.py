@@ -19,7 +19,6 @@ from tests.faults.sweeping import NOT_REACHED, Done
 from tests.servers.faultproxy import Fault, Kind, fault_proxy
 from tests.servers.running import RunningServer
 
-SERVERS = ("dovecot", "dovecot_without_move", "cyrus")
 BATCH = 3  # what may be in both folders at once where there is no MOVE
 MOVING = ("UID MOVE", "UID COPY", "UID STORE", "UID EXPUNGE")
 LOOKING = ("STATUS", "SELECT", "EXAMINE", "UID SEARCH", "UID FETCH")
@@ -27,12 +26,6 @@ NOTHING = Done()
 KINDS: Sequence[Kind] = ("cut", "reset", "half_close", "drop_answer", "corrupt")
 
 pytestmark = pytest.mark.server
-
-
-@pytest.fixture(params=SERVERS)
-def moving_server(request: pytest.FixtureRequest) -> RunningServer:
-    found: RunningServer = request.getfixturevalue(request.param)
-    return found
 
 
 def doubles_allowed(server: RunningServer) -> int:

@@ -27,12 +27,6 @@ NOTHING = Done()
 pytestmark = pytest.mark.server
 
 
-@pytest.fixture(params=("dovecot", "dovecot_without_move"))
-def moving_server(request: pytest.FixtureRequest) -> RunningServer:
-    found: RunningServer = request.getfixturevalue(request.param)
-    return found
-
-
 def struck(stage: Stage, fault: tuple[str, str, str], at: int) -> bool:
     """Run under strace; return whether the fault happened."""
     calls, what, on = fault

@@ -24,9 +24,17 @@ def plan_of(mailbox: FilingMailbox, uids: list[int], source: str = "INBOX", targ
     return FilingPlan(source, target, state.uidvalidity, tuple(moves))
 
 
-def file_these(ledger: Ledger, mailbox: FilingMailbox, plan: FilingPlan, reopen: Reopen | None = None) -> FilingOutcome:
+def file_these(
+    ledger: Ledger,
+    mailbox: FilingMailbox,
+    plan: FilingPlan,
+    reopen: Reopen | None = None,
+    look_on: Reopen | None = None,
+    pause: Callable[[float], None] = lambda _: None,
+) -> FilingOutcome:
     run = ledger.start_run(OWNER, "run")
-    outcome = file_all(plan, mailbox, Journal(ledger, run, OWNER), reopen=reopen, batch_size=3)
+    journal = Journal(ledger, run, OWNER)
+    outcome = file_all(plan, mailbox, journal, reopen=reopen, look_on=look_on, batch_size=3, pause=pause)
     ledger.finish_run(run, {"moved": len(outcome.moved)})
     return outcome
 
@@ -36,6 +44,13 @@ def recover_now(ledger: Ledger, mailbox: FilingMailbox, reopen: Reopen | None = 
 
 
 def undo_run(
-    ledger: Ledger, mailbox: FilingMailbox, run: int, *, only: tuple[int, ...] = (), reopen: Reopen | None = None
+    ledger: Ledger,
+    mailbox: FilingMailbox,
+    run: int,
+    *,
+    only: tuple[int, ...] = (),
+    reopen: Reopen | None = None,
+    look_on: Reopen | None = None,
+    pause: Callable[[float], None] = lambda _: None,
 ) -> UndoOutcome:
-    return undo(run, mailbox, ledger, only=only, reopen=reopen, batch_size=3, pause=lambda _: None)
+    return undo(run, mailbox, ledger, only=only, reopen=reopen, look_on=look_on, batch_size=3, pause=pause)

@@ -7,7 +7,7 @@ it holds for them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -47,6 +47,12 @@ class Box:
     mails: dict[int, Mail] = field(default_factory=dict)
     read_only: bool = False
 
+    expunged: dict[int, Mail] = field(default_factory=dict)
+
+    def expunge(self, uid: int) -> None:
+        if uid in self.mails:
+            self.expunged[uid] = self.mails.pop(uid)
+
     def add(self, mail: Mail) -> int:
         uid = self.uidnext
         self.mails[uid] = mail
@@ -70,6 +76,8 @@ class ModelServer:
         self.move, self.uidplus, self.tells_copyuid = move, uidplus, tells_copyuid
         self.trouble: Trouble = lambda _: None
         self.between: Callable[[], None] = lambda: None  # what others do between two commands
+        self.amid: Callable[[], None] = lambda: None  # what they do between the copying and the removing of a MOVE
+        self.lists_status = True
         self.log: list[str] = []
         self._late: list[Callable[[], None]] = []
         self._uidvalidity = 10
@@ -112,6 +120,7 @@ class ModelMailbox:
     _selected: str | None = None
     _writable: bool = False
     _dead: bool = False
+    _view: dict[int, Mail] = field(default_factory=dict)  # as the open folder was when it was opened
 
     @property
     def can_move(self) -> bool:
@@ -135,6 +144,8 @@ class ModelMailbox:
         self._command("EXAMINE")
         return self._open(folder, writable=False)
 
+    watch = examine
+
     def uids(self, folder: str, *, first: int = 1) -> list[int]:
         self._look_at(folder)
         self._command("SEARCH")
@@ -150,6 +161,29 @@ class ModelMailbox:
         self._command("FETCH")
         mails = self._box().mails
         return {u: Seen(mails[u].fingerprint, tuple(sorted(mails[u].flags))) for u in uids if u in mails}
+
+    def numbering(self) -> dict[str, FolderState] | None:
+        self._command("LIST")
+        return {folder: self._state(folder) for folder in self.server.boxes} if self.server.lists_status else None
+
+    def of_size(self, folder: str, sizes: Collection[int]) -> list[int]:
+        self._look_at(folder)
+        self._command("SEARCH")
+        return sorted(uid for uid, mail in self._box().mails.items() if mail.fingerprint.size in sizes)
+
+    def flags(self, uids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        self._command("FETCH")
+        box = self._box()
+        mails = {u: box.mails.get(u) or box.expunged.get(u) for u in uids if u in box.mails or u in self._view}
+        return {uid: tuple(sorted(mail.flags)) for uid, mail in mails.items() if mail}
+
+    last_flags = flags
+
+    def pull_bodies(self, folder: str, uids: Sequence[int], *, max_bytes: int) -> list[tuple[int, bytes]]:
+        self._look_at(folder)
+        self._command("FETCH")
+        mails = self._box().mails
+        return [(uid, mails[uid].name.encode()[:max_bytes]) for uid in uids if uid in mails]
 
     # --- changing ----------------------------------------------------------------------------------------------
 
@@ -172,6 +206,20 @@ class ModelMailbox:
 
         self._perform("STORE", uids, effect)
 
+    def change_flags(
+        self, uids: Sequence[int], *, add: Collection[str] = (), remove: Collection[str] = (), since: int | None = None
+    ) -> None:
+        self._must_write()
+        box = self._box()
+
+        def effect(some: Sequence[int]) -> None:
+            for uid in some:
+                if uid in box.mails:
+                    flags = box.mails[uid].flags | frozenset(add) - frozenset(remove)
+                    box.mails[uid] = replace(box.mails[uid], flags=flags - frozenset(remove))
+
+        self._perform("STORE", uids, effect)
+
     def uid_expunge(self, uids: Sequence[int]) -> None:
         self._must_write()
         if not self.server.uidplus:
@@ -181,7 +229,7 @@ class ModelMailbox:
         def effect(some: Sequence[int]) -> None:
             for uid in some:
                 if uid in box.mails and "\\Deleted" in box.mails[uid].flags:
-                    del box.mails[uid]
+                    box.expunge(uid)
 
         self._perform("EXPUNGE", uids, effect)
 
@@ -196,11 +244,11 @@ class ModelMailbox:
         source, there, pairs = self._box(), self.server.boxes[target], []
 
         def effect(some: Sequence[int]) -> None:
-            for uid in some:
-                if uid in source.mails:
-                    pairs.append((uid, there.add(source.mails[uid])))
-                    if removes:
-                        del source.mails[uid]
+            here = [uid for uid in some if uid in source.mails]
+            pairs.extend((uid, there.add(source.mails[uid])) for uid in here)
+            self.server.amid()
+            for uid in here if removes else ():
+                source.expunge(uid)
 
         def copy_only(some: Sequence[int]) -> None:
             for uid in some:
@@ -266,6 +314,7 @@ class ModelMailbox:
         self._selected = None
         state = self._state(folder)
         self._selected, self._writable = folder, writable and not self.server.boxes[folder].read_only
+        self._view = dict(self.server.boxes[folder].mails)
         return replace(state, read_write=self._writable)
 
     def _state(self, folder: str) -> FolderState:

@@ -44,7 +44,6 @@ class FaultProxy:
         self.waiting = list(faults)
         self.struck: list[Fault] = []
         self.on_strike: Callable[[], None] = lambda: None  # such as: kill the client
-        self.gate: threading.Lock | None = None  # held while a MOVE is under way
         self.transcript: list[bytes] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
@@ -116,8 +115,6 @@ class _Pair:
     server: socket.socket
     pending: Fault | None  # strikes in what the server sends
     passed: int = 0  # bytes from the server since `pending` was set
-    gated: bytes = b""  # the tag of the MOVE that is under way
-    heard: bytes = b""  # what came since
 
     def requests(self) -> None:
         """Pass on what the client says, line by line."""
@@ -134,9 +131,6 @@ class _Pair:
 
     def _request(self, line: bytes) -> None:
         fault = self.proxy.heard(line)
-        if self.proxy.gate and b" UID MOVE " in line:
-            self.proxy.gate.acquire()
-            self.heard, self.gated = b"\n", line.split()[0]
         if fault is None:
             self.server.sendall(line)
         elif fault.in_answer:
@@ -156,15 +150,7 @@ class _Pair:
                 self._answer(piece)
         self._end()
 
-    def _open_gate(self, piece: bytes, *, anyway: bool = False) -> None:
-        self.heard += piece
-        if self.gated and self.proxy.gate and (anyway or b"\n" + self.gated + b" " in self.heard):
-            self.gated = b""
-            self.proxy.gate.release()
-
     def _answer(self, piece: bytes) -> None:
-        if self.gated:
-            self._open_gate(piece)
         fault = self.pending
         if fault is None or self.passed + len(piece) <= fault.at_byte:
             self.passed += len(piece)
@@ -178,7 +164,6 @@ class _Pair:
         _IN_ANSWER[fault.kind](self, fault, after)
 
     def _end(self) -> None:
-        self._open_gate(b"", anyway=True)
         for sock in (self.client, self.server):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)

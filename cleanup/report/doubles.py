@@ -1,0 +1,202 @@
+"""What is there twice, because somebody else moved it in the moment in which we did.
+
+Servers let both moves happen. What we put into our folder, or what we only copied, is then one too many: the owner's
+own move counts. Nothing else that was moved is ever removed, and this only if the other one is seen whole *after* ours
+was marked as deleted: another name for the same message (a virtual folder) is marked then, too, and so is one that
+another program, on another machine, is just removing because it has seen ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Protocol, TypeVar
+
+from cleanup.errors import CommandRefused, FolderNotFound, PermissionMissing
+from cleanup.ledger import MoveRecord, MoveState
+from cleanup.model import Fingerprint
+from cleanup.report.journal import Journal, Settled
+from cleanup.report.looking import view
+from cleanup.report.mailbox import FilingMailbox, FolderState
+from cleanup.report.settling import likeness
+
+BEING_REMOVED = "it came into two folders at once, and is being removed from one"
+LARGEST = 1 << 20  # bytes of a message that are compared
+_DELETED = "\\Deleted"
+_T = TypeVar("_T")
+
+
+class Unbroken(Protocol):
+    """Does work on the connection; begins again on a new one where it breaks."""
+
+    def __call__(self, work: Callable[[FilingMailbox], _T], /) -> _T: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """One message in one folder."""
+
+    folder: str
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Double:
+    """A message of ours (at the target, or still at the source) and an equal one that came into a folder meanwhile."""
+
+    record: MoveRecord
+    ours: Spot
+    other: Spot
+
+
+Came = Mapping[Fingerprint, Sequence[Spot]]
+
+
+def what_came(
+    settled: Sequence[Settled],
+    before: Mapping[str, FolderState],
+    mailbox: FilingMailbox,
+    journal: Journal,
+    *,
+    without: Set[str] = frozenset(),
+) -> Came:
+    """Return what came into any folder since `before`, but for what moves put into the target."""
+    target, uidvalidity = settled[0].record.intent.target, settled[0].record.intent.target_uidvalidity
+    found: dict[Fingerprint, list[Spot]] = {}
+    for folder, first in _grown(before, mailbox.numbering() or {}):
+        if folder in without:
+            continue
+        mailbox.examine(folder)
+        uids = set(mailbox.uids(folder, first=first))
+        if folder == target:
+            uids -= journal.claimed(folder, uidvalidity, among=uids) | {s.target_uid or 0 for s in settled}
+        for uid, fingerprint in view(mailbox, folder, only=sorted(uids)).seen.items() if uids else ():
+            found.setdefault(fingerprint, []).append(Spot(folder, uid))
+    return found
+
+
+def _grown(before: Mapping[str, FolderState], now: Mapping[str, FolderState]) -> Iterator[tuple[str, int]]:
+    """Yield the folders that messages came into, and from which UID on. A renamed folder is none that is new."""
+    renamed = bool(before.keys() - now.keys())
+    for folder, state in now.items():
+        was = before.get(folder)
+        if was is None and not renamed:
+            yield folder, 1
+        elif was is not None and was.uidvalidity == state.uidvalidity and state.uidnext > was.uidnext:
+            yield folder, was.uidnext
+
+
+def find_doubles(settled: Sequence[Settled], came: Came) -> list[Double]:
+    """Return what of ours is one too many: each message was there once before, and has to be there once. Pure.
+
+    Of equal messages those at the target are first, then those that never left the source.
+    """
+    doubles: list[Double] = []
+    for fingerprint, group in groupby(sorted(settled, key=_order), key=lambda one: one.record.intent.fingerprint):
+        ones = list(group)
+        ours = [(s.record, Spot(s.record.intent.target, s.target_uid)) for s in ones if _at_target(s) and s.target_uid]
+        ours += [
+            (s.record, Spot(s.record.intent.source, s.record.intent.uid)) for s in ones if s.state is MoveState.KEPT
+        ]
+        others = came.get(fingerprint, ())
+        surplus = len(ours) + len(others) - len(ones)
+        if any(s.state is MoveState.UNCLEAR for s in ones):
+            continue  # in both folders, and told already
+        doubles += [Double(record, spot, other) for (record, spot), other in zip(ours[:surplus], others, strict=False)]
+    return doubles
+
+
+def _order(one: Settled) -> tuple[int, str, float]:
+    fingerprint = one.record.intent.fingerprint
+    return fingerprint.size, fingerprint.digest, fingerprint.arrived.timestamp()
+
+
+def _at_target(one: Settled) -> bool:
+    return one.state is MoveState.MOVED
+
+
+# --- removing ours -------------------------------------------------------------------------------------------------
+
+
+def remove_ours(double: Double, unbroken: Unbroken, journal: Journal, mirrors: set[str]) -> str | None:
+    """Remove our one of two; return why it was not done, if so.
+
+    A folder that turns out to show the very same message is added to `mirrors`.
+    """
+    uid = double.ours.uid if double.ours.folder == double.record.intent.target else None
+    journal.settle([Settled(double.record, MoveState.UNCLEAR, uid, BEING_REMOVED)])
+    try:
+        return unbroken(lambda mailbox: _removed(double, mailbox, mirrors))
+    except (CommandRefused, FolderNotFound, PermissionMissing) as error:
+        unbroken(lambda mailbox: _unmark(double.record, double.ours, mailbox))
+        return str(error)
+
+
+def unmark(record: MoveRecord, mailbox: FilingMailbox) -> None:
+    """Take the mark from what a run was about to remove when it was cut off."""
+    intent = record.intent
+    here = Spot(intent.target, record.target_uid) if record.target_uid else Spot(intent.source, intent.uid)
+    _unmark(record, here, mailbox)
+
+
+def _removed(double: Double, mailbox: FilingMailbox, mirrors: set[str]) -> str | None:
+    """Mark ours, see the other one whole and unmarked, and only then expunge ours. May be begun again at any point."""
+    why_not = _why_kept(double, mailbox, mirrors)
+    if why_not is None:
+        _open(double.record, double.ours, mailbox)
+        mailbox.uid_expunge([double.ours.uid])
+    else:
+        _unmark(double.record, double.ours, mailbox)
+    return why_not
+
+
+def _why_kept(double: Double, mailbox: FilingMailbox, mirrors: set[str]) -> str | None:
+    ours, other = double.ours, double.other
+    if not mailbox.can_uid_expunge:
+        return "the server cannot expunge by UID"
+    content = _bytes(mailbox, ours)
+    if content is None or len(content) >= LARGEST or content != _bytes(mailbox, other):
+        return "it cannot be seen whole"
+    if not mailbox.can_move and _marked(mailbox, other):  # moved while it was marked at the source: with our mark
+        mailbox.select(other.folder)
+        mailbox.change_flags([other.uid], remove=[_DELETED])
+    if not _open(double.record, ours, mailbox):
+        return "the folder was renumbered"
+    mailbox.mark_deleted([ours.uid])
+    marked = _marked(mailbox, other)
+    if marked:
+        mirrors.add(other.folder)
+        return "it is the same message, or somebody is removing it"
+    return "it has gone again" if marked is None else None
+
+
+def _unmark(record: MoveRecord, ours: Spot, mailbox: FilingMailbox) -> None:
+    if not _open(record, ours, mailbox):
+        return
+    seen = mailbox.fingerprints(ours.folder, [ours.uid]).get(ours.uid)
+    if seen and likeness(seen.fingerprint) == likeness(record.intent.fingerprint) and _has_mark(seen.flags):
+        mailbox.change_flags([ours.uid], remove=[_DELETED])
+
+
+def _open(record: MoveRecord, ours: Spot, mailbox: FilingMailbox) -> bool:
+    """Open the folder of ours for changes; return whether its numbers still mean what they meant."""
+    intent = record.intent
+    known = intent.target_uidvalidity if ours.folder == intent.target else intent.source_uidvalidity
+    return mailbox.select(ours.folder).uidvalidity == known
+
+
+def _bytes(mailbox: FilingMailbox, spot: Spot) -> bytes | None:
+    mailbox.examine(spot.folder)
+    return dict(mailbox.pull_bodies(spot.folder, [spot.uid], max_bytes=LARGEST)).get(spot.uid)
+
+
+def _marked(mailbox: FilingMailbox, spot: Spot) -> bool | None:
+    """Return whether a message is marked as deleted; None where it is gone."""
+    mailbox.examine(spot.folder)
+    flags = mailbox.flags([spot.uid]).get(spot.uid)
+    return None if flags is None else _has_mark(flags)
+
+
+def _has_mark(flags: Sequence[str]) -> bool:
+    return any(flag.lower() == _DELETED.lower() for flag in flags)

@@ -1,0 +1,228 @@
+"""What others did with messages in the moment in which they were moved, seen over a second connection and put right.
+
+IMAP has no lock, and servers do not carry out a MOVE at once: they copy first and expunge then. A flag that the owner
+sets in between is confirmed to him and lost with the source; what he moves in between is in two folders afterwards,
+and neither client is told. Both can be seen: a connection that opened the source before the move still sees the last
+flags of what was expunged (RFC 2180 section 4.1.2; Dovecot and Cyrus do so), and what was moved twice has come into
+two folders since then (doubles.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from cleanup.errors import CleanupError
+from cleanup.ledger import MoveState
+from cleanup.model import Fingerprint
+from cleanup.report.doubles import Came, Double, find_doubles, remove_ours, what_came
+from cleanup.report.journal import Journal, Settled
+from cleanup.report.link import Link
+from cleanup.report.looking import BROKEN, settle
+from cleanup.report.mailbox import FilingMailbox, FolderState
+from cleanup.report.settling import likeness
+
+MOST_UNKNOWN = 1000  # messages of equal size that are looked at
+CALM_S = 0.5  # after the last batch; others' moves of single messages took Dovecot 50 ms
+MOST_LOOKS = 4  # at flags that the owner may be changing
+_A_FLAG = re.compile(r"\\?[A-Za-z0-9$_.+-]{1,100}")
+_NOT_CARRIED = frozenset({"\\deleted", "\\recent"})
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """How things stood before a batch was moved.
+
+    `folders` is empty where a server cannot tell in one trip, or where a message may be in several.
+    """
+
+    onlooker: FilingMailbox
+    folders: Mapping[str, FolderState]
+    flags: Mapping[int, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What somebody did to a message's flags."""
+
+    set: frozenset[str]
+    cleared: frozenset[str]
+
+
+@dataclass(slots=True)
+class Watch:
+    """The watch over all moves from one folder to another.
+
+    `known` are fingerprints at the source by UID, at first of what is to be moved. `doubled` says of what is still in
+    two folders where and why, by the UID at the source.
+    """
+
+    link: Link
+    journal: Journal
+    source: str
+    uidvalidity: int
+    known: dict[int, Fingerprint]
+    doubled: dict[int, str] = field(default_factory=dict)
+    _first: Mapping[str, FolderState] = field(default_factory=dict)  # all folders before the first batch
+    _alike_of: dict[int, frozenset[int]] = field(default_factory=dict)
+    _settled: list[Settled] = field(default_factory=list)
+    _mirrors: set[str] = field(default_factory=set)  # folders that only show what is in others
+
+    def look_before(self, batch: Sequence[int]) -> Before | None:
+        """Open the source on the second connection and note where every folder's numbering stands; None: no watch."""
+        try:
+            onlooker = self.link.onlooker()
+            if onlooker is None:
+                return None
+            folders = onlooker.numbering() or {}
+            if onlooker.watch(self.source).uidvalidity != self.uidvalidity:
+                return None
+            self._first = self._first or folders
+            if folders:
+                self._note_alike(onlooker, batch)
+            return Before(onlooker, folders, onlooker.flags(batch))
+        except CleanupError:
+            self.link.without_onlooker()
+            return None
+
+    def put_right(self, settled: list[Settled], before: Before | None) -> list[Settled]:
+        """Mend what others did meanwhile; return what became of the moves now."""
+        if before is not None:
+            changes = self._changes(settled, before)
+            if before.folders:
+                settled = self._withdraw(settled, before.folders)
+            arrived = [one for one in settled if one.state is MoveState.MOVED and one.record.intent.uid in changes]
+            if arrived:
+                self._unbroken(lambda mailbox: _mend_flags(arrived, changes, mailbox))
+        self._settled += settled
+        return settled
+
+    def look_after(self) -> list[Settled]:
+        """Return what became of some of the moves after all: others may still have been at it when we looked.
+
+        A server that copied a message for the owner before we moved it shows his copy only when it is through with it.
+        """
+        if not self._first or all(one.state is not MoveState.MOVED for one in self._settled):
+            return []
+        self.link.pause(CALM_S)
+        now = self._withdraw(self._settled, self._first)
+        return [one for one, before in zip(now, self._settled, strict=True) if one.state is not before.state]
+
+    def _unbroken(self, work: Callable[[FilingMailbox], _T]) -> _T:
+        """Return what `work` returns; it is begun again on a new connection where the old one breaks."""
+        while True:
+            try:
+                return work(self.link.mailbox)
+            except BROKEN as error:
+                self.link.renew(error)
+
+    # --- doubles -------------------------------------------------------------------------------------------------
+
+    def _note_alike(self, onlooker: FilingMailbox, batch: Sequence[int]) -> None:
+        """Note which others at the source have the fingerprint of one of the batch; of what is not noted none knows."""
+        found = onlooker.of_size(self.source, {self.known[uid].size for uid in batch})
+        unknown = [uid for uid in found if uid not in self.known]
+        if len(unknown) > MOST_UNKNOWN:
+            return
+        seen = onlooker.fingerprints(self.source, unknown) if unknown else {}
+        self.known |= {uid: one.fingerprint for uid, one in seen.items()}
+        equal: dict[Fingerprint, set[int]] = {}
+        for uid in found:
+            if uid in self.known:
+                equal.setdefault(self.known[uid], set()).add(uid)
+        self._alike_of |= {uid: frozenset(equal[self.known[uid]] - {uid}) for uid in batch if uid in found}
+
+    def _withdraw(self, settled: list[Settled], before: Mapping[str, FolderState]) -> list[Settled]:
+        """Remove what is there twice, and say where it is, and what the owner moved back at once."""
+        came = self._unbroken(lambda mailbox: what_came(settled, before, mailbox, self.journal, without=self._mirrors))
+        doubles = find_doubles(settled, came)
+        moved = frozenset(one.record.intent.uid for one in settled)
+        for double in doubles:
+            why_not = self._why_not_removed(double, moved)
+            if why_not and double.other.folder not in self._mirrors:
+                self.doubled[double.record.intent.uid] = f"it is in {double.other.folder}, too: {why_not}"
+        if doubles:
+            again = settle([double.record for double in doubles], self.link, self.journal)
+            now = {one.record.move_id: one for one in again}
+            settled = [now.get(one.record.move_id, one) for one in settled]
+        return [self._said(one, came) for one in settled]
+
+    def _said(self, one: Settled, came: Came) -> Settled:
+        """Return what became of a move with a note on where it is; moved back by hand is what came to the source."""
+        intent = one.record.intent
+        where = [spot.folder for spot in came.get(intent.fingerprint, ())]
+        if one.state is not MoveState.TAKEN or not where:
+            return replace(one, note=self.doubled.get(intent.uid, one.note))
+        if intent.source in where and intent.undoes is None:
+            return replace(one, state=MoveState.RETURNED, note=f"it was moved back to {intent.source} at once")
+        return replace(one, note=f"it is in {where[0]}: somebody moved it at the same moment")
+
+    def _why_not_removed(self, double: Double, moved: frozenset[int]) -> str | None:
+        alike = self._alike_of.get(double.record.intent.uid)
+        if alike is None:
+            return "nobody can tell whether it is the same one"
+        others = sorted(alike - moved)
+        if others and self._unbroken(lambda mailbox: list(mailbox.still_there(self.source, others))) != others:
+            return "it may be another one that was equal"
+        return remove_ours(double, self._unbroken, self.journal, self._mirrors)
+
+    # --- flags ---------------------------------------------------------------------------------------------------
+
+    def _changes(self, settled: Sequence[Settled], before: Before) -> dict[int, _Change]:
+        """Return by UID how flags changed at the source until it was gone, of what has arrived.
+
+        Both times the second connection tells: what another one saw may be newer than its answer.
+        """
+        moved = sorted(s.record.intent.uid for s in settled if s.state is MoveState.MOVED)
+        try:
+            seen = before.onlooker.last_flags(moved) if moved else {}
+        except CleanupError:
+            self.link.without_onlooker()
+            return {}
+        changes = {}
+        for uid in seen.keys() & before.flags.keys():
+            was, last = _carried(before.flags[uid]), _carried(seen[uid])
+            if was != last:
+                changes[uid] = _Change(set=last - was, cleared=was - last)
+        return changes
+
+
+def _carried(flags: Sequence[str]) -> frozenset[str]:
+    """Return the flags that go along with a message and can be set again as they are written."""
+    return frozenset(flag for flag in flags if _A_FLAG.fullmatch(flag) and flag.lower() not in _NOT_CARRIED)
+
+
+def _mend_flags(arrived: Sequence[Settled], changes: Mapping[int, _Change], mailbox: FilingMailbox) -> None:
+    """Make the changes of the owner's that a move lost, and no others.
+
+    A server with CONDSTORE sets no flag on a message that changed after we looked; then we look again.
+    """
+    first = arrived[0].record.intent
+    for _ in range(MOST_LOOKS):
+        opened = mailbox.select(first.target)
+        if opened.uidvalidity != first.target_uidvalidity:
+            return
+        lacking = list(_lacking(arrived, changes, mailbox))
+        for uid, change in lacking:
+            mailbox.change_flags([uid], add=change.set, remove=change.cleared, since=opened.highest_modseq)
+        if not lacking:
+            return
+
+
+def _lacking(
+    arrived: Sequence[Settled], changes: Mapping[int, _Change], mailbox: FilingMailbox
+) -> Iterator[tuple[int, _Change]]:
+    """Yield the UID at the target of every message that lacks a change, and what is left of it."""
+    seen = mailbox.fingerprints(arrived[0].record.intent.target, [one.target_uid or 0 for one in arrived])
+    for one in arrived:
+        intent = one.record.intent
+        there = seen.get(one.target_uid or 0)
+        if there is None or likeness(there.fingerprint) != likeness(intent.fingerprint):
+            continue
+        now, change = _carried(there.flags), changes[intent.uid]
+        left = _Change(set=change.set - now, cleared=change.cleared & now)
+        if left.set or left.cleared:
+            yield one.target_uid or 0, left
