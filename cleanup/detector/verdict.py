@@ -97,7 +97,7 @@ def judge_all(
 def _judge_together(cases: Sequence[Case], known: Known, labels: Mapping[str, Verdict]) -> list[Finding]:
     found = _with_likes(cases, _judge_each(cases, known, labels), labels)
     if Family.CAMPAIGN not in known.policy.switched_off:
-        found = _with_campaigns(cases, found)
+        found = _with_campaigns(found)
     return [finding for _, finding in _with_followers(cases, found)]
 
 
@@ -210,9 +210,9 @@ def _held_back(judgement: Judgement) -> Judgement:
     return evidence, decide(evidence)
 
 
-def _with_campaigns(cases: Sequence[Case], found: Sequence[Judgement]) -> list[Judgement]:
+def _with_campaigns(found: Sequence[Judgement]) -> list[Judgement]:
     """Return the judgements with what the others say of each, decided once more."""
-    members = [member_of(c.notice, f, c.arrived) for c, (_, f) in zip(cases, found, strict=True)]
+    members = [member_of(evidence.question, finding) for evidence, finding in found]
     reasons = campaign_reasons(members)
     together = zip(found, members, reasons, strict=True)
     return [_in_campaign(judgement, member.key, more) for judgement, member, more in together]

@@ -64,3 +64,13 @@ def test_no_attacker_gets_a_campaign_spared_where_the_hosts_are_configured(attac
 
     spared = [(s.what, f.row) for s, f in pairs if s.expected is Verdict.BACKSCATTER and f.verdict is not s.expected]
     assert [one for one in spared if one[0] not in IN_DOUBT] == []
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["hosts configured", "hosts learned"])
+@pytest.mark.parametrize("each", [0, 3], ids=["alone", "among other mail"])
+@pytest.mark.parametrize("attack", SCENARIOS, ids=lambda attack: attack.__name__)
+def test_no_attacker_makes_a_genuine_bounce_lean_so_that_the_storm_policy_files_it(attack, each, known):
+    pairs = judged(attack, 503, each=each, known=known, policy=Policy(name="storm", file_leaning=True))
+
+    leaning = [s.what for s, f in pairs if s.truth is Verdict.GENUINE and f.leaning is Verdict.BACKSCATTER]
+    assert leaning == []

@@ -229,12 +229,41 @@ def taint_the_owners_mailing(world: World) -> list[Specimen]:
         victim = _by_phone(world, returns="quoted" if number % 2 else "headers")
         original = replace(victim.report.original, subject=f"Our summer catalogue number {number}", received=())
         victims.append(replace(victim, report=replace(victim.report, original=original, arrived=NOW)))
+    return victims + _storm(world, lambda number: f"Our summer catalogue number {number}")
+
+
+def flood_under_a_subject_of_sent(world: World) -> list[Specimen]:
+    """A storm under the very subject of a letter in Sent; the owner sent more of these by telephone, to strangers."""
+    subject = "Our spring catalogue"
+    saved = replace(written(world, world.friend()), subject=subject)
+    world.sent[-1] = saved
+    victims = []
+    for number in range(10):
+        stranger = world.stranger()
+        sent = replace(_unsaved(world, stranger, number), subject=subject)
+        how = {"returns": "quoted", "style": "qmail"} if number % 2 else {"returns": "headers", "style": "postfix"}
+        report = bounce(world, sent, stranger, (stranger.address,), arrived=NOW, **how)
+        victims.append(genuine("by phone", replace(report, original=replace(report.original, received=())), None))
+    return victims + _storm(world, lambda _: subject)
+
+
+def flood_while_the_owner_writes(world: World) -> list[Specimen]:
+    """A storm, and in the same hours bounces of other mail of the owner's, which no copy in Sent proves."""
+    victims = []
+    for _ in range(10):
+        victim = _by_phone(world, returns="headers", style="postfix", arrived=NOW)
+        bare = replace(victim.report.original, received=())
+        victims.append(replace(victim, report=replace(victim.report, original=bare)))
+    return victims + _storm(world, lambda number: f"Open the parcel {number}")
+
+
+def _storm(world: World, subject: Callable[[int], str]) -> list[Specimen]:
     storm = []
     for number in range(120):
         report = forged(world, world.stranger(), returns="headers", arrived=NOW - timedelta(minutes=number))
-        original = replace(report.original, subject=f"Our summer catalogue number {number}", date=report.arrived)
-        storm.append(fake("under the owner's subject", replace(report, original=original), None))
-    return victims + storm
+        original = replace(report.original, subject=subject(number), date=report.arrived)
+        storm.append(fake("storm", replace(report, original=original), None))
+    return storm
 
 
 def poison_a_storm_with_true_ids(world: World) -> list[Specimen]:
@@ -299,6 +328,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     steal_an_id_and_its_addressees,
     forge_the_failure_of_a_true_message,
     taint_the_owners_mailing,
+    flood_under_a_subject_of_sent,
+    flood_while_the_owner_writes,
     poison_a_storm_with_true_ids,
     coincide_in_recipient_and_subject,
     answer_a_true_id,
