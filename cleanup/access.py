@@ -25,7 +25,7 @@ from cleanup.toml_file import APP
 
 PASSWORD_VARIABLE = "CLEANUP_PASSWORD"  # noqa: S105 - the name of a variable
 
-# What providers document as their IMAP host; everybody else is found by SRV record (RFC 6186) or must be named.
+# What providers document as their IMAP host; everybody else's must be named.
 KNOWN_HOSTS = {
     "gmail.com": "imap.gmail.com",
     "googlemail.com": "imap.gmail.com",

@@ -44,7 +44,8 @@ from cleanup.report.filing import plan_filing
 __all__ = ["INBOX_FIELDS", "Glance", "Look", "Progress", "Task", "glance", "look"]
 
 TWO_MESSAGES = "the server showed two different messages under this UID"
-_READER = (__version__, INBOX_FIELDS, SENT_FIELDS, [f.name for f in fields(Profile)])
+_ROWS = 2  # counts up when what stands in the rows of the memory changes
+_READER = (__version__, _ROWS, INBOX_FIELDS, SENT_FIELDS, [f.name for f in fields(Profile)])
 READ_BY = hashlib.sha256(repr(_READER).encode()).hexdigest()  # of whatever decides what a row of the memory holds
 KEEP_GONE = timedelta(days=30)  # what was sent longer ago does not bounce any more
 

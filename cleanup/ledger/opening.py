@@ -113,7 +113,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     """FULL, as a journal that is lost with the power is none; foreign keys, as SQLite leaves them off."""
     connection.isolation_level = None  # transactions are ours: Python's sqlite3 commits before every CREATE TABLE
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
+    cursor.execute(f"PRAGMA busy_timeout = {round(BUSY_TIMEOUT_S * 1000)}")
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")

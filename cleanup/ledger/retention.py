@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, Text, delete, func, or_, select, update
 
-from cleanup.errors import UsageError
+from cleanup.errors import LedgerUnusable, UsageError
 from cleanup.ledger.opening import told, writing
-from cleanup.ledger.schema import findings, labels, meta, moves, reasons, recipients, runs, sent_coverage, sent_sources
+from cleanup.ledger.rows import pieces
+from cleanup.ledger.schema import findings, labels, moves, reasons, recipients, runs, sent_coverage, sent_sources
 from cleanup.ledger.schema import tables as all_tables
 from cleanup.ledger.store import Ledger
 from cleanup.ledger.texts import us
@@ -47,15 +49,14 @@ def forget(ledger: Ledger, address: str) -> Removed:
     Raises UsageError where a run in that mailbox is not settled yet, LedgerUnusable.
     """
     with told("written"), writing(ledger.engine) as connection:
-        ours = select(runs.c.run_id).where(runs.c.mailbox == address)
+        ours = select(runs.c.run_id).where(func.lower(runs.c.mailbox) == address.lower())
         _refuse_unsettled(connection, ours, address)
         gone = _drop_findings(connection, findings.c.run_id.in_(ours))
         connection.execute(delete(moves).where(moves.c.run_id.in_(ours)))
         gone_runs = _drop_runs(connection, ours)
         for table in all_tables.sorted_tables:
-            if "mailbox" in table.c and table not in (runs, labels, meta):
-                connection.execute(delete(table).where(table.c.mailbox == address))
-        connection.execute(delete(labels).where(labels.c.mailbox == address))
+            if "mailbox" in table.c and table is not runs:
+                connection.execute(delete(table).where(func.lower(table.c.mailbox) == address.lower()))
         removed = Removed(gone + _blank(connection, address), gone_runs)
     _overwrite_free_pages(ledger)
     return removed
@@ -65,8 +66,11 @@ def _overwrite_free_pages(ledger: Ledger) -> None:
     """Make a SQLite file hold only what its tables hold: what was dropped would otherwise stay in free pages."""
     if ledger.engine.dialect.name == "sqlite":
         with told("written"), closing(ledger.engine.raw_connection()) as connection:  # VACUUM takes no transaction
-            for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
-                connection.cursor().execute(statement)
+            connection.cursor().execute("VACUUM")
+            busy, *_ = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if busy:
+                what = "What was dropped is still in the ledger's write-ahead log"
+                raise LedgerUnusable(what, why="another program holds the ledger open", hint="Run it once more later")
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
@@ -101,8 +105,21 @@ def _blank(connection: Connection, address: str) -> int:
     original = func.lower(recipients.c.original) == address.lower()
     values = {"address": FORGOTTEN, "original": None, "domain": None, "diagnostic": None}
     count = connection.execute(update(recipients).where(or_(named, original)).values(values)).rowcount
-    for column in (findings.c.original_from, findings.c.notice_sender):
-        found = update(findings).where(func.lower(column) == address.lower()).values({column: None})
-        count += connection.execute(found).rowcount
-    said = reasons.c.says.icontains(address, autoescape=True)
-    return count + connection.execute(update(reasons).where(said).values(says=FORGOTTEN)).rowcount
+    return count + sum(
+        _blank_texts(connection, table, address) for table in (runs, findings, recipients, reasons, labels)
+    )
+
+
+def _blank_texts(connection: Connection, table: Table, address: str) -> int:
+    """Blank each text of a table in which the address stands by itself, not as the end of a longer one."""
+    alone = re.compile(rf"(?<![\w.+-]){re.escape(address)}(?![\w-]|\.\w)", re.IGNORECASE)
+    (key,) = table.primary_key.columns
+    count = 0
+    for column in (c for c in table.c if isinstance(c.type, Text)):
+        found = select(key, column).where(column.icontains(address, autoescape=True))
+        rows = [row[0] for row in connection.execute(found) if alone.search(row[1])]
+        blank = None if column.nullable else FORGOTTEN
+        for some in pieces(rows):
+            connection.execute(update(table).where(key.in_(some)).values({column: blank}))
+        count += len(rows)
+    return count

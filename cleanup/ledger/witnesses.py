@@ -5,7 +5,7 @@ The same measure as detector.sent.measure_inbox, asked of the database; a test h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, or_, select
@@ -40,13 +40,18 @@ def _of_clue(clue: InboxClue, keys: Keys) -> dict[str, Any]:
         "date_us": to_us(clue.date),
         "own_id": keys.message_id(own) if own else None,
         "own_right": keys.right_side(own) if own else None,
-        "own_shape": sure_text(id_shape(own)) if own else None,
+        "own_shape": _left_shape(own) if own else None,
         "sender": keys.sender(clue.from_address or ""),
         "answered": keys.message_id(answered) if answered else None,
         "answered_right": keys.right_side(answered) if answered else None,
-        "answered_shape": sure_text(id_shape(answered)) if answered else None,
+        "answered_shape": _left_shape(answered) if answered else None,
         "only_recipient": keys.of("address", untagged_key(clue.to[0])) if answered else None,
     }
+
+
+def _left_shape(message_id: str) -> str:
+    """Return the shape of an id without its right side, which would name other people's domains."""
+    return sure_text(id_shape(message_id).rpartition("@")[0])
 
 
 def proofs(
@@ -54,7 +59,8 @@ def proofs(
 ) -> Iterator[Proof]:
     """Yield what the mail of an Inbox proves to have been sent, in the order of UIDs, each message once."""
     owner = {keys.of("address", address) for address in profile.own_addresses}
-    rights = {keys.of("right", side) for side, seen in profile.right_sides.items() if seen >= SHARED_RIGHT_SIDE}
+    sides = [side for side, seen in profile.right_sides.items() if seen >= SHARED_RIGHT_SIDE]
+    rights = {keys.of("right", side): id_shape(f"@{side}") for side in sides}
     received = _received(connection, inbox, owner)
     sent: dict[int, tuple[str, str]] = {}
     for row in connection.execute(_witnesses(inbox, owner)):
@@ -65,13 +71,18 @@ def proofs(
         yield Proof(way, route, key in held)
 
 
-def _proved(row: Row[Any], owner: set[int], rights: set[int], received: set[int]) -> list[tuple[int, tuple[str, str]]]:
-    """Return the key of the message that one message of the Inbox proves to have been sent, with way and route."""
+def _proved(
+    row: Row[Any], owner: set[int], rights: Mapping[int, str], received: set[int]
+) -> list[tuple[int, tuple[str, str]]]:
+    """Return the key of the message that one message of the Inbox proves to have been sent, with way and route.
+
+    `rights` are the right sides of the owner's ids, by key: as they end the shape of an id.
+    """
     to_the_owner = row.only_recipient in owner and row.sender not in owner
     if to_the_owner and row.answered_right in rights and row.answered not in received:
-        return [(row.answered, ("replies", row.answered_shape))]
+        return [(row.answered, ("replies", row.answered_shape + rights[row.answered_right]))]
     if row.own_id is not None and row.sender in owner and row.own_right in rights:
-        return [(row.own_id, ("self-copies", row.own_shape))]
+        return [(row.own_id, ("self-copies", row.own_shape + rights[row.own_right]))]
     return []
 
 

@@ -1,0 +1,90 @@
+"""What docs/privacy.md promises: what the ledger holds, and that what was dropped is gone from its files."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from cleanup.errors import LedgerUnusable
+from cleanup.ledger import Ledger, retention
+from cleanup.ledger.opening import BUSY_TIMEOUT_S
+
+OWNER = "anna.berg@example.org"
+
+
+@pytest.fixture
+def ledger(annas_ledger: Path, tmp_path: Path) -> Path:
+    """A ledger of one's own, after two runs in Anna's mailbox."""
+    with sqlite3.connect(annas_ledger) as source, closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as target:
+        source.backup(target)
+    return tmp_path / "ledger.sqlite"
+
+
+def _bytes(ledger: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in ledger.parent.glob("ledger.sqlite*")).lower()
+
+
+def _change(ledger: Path, statement: str) -> None:
+    with closing(sqlite3.connect(ledger)) as connection, connection:
+        connection.execute(statement)
+
+
+def test_the_memory_of_received_mail_names_nobody(ledger: Path) -> None:
+    with closing(sqlite3.connect(ledger)) as connection:
+        rows = connection.execute("SELECT * FROM inbox_rows").fetchall()
+        kinds = {
+            type(value) for table in ("sent_rows", "sent_keys") for row in _rows(connection, table) for value in row
+        }
+
+    texts = {value for row in rows for value in row if isinstance(value, str)}
+    assert len(rows) > 300
+    assert texts  # shapes of ids, such as "h*.d"
+    assert {text for text in texts if "@" in text or ".test" in text} == set()
+    assert kinds <= {int, type(None)}
+
+
+def _rows(connection: sqlite3.Connection, table: str) -> list[tuple[object, ...]]:
+    return connection.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - our own names
+
+
+def test_a_person_is_forgotten_in_every_text_and_a_longer_address_is_somebody_else(ledger: Path) -> None:
+    _change(ledger, "UPDATE findings SET notice_subject = 'Undeliverable: to BOB@partner.test' WHERE finding_id = 1")
+    _change(ledger, "UPDATE findings SET original_subject = 'About jimbob@partner.test' WHERE finding_id = 2")
+    _change(ledger, "UPDATE findings SET notice_sender = 'bob@partner.test.example' WHERE finding_id = 3")
+    _change(ledger, "UPDATE runs SET actor = 'bob@partner.test' WHERE run_id = 1")
+
+    with Ledger.open(ledger) as opened:
+        retention.forget(opened, "bob@partner.test")
+
+    left = _bytes(ledger)
+    assert left.count(b"bob@partner.test") == 2
+    assert b"jimbob@partner.test" in left
+    assert b"bob@partner.test.example" in left
+
+
+def test_an_owner_is_forgotten_however_the_address_is_written(ledger: Path) -> None:
+    with Ledger.open(ledger) as opened:
+        retention.forget(opened, OWNER.upper())
+
+    assert b"anna.berg" not in _bytes(ledger)
+
+
+def test_what_cannot_leave_the_log_because_somebody_reads_is_said(
+    ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert BUSY_TIMEOUT_S > 1
+    monkeypatch.setattr("cleanup.ledger.opening.BUSY_TIMEOUT_S", 0.1)
+    with Ledger.open(ledger) as opened, closing(sqlite3.connect(ledger)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM findings").fetchall()
+
+        with pytest.raises(LedgerUnusable, match="write-ahead log"):
+            retention.forget(opened, OWNER)
+        reader.rollback()
+
+        retention.forget(opened, OWNER)
+
+    assert b"anna.berg" not in _bytes(ledger)
