@@ -16,6 +16,7 @@ from cleanup.ledger import Label
 from cleanup.model import Verdict
 from cleanup.report.frames import Frames
 from cleanup.report.safe_text import csv_text
+from cleanup.report.tables import about
 
 COLUMNS = ("mailbox", "digest", "verdict", "said_by", "note", "said", "arrived", "subject")
 IMPORTED = "import"
@@ -59,12 +60,10 @@ def _others(by_template: dict[str | None, list[str]], template: str | None, dige
 def labels_csv(frames: Frames) -> str:
     """Return all labels, oldest first, with the arrival and subject of what they name. Strangers' texts are safe."""
     known = frames.notices.drop_duplicates(["mailbox", "digest"], keep="last")
+    known = known.assign(mailbox=known["mailbox"].astype(str), subject=about(known))
     told = frames.labels.astype({"mailbox": str}).merge(
-        known[["mailbox", "digest", "arrived", "original_subject"]].astype({"mailbox": str}),
-        on=["mailbox", "digest"],
-        how="left",
+        known[["mailbox", "digest", "arrived", "subject"]], on=["mailbox", "digest"], how="left"
     )
-    told = told.rename(columns={"original_subject": "subject"})
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
     rows.writerow(COLUMNS)

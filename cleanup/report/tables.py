@@ -57,7 +57,7 @@ def unsure(notices: pd.DataFrame, reasons: pd.DataFrame) -> Section:
         {
             **_whose(newest, notices),
             "When": newest["arrived"],
-            "About": newest["original_subject"].fillna(newest["notice_subject"]),
+            "About": about(newest),
             "From": newest["reporting_mta"]
             .astype(pd.StringDtype())
             .fillna(newest["notice_sender"].astype(pd.StringDtype())),
@@ -67,6 +67,11 @@ def unsure(notices: pd.DataFrame, reasons: pd.DataFrame) -> Section:
     )
     says = "Nobody can say from the evidence whether you sent what these answer. They stay where they are."
     return cut("unsure", "Unsure, left where they are", says, table, of=len(chosen))
+
+
+def about(notices: pd.DataFrame) -> pd.Series:
+    """Return the subject that a notice answers, or its own where it returns none."""
+    return notices["original_subject"].fillna(notices["notice_subject"])
 
 
 def _whose(shown: pd.DataFrame, notices: pd.DataFrame) -> dict[str, pd.Series]:

@@ -7,6 +7,8 @@ report a delay notice follows.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -41,6 +43,7 @@ from cleanup.model import (
 from cleanup.report.filing import why_not_filed
 from cleanup.report.words import plural
 
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _FOLLOWS = "follows-the-failed-one"
 _NO_SENT = "no-sent-given"
 _SOME_DAY = datetime(2000, 1, 1, tzinfo=UTC)
@@ -151,13 +154,22 @@ def threshold_curve(bounces: pd.DataFrame, reasons: pd.DataFrame, labels: pd.Dat
 
 
 def policy_snippet(policy: Policy, mailbox: str = "NAME") -> str:
-    """Return the lines for the configuration file that make this policy a mailbox's."""
-    lines = [f"[mailboxes.{mailbox}.policy]", f'name = "{policy.name}"']
+    """Return the lines for the configuration file that make this policy a mailbox's.
+
+    What no configuration can say (Policy's other fields) keeps its default; the name follows from what is filed.
+    """
+    key = mailbox if _BARE_KEY.fullmatch(mailbox) else json.dumps(mailbox)  # of TOML
+    usual, name = Policy(), "cautious" if policy.name == "cautious" else "balanced"
+    lines = [f"[mailboxes.{key}.policy]", f'name = "{"storm" if policy.file_leaning else name}"']
     if policy.switched_off:
         off = ", ".join(f'"{family.value}"' for family in sorted(policy.switched_off))
         lines.append(f"switched_off = [{off}]")
     if policy.file_other_notices:
         lines.append("file_other_notices = true")
+    if policy.queue_lifetime != usual.queue_lifetime:
+        lines.append(f"queue_lifetime_days = {policy.queue_lifetime.total_seconds() / 86_400:g}")
+    if policy.min_completeness != usual.min_completeness:
+        lines.append(f"min_completeness = {policy.min_completeness}")
     lines += [f"max_moves = {policy.max_moves}", f"max_share = {policy.max_share}"]
     return "\n".join(lines) + "\n"
 

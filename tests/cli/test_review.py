@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import pty
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -121,6 +122,20 @@ def test_labels_go_out_and_come_in_again(ledger: Path, tmp_path: Path) -> None:
     assert ended.code == 0
     assert _labels(other) == _labels(ledger) == {first: GENUINE, second: BACKSCATTER}
     assert next(csv.DictReader(io.StringIO(out.read_text())))["note"].startswith("'=")
+
+
+def test_an_exported_label_says_what_it_is_about_though_nothing_was_returned(
+    annas_ledger: Path, tmp_path: Path
+) -> None:
+    shutil.copy(annas_ledger, tmp_path / "annas.db")
+    with Ledger.open(tmp_path / "annas.db") as opened:
+        notices = load(opened).notices
+        silent = notices[notices["original_subject"].isna()].iloc[0]
+        opened.label(str(silent["mailbox"]), silent["digest"], GENUINE, said_by="review")
+
+    rows = csv.DictReader(io.StringIO(cleanup("labels", "export", "--ledger", tmp_path / "annas.db").out))
+
+    assert [row["subject"] for row in rows] == [silent["notice_subject"]]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ import io
 import json
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import redirect_stdout
 from dataclasses import fields
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -14,17 +16,23 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import openpyxl
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cleanup.cli.domains import _print as print_domain
+from cleanup.cli.report import _print
 from cleanup.ledger import Ledger
-from cleanup.model import Judged
+from cleanup.model import Judged, Verdict
+from cleanup.notebook import _safe as notebook_cells
 from cleanup.report import export
 from cleanup.report.digest import Digest, digest_message
+from cleanup.report.domains import by_domain
 from cleanup.report.explained import explained_finding, explained_notice
 from cleanup.report.frames import Frames, load
 from cleanup.report.html import render_html
+from cleanup.report.reviewing import labels_csv
 from cleanup.report.safe_text import csv_text, markdown_text, safe_text
 from cleanup.report.summary import summarize
 from tests.ledger.some import MAILBOX
@@ -121,23 +129,47 @@ def test_safe_text_is_one_plain_line_whatever_comes(text: str) -> None:
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.text(min_size=1, max_size=60), min_size=1, max_size=4))
-def test_no_export_raises_whatever_strangers_write(texts: list[str]) -> None:
+def test_no_output_raises_or_lets_anything_through_whatever_strangers_write(texts: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         judged = fill(Path(folder) / "ledger.sqlite", tuple(texts))
         with Ledger.open(Path(folder) / "ledger.sqlite") as ledger:
+            ledger.label(MAILBOX, judged[0].fingerprint.digest, Verdict.GENUINE, said_by="review", note=texts[0])
             frames = load(ledger)
-        summary = summarize(frames, now=NOW)
-        outputs = (
-            render_html(summary, frames),
-            export.render_markdown(summary),
-            export.render_csv(frames.bounces),
-            export.render_jsonl(frames.reasons),
-            export.render_json(frames),
-            _digest(judged, texts[0]).decode(),
-        )
-        export.render_xlsx(frames)
-        export.render_parquet(frames.bounces)
-        assert not [output for output in outputs if FORBIDDEN.search(output.replace("\r\n", "\n"))]
+
+    made = dict(_outputs(frames, judged, texts[0]))
+
+    assert not [name for name, text in made.items() if FORBIDDEN.search(text.replace("\r\n", "\n"))]
+
+
+def _outputs(frames: Frames, judged: list[Judged], headline: str) -> Iterator[tuple[str, str]]:
+    """Yield every output by its name, as text."""
+    summary = summarize(frames, now=NOW)
+    yield "html", render_html(summary, frames)
+    yield "markdown", export.render_markdown(summary)
+    yield "json", export.render_json(frames)
+    for name in (field.name for field in fields(Frames)):
+        frame = getattr(frames, name)
+        yield f"{name}.csv", export.render_csv(frame)
+        yield f"{name}.jsonl", export.render_jsonl(frame)
+        yield f"{name}.parquet", _texts_of(pd.read_parquet(io.BytesIO(export.render_parquet(frame))))
+        yield f"{name} in a notebook", _texts_of(notebook_cells(frame))
+    for name, sheet in pd.read_excel(io.BytesIO(export.render_xlsx(frames)), sheet_name=None).items():
+        yield f"{name}.xlsx", _texts_of(sheet)
+    yield "labels", labels_csv(frames)
+    with redirect_stdout(io.StringIO()) as terminal:
+        _print(frames, NOW)
+        for domain in by_domain(frames):
+            print_domain(domain)
+    yield "terminal", terminal.getvalue()
+    yield "letters", "".join(letter.text for domain in by_domain(frames) for letter in domain.letters)
+    message = message_from_bytes(_digest(judged, headline), policy=policy.default)
+    for part in message.iter_parts():
+        yield f"digest, {part.get_content_type()}", part.get_content()
+    yield "digest, header", "\n".join(str(value) for value in message.values())
+
+
+def _texts_of(frame: pd.DataFrame) -> str:
+    return "\n".join(str(value) for column in frame for value in (column, *frame[column].dropna().unique()))
 
 
 def _digest(judged: list[Judged], headline: str) -> bytes:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
+from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from cleanup.config import PolicySettings
+from cleanup.config import load_mailbox, policy_of
 from cleanup.detector.verdict import Case, judge_all
 from cleanup.ledger import Ledger
 from cleanup.model import Family, Policy, Verdict
@@ -101,13 +101,29 @@ def test_the_more_witnesses_are_asked_for_the_fewer_are_filed(frames: Frames) ->
     assert len(curve) > 2
 
 
-def test_the_snippet_is_what_the_configuration_reads() -> None:
-    policy = Policy(name="storm", switched_off=frozenset({Family.UPSTREAM, Family.CAMPAIGN}), max_moves=2_000)
+@pytest.mark.parametrize("mailbox", ["anna", "anna@example.org", 'odd "name"'])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        Policy(),
+        Policy(name="cautious"),
+        Policy(name="storm", file_leaning=True, switched_off=frozenset({Family.UPSTREAM, Family.CAMPAIGN})),
+        Policy(max_moves=2_000, max_share=0.5, min_completeness=0.95, queue_lifetime=timedelta(hours=36)),
+        Policy(file_other_notices=True),
+    ],
+)
+def test_the_snippet_makes_the_configuration_read_the_same_policy(policy: Policy, mailbox: str, tmp_path: Path) -> None:
+    snippet = policy_snippet(policy, mailbox)
+    table = snippet.splitlines()[0].replace(".policy]", "]")
+    (tmp_path / "config.toml").write_text(f'{snippet}\n{table}\naddress = "anna@example.org"\n')
 
-    table = tomllib.loads(policy_snippet(policy, "anna"))["mailboxes"]["anna"]["policy"]
-    read = PolicySettings(**table)
+    assert policy_of(load_mailbox(mailbox, config=tmp_path / "config.toml")) == policy
 
-    assert (read.name, frozenset(read.switched_off), read.max_moves) == ("storm", policy.switched_off, 2_000)
+
+def test_a_policy_of_another_name_is_named_by_what_it_files() -> None:
+    mine = Policy(name="mine", file_leaning=True)
+
+    assert 'name = "storm"' in policy_snippet(mine)
 
 
 def test_an_empty_ledger_changes_nothing() -> None:
