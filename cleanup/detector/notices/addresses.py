@@ -34,7 +34,7 @@ def typed_address(value: str) -> str | None:
     Comments, brackets and a missing or wrong type are passed over; None where no address is there.
     """
     kind, rest = split_type(value)
-    if kind == "utf-8":
+    if kind.startswith("utf-8"):  # some write the form for the type: utf-8-addr-xtext
         rest = _UNICODE.sub(_character, rest)
     elif kind == "rfc822" and "+" in rest:
         rest = _HEX.sub(_xtext_character, rest) if "@" not in rest or "+40" in rest else rest

@@ -35,7 +35,15 @@ class Gathered:
 
 def is_bounce(gathered: Gathered) -> bool:
     """Return whether words, structure and sender together make a bounce."""
+    if not _is_about_mail_of_ours(gathered):
+        return False
     return _speaks_of_failure(gathered) and (gathered.mail.shows_machine or _is_borne_out(gathered))
+
+
+def _is_about_mail_of_ours(gathered: Gathered) -> bool:
+    """Return whether it names or gives back something, or comes from a mail system: banks and newsletters do not."""
+    mail = gathered.mail
+    return bool(gathered.recipients) or gathered.gives_back or mail.role_sender or mail.is_report
 
 
 def _speaks_of_failure(gathered: Gathered) -> bool:

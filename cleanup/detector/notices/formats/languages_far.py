@@ -94,7 +94,7 @@ FORMATS = (
     in_language(
         "el",
         ("δεν ήταν δυνατή η παράδοση", "δεν παραδόθηκε", "δεν μπόρεσε να παραδοθεί"),
-        ("Παραλήπτης: {address}{why}",),
+        ("Παραλήπτης: {address}{why}", "{any} στο {address}{why}", "{any} προς {address}{why}"),
         returned_after=("Αρχικό μήνυμα",),
     ),
     in_language(
