@@ -30,7 +30,6 @@ _PRIVATE = (
 )
 _OCTET = r"(0|[1-9][0-9]{0,2})"
 _DOTTED = re.compile(rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}(?:%.*)?")
-_SUFFIXES = PublicSuffixList()
 
 # Providers whose hosts send for strangers too: organisation of their host names, and what their documentation lists as
 # sending networks (looked up in October 2026). A provider counts as shared only if the owner uses it.
@@ -99,6 +98,12 @@ _SAME = {
 }
 
 
+@lru_cache(maxsize=1)
+def _suffixes() -> PublicSuffixList:
+    """Return the list of public suffixes, read when it is first asked: an idle night never does."""
+    return PublicSuffixList()
+
+
 @lru_cache(maxsize=65_536)
 def organisation(host: str) -> str:
     """Return the registrable domain of a host name (public suffix list), with companies of several names joined.
@@ -108,7 +113,7 @@ def organisation(host: str) -> str:
     name = domain_key(host)
     if "." not in name or read_address(name) is not None:
         return ""
-    domain = _SUFFIXES.privatesuffix(name) or name
+    domain = _suffixes().privatesuffix(name) or name
     return _SAME.get(domain, domain)
 
 
