@@ -123,6 +123,12 @@ class CommandUnknown(CommandRefused):
     code = "command-unknown"
 
 
+class MessageNotShown(CommandRefused):
+    """The server cannot show one of the messages that were asked for (RFC 5530, RFC 3516)."""
+
+    code = "message-not-shown"
+
+
 class OverQuota(CommandRefused):
     """The mailbox is full (RFC 9208)."""
 

@@ -41,7 +41,7 @@ def connect(account: Account, budget: Budget, note: Note) -> BoundedClient:
         hint = "Perhaps this port wants --security starttls" if "WRONG_VERSION" in str(error) else None
         raise TlsFailed(f"No TLS connection to {account.where}", why=error.reason or str(error), hint=hint) from error
     except OSError as error:
-        raise _unreachable(account, error) from error
+        raise unreachable(account, error) from error
     except ImapError as error:
         raise _odd_greeting(account, told(error)) from error
     return client
@@ -78,7 +78,8 @@ def _secure(client: BoundedClient, account: Account, note: Note) -> None:
         raise TlsFailed(f"{account.where} refused STARTTLS", why=told(error)) from error
 
 
-def _unreachable(account: Account, error: OSError) -> CannotConnect:
+def unreachable(account: Account, error: OSError) -> CannotConnect:
+    """Return the error for a server that no connection came about to, with the reason told apart."""
     if isinstance(error, socket.gaierror):
         return CannotConnect(f"There is no host {account.host}", why=error.strerror, hint="Check --host")
     if isinstance(error, TimeoutError):

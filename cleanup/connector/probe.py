@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cleanup.connector.account import Account
+from cleanup.connector.login import unreachable
 from cleanup.connector.tls import not_trusted, tls_context
 from cleanup.errors import CannotConnect, TlsFailed
 
@@ -37,12 +38,8 @@ def reach(account: Account) -> socket.socket:
     """Return a TCP connection. Raises CannotConnect where nobody listens or answers in time."""
     try:
         return socket.create_connection((account.host, account.real_port), timeout=account.connect_timeout_s)
-    except TimeoutError as error:
-        raise CannotConnect(f"{account.where} does not answer", hint="Check host, port and firewall") from error
     except OSError as error:
-        raise CannotConnect(
-            f"{account.where} cannot be reached", why=error.strerror or str(error), hint="Check --host and --port"
-        ) from error
+        raise unreachable(account, error) from error
 
 
 def handshake(account: Account) -> TlsFacts:

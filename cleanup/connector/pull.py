@@ -11,11 +11,12 @@ from cleanup.connector.account import MIB
 from cleanup.connector.fetch import Fetched, read_fetches
 from cleanup.connector.uid_sets import uid_sets, written
 from cleanup.connector.wire import Answer, Wire
-from cleanup.errors import ServerMisbehaved, Throttled
+from cleanup.errors import MessageNotShown, ServerMisbehaved, Throttled
 from cleanup.model import Fingerprint, MessageRef, PulledHeaders
 
 FINGERPRINT_FIELDS = ("Message-ID", "Date", "From", "Subject", "Return-Path")
 BODIES_AT_ONCE = 2 * MIB  # held at once, and once more while they are read
+MOST_HIDDEN = 20  # of one FETCH: more would be a storm of tries
 SIZES_AT_ONCE = 50  # in one SEARCH
 LONGEST_FIELDS = 64 * 1024  # of one message: two thousand hostile ones still fit the budget of an answer
 _NAMES = [name.lower().encode() for name in FINGERPRINT_FIELDS]
@@ -215,16 +216,25 @@ def _batches(sizes: dict[int, int], max_bytes: int) -> Iterator[tuple[int, ...]]
 # --- one FETCH -----------------------------------------------------------------------------------------------------
 
 
-def _fetch(wire: Wire, uids: tuple[int, ...], items: bytes, needed: Sequence[str]) -> Iterator[list[Fetched]]:
-    """Yield the answers by ascending UID; in halves where the server cannot manage so many (Yahoo: [UNAVAILABLE])."""
+def _fetch(
+    wire: Wire, uids: tuple[int, ...], items: bytes, needed: Sequence[str], left_out: list[int] | None = None
+) -> Iterator[list[Fetched]]:
+    """Yield the answers by ascending UID; in halves where the server cannot manage so many (Yahoo: [UNAVAILABLE]).
+
+    A message that it cannot show is left out, as one that has vanished; too many of them are an error.
+    """
+    hidden = [] if left_out is None else left_out
     try:
         answer = wire.ask("FETCH", written(uids), items, uid=True)
-    except Throttled as error:
-        if len(uids) == 1 or error.wait_s:
+    except (Throttled, MessageNotShown) as error:
+        if isinstance(error, MessageNotShown) and len(uids) == 1 and len(hidden) < MOST_HIDDEN:
+            hidden.append(uids[0])
+            return
+        if len(uids) == 1 or (isinstance(error, Throttled) and error.wait_s):
             raise
         middle = len(uids) // 2
-        yield from _fetch(wire, uids[:middle], items, needed)
-        yield from _fetch(wire, uids[middle:], items, needed)
+        yield from _fetch(wire, uids[:middle], items, needed, hidden)
+        yield from _fetch(wire, uids[middle:], items, needed, hidden)
         return
     found = read_fetches(answer.untagged.get("FETCH", []), frozenset(uids), needed)
     yield [found[uid] for uid in sorted(found)]

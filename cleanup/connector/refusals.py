@@ -13,6 +13,7 @@ from cleanup.errors import (
     CommandUnknown,
     ConnectionLost,
     FolderNotFound,
+    MessageNotShown,
     OverQuota,
     PermissionMissing,
     Throttled,
@@ -47,6 +48,7 @@ QUIRKS = (
     _quirk("throttled", r"throttl|too many (simultaneous )?(connections|requests)|\[LIMIT\]|\[INUSE\]", Throttled,
            "The provider wants fewer requests or connections; try again later"),
     _quirk("busy", r"\[UNAVAILABLE\]|\[SERVERBUG\]|server error|internal error", Throttled, "Try again later"),
+    _quirk("not-shown", r"\[UNKNOWN-CTE\]|\[EXPUNGEISSUED\]", MessageNotShown),
     _quirk("no-permission", r"\[NOPERM\]|\[READ-ONLY\]|permission denied|read-only|access denied", PermissionMissing,
            "This login may not do that here: ask for the right to (ACL), or use another folder"),
     _quirk("no-folder", r"\[TRYCREATE\]|\[NONEXISTENT\]|doesn't exist|does not exist|no such mailbox|unknown mailbox|"

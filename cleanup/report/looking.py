@@ -41,7 +41,7 @@ def view(mailbox: FilingMailbox, folder: str, *, first: int = 1, only: Sequence[
         uids = mailbox.uids(folder, first=first) if only is None else mailbox.still_there(folder, only)
         seen = mailbox.fingerprints(folder, uids) if uids else {}
         if len(seen) == len(uids):
-            return FolderView(state.uidvalidity, {uid: s.fingerprint for uid, s in seen.items()})
+            return FolderView(state.uidvalidity, {uid: s.fingerprint for uid, s in seen.items()}, state.uidnext)
     raise ServerMisbehaved(f"The server lists messages in {folder} and does not show them")
 
 
@@ -61,8 +61,9 @@ def look(
 ) -> list[Sighting]:
     """Return where the messages of these records, all between the same two folders, are now."""
     first = records[0].intent
-    target = view(mailbox, first.target, first=min(r.intent.target_uidnext for r in records))
-    if target.uidvalidity not in (0, first.target_uidvalidity):
+    from_uid = min(r.intent.target_uidnext for r in records)
+    target = view(mailbox, first.target, first=from_uid)
+    if target.uidvalidity not in (0, first.target_uidvalidity) or 0 < target.uidnext < from_uid:
         target = view(mailbox, first.target)
     source = view(mailbox, first.source, only=[r.intent.uid for r in records])
     if source.uidvalidity not in (0, first.source_uidvalidity):

@@ -108,6 +108,7 @@ class Watch:
         if not self._first or all(one.state is not MoveState.MOVED for one in self._settled):
             return []
         self.link.pause(CALM_S)
+        self.doubled.clear()  # all is looked at again
         now = self._withdraw(self._settled, self._first)
         return [one for one, before in zip(now, self._settled, strict=True) if one.state is not before.state]
 

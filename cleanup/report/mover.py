@@ -154,6 +154,7 @@ def _prepare(way: Way, batch: Sequence[Wish], link: Link, carried: Carried) -> t
             target = _target(mailbox, way.target)
             _open_source(mailbox, way)
             seen = mailbox.fingerprints(way.source, [wish.uid for wish in batch])
+            _check_all_shown([wish.uid for wish in batch if wish.uid not in seen], mailbox, way.source)
             return _as_judged(batch, seen, way, carried), target
         except BROKEN as error:
             link.renew(error)
@@ -184,6 +185,12 @@ def _open_source(mailbox: FilingMailbox, way: Way) -> None:
         )
     if not state.read_write:
         raise PermissionMissing(f"{way.source} is read-only for this login", hint="Ask for the right to move messages")
+
+
+def _check_all_shown(missing: Sequence[int], mailbox: FilingMailbox, folder: str) -> None:
+    """Raise ServerMisbehaved where messages are still listed that were not shown: they are not gone."""
+    if missing and mailbox.still_there(folder, missing):
+        raise ServerMisbehaved(f"The server lists messages in {folder} and does not show them")
 
 
 def _as_judged(batch: Sequence[Wish], seen: Mapping[int, Seen], way: Way, carried: Carried) -> dict[int, Seen]:

@@ -24,10 +24,11 @@ class Place(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FolderView:
-    """What was looked at of a folder. `uidvalidity` is 0 for a folder that is not there."""
+    """What was looked at of a folder. `uidvalidity` is 0 for one that is not there, `uidnext` where it is not known."""
 
     uidvalidity: int = 0
     seen: Mapping[int, Fingerprint] = field(default_factory=dict)
+    uidnext: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ def locate(
     for wanted_first in (False, True):  # those that left, then those that are still there
         for record in records:
             if (record.move_id in at_source) is wanted_first:
-                matched[record.move_id] = arrived.take(record, (told or {}).get(record.intent.uid))
+                told_uid = (told or {}).get(record.intent.uid)
+                matched[record.move_id] = arrived.take(record, told_uid, left_the_source=not wanted_first)
     renumbered = source.uidvalidity != (records[0].intent.source_uidvalidity if records else 0)
     return [
         Sighting(r, _place(r.move_id in at_source, matched[r.move_id]), matched[r.move_id], renumbered) for r in records
@@ -77,16 +79,23 @@ class _Arrivals:
 
     def __init__(self, target: FolderView, claimed: Set[int]) -> None:
         self._uidvalidity = target.uidvalidity
+        self._uidnext = target.uidnext
         self._free: dict[Likeness, list[int]] = defaultdict(list)
         for uid in sorted(set(target.seen) - claimed):
             self._free[likeness(target.seen[uid])].append(uid)
 
-    def take(self, record: MoveRecord, told: int | None) -> int | None:
-        """Return the UID of the record's message and claim it; None where none arrived."""
+    def take(self, record: MoveRecord, told: int | None, *, left_the_source: bool) -> int | None:
+        """Return the UID of the record's message and claim it; None where none arrived.
+
+        A UIDNEXT before the move that is above the one after it was not so: then any equal message counts, but only for
+        one that is no longer at the source, so that nothing is removed from there because of it.
+        """
         intent = record.intent
         free = self._free.get(likeness(intent.fingerprint), [])
-        same_numbers = intent.target_uidvalidity == self._uidvalidity
-        fitting = [uid for uid in free if not same_numbers or uid >= intent.target_uidnext]
+        numbers_hold = intent.target_uidvalidity == self._uidvalidity
+        if left_the_source and self._uidnext and self._uidnext < intent.target_uidnext:
+            numbers_hold = False
+        fitting = [uid for uid in free if not numbers_hold or uid >= intent.target_uidnext]
         if not fitting:
             return None
         chosen = told if told in fitting else fitting[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cleanup.errors import CleanupError, UsageError
 from cleanup.ledger import Ledger, MoveRecord, MoveState
@@ -28,6 +28,7 @@ class UndoOutcome:
     undone_run: int
     put_back: tuple[MessageRef, ...] = ()
     not_put_back: tuple[NotFiled, ...] = ()
+    doubled: tuple[NotFiled, ...] = ()  # of what was put back, what is in another folder, too
     stopped: CleanupError | None = None
 
     def in_words(self) -> str:
@@ -38,6 +39,7 @@ class UndoOutcome:
             uids = [str(one.ref.uid) for one in self.not_put_back if one.reason == reason]
             named = ", ".join(uids[:10]) + (", ..." if len(uids) > 10 else "")
             lines.append(f"{len(uids):,} were not put back: {reason} (UID {named} before).")
+        lines += [f"UID {one.ref.uid} before: {one.reason}. Delete one by hand." for one in self.doubled[:10]]
         if self.stopped:
             lines.append(f"Stopped: {self.stopped}")
         return "\n".join(lines)
@@ -73,7 +75,7 @@ def undo(
             _undo_group(group, link, journal, told, batch_size)
     except CleanupError as error:
         told.stopped = error
-    outcome = UndoOutcome(journal.run_id, run_id, tuple(told.back), tuple(told.left), told.stopped)
+    outcome = UndoOutcome(journal.run_id, run_id, tuple(told.back), tuple(told.left), tuple(told.doubled), told.stopped)
     return _ended(outcome, ledger)
 
 
@@ -81,6 +83,7 @@ def undo(
 class _Told:
     back: list[MessageRef] = field(default_factory=list)
     left: list[NotFiled] = field(default_factory=list)
+    doubled: list[NotFiled] = field(default_factory=list)
     stopped: CleanupError | None = None
 
 
@@ -89,7 +92,7 @@ def _ended(outcome: UndoOutcome, ledger: Ledger) -> UndoOutcome:
     try:
         ledger.finish_run(outcome.run_id, counts, "partly" if outcome.not_put_back or outcome.stopped else "done")
     except CleanupError as error:
-        return UndoOutcome(outcome.run_id, outcome.undone_run, outcome.put_back, outcome.not_put_back, error)
+        return replace(outcome, stopped=error)
     return outcome
 
 
@@ -125,6 +128,8 @@ def _tell(group: Sequence[MoveRecord], uids: dict[int, int], carried: Carried, t
             told.back.append(_ref(record))
         elif uid in reasons:
             told.left.append(NotFiled(_ref(record), reasons[uid]))
+        if uid in carried.doubled:
+            told.doubled.append(NotFiled(_ref(record), carried.doubled[uid]))
     told.stopped = carried.stopped
 
 
