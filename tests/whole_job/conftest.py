@@ -21,8 +21,14 @@ def anna_without_move(dovecot_without_move: RunningServer) -> Template:
     return Template(dovecot_without_move)
 
 
+@pytest.fixture(scope="session")
+def anna_on_cyrus(cyrus: RunningServer) -> Template:
+    return Template(cyrus)
+
+
 @pytest.fixture(params=[pytest.param("anna_on_dovecot", marks=pytest.mark.server),
-                        pytest.param("anna_without_move", marks=pytest.mark.server)])  # fmt: skip
+                        pytest.param("anna_without_move", marks=pytest.mark.server),
+                        pytest.param("anna_on_cyrus", marks=pytest.mark.server)])  # fmt: skip
 def template(request: pytest.FixtureRequest) -> Template:
     found: Template = request.getfixturevalue(request.param)
     return found

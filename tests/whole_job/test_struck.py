@@ -30,6 +30,11 @@ WITHOUT_MOVE = (
     Strike("kill", "UID STORE", 2),
     Strike("kill", "UID EXPUNGE", 2),
 )
+ON_CYRUS = (
+    Strike("kill", "UID MOVE", 2, after=True),
+    Strike("drop_answer", "UID MOVE", 2, after=True),
+    Strike("kill", "FETCH", 1),
+)
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
 
@@ -59,6 +64,12 @@ def test_a_run_struck_between_copy_and_expunge_is_finished_by_the_next(
     stricken = Stricken(anna_without_move, tmp_path)
 
     all_good(map(stricken.by_wire, WITHOUT_MOVE), len(WITHOUT_MOVE))
+
+
+def test_a_run_on_cyrus_struck_at_the_wire_is_finished_by_the_next(anna_on_cyrus: Template, tmp_path: Path) -> None:
+    stricken = Stricken(anna_on_cyrus, tmp_path)
+
+    all_good(map(stricken.by_wire, ON_CYRUS), len(ON_CYRUS))
 
 
 def test_a_full_disk_stops_a_run_and_the_next_finishes_it(anna_on_dovecot: Template, tmp_path: Path) -> None:
