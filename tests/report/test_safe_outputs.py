@@ -127,7 +127,7 @@ def test_safe_text_is_one_plain_line_whatever_comes(text: str) -> None:
     assert len(safe_text(text, limit=20)) <= 20
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.text(min_size=1, max_size=60), min_size=1, max_size=4))
 def test_no_output_raises_or_lets_anything_through_whatever_strangers_write(texts: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
