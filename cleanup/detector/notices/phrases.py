@@ -215,7 +215,7 @@ NOTICE_SUBJECT = _any_of(
     "przesyłki|wysył)|niedoręcz|zwrócon|opóźnien",
     "doručení se nezda|nebyl[aoy]? doru|nedoru[čc]|nelze doru|(?:oznámení|stav|chyba|zpráva|"
     "selhání)\\S{0,3} (?:o )?(?:stavu )?(?:doru|nedoru|odesl)|vrácen|nedorucit|vrátená|"
-    "nepodařilo",
+    "nepodařilo|nepodarilo|nebol[ao]? (?:možné )?doru",
     "kézbesít|kézbesíthet|nem kézbes|visszaküld|sikertelen|kezbesit",
     "nelivrat|nu a (?:putut|fost) (?:fi )?livrat|eșec|livrare",
     "(?:teslim|iletil|gönderil|ulaştırıl)\\S{0,10}|iletim|iade edil|teslim edil",

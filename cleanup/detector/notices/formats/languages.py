@@ -234,6 +234,7 @@ FORMATS = (
             "nebylo možné doručit",
             "zatím nebyla doručena",
             "nebolo možné doručiť",
+            "sa nepodarilo doručiť",
             "nebola doručená",
             "nemohla byť doručená",
         ),
