@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from cleanup.report.frames import Frames
     from cleanup.report.sieve import Campaign, Trial
 
-_Ledger = Annotated[str | None, typer.Option(help="Ledger file or database URL.")]
-_Config = Annotated[Path | None, typer.Option(help="Configuration file.")]
-_Since = Annotated[str | None, typer.Option(help="30d, 12h, 2w, today, or ISO 8601.")]
-_Now = Annotated[str | None, typer.Option(help="ISO 8601: as of this moment.", show_default=False)]
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
@@ -36,10 +31,10 @@ def domains(
     letter: Annotated[
         str | None, typer.Option(help="Print the letter to this organisation's postmaster, and nothing else.")
     ] = None,
-    since: _Since = None,
-    ledger: _Ledger = None,
-    config: _Config = None,
-    now: _Now = None,
+    since: Annotated[str | None, typer.Option(help="30d, 12h, 2w, today, or ISO 8601.")] = None,
+    ledger: Annotated[str | None, typer.Option(help="Ledger file or database URL.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
+    now: Annotated[str | None, typer.Option(help="ISO 8601: as of this moment.", show_default=False)] = None,
 ) -> None:
     """Say for each domain who forges it, and what would help. Also who sends the backscatter."""
     from cleanup.cli.talk import say
@@ -81,9 +76,8 @@ def sieve(
         return
     by_subjects = stored or host_of(settings) is None
     if by_subjects:
-        say(
-            "Without a look at the mailbox (it has no --host here) the trial sees stored subjects only, not whole mail."
-        )
+        why = "" if stored else " For whole mail, name the mailbox's --host."
+        say(f"The trial sees stored subjects alone, not what else the rule looks at.{why}")
     trials = [None] * len(campaigns) if by_subjects else _tried(settings, frames, campaigns, own_hosts, reach.quiet)
     for campaign, tried in zip(campaigns, trials, strict=True):
         rule = sieve_rule(frames, campaign, now=moment, folder=settings.target, own_hosts=own_hosts, tried=tried)

@@ -13,19 +13,16 @@ from cleanup.report.words import plural
 NAMED = 3  # mailboxes in a sentence
 _SEVERITY = {answer.value: place for place, answer in enumerate(Answer)}
 _FORGED = (
-    "no account is hacked, as far as the evidence shows: {bounces} answered mail that never passed your server and is "
-    "not in Sent."
+    "not hacked, as far as the evidence shows: "
+    "{bounces} answered mail that never passed your server and is not in Sent."
 )
-_ONE_FORGED = (
-    "Your address is being forged; your account is not hacked, as far as the evidence shows: {bounces} answered mail "
-    "that never passed your server and is not in Sent."
-)
+_ONE_FORGED = "Your address is being forged; your account is " + _FORGED
 _OF_MANY: Mapping[Answer, str] = {
     Answer.COMPROMISED: "Somebody is sending through your mail server as the owner of {who}.",
     Answer.REPLAYED: "Somebody is sending mail of {who} again to strangers. No account is needed for that.",
     Answer.LOOP: "A forwarding rule in {who} passes mail on to an address that does not exist.",
     Answer.GAP: "Bounced mail of {who} left by your own server and is not in Sent.",
-    Answer.SPOOFED: "Somebody forges the addresses of {who}; " + _FORGED,
+    Answer.SPOOFED: "Somebody forges the addresses of {who}; the accounts are " + _FORGED,
     Answer.OWN_MAILING: "Nobody is forged: the bounces in {who} answer a mailing of the owner's own.",
     Answer.CANNOT_SAY: "The evidence does not say whether somebody forges {who}.",
     Answer.QUIET: "Nothing points to a hacked or forged address in {who}.",

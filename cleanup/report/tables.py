@@ -119,12 +119,6 @@ def by_mailbox(notices: pd.DataFrame) -> Section:
     return cut("mailboxes", "Mailboxes", "", table.reset_index())
 
 
-def by_time(notices: pd.DataFrame, frequency: str = "D") -> pd.DataFrame:
-    """Return counts a stretch of time ("h" or "D", UTC), one column a verdict; stretches without mail are noughts."""
-    counted = notices.groupby([pd.Grouper(key="arrived", freq=frequency), "verdict"], observed=False).size()
-    return counted.unstack(fill_value=0).asfreq(frequency, fill_value=0)
-
-
 def campaigns(notices: pd.DataFrame) -> Section:
     """Return the largest forged campaigns: how many bounces, when, and what the forged mail was about."""
     forged = notices[(notices["verdict"] == Verdict.BACKSCATTER.value) & notices["campaign"].notna()]
