@@ -93,16 +93,25 @@ def teach_under_many_names(world: World) -> list[Specimen]:
     return taught + [_by_phone(world, returns="full") for _ in range(20)]
 
 
-def teach_through_accounts_at_providers(world: World) -> list[Specimen]:
-    """A forger with accounts at big providers invents bounces by these: true hosts of theirs hand them over."""
+def _taught_by(world: World, *domains: str, account: str = "") -> list[Specimen]:
+    """Bounces of letters to others, invented and truly handed over by hosts of these domains."""
     taught = []
-    for provider in ("google.com", "outlook.com", "yahoo.com", "zoho.com", "gmx.net"):
-        handed = _handed_by(f"o7.{provider}", "198.18.250.9")
-        for _ in range(8):
-            report = _as_was_sent(world, "203.0.113.66", reporter=f"mx.{provider}")
-            report = replace(report, handed_over_by=handed, return_path=f"someone@{provider}")
-            taught.append(fake("teaches", report, None))
+    for domain in domains * 8:
+        report = _as_was_sent(world, "203.0.113.66", reporter=f"mx.{domain}")
+        handed = _handed_by(f"mx.{domain}", "198.18.250.9")
+        report = replace(report, handed_over_by=handed, return_path=account and f"{account}@{domain}")
+        taught.append(fake("teaches", report, None))
     return taught + [_by_phone(world, returns="full") for _ in range(20)]
+
+
+def teach_through_accounts_at_providers(world: World) -> list[Specimen]:
+    """A forger with accounts at big providers, who cannot leave the sender in the envelope empty there."""
+    return _taught_by(world, "google.com", "outlook.com", "yahoo.com", "zoho.com", "gmx.net", account="someone")
+
+
+def teach_from_many_domains(world: World) -> list[Specimen]:
+    """A forger who bought five domains, at none of which the owner writes to anybody."""
+    return _taught_by(world, *(f"bought{number}.test" for number in range(5)))
 
 
 def make_a_shape_incomparable(world: World) -> list[Specimen]:
@@ -317,6 +326,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     teach_from_two_true_hosts,
     teach_under_many_names,
     teach_through_accounts_at_providers,
+    teach_from_many_domains,
     make_a_shape_incomparable,
     file_letters_of_friends_in_sent,
     say_the_owners_address_in_helo,
