@@ -22,6 +22,7 @@ from tests.servers.running import RunningServer
 BATCH = 3  # what may be in both folders at once where there is no MOVE
 MOVING = ("UID MOVE", "UID COPY", "UID STORE", "UID EXPUNGE")
 LOOKING = ("STATUS", "SELECT", "EXAMINE", "UID SEARCH", "UID FETCH")
+ON_THE_SIDE = ("LIST", "FETCH")  # FETCH without UID is the second connection's only
 NOTHING = Done()
 KINDS: Sequence[Kind] = ("cut", "reset", "half_close", "drop_answer", "corrupt")
 
@@ -72,6 +73,7 @@ def all_steps(server: RunningServer) -> int:
 def all_cuts() -> list[Fault]:
     where = [(command, nth) for command in MOVING for nth in (1, 2, 3)]
     where += [(command, nth) for command in LOOKING for nth in (2, 5, 8)]
+    where += [(command, nth) for command in ON_THE_SIDE for nth in (1, 2, 3)]
     before = [Fault(kind, command, nth, in_answer=False) for kind in KINDS[:3] for command, nth in where]
     within = [
         Fault(kind, c, nth, at_byte=at) for kind in KINDS for (c, nth), at in itertools.product(where, (0, 9, 40))
@@ -90,7 +92,7 @@ def test_a_kill_at_any_step_loses_nothing(moving_server: RunningServer) -> None:
 @pytest.mark.timeout(300)
 def test_a_broken_connection_loses_nothing(moving_server: RunningServer) -> None:
     chosen = [Fault("drop_answer", command, nth) for command in MOVING for nth in (1, 2)]
-    chosen += [Fault("cut", command, 2, in_answer=False) for command in (*MOVING, "UID FETCH")]
+    chosen += [Fault("cut", command, 2, in_answer=False) for command in (*MOVING, *ON_THE_SIDE, "UID FETCH")]
     chosen += [Fault("corrupt", "UID SEARCH", 2, at_byte=9), Fault("reset", "STATUS", 2)]
 
     outcomes = cut_points(moving_server, chosen)
