@@ -18,6 +18,7 @@ from cleanup.report.recovery import settle_open
 from cleanup.report.settling import FolderView, likeness
 
 UNDOABLE = (MoveState.MOVED, MoveState.LOST_SIGHT)
+HALF_WAY = "an earlier undo copied it, and nobody knows yet what became of it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,9 @@ def undo(
     try:
         settle_open(journal, link, pause=pause)
         records = [r for r in ledger.moves(run_id=run_id, states=UNDOABLE, undoing=False) if _wanted(r, only)]
-        for group in grouped(records):
+        half_way = {r.intent.undoes: r.note or HALF_WAY for r in journal.open_moves()}
+        told.left += [NotFiled(_ref(r), half_way[r.move_id]) for r in records if r.move_id in half_way]
+        for group in grouped([r for r in records if r.move_id not in half_way]):
             _undo_group(group, link, journal, told, batch_size)
     except CleanupError as error:
         told.stopped = error

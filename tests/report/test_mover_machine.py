@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from cleanup.ledger import Ledger, MoveState
 from cleanup.model import FilingPlan
-from tests.report.acts import OWNER, TARGET, file_these, plan_of, recover_now, undo_run
+from tests.report.acts import OWNER, TARGET, Reopen, file_these, plan_of, recover_now, undo_run
 from tests.report.model_mailbox import Killed, ModelMailbox, ModelServer
 
 MISCHIEFS = ("drop-before", "drop-after", "half", "late", "refuse", "refuse-half", "bad", "lie", "copy-only",
@@ -110,6 +110,22 @@ class Mover(RuleBasedStateMachine):
         finally:
             self._calm()
 
+    @rule(owner=acts, storm=st.integers(0, 3))
+    def run_while_the_owner_works_in_the_very_moment_of_a_move(self, owner: list[int], storm: int) -> None:
+        for _ in range(storm):
+            self._arrive("bad")
+        left = list(owner)
+
+        def amid() -> None:
+            if left:
+                self._act_amid(left.pop())
+
+        self.server.amid = amid
+        try:
+            self._run(can_reopen=False, look_on=self._reopen)
+        finally:
+            self.server.amid = lambda: None
+
     @rule(changing=changing, looking=looking, can_reopen=st.booleans(), owner=acts)
     def disturbed_undo(
         self, changing: dict[int, str], looking: dict[int, str], can_reopen: bool, owner: list[int]
@@ -165,12 +181,27 @@ class Mover(RuleBasedStateMachine):
 
     # --- pieces --------------------------------------------------------------------------------------------------
 
-    def _run(self, can_reopen: bool) -> None:
+    def _act_amid(self, pick: int) -> None:
+        """Move or flag a message while both the source and the target of our move hold it; of equal ones none."""
+        inbox = self.server.boxes["INBOX"]
+        uids = [uid for uid, mail in sorted(inbox.mails.items()) if self.expected[mail.name] == 1]
+        if not uids:
+            return
+        mail = inbox.mails[uids[pick % len(uids)]]
+        if pick % 2:
+            inbox.expunge(uids[pick % len(uids)])
+            self.server.boxes["Archive"].add(mail)
+        else:
+            self.flags[mail.name] = frozenset(self.flags[mail.name] ^ {"\\Flagged"})
+            kept = self.flags[mail.name] | (mail.flags & OURS)
+            inbox.mails[uids[pick % len(uids)]] = type(mail)(mail.name, mail.arrived, kept)
+
+    def _run(self, can_reopen: bool, look_on: Reopen | None = None) -> None:
         mailbox = ModelMailbox(self.server)
         reopen = self._reopen if can_reopen else None
         recovered = recover_now(self.ledger, mailbox, reopen)
         if recovered.stopped is None:
-            file_these(self.ledger, ModelMailbox(self.server), self._plan(), reopen)
+            file_these(self.ledger, ModelMailbox(self.server), self._plan(), reopen, look_on)
 
     def _plan(self) -> FilingPlan:
         labels = self.ledger.labels(OWNER)
@@ -230,3 +261,18 @@ MoverInCi = Mover.TestCase
 MoverInCi.settings = settings(
     max_examples=120, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
+
+
+def test_an_undo_that_stands_half_way_is_not_begun_again() -> None:
+    """Found by the machine: the message was copied a second time after the folder had been renumbered."""
+    mover = Mover()
+    mover.begin(count=1, tells=True, move=False)
+    mover.clean_run()
+    mover.disturbed_undo(can_reopen=True, changing={2: "drop-before", 3: "refuse-half"}, looking={}, owner=[])
+    mover.server_renumbers("Backscatter")
+
+    mover.disturbed_undo(can_reopen=False, changing={}, looking={}, owner=[])
+
+    mover.nothing_is_lost_and_nothing_is_doubled_for_good()
+    assert mover.server.names("INBOX") == ["bad1"]
+    mover.teardown()
