@@ -20,7 +20,7 @@ from pathlib import Path
 
 import platformdirs
 
-from cleanup.errors import MailboxLocked, UsageError
+from cleanup.errors import LedgerUnusable, MailboxLocked, UsageError
 
 FOLDER_VARIABLE = "CLEANUP_LOCK_DIR"
 
@@ -50,7 +50,7 @@ def hold_mailbox(server: str, username: str, command: str, *, folder: Path | Non
     try:
         _lock(handle, path, username)
         before = _read(handle)
-        _write(handle, _me(command))
+        _say_who(handle, path, _me(command))
         yield before
         os.ftruncate(handle, 0)  # an orderly end leaves no holder; the file stays, as removing it would be a race
     finally:
@@ -102,9 +102,14 @@ def _read(handle: int) -> Holder | None:
         return None
 
 
-def _write(handle: int, holder: Holder) -> None:
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, json.dumps(asdict(holder)).encode(), 0)
+def _say_who(handle: int, path: Path, holder: Holder) -> None:
+    try:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, json.dumps(asdict(holder)).encode(), 0)
+    except OSError as error:  # a full disk: the ledger beside it would not take a line either
+        raise LedgerUnusable(
+            f"The lock {path} cannot be written", why=error.strerror, hint="Make room on that disk, then run again"
+        ) from error
 
 
 def _me(command: str) -> Holder:

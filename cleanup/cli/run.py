@@ -47,9 +47,9 @@ def run(
 
     log_as(watching.log_format)
     check_format(form)
-    must_be_answerable(yes=yes or dry_run)
     limits = {"max_moves": max_moves, "max_share": max_share}
     settings = opt.settings_for(mailbox, reach, rules, digest=digest, policy=limits)
+    must_be_answerable(yes=yes or dry_run)
     account = account_of(settings, ask=opt.ask_password)
     now = opt.clock(rules.now)
 
