@@ -25,9 +25,11 @@ class Held:
 
     def open(self) -> Mailbox:
         """Return a new connection: the first one, or one in place of one that died."""
-        mailbox = self._stack.enter_context(open_mailbox(self.account))
-        self._opened.append(mailbox)
-        return mailbox
+        return self._connected(read_only=False)
+
+    def look_on(self) -> Mailbox:
+        """Return a further connection, which changes nothing."""
+        return self._connected(read_only=True)
 
     def settle(self, name: str, mailbox: Mailbox) -> tuple[Recovered, Mailbox]:
         """Settle what earlier commands left open in the mailbox `name`; return that, and a connection that is alive.
@@ -39,12 +41,6 @@ class Held:
             raise recovered.stopped
         return recovered, self.open() if mailbox.dead else mailbox
 
-    def look_on(self) -> Mailbox:
-        """Return a further connection, which changes nothing."""
-        mailbox = self._stack.enter_context(open_mailbox(self.account, read_only=True))
-        self._opened.append(mailbox)
-        return mailbox
-
     @property
     def bytes_read(self) -> int:
         """How much the server sent, over all connections."""
@@ -54,6 +50,11 @@ class Held:
     def round_trips(self) -> int:
         """How many commands were answered, over all connections."""
         return sum(mailbox.round_trips for mailbox in self._opened)
+
+    def _connected(self, *, read_only: bool) -> Mailbox:
+        mailbox = self._stack.enter_context(open_mailbox(self.account, read_only=read_only))
+        self._opened.append(mailbox)
+        return mailbox
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import urllib.error
 import urllib.request
@@ -14,8 +13,10 @@ from pathlib import Path
 
 from cleanup.errors import CleanupError, UsageError
 from cleanup.fleet.ends import Ended, Result, by_cause
+from cleanup.whole_file import write_whole
 
 PING_TIMEOUT_S = 10
+FOR_EVERYBODY = 0o644  # the collector is another user
 
 
 @dataclass(slots=True)
@@ -92,7 +93,7 @@ def _told(run: Watched, metrics_file: Path | None, ping_url: str | None) -> list
     remarks = []
     if metrics_file is not None:
         try:
-            _replace(metrics_file, metrics(run, time.time()))
+            write_whole(metrics_file, metrics(run, time.time()), mode=FOR_EVERYBODY)
         except OSError as error:
             remarks.append(f"The metrics could not be written to {metrics_file}: {error.strerror}")
     if ping_url is not None:
@@ -102,17 +103,6 @@ def _told(run: Watched, metrics_file: Path | None, ping_url: str | None) -> list
             status = f" ({error.code})" if isinstance(error, urllib.error.HTTPError) else ""
             remarks.append(f"The health check could not be pinged: {type(error).__name__}{status}")
     return remarks
-
-
-def _replace(file: Path, text: str) -> None:
-    """Write a file whole or not at all: the collector may read at any moment. Everybody may read it."""
-    new = file.with_name(f"{file.name}.{os.getpid()}")
-    try:
-        new.write_text(text, encoding="utf-8")
-        new.chmod(0o644)
-        new.replace(file)
-    finally:
-        new.unlink(missing_ok=True)
 
 
 def _family(name: str, text: str, samples: Sequence[tuple[Sequence[tuple[str, str]], float]]) -> str:

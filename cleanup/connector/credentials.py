@@ -6,13 +6,13 @@ import os
 import shlex
 import stat
 import subprocess
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from cleanup.errors import UsageError
+from cleanup.whole_file import write_whole
 
 COMMAND_TIMEOUT_S = 60.0
 
@@ -90,16 +90,7 @@ def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner may read, whole or not at all; a link goes on leading to it. Raises OSError."""
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    new = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
+    write_whole(path, text, mode=0o600)
 
 
 def _first_line(path: Path) -> str:
