@@ -171,6 +171,7 @@ def _remembering(memory: Memory | None, task: Task) -> Iterator[Memory]:
     last = memory.remembered()
     if last is not None and last.read_by != READ_BY:
         memory.retire(list(memory.cursors()))
+    memory.retire_the_damaged()
     counts, run_id = (last.counts, last.run_id) if last else ({}, None)
     memory.remember(Remembered(READ_BY, None, run_id, counts))  # until this run is through, something is left to do
     yield memory

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, delete, func, 
 
 from cleanup.detector.sent_coverage import Proof
 from cleanup.detector.sent_profile import Profile, learn_profile
-from cleanup.ledger import sent_memory
+from cleanup.ledger import checksums, sent_memory
 from cleanup.ledger.keys import Keys
 from cleanup.ledger.migrations import HASH_KEY
 from cleanup.ledger.opening import told, writing
@@ -173,9 +173,11 @@ class Memory:
         with self._writing() as connection:
             sent_memory.add(connection, cursor.folder_id, messages, self.keys)
             stored = select(cursors.c.profile).where(cursors.c.folder_id == cursor.folder_id)
-            known = profile_from_json(connection.execute(stored).scalar_one())
-            profile = profile_to_json(together((known, learn_profile(messages)))) if messages else None
-            self._reached(connection, cursor, uidnext, **({"profile": profile} if profile else {}))
+            known = connection.execute(stored).scalar_one()
+            new = profile_to_json(together((profile_from_json(known), learn_profile(messages)))) if messages else known
+            checksums.lower_by(connection, cursor.folder_id, checksums.of_profile(known))
+            checksums.raise_by(connection, cursor.folder_id, checksums.of_profile(new))
+            self._reached(connection, cursor, uidnext, profile=new)
 
     def profile(self) -> Profile:
         """Return the owner's habits, as all Sent folders together show them, deleted messages included."""
@@ -204,6 +206,18 @@ class Memory:
         with self._reading() as connection:
             known = {f: sent_memory.id_keys(connection, self._sent(), f, sorted(keys)) for f, keys in by_folder.items()}
         return [folder for folder, keys in by_folder.items() if known[folder] != keys]
+
+    def retire_the_damaged(self) -> list[str]:
+        """Give up what was read of Sent folders whose rows are no longer those that were written; return their names.
+
+        A key that a flipped bit changed hides a message that was sent, and only this sees it.
+        """
+        sent = select(cursors.c.folder_id, cursors.c.folder).where(self._current(), cursors.c.is_sent == 1)
+        with self._reading() as connection:
+            folders = list(connection.execute(sent))
+            damaged = [row.folder for row in folders if not checksums.add_up(connection, row.folder_id)]
+        self.retire(damaged)
+        return damaged
 
     def forget_the_gone(self, before: datetime) -> None:
         """Forget sent messages that are gone and were sent before then, and those that are in Sent again."""

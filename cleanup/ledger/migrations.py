@@ -21,7 +21,13 @@ def _remember_what_was_read(connection: Connection) -> None:
     connection.execute(meta.insert().values(key=HASH_KEY, value=secrets.token_hex(16)))
 
 
-STEPS: Mapping[int, Step] = {1: _remember_what_was_read}  # from which version: what changes
+def _sum_what_was_read(connection: Connection) -> None:
+    """From 2: checksums. What was read without them is read anew."""
+    if "sums" not in {column["name"] for column in inspect(connection).get_columns("cursors")}:  # 1 makes it at once
+        connection.execute(text("ALTER TABLE cursors ADD COLUMN sums JSON"))
+
+
+STEPS: Mapping[int, Step] = {1: _remember_what_was_read, 2: _sum_what_was_read}  # from which version: what changes
 
 
 def bring_up_to_date(connection: Connection, *, steps: Mapping[int, Step] = STEPS, wanted: int = SCHEMA) -> None:

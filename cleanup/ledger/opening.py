@@ -35,7 +35,7 @@ def open_engine(where: str | Path) -> Engine:
     try:
         with told("opened"), engine.connect().execution_options(**_AT_ONCE) as connection, connection.begin():
             if engine.dialect.name == "sqlite":
-                _check_whole(connection.execute(text("PRAGMA quick_check(1)")).scalar())
+                _check_whole(connection.execute(text("PRAGMA integrity_check(1)")).scalar())
             elif engine.dialect.name == "postgresql":  # many machines may open a new ledger at the same time
                 connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
             bring_up_to_date(connection)

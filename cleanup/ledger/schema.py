@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA = 2
+SCHEMA = 3
 
 tables = MetaData()
 _BIG = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only in an INTEGER column
@@ -160,6 +160,7 @@ cursors = Table(
     Column("is_sent", Integer, nullable=False),
     Column("is_current", Integer, nullable=False),  # 0: renumbered, deleted or read anew; its sent rows may still spare
     Column("profile", JSON, nullable=False),  # the owner's habits, as this folder shows them
+    Column("sums", JSON),  # over the profile and the rows of a Sent folder: checksums.py; null: to be read anew
     Column("updated_us", _BIG, nullable=False),
 )
 

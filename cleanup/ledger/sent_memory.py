@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Select, and_, delete, exists, insert, or_, select, update
 
 from cleanup.detector.sent_rows import moment_of
+from cleanup.ledger import checksums
 from cleanup.ledger.keys import Keys
 from cleanup.ledger.rows import pieces
 from cleanup.ledger.schema import cursors, sent_keys, sent_rows
@@ -43,7 +44,8 @@ def add(connection: Connection, folder_id: int, messages: Sequence[SentMessage],
     """Write messages of a Sent folder."""
     if not messages:
         return
-    connection.execute(insert(sent_rows), [_row(folder_id, message, keys) for message in messages])
+    rows = [_row(folder_id, message, keys) for message in messages]
+    connection.execute(insert(sent_rows), rows)
     found = [
         {"folder_id": folder_id, "key": key, "uid": message.uid}
         for message in messages
@@ -51,6 +53,7 @@ def add(connection: Connection, folder_id: int, messages: Sequence[SentMessage],
     ]
     if found:
         connection.execute(insert(sent_keys), found)
+    checksums.raise_by(connection, folder_id, checksums.added_up(sent_rows, rows), checksums.added_up(sent_keys, found))
 
 
 def _row(folder_id: int, message: SentMessage, keys: Keys) -> dict[str, Any]:
@@ -66,8 +69,9 @@ def _row(folder_id: int, message: SentMessage, keys: Keys) -> dict[str, Any]:
 
 def mark_gone(connection: Connection, folder_id: int, uids: Sequence[int]) -> None:
     """Write that these messages are no longer in the folder."""
-    mine = sent_rows.c.folder_id == folder_id
-    connection.execute(update(sent_rows).where(mine, sent_rows.c.uid.in_(uids)).values(gone=1))
+    there = (sent_rows.c.folder_id == folder_id) & (sent_rows.c.gone == 0)
+    marked = connection.execute(update(sent_rows).where(there, sent_rows.c.uid.in_(uids)).values(gone=1)).rowcount
+    checksums.raise_by(connection, folder_id, checksums.of_gone(marked))
 
 
 def retire(connection: Connection, folder_id: int) -> None:
@@ -109,7 +113,9 @@ def drop(connection: Connection, folder_id: int, uids: Sequence[int]) -> None:
     """Forget these messages of a folder."""
     for some in pieces(uids):
         for table in TABLES:
+            dropped = checksums.stored(connection, table, folder_id, some)
             connection.execute(delete(table).where(table.c.folder_id == folder_id, table.c.uid.in_(some)))
+            checksums.lower_by(connection, folder_id, dropped)
 
 
 # --- asked ---------------------------------------------------------------------------------------------------------

@@ -61,3 +61,14 @@ def test_a_ledger_of_the_first_version_is_brought_forward(tmp_path: Path) -> Non
         assert "sent_keys" in inspect(ledger.engine).get_table_names()
         assert ledger.run(run) is not None
         assert filled(ledger).cursors()["Sent"].held == 40
+
+
+def test_what_was_read_without_checksums_is_read_anew(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "old.sqlite") as ledger:
+        filled(ledger)
+        with ledger.engine.begin() as connection:
+            connection.execute(text("ALTER TABLE cursors DROP COLUMN sums"))
+            connection.execute(text("UPDATE meta SET value = '2' WHERE key = 'schema'"))
+
+    with Ledger.open(tmp_path / "old.sqlite") as ledger:
+        assert ledger.memory(MAILBOX).retire_the_damaged() == ["Sent"]

@@ -21,6 +21,7 @@ from tests.whole_job.anna_lies import TARGET, State, fill, run, wrongly_filed
 
 LATER = 20  # forged notices that come after the first night, with all the genuine ones
 FIRST = 52
+ONE_KEY_ALONE = 151  # UID in Sent: two genuine bounces answer it, and it is found by one of its keys alone
 
 Damage = Callable[[Path], None]
 
@@ -92,6 +93,17 @@ def flipped(seed: int) -> Damage:
         octets = bytearray(file.read_bytes())
         octets[chance.randrange(len(octets))] ^= chance.randrange(1, 256)
         file.write_bytes(octets)
+
+    return damage
+
+
+def wrong_key(key: int) -> Damage:
+    """Flip one bit of one key."""
+
+    def damage(file: Path) -> None:
+        with closing(sqlite3.connect(file)) as ledger:
+            ledger.execute("UPDATE sent_keys SET key = ? WHERE key = ?", (key ^ (1 << abs(key) % 60), key))
+            ledger.commit()
 
     return damage
 
@@ -181,6 +193,26 @@ def test_without_its_ledger_a_mailbox_is_read_anew_and_ends_the_same(second_nigh
 
     assert second_night.after(Path.unlink, tmp_path) == "done"
     assert second_night.filed == FIRST + LATER
+
+
+def test_no_wrong_key_of_a_bounced_message_is_a_reason_to_move_more(second_night: SecondNight, tmp_path: Path) -> None:
+    """A flipped bit inside of a key hides a sent message, and the database's own checks say that all is well."""
+    keys = sent_keys(second_night, of=ONE_KEY_ALONE)
+
+    assert attacked(second_night, tmp_path, map(wrong_key, keys)) == {"done": len(keys), "unusable": 0}
+
+
+@pytest.mark.sweep
+@pytest.mark.timeout(0)
+def test_no_wrong_key_is_a_reason_to_move_more(second_night: SecondNight, tmp_path: Path) -> None:
+    keys = sent_keys(second_night)
+
+    assert attacked(second_night, tmp_path, map(wrong_key, keys)) == {"done": len(keys), "unusable": 0}
+
+
+def sent_keys(second_night: SecondNight, of: int | None = None) -> list[int]:
+    with closing(sqlite3.connect(second_night.ledger)) as ledger:
+        return [key for key, uid in ledger.execute("SELECT key, uid FROM sent_keys ORDER BY key") if of in (None, uid)]
 
 
 def attacked(second_night: SecondNight, folder: Path, damages: Iterable[Damage]) -> dict[str, int]:

@@ -1,0 +1,85 @@
+"""Checksums over what is remembered of each Sent folder.
+
+One flipped bit inside of a key hides a message that was sent, and no database notices: SQLite's own checks look at the
+structure alone. So each folder's cursor keeps sums over its rows and habits, which every write adds to and nothing else
+does. A folder that no longer adds up is read anew before anything is judged by it.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Connection, Table, func, select, update
+
+from cleanup.ledger.schema import cursors, sent_keys, sent_rows
+
+Sums = Counter[str]  # by table and column
+
+_PRIME = 2**31 - 1  # a changed byte changes a number by less than 256 times a power of two: never by a multiple of this
+_SUMMED: Mapping[Table, tuple[str, ...]] = {
+    sent_rows: ("uid", "moment_us", "stored_us", "id_key", "gone"),
+    sent_keys: ("uid", "key"),
+}
+
+
+def added_up(table: Table, rows: Iterable[Mapping[str, Any]]) -> Sums:
+    """Return the sums of rows that are about to be written."""
+    sums: Sums = Counter()
+    for row in rows:
+        sums[table.name] += 1
+        for name in _SUMMED[table]:
+            sums[f"{table.name}.{name}"] += abs(row[name] or 0) % _PRIME
+    return sums
+
+
+def stored(connection: Connection, table: Table, folder_id: int, uids: Sequence[int] | None = None) -> Sums:
+    """Return the sums of the rows that stand in a table: of a whole folder, or of these messages of it."""
+    columns = {f"{table.name}.{name}": _sum(table.c[name]) for name in _SUMMED[table]}
+    query = select(func.count().label(table.name), *(column.label(name) for name, column in columns.items()))
+    mine = table.c.folder_id == folder_id
+    query = query.where(mine if uids is None else mine & table.c.uid.in_(uids))
+    found = connection.execute(query).mappings().one()
+    return Counter({name: int(value) for name, value in found.items()})
+
+
+def of_gone(messages: int) -> Sums:
+    """Return what the sums rise by when so many messages are marked as gone."""
+    return Counter({f"{sent_rows.name}.gone": messages})
+
+
+def of_profile(profile: Mapping[str, Any]) -> Sums:
+    """Return the checksum of a folder's habits, as they are stored."""
+    text = json.dumps(profile, sort_keys=True)
+    return Counter({"profile": zlib.crc32(text.encode()) if profile else 0})
+
+
+def raise_by(connection: Connection, folder_id: int, *added: Sums) -> None:
+    """Add to the sums that a folder's cursor keeps."""
+    mine = cursors.c.folder_id == folder_id
+    sums = Counter(connection.execute(select(cursors.c.sums).where(mine)).scalar() or {})
+    for more in added:
+        sums.update(more)
+    connection.execute(update(cursors).where(mine).values(sums=sums))
+
+
+def lower_by(connection: Connection, folder_id: int, taken: Sums) -> None:
+    """Take from the sums that a folder's cursor keeps."""
+    raise_by(connection, folder_id, Counter({name: -value for name, value in taken.items()}))
+
+
+def add_up(connection: Connection, folder_id: int) -> bool:
+    """Return whether a folder's rows and habits are those that were written."""
+    of_folder = select(cursors.c.sums, cursors.c.profile).where(cursors.c.folder_id == folder_id)
+    kept, profile = connection.execute(of_folder).one()
+    found = of_profile(profile)
+    for table in _SUMMED:
+        found.update(stored(connection, table, folder_id))
+    return {name: value for name, value in found.items() if value} == {n: v for n, v in (kept or {}).items() if v}
+
+
+def _sum(column: Column[Any]) -> ColumnElement[int]:
+    return func.coalesce(func.sum(func.abs(func.coalesce(column, 0)) % _PRIME), 0)
