@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.parser import BytesHeaderParser
@@ -12,7 +13,7 @@ from pathlib import Path
 from cleanup.access import account_of
 from cleanup.config import IdentitySettings, MailboxSettings, PolicySettings
 from cleanup.connector.archive import read_archive
-from cleanup.demo import LAST_DAY, OUTBOUND, OWNER, read_truth, sample_folder
+from cleanup.demo import LAST_DAY, OUTBOUND, OWNER, Truth, read_truth, sample_folder
 from cleanup.errors import CleanupError
 from cleanup.ledger import Ledger
 from cleanup.look import Look
@@ -118,9 +119,19 @@ class State:
         return counted
 
 
+@cache
+def truth_of(raw: bytes) -> str:
+    """Return what a message is in truth: the verdict that the sample data gives it; empty for ordinary mail."""
+    known = _truth().get(str(BytesHeaderParser().parsebytes(raw)["Message-ID"]).strip("<> "))
+    return known.verdict if known else ""
+
+
+@cache
+def _truth() -> Mapping[str, Truth]:
+    return read_truth(sample_folder())
+
+
 def wrongly_filed(server: LyingServer) -> list[str]:
     """Return the ids of what lies in the target and is not backscatter in truth."""
-    truth = read_truth(sample_folder())
-    box = server.folders.get(TARGET, Box())
-    ids = [str(BytesHeaderParser().parsebytes(mail.raw)["Message-ID"]).strip("<> ") for mail in box.mails]
-    return [mid for mid in ids if mid not in truth or truth[mid].verdict != "backscatter"]
+    wrong = [mail.raw for mail in server.folders.get(TARGET, Box()).mails if truth_of(mail.raw) != "backscatter"]
+    return [str(BytesHeaderParser().parsebytes(raw)["Message-ID"]).strip("<> ") for raw in wrong]

@@ -9,15 +9,13 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from email.parser import BytesHeaderParser
 from pathlib import Path
 
 import pytest
 
-from cleanup.demo import read_truth, sample_folder
 from cleanup.errors import LedgerUnusable
 from tests.servers.lying import Box, LyingServer, lying_server
-from tests.whole_job.anna_lies import TARGET, State, fill, run, wrongly_filed
+from tests.whole_job.anna_lies import TARGET, State, fill, run, truth_of, wrongly_filed
 
 LATER = 20  # forged notices that come after the first night, with all the genuine ones
 FIRST = 52
@@ -70,12 +68,6 @@ def second_night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondNig
         with closing(sqlite3.connect(folder / "ledger.sqlite")) as ledger:
             ledger.execute("PRAGMA journal_mode = DELETE")  # all in one file, which is then copied
         yield SecondNight(server, server.folders, folder / "ledger.sqlite")
-
-
-def truth_of(raw: bytes) -> str:
-    truth = read_truth(sample_folder())
-    known = truth.get(str(BytesHeaderParser().parsebytes(raw)["Message-ID"]).strip("<> "))
-    return known.verdict if known else ""
 
 
 def _forged(inbox: Box) -> list:  # type: ignore[type-arg]

@@ -19,9 +19,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from cleanup.errors import CleanupError
 from cleanup.report import recovery
-from tests.servers.lying import Box, Lie, LyingServer, Mail, Session, flips_uidvalidity_at_select, lying_server
-from tests.whole_job.anna_lies import TARGET, fill, run, scan, undo
-from tests.whole_job.test_ledger_attacked import truth_of
+from tests.servers.lying import (
+    CAPABILITIES,
+    Box,
+    Lie,
+    LyingServer,
+    Mail,
+    Session,
+    flips_uidvalidity_at_select,
+    lying_server,
+)
+from tests.whole_job.anna_lies import TARGET, fill, run, scan, truth_of, undo
 from tests.whole_job.test_lies import CHANGING, MOVE_LIES, SENT_LIES
 from tests.whole_job.test_second_night import blanks_sent, hides_sent
 
@@ -58,9 +66,11 @@ class Breaks:
 class Mailbox(RuleBasedStateMachine):
     """Anna's mailbox through a time of trouble."""
 
+    capabilities = CAPABILITIES
+
     @initialize(begins_with=st.integers(0, 30))
     def begin(self, begins_with: int) -> None:
-        self._running = lying_server()
+        self._running = lying_server(capabilities=self.capabilities)
         self.server: LyingServer = self._running.__enter__()
         self.folder = Path(tempfile.mkdtemp(prefix="cleanup-machine-"))
         fill(self.server)
@@ -71,6 +81,7 @@ class Mailbox(RuleBasedStateMachine):
         inbox.mails = []
         self.expected: dict[bytes, frozenset[str]] = {}
         self.put_there: set[bytes] = set()
+        self.deleted: list[Mail] = []  # from Sent
         self.arrives(begins_with)
 
     def teardown(self) -> None:
@@ -114,6 +125,19 @@ class Mailbox(RuleBasedStateMachine):
             for uid, mail in enumerate(box.mails, start=1):
                 mail.uid = uid
             box.uidnext = len(box.mails) + 1
+
+    @rule(pick=number, count=st.sampled_from((1, 3, 20, 200)))
+    def owner_tidies_sent(self, pick: int, count: int) -> None:
+        mails = self.server.folders["Sent"].mails
+        start = pick % len(mails) if mails else 0
+        self.deleted += mails[start : start + count]
+        del mails[start : start + count]
+
+    @rule()
+    def sent_is_restored(self) -> None:
+        for mail in self.deleted:
+            self.server.folders["Sent"].add(mail.raw, mail.flags, mail.arrived)
+        self.deleted = []
 
     @rule()
     def ledger_is_lost(self) -> None:
@@ -196,12 +220,21 @@ def _no_waiting() -> object:
     recovery.CALM_S = waited
 
 
+class MailboxWithoutMove(Mailbox):
+    """The same on a server that can only copy and expunge."""
+
+    capabilities = CAPABILITIES.replace(b" MOVE", b"")
+
+
 EASY = settings(deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
-MailboxInCi = Mailbox.TestCase
-MailboxInCi.settings = settings(EASY, max_examples=4, stateful_step_count=20, derandomize=True)
+IN_CI = settings(EASY, max_examples=25, stateful_step_count=100, derandomize=True)
+MailboxInCi, WithoutMoveInCi = Mailbox.TestCase, MailboxWithoutMove.TestCase
+MailboxInCi.settings = WithoutMoveInCi.settings = IN_CI
+MailboxInCi.pytestmark = WithoutMoveInCi.pytestmark = [pytest.mark.timeout(600)]
 
 
 @pytest.mark.sweep
 @pytest.mark.timeout(0)
-def test_years_of_a_mailbox() -> None:
-    run_state_machine_as_test(Mailbox, settings=settings(EASY, max_examples=50, stateful_step_count=40))
+@pytest.mark.parametrize("machine", (Mailbox, MailboxWithoutMove))
+def test_years_of_a_mailbox(machine: type[Mailbox]) -> None:
+    run_state_machine_as_test(machine, settings=settings(EASY, max_examples=200, stateful_step_count=100))

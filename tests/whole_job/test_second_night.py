@@ -12,8 +12,7 @@ import pytest
 from cleanup.look import Look
 from cleanup.model import Verdict
 from tests.servers.lying import Lie, LyingServer, Mail, Session, lying_server, uid_set
-from tests.whole_job.anna_lies import TARGET, fill, run, wrongly_filed
-from tests.whole_job.test_ledger_attacked import truth_of
+from tests.whole_job.anna_lies import TARGET, fill, run, truth_of, wrongly_filed
 
 LATER = 20  # forged notices that come after the first night, with all the genuine ones
 FORGED = 72
