@@ -67,6 +67,7 @@ class LyingServer:
     def __init__(self, *lies: Lie, capabilities: bytes = CAPABILITIES, greeting: bytes = b"* OK ready\r\n") -> None:
         self.folders = {"INBOX": Box(), "Sent": Box(attributes=b"\\Sent")}
         self.lies = list(lies)
+        self.alter: Callable[[bytes], bytes] | None = None  # what is said, on its way out
         self.capabilities = capabilities
         self.greeting = greeting
         self.commands: list[str] = []
@@ -112,7 +113,8 @@ class Session:
 
     def say(self, *pieces: bytes) -> None:
         """Send bytes as they are."""
-        self.sock.sendall(b"".join(pieces))
+        said = b"".join(pieces)
+        self.sock.sendall(self.server.alter(said) if self.server.alter else said)
 
     def done(self, text: bytes = b"OK done") -> None:
         """End a command."""
