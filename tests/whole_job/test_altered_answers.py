@@ -1,8 +1,8 @@
 """Any answer of the server may be dropped, doubled, delayed, renumbered or cut: whatever it was, the promises hold.
 
-Where test_lies.py knows what a server says wrong, here chance decides: one answer, or from some point on every answer to
-one command, is altered, while the mailbox itself stays honest. What stands inside of a message is left alone: a server
-that shows another message altogether cannot be found out.
+Where test_lies.py knows what a server says wrong, here chance decides: one answer, or from some point on every answer
+to one command, is altered, while the mailbox itself stays honest. What stands inside of a message is left alone: a
+server that shows another message altogether cannot be found out.
 """
 
 from __future__ import annotations
