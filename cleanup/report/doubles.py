@@ -49,6 +49,11 @@ class Double:
     ours: Spot
     other: Spot
 
+    @property
+    def is_anothers_turn(self) -> bool:
+        """Whether the other one came into the very folder after ours: who put it there sees ours and removes his."""
+        return self.other.folder == self.ours.folder and self.other.uid > self.ours.uid
+
 
 Came = Mapping[Fingerprint, Sequence[Spot]]
 

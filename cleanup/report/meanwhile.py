@@ -109,7 +109,7 @@ class Watch:
             return []
         self.link.pause(CALM_S)
         self.doubled.clear()  # all is looked at again
-        now = self._withdraw(self._settled, self._first)
+        now = self._withdraw(self._settled, self._first, is_last=True)
         return [one for one, before in zip(now, self._settled, strict=True) if one.state is not before.state]
 
     def _unbroken(self, work: Callable[[FilingMailbox], _T]) -> _T:
@@ -136,10 +136,15 @@ class Watch:
                 equal.setdefault(self.known[uid], set()).add(uid)
         self._alike_of |= {uid: frozenset(equal[self.known[uid]] - {uid}) for uid in batch if uid in found}
 
-    def _withdraw(self, settled: list[Settled], before: Mapping[str, FolderState]) -> list[Settled]:
-        """Remove what is there twice, and say where it is, and what the owner moved back at once."""
+    def _withdraw(
+        self, settled: list[Settled], before: Mapping[str, FolderState], *, is_last: bool = False
+    ) -> list[Settled]:
+        """Remove what is there twice, and say where it is, and what the owner moved back at once.
+
+        Two machines that see each other's message would both give way, and so neither: the later one begins.
+        """
         came = self._unbroken(lambda mailbox: what_came(settled, before, mailbox, self.journal, without=self._mirrors))
-        doubles = find_doubles(settled, came)
+        doubles = [double for double in find_doubles(settled, came) if is_last or not double.is_anothers_turn]
         moved = frozenset(one.record.intent.uid for one in settled)
         for double in doubles:
             why_not = self._why_not_removed(double, moved)

@@ -21,13 +21,14 @@ from cleanup.connector.session import open_mailbox
 from cleanup.errors import MailboxLocked
 from cleanup.ledger import Ledger
 from cleanup.lock import hold_mailbox
-from tests.faults.owner import Owner, everything, number_of
+from tests.faults.owner import ARCHIVE, Owner, everything, number_of
 from tests.faults.points import Stage, a_stage, run_once
 from tests.report.acts import undo_run
 from tests.report.on_server import FLAGS
 from tests.servers.running import RunningServer
 
 ACTS = 8
+BACK = "INBOX"
 
 pytestmark = pytest.mark.server
 
@@ -138,18 +139,23 @@ def rounds(server: RunningServer, seeds: range) -> dict[int, list[str]]:
 
 
 def rounds_of_two_machines(server: RunningServer, seeds: range) -> list[str]:
-    """Return what is wrong apart from doubles, which two runs that cannot see each other may leave.
+    """Return what is wrong, apart from flags and from what the owner moved twice out of the target.
 
-    Of a double only one can have the flags that the owner sets then.
+    Of such a double only one can have the flags that he sets then. Where both machines copy (no MOVE), the copy that
+    stays may be of a moment before the owner's flag: 2 of 200 rounds.
     """
     bad: list[str] = []
-    doubles = 0
+    moved_twice = flags = 0
     for seed in seeds:
         found = two_machines(server, seed)
-        twice = {wrong.split()[0] for wrong in found if " is there 2 times" in wrong}
-        doubles += len(twice)
-        bad += [wrong for wrong in found if wrong.split()[0] not in twice]
-    print(f"{server.name}: {len(seeds)} rounds of two machines, {doubles} doubled messages")
+        twice = {wrong.split()[0] for wrong in found if wrong.endswith((f"{[BACK] * 2}", f"{[ARCHIVE] * 2}"))}
+        others = [wrong for wrong in found if wrong.split()[0] not in twice]
+        moved_twice += len(twice)
+        flags += sum(" has [" in wrong for wrong in others)
+        bad += [f"{seed}: {wrong}" for wrong in others if " has [" not in wrong]
+    print(
+        f"{server.name}: {len(seeds)} rounds, {len(bad)} wrong, {flags} flags, {moved_twice} moved twice by the owner"
+    )
     return bad
 
 
@@ -159,8 +165,8 @@ def test_an_owner_who_tidies_and_a_second_run_meanwhile(moving_server: RunningSe
 
 
 @pytest.mark.timeout(300)
-def test_two_machines_that_cannot_see_each_other_lose_nothing(dovecot: RunningServer) -> None:
-    assert rounds_of_two_machines(dovecot, range(4)) == []
+def test_two_machines_that_cannot_see_each_other_lose_and_double_nothing(moving_server: RunningServer) -> None:
+    assert rounds_of_two_machines(moving_server, range(4)) == []
 
 
 @pytest.mark.sweep
@@ -171,5 +177,5 @@ def test_two_hundred_rounds(moving_server: RunningServer) -> None:
 
 @pytest.mark.sweep
 @pytest.mark.timeout(0)
-def test_fifty_rounds_of_two_machines(dovecot: RunningServer) -> None:
-    assert rounds_of_two_machines(dovecot, range(2000, 2050)) == []
+def test_two_hundred_rounds_of_two_machines(moving_server: RunningServer) -> None:
+    assert rounds_of_two_machines(moving_server, range(2000, 2200)) == []
