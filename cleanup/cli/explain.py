@@ -15,7 +15,8 @@ from cleanup.errors import UsageError
 
 if TYPE_CHECKING:
     from cleanup.config import MailboxSettings
-
+    from cleanup.model import Judged
+    from cleanup.report.said import Said
 
 _LEAD = re.compile(r"(?:  \* |(?:  )?[A-Za-z][A-Za-z ]*: {2,}|  (?=\S))?")
 
@@ -68,9 +69,9 @@ def _explain_uid(mailbox: str, uid: int, rules: opt.Rules, reach: opt.Reach, liv
         with Ledger.open(ledger_of(settings)) as ledger:
             found = find_recorded(ledger, settings.address, uid)
         if found:
-            place = f"filed in {settings.target}" if found.filed else "left in the Inbox"
+            place = f"filed in {settings.target}" if found.filed else "in the Inbox"
             head = f"As run {found.run_id} saw it; arrived {found.arrived:%Y-%m-%d %H:%M} UTC; {place}."
-            return [head, "", *explained_notice(found.notice), "", *explained_finding(found.finding)]
+            return [head, "", *explained_notice(found.notice), "", *explained_finding(found.finding, found.said)]
         if host_of(settings) is None:
             raise UsageError(f"No run has seen a notice with UID {uid}", hint="To look in the mailbox, name its --host")
     return _explain_live(uid, settings, rules, reach)
@@ -80,6 +81,7 @@ def _explain_live(uid: int, settings: MailboxSettings, rules: opt.Rules, reach: 
     from cleanup.access import account_of
     from cleanup.cli.talk import progress_bars
     from cleanup.report.explained import explained_finding, explained_notice
+    from cleanup.report.words import LABELLED
     from cleanup.run import look_at
 
     account = account_of(settings, ask=opt.ask_password)
@@ -87,8 +89,18 @@ def _explain_live(uid: int, settings: MailboxSettings, rules: opt.Rules, reach: 
         seen = look_at(account, settings, now=opt.clock(rules.now), progress=progress)
     for one in seen.judged:
         if one.ref.uid == uid:
-            return [*explained_notice(one.notice), "", *explained_finding(one.finding)]
+            said = _said_of(one, settings) if one.finding.row == LABELLED else None
+            return [*explained_notice(one.notice), "", *explained_finding(one.finding, said)]
     return [f"{settings.inbox} holds no notice with UID {uid}: it is ordinary mail, or it is not there any more."]
+
+
+def _said_of(one: Judged, settings: MailboxSettings) -> Said | None:
+    from cleanup.config import ledger_of
+    from cleanup.ledger import Ledger
+    from cleanup.report.recorded import last_word
+
+    with Ledger.open(ledger_of(settings)) as ledger:
+        return last_word(ledger, settings.address, one.fingerprint.digest)
 
 
 def print_explained(lines: Sequence[str]) -> None:

@@ -118,7 +118,7 @@ def _write(made: bytes, output: Path | None, open_it: bool) -> None:
 
 def _print(frames: Frames, moment: datetime) -> None:
     """Print the summary as tables: headline, what to do, what needs a person, the rest."""
-    from cleanup.cli.talk import out
+    from cleanup.cli.talk import out, print_hanging
     from cleanup.report.safe_text import safe_text
     from cleanup.report.summary import summarize
     from cleanup.report.words import plural
@@ -133,7 +133,7 @@ def _print(frames: Frames, moment: datetime) -> None:
     )
     console.print("What you need to do:")
     for line in summary.to_do:
-        console.print(f"  * {safe_text(line, limit=600)}")
+        print_hanging(console, "  * ", line)
     for section in summary.sections:
         print_section(console, section)
 

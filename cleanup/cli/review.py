@@ -115,4 +115,4 @@ def _show(frames: Frames, one: Waiting, number: int, total: int) -> None:
     found = recorded(frames, one.finding_id)
     console = out()
     console.print(f"\n{number} of {total}: UID {one.uid}, arrived {found.arrived:%Y-%m-%d %H:%M} UTC", style="bold")
-    print_explained([*explained_notice(found.notice), "", *explained_finding(found.finding), ""])
+    print_explained([*explained_notice(found.notice), "", *explained_finding(found.finding, found.said), ""])

@@ -16,7 +16,7 @@ from cleanup.detector.message_ids import id_key
 from cleanup.detector.networks import organisation
 from cleanup.detector.owner import Owner, know_owner
 from cleanup.detector.path import handing_over
-from cleanup.detector.policy import POLICY, Evidence
+from cleanup.detector.policy import POLICY, Evidence, Row
 from cleanup.detector.sent import Coverage, SentIndex
 from cleanup.model import (
     Action,
@@ -267,17 +267,30 @@ def _same_hand(one: Case, other: Case, owner: Owner) -> bool:
 
 def decide(evidence: Evidence) -> Finding:
     """Return what the first row of POLICY that fits says."""
-    row = next(row for row in POLICY if row.when(evidence))
+    row = _row_for(evidence)
     verdict = row.verdict or evidence.label or Verdict.UNSURE
     return Finding(
         verdict=verdict,
         row=row.name,
-        reasons=evidence.reasons,
+        reasons=evidence.reasons if evidence.label is None else (*evidence.reasons, _overruled(evidence)),
         leaning=row.leaning if verdict is Verdict.UNSURE else None,
         flags=tuple(_flags(evidence, verdict)),
         nearest_sent=evidence.question.match.sent,
         trusted_hop=_trusted_hop(evidence.question),
     )
+
+
+def _row_for(evidence: Evidence) -> Row:
+    return next(row for row in POLICY if row.when(evidence))
+
+
+def _overruled(evidence: Evidence) -> Reason:
+    """Return, as a note, what the evidence says where a person's word stands above it."""
+    row = _row_for(replace(evidence, label=None))
+    verdict = row.verdict or Verdict.UNSURE
+    leaning = f", leaning towards {row.leaning.value}" if row.leaning else ""
+    says = f"The evidence alone would say {verdict.value}{leaning} ({row.name})."
+    return Reason("label.overrules", Family.PEOPLE, verdict, Strength.NOTE, says)
 
 
 def _trusted_hop(question: Question) -> str | None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from cleanup.model import Finding, Strength, Verdict
 
 _BY_ROW = {
-    "a-person-said-so": ("Taking the label back.",),
+    "a-person-said-so": (
+        "Another word of a person: `mailbox-cleanup labels import`.",
+        "Where an undo put it back: `mailbox-cleanup run --again` files it, if the evidence says so.",
+    ),
     "no-sent-given": ("The sent mail: name where it is (--sent, or --sent-folder on a server).",),
     "id-was-stolen": ("A recipient, or subject and Date, that agree with the sent message of that id.",),
     "proved-genuine": ("Nothing short of a person's label.",),

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cleanup.detector.what_would_change import what_would_change
 from cleanup.model import Extent, Finding, Notice, Reason, Recipient, Returned, Strength, Verdict
 from cleanup.report.safe_text import safe_text
-from cleanup.report.words import ONE_KIND, VERDICTS, cause_in_words, row_in_words
+from cleanup.report.words import LABELLED, ONE_KIND, VERDICTS, cause_in_words, row_in_words
+
+if TYPE_CHECKING:
+    from cleanup.report.said import Said
+
+_OVERRULED = "label.overrules"  # what the evidence says where a person's word stands above it
 
 _EXTENTS = {
     Extent.FULL: "the whole message",
@@ -29,23 +36,35 @@ def explained_notice(notice: Notice) -> list[str]:
     return [safe_text(line, limit=400) for line in lines]
 
 
-def explained_finding(finding: Finding) -> list[str]:
-    """Return the verdict, every reason that was looked at, the nearest sent message and what would change it."""
+def explained_finding(finding: Finding, said: Said | None = None) -> list[str]:
+    """Return the verdict, every reason that was looked at, the nearest sent message and what would change it.
+
+    `said` is the latest word of a person on the message, also one that the finding does not know yet.
+    """
     leaning = f", leaning towards {finding.leaning.value}" if finding.leaning else ""
-    lines = [
-        f"Verdict:      {VERDICTS[finding.verdict]}{leaning}",
-        f"Decided by:   {row_in_words(finding.row)} [{finding.row}]",
-    ]
+    verdict = VERDICTS[finding.verdict] if finding.row != LABELLED else finding.verdict.value
+    lines = [f"Verdict:      {verdict}{leaning}", *_decided_by(finding, said)]
     if finding.flags:
         lines.append(f"Remarks:      {', '.join(flag.replace('_', ' ') for flag in finding.flags)}")
     counted = [reason for reason in finding.reasons if reason.strength is not Strength.NOTE]
-    notes = [reason for reason in finding.reasons if reason.strength is Strength.NOTE]
-    lines += _group("What counted:", counted) + _group("Looked at, but not counted:", notes) + _nearest(finding)
+    notes = [reason for reason in finding.reasons if reason.strength is Strength.NOTE and reason.rule != _OVERRULED]
+    heading = "What counted:" if finding.row != LABELLED else "What would count without that word:"
+    lines += _group(heading, counted) + _group("Looked at, but not counted:", notes) + _nearest(finding)
     lines += ["", "What would change it:", *(f"  * {line}" for line in what_would_change(finding))]
     return [safe_text(line, limit=600) for line in lines]
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
+
+
+def _decided_by(finding: Finding, said: Said | None) -> list[str]:
+    """Return what decided; where a person did, who and when, and what the evidence would say."""
+    told = said.in_words() if said else None
+    if finding.row != LABELLED:
+        lines = [f"Decided by:   {row_in_words(finding.row)} [{finding.row}]"]
+        return [*lines, f"Since then:   {told} The next run goes by that."] if told else lines
+    alone = [f"Evidence:     {reason.says}" for reason in finding.reasons if reason.rule == _OVERRULED]
+    return [f"Decided by:   {told or row_in_words(finding.row)} [{finding.row}]", *alone]
 
 
 def _action(notice: Notice) -> str:

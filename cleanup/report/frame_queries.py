@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, select
 from cleanup.ledger import schema
 from cleanup.ledger.texts import us
 from cleanup.report.frame_columns import BETWEEN, NO_TIME, As
+from cleanup.report.journal import UNDO_LABEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +234,7 @@ LABELS: Mapping[str, As] = {
     "said_by": As.WORD,
     "note": As.WORD,
     "said": As.TIME,
+    "undone_run": As.NUMBER,  # 0 where no undo said it
 }
 
 
@@ -247,7 +249,23 @@ def labels(chosen: Chosen) -> Select[Any]:
         label.said_by,
         label.note,
         label.said_us.label("said"),
+        func.coalesce(_undone_run(label), 0).label("undone_run"),
     )
     if chosen.mailboxes:
         wanted = wanted.where(label.mailbox.in_(chosen.mailboxes))
     return wanted.order_by(label.label_id)
+
+
+def _undone_run(said: Any) -> ColumnElement[Any]:
+    """Return the run that an undo took back as it wrote this label, as the journal tells; null for other labels."""
+    back, filed = schema.moves.alias("back"), schema.moves.alias("filed")
+    undoing = schema.runs.alias("undoing")
+    journal = back.join(filed, filed.c.move_id == back.c.undoes).join(undoing, undoing.c.run_id == back.c.run_id)
+    return (
+        select(func.max(filed.c.run_id))
+        .select_from(journal)
+        .where(said.said_by == UNDO_LABEL, back.c.digest == said.digest, undoing.c.mailbox == said.mailbox)
+        .where(back.c.finished_us <= said.said_us)
+        .correlate(schema.labels)
+        .scalar_subquery()
+    )

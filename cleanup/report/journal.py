@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from cleanup.ledger import Label, Ledger, MoveIntent, MoveRecord, MoveState
 from cleanup.model import Verdict
 
-UNDO_LABEL = "undo"  # in what way the ledger notes that a person took a run back
+# In what way the ledger notes that a person took a run back, or moved a message back by hand.
+UNDO_LABEL, MOVED_BACK_LABEL = "undo", "moved-back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Journal:
     def _label(self, one: Settled) -> Label | None:
         digest = one.record.intent.fingerprint.digest
         if one.state is MoveState.RETURNED:
-            return Label(self.mailbox, digest, Verdict.GENUINE, "moved-back")
+            return Label(self.mailbox, digest, Verdict.GENUINE, MOVED_BACK_LABEL)
         if one.state is MoveState.MOVED and one.record.intent.undoes is not None:
             return Label(self.mailbox, digest, Verdict.UNSURE, UNDO_LABEL)
         return None

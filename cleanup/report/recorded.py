@@ -24,17 +24,22 @@ from cleanup.model import (
     Verdict,
 )
 from cleanup.report.frames import Frames, load
+from cleanup.report.said import Said, said_of
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A notice as a run saw it. `filed` says that it lies in the backscatter folder, as far as the ledger knows."""
+    """A notice as a run saw it. `filed` says that it lies in the backscatter folder, as far as the ledger knows.
+
+    `said` is a person's latest word on it, which the run may not have known yet.
+    """
 
     run_id: int
     arrived: datetime
     notice: Notice
     finding: Finding
     filed: bool
+    said: Said | None = None
 
 
 def find_recorded(ledger: Ledger, mailbox: str, uid: int) -> Recorded | None:
@@ -44,12 +49,19 @@ def find_recorded(ledger: Ledger, mailbox: str, uid: int) -> Recorded | None:
     return None if rows.empty else recorded(frames, int(rows["finding_id"].max()))
 
 
+def last_word(ledger: Ledger, mailbox: str, digest: str) -> Said | None:
+    """Return a person's latest word on a message; None where the ledger knows of none."""
+    return said_of(load(ledger, [mailbox]), mailbox, digest)
+
+
 def recorded(frames: Frames, finding_id: int) -> Recorded:
     """Return one record of the frames."""
     rows = frames.bounces[frames.bounces["finding_id"] == finding_id]
     reasons = frames.reasons[frames.reasons["finding_id"] == finding_id]
     first: dict[str, Any] = {str(name): _plain(value) for name, value in rows.iloc[0].items()}
-    return Recorded(first["run_id"], first["arrived"], _notice(first, rows), _finding(first, reasons), first["filed"])
+    said = said_of(frames, first["mailbox"], first["digest"])
+    finding = _finding(first, reasons)
+    return Recorded(first["run_id"], first["arrived"], _notice(first, rows), finding, first["filed"], said)
 
 
 def _notice(first: dict[str, Any], rows: pd.DataFrame) -> Notice:

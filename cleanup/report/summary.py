@@ -12,6 +12,7 @@ from cleanup.model import Kind, Verdict
 from cleanup.report import tables
 from cleanup.report.frames import Frames
 from cleanup.report.headline import Headline, headline
+from cleanup.report.said import put_back
 from cleanup.report.tables import Section
 from cleanup.report.words import plural
 
@@ -74,7 +75,9 @@ def summarize(frames: Frames, *, now: datetime) -> Summary:
         answer=told.answer,
         to_do=_to_do(told, totals, frames),
         totals=totals,
-        urgent=_filled(tables.undelivered(notices, frames.bounces), tables.unsure(notices, frames.reasons)),
+        urgent=_filled(
+            tables.undelivered(notices, frames.bounces), tables.unsure(notices, frames.reasons, frames.labels)
+        ),
         details=_details(frames, len(mailboxes)),
         method=_filled(tables.rules(frames)),
         facts=_filled(tables.runs(frames.runs)),
@@ -132,6 +135,7 @@ def _to_do(told: Headline, totals: Totals, frames: Frames) -> tuple[str, ...]:
     if totals.unsure:
         where = "it stays where it is" if totals.unsure == 1 else "they stay where they are"
         lines.append(f"If you like, look at {plural(totals.unsure, 'unsure notice')}: {where}.")
+    lines += _put_back(frames)
     last = frames.sent_coverage.drop_duplicates("mailbox", keep="last")
     unusable = [str(problem) for problem in last["unusable"].dropna()]
     lines += [f"Sent could not vouch: {problem}" for problem in unusable[:3]]
@@ -141,6 +145,21 @@ def _to_do(told: Headline, totals: Totals, frames: Frames) -> tuple[str, ...]:
             "Sent misses mail that was certainly sent; see below. Let every phone and program save copies there."
         )
     return tuple(lines) or ("Nothing.",)
+
+
+def _put_back(frames: Frames) -> list[str]:
+    """Return what undos put back, a line each undone run: it is neither filed nor forgotten."""
+    undone = put_back(frames).groupby("undone_run")["said"].agg(["size", "max"])
+    return [
+        _put_back_in_words(int(size), run, last)
+        for run, size, last in zip(undone.index, undone["size"], undone["max"], strict=True)
+    ]
+
+
+def _put_back_in_words(count: int, run: int, last: datetime) -> str:
+    what = f"{plural(count, 'message')} {'was' if count == 1 else 'were'}"
+    which = f"undo of run {run}" if run else "an undo"
+    return f"{what} put back by {which} on {last:%Y-%m-%d} and will not be filed again, unless you ask (run --again)."
 
 
 def _span(notices: pd.DataFrame) -> tuple[datetime, datetime] | None:

@@ -11,7 +11,8 @@ import pandas as pd
 
 from cleanup.model import Action, Kind, Strength, Verdict
 from cleanup.report.frames import Frames
-from cleanup.report.words import KINDS, cause_in_words, row_in_words
+from cleanup.report.said import sentences
+from cleanup.report.words import KINDS, LABELLED, cause_in_words, row_in_words
 
 MOST_ROWS = 50
 MOST_BARS = 10
@@ -49,7 +50,7 @@ def undelivered(notices: pd.DataFrame, bounces: pd.DataFrame) -> Section:
     return cut("undelivered", "Your own mail that did not arrive", says, table, of=len(chosen))
 
 
-def unsure(notices: pd.DataFrame, reasons: pd.DataFrame) -> Section:
+def unsure(notices: pd.DataFrame, reasons: pd.DataFrame, labels: pd.DataFrame) -> Section:
     """Return the unsure notices, newest first, each with what keeps it from being decided."""
     chosen = notices[notices["verdict"] == Verdict.UNSURE.value]
     newest = chosen.sort_values("arrived", ascending=False).head(MOST_ROWS)
@@ -61,7 +62,7 @@ def unsure(notices: pd.DataFrame, reasons: pd.DataFrame) -> Section:
             "From": newest["reporting_mta"]
             .astype(pd.StringDtype())
             .fillna(newest["notice_sender"].astype(pd.StringDtype())),
-            "Because": _because(newest, reasons),
+            "Because": _because(newest, reasons, labels),
             "UID": newest["uid"].astype("str"),
         }
     )
@@ -89,13 +90,14 @@ def _recipients_of(bounces: pd.DataFrame, finding_ids: pd.Series) -> pd.Series:
     return rows.groupby("finding_id")["recipient"].agg(lambda to: ", ".join(to.head(3)) + (" …" if len(to) > 3 else ""))
 
 
-def _because(notices: pd.DataFrame, reasons: pd.DataFrame) -> pd.Series:
-    """Return for each notice the sentence that kept it unsure, or the policy's row where no reason says so."""
+def _because(notices: pd.DataFrame, reasons: pd.DataFrame, labels: pd.DataFrame) -> pd.Series:
+    """Return for each notice who said so, else the sentence that kept it unsure, else the policy's row."""
     ours = reasons[reasons["finding_id"].isin(notices["finding_id"])]
     counted = ours[(ours["points_to"] == Verdict.UNSURE.value) & (ours["strength"] != Strength.NOTE.value)]
     first = counted.drop_duplicates("finding_id").set_index("finding_id")["says"].astype("str")
     row = notices["decided_by"].astype("str").map(row_in_words)
-    return notices["finding_id"].map(first).astype(pd.StringDtype()).fillna(row)
+    evidence = notices["finding_id"].map(first).astype(pd.StringDtype()).fillna(row)
+    return evidence.where(notices["decided_by"] != LABELLED, sentences(notices, labels).fillna(evidence))
 
 
 # --- tables --------------------------------------------------------------------------------------------------------

@@ -54,8 +54,10 @@ CAUSES: Mapping[Cause, str] = {
 }
 
 
+LABELLED = "a-person-said-so"  # the row of the policy that a label decides by
+
 ROWS: Mapping[str, str] = {
-    "a-person-said-so": "A person said so.",
+    LABELLED: "A person said so.",
     "too-hostile-to-read": "It is too hostile or too broken to read.",
     "no-sent-given": "No Sent folder could be read, so nothing can vouch for what was sent.",
     "id-was-stolen": "It names a message of yours, yet everything else differs.",

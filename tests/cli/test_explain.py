@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from cleanup.demo import Demo, anna_on_a_server
+from cleanup.ledger import Ledger
+from cleanup.model import Verdict
+from cleanup.run import undo_run
 from tests.cli.command import ANNA, RULES, cleanup
 
 NOTICE = Path(__file__).parents[2] / "sample_data" / "notices" / "activehunter.eml"
@@ -47,3 +55,60 @@ def test_a_mailbox_without_a_uid_is_a_usage_error() -> None:
 
     assert done.code == 2
     assert "name the message's UID" in done.err
+
+
+# --- what people said ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def undone(tmp_path: Path) -> Iterator[Demo]:
+    """Anna's mailbox after a run and its undo."""
+    with anna_on_a_server(tmp_path / "ledger.sqlite") as anna:
+        undo_run(anna.account, anna.settings, anna.run().run_id)
+        yield anna
+
+
+def test_what_an_undo_put_back_is_said_to_be_so_before_any_run_knows_it(undone: Demo) -> None:
+    explained = cleanup("explain", OWNER, 459, "--ledger", undone.settings.ledger).out
+    report = cleanup("report", "--ledger", undone.settings.ledger).out
+
+    assert "in the Inbox." in explained
+    assert re.search(r"^Since then:   It was put back by undo of run 1 on \d{4}-\d\d-\d\d", explained, re.MULTILINE)
+    assert "72 messages were put back by undo of run 1 on " in report
+
+
+def test_a_run_that_heeds_an_undo_says_who_spoke_and_what_the_evidence_would_say(undone: Demo) -> None:
+    look = undone.run().look
+    uid = next(one.ref.uid for one in look.judged if one.finding.row == "a-person-said-so")
+
+    explained = cleanup("explain", OWNER, uid, "--ledger", undone.settings.ledger).out
+    report = cleanup("report", "--ledger", undone.settings.ledger, "--format", "md").out
+
+    assert re.search(
+        r"^Decided by:   It was put back by undo of run 1 on .* \[a-person-said-so\]", explained, re.MULTILINE
+    )
+    assert "Evidence:     The evidence alone would say backscatter (disproved-twice)." in explained
+    assert "What would count without that word:" in explained
+    assert "It was put back by undo of run 1 on " in report
+    assert "A person said so." not in explained + report
+
+
+def test_a_look_at_the_mailbox_itself_knows_who_spoke_too(undone: Demo) -> None:
+    uid = next(one.ref.uid for one in undone.scan().judged if one.finding.row == "a-person-said-so")
+    reach = ("--host", "127.0.0.1", "--port", undone.account.port, "--security", "plain", "--username", "anna")
+
+    done = cleanup("explain", OWNER, uid, "--live", "--ledger", undone.settings.ledger, *reach, CLEANUP_PASSWORD="anna")
+
+    assert "It was put back by undo of run 1 on " in done.out
+
+
+def test_a_later_word_of_a_person_stands_above_the_undo(undone: Demo) -> None:
+    with Ledger.open(str(undone.settings.ledger)) as ledger:
+        digest = ledger.moves(run_id=1)[0].intent.fingerprint.digest
+        uid = ledger.moves(run_id=1)[0].intent.uid
+        ledger.label(OWNER, digest, Verdict.BACKSCATTER, said_by="review")
+
+    explained = cleanup("explain", OWNER, uid, "--ledger", undone.settings.ledger).out
+
+    assert "Since then:   A person called it backscatter in review on " in explained
+    assert "71 messages were put back by undo" in cleanup("report", "--ledger", undone.settings.ledger).out
