@@ -19,7 +19,8 @@ from cleanup.connector.credentials import from_text
 from cleanup.connector.session import open_mailbox
 from cleanup.embedded_server import embedded_server
 from cleanup.errors import CleanupError
-from cleanup.look import Look, Progress
+from cleanup.look import Look
+from cleanup.progress import Progress, unseen
 from cleanup.report.digest import RUN_FIELD
 from cleanup.run import Done, look_at, run_mailbox
 
@@ -64,11 +65,11 @@ class Demo:
     account: Account
     truth: dict[str, Truth]
 
-    def scan(self, progress: Progress = lambda *_: None) -> Look:
+    def scan(self, progress: Progress = unseen) -> Look:
         """Return what a dry run finds."""
         return look_at(self.account, self.settings, now=LAST_DAY, progress=progress)
 
-    def run(self, progress: Progress = lambda *_: None, *, full: bool = False) -> Done:
+    def run(self, progress: Progress = unseen, *, full: bool = False) -> Done:
         """File what is found, as `mailbox-cleanup run --yes` does; `full` reads again what an earlier run read."""
         return run_mailbox(
             self.account, self.settings, now=LAST_DAY, agreed=lambda _: True, progress=progress, full=full
@@ -85,7 +86,7 @@ class Demo:
 
 
 @contextmanager
-def anna_on_a_server(ledger: Path, *, port: int = 0, progress: Progress = lambda *_: None) -> Iterator[Demo]:
+def anna_on_a_server(ledger: Path, *, port: int = 0, progress: Progress = unseen) -> Iterator[Demo]:
     """Yield Anna's mailbox on an embedded server that runs until the end of the block.
 
     Raises UsageError where pymap (extra `demo`) is missing, CannotConnect where the port is taken.

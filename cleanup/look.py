@@ -38,10 +38,11 @@ from cleanup.model import (
     SentSource,
     Verdict,
 )
-from cleanup.reading import INBOX_FIELDS, Progress, fetch_sent, is_unchanged, read_inbox, read_sent
+from cleanup.progress import Progress, unseen
+from cleanup.reading import INBOX_FIELDS, fetch_sent, is_unchanged, read_inbox, read_sent
 from cleanup.report.filing import plan_filing
 
-__all__ = ["INBOX_FIELDS", "Glance", "Look", "Progress", "Task", "glance", "look"]
+__all__ = ["INBOX_FIELDS", "Glance", "Look", "Task", "glance", "look"]
 
 TWO_MESSAGES = "the server showed two different messages under this UID"
 _ROWS = 2  # counts up when what stands in the rows of the memory changes
@@ -115,7 +116,7 @@ def look(
     *,
     now: datetime,
     labels: Mapping[str, Verdict] | None = None,
-    progress: Progress = lambda *_: None,
+    progress: Progress = unseen,
     memory: Memory | None = None,
     seen: Glance | None = None,
 ) -> Look:

@@ -14,13 +14,13 @@ from cleanup.errors import CleanupError, ConnectionLost, ServerMisbehaved
 from cleanup.ledger import Memory
 from cleanup.ledger.values import Cursor, InboxRow, SentPlaces
 from cleanup.model import PulledHeaders, SentMessage, SentSource
+from cleanup.progress import Progress
 
 INBOX_FIELDS = tuple(dict.fromkeys((*CANDIDATE_FIELDS, "In-Reply-To", "References", "To", "Message-ID")))
 CHUNK = 2_000
 SMALLEST_HEADER = 200  # bytes: From, To, Date and Message-ID take as much in every sent message
 SPARSE = 4  # UIDs to a message: from there on it is cheaper to ask which of them exist
 
-Progress = Callable[[str, int, int], None]  # stage, done, total
 Save = Callable[[Cursor, Sequence[PulledHeaders], int], None]
 
 

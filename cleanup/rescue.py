@@ -16,8 +16,9 @@ from cleanup.detector.rescue import Rescue, worth_rescuing
 from cleanup.errors import FinishedInPart
 from cleanup.held import hold
 from cleanup.ledger import Ledger, Memory
-from cleanup.look import Progress, look
+from cleanup.look import look
 from cleanup.model import FilingPlan, PlannedMove, Verdict
+from cleanup.progress import Progress
 from cleanup.report.filing import FilingOutcome, file_all
 from cleanup.report.journal import Journal
 from cleanup.run import known_before, task_of
@@ -69,7 +70,7 @@ def rescue(
         run_id = ledger.start_run(settings.address, "rescue", actor=account.who, version=__version__)
         journal = Journal(ledger, run_id, settings.address)
         outcomes = tuple(
-            file_all(plan, mailbox, journal, reopen=held.open, look_on=held.look_on)
+            file_all(plan, mailbox, journal, reopen=held.open, look_on=held.look_on, progress=progress)
             for plan in _plans(chosen, settings)
         )
         done = Rescued(run_id, outcomes)

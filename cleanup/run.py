@@ -17,8 +17,9 @@ from cleanup.errors import CleanupError
 from cleanup.held import Held, hold
 from cleanup.ledger import Ledger, Memory, is_there
 from cleanup.ledger.values import Remembered
-from cleanup.look import READ_BY, Look, Progress, Task, at_rest, glance, look
+from cleanup.look import READ_BY, Look, Task, at_rest, glance, look
 from cleanup.model import Verdict
+from cleanup.progress import Progress, unseen
 from cleanup.report.digest import Digest, digest_message
 from cleanup.report.filing import FilingOutcome, file_all
 from cleanup.report.journal import UNDO_LABEL, Journal
@@ -138,16 +139,25 @@ def run_mailbox(
         before = seen_before if not recovered.settled else None
         seen = look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory, seen=before)
         run_id = _record(ledger, account, settings, seen)
-        outcome = _file(held, run_id, seen, mailbox, agreed)
+        outcome = _file(held, run_id, seen, mailbox, agreed, progress)
         _remember(memory, run_id, seen, outcome)
         remark = _leave_digest(held, run_id, seen, outcome, settings, mailbox, now) if outcome else None
         return Done(run_id, seen, recovered, outcome, remark, held.bytes_read, held.round_trips)
 
 
-def undo_run(account: Account, settings: MailboxSettings, run_id: int, *, only: Collection[int] = ()) -> UndoOutcome:
+def undo_run(
+    account: Account,
+    settings: MailboxSettings,
+    run_id: int,
+    *,
+    only: Collection[int] = (),
+    progress: Progress = unseen,
+) -> UndoOutcome:
     """Put back what a run filed, or `only` the messages that had these UIDs before."""
     with hold(account, settings, "undo") as held:
-        return undo(run_id, held.open(), held.ledger, only=only, reopen=held.open, look_on=held.look_on)
+        return undo(
+            run_id, held.open(), held.ledger, only=only, reopen=held.open, look_on=held.look_on, progress=progress
+        )
 
 
 def task_of(settings: MailboxSettings) -> Task:
@@ -218,7 +228,7 @@ def _remember(memory: Memory, run_id: int, seen: Look, outcome: FilingOutcome | 
 
 
 def _file(
-    held: Held, run_id: int, seen: Look, mailbox: Mailbox, agreed: Callable[[Look], bool]
+    held: Held, run_id: int, seen: Look, mailbox: Mailbox, agreed: Callable[[Look], bool], progress: Progress
 ) -> FilingOutcome | None:
     counts, ledger = _counts(seen), held.ledger
     if seen.plan.refusals or not seen.plan.moves or not _is_agreed(ledger, run_id, seen, agreed):
@@ -227,7 +237,7 @@ def _file(
         return None
     try:
         journal = Journal(ledger, run_id, seen.task.mailbox)
-        outcome = file_all(seen.plan, mailbox, journal, reopen=held.open, look_on=held.look_on)
+        outcome = file_all(seen.plan, mailbox, journal, reopen=held.open, look_on=held.look_on, progress=progress)
     except CleanupError:
         ledger.finish_run(run_id, counts, "failed")
         raise

@@ -9,8 +9,8 @@ from cleanup.config import MailboxSettings
 from cleanup.connector.account import Account
 from cleanup.connector.folders import backscatter_folder_name
 from cleanup.connector.session import Mailbox, open_mailbox
-from cleanup.look import Progress
 from cleanup.model import PulledHeaders
+from cleanup.progress import Progress
 
 _NULL_SENDER = re.compile(rb"^return-path:[ \t]*<>", re.IGNORECASE | re.MULTILINE)
 

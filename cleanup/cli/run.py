@@ -120,8 +120,9 @@ def undo(
     if not confirmed(f"Put back {count} that run {found.run_id} moved?", yes=yes):
         say("Nothing was put back.")
         return
-    with progress_bars(reach.quiet):
-        outcome = undo_run(account_of(settings, ask=opt.ask_password), settings, found.run_id, only=chosen)
+    account = account_of(settings, ask=opt.ask_password)
+    with progress_bars(reach.quiet) as bars:
+        outcome = undo_run(account, settings, found.run_id, only=chosen, progress=bars)
     if chosen and not (outcome.put_back or outcome.not_put_back):
         raise UsageError(f"Run {found.run_id} moved no message that had such a UID")
     say(outcome.in_words())

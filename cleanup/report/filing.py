@@ -20,11 +20,13 @@ from cleanup.model import (
     Strength,
     Verdict,
 )
+from cleanup.progress import Progress, unseen
 from cleanup.report.journal import Journal
 from cleanup.report.link import Link
 from cleanup.report.mailbox import FilingMailbox
 from cleanup.report.mover import BATCH, Carried, Way, Wish, carry
 
+MOVING = "Moving"  # the stage, as progress shows it
 OTHER_NOTICES = (Kind.AUTO_REPLY, Kind.CHALLENGE, Kind.VIRUS_NOTICE, Kind.MDN)
 
 # --- the plan ------------------------------------------------------------------------------------------------------
@@ -136,6 +138,7 @@ def file_all(
     reopen: Callable[[], FilingMailbox] | None = None,
     look_on: Callable[[], FilingMailbox] | None = None,
     batch_size: int = BATCH,
+    progress: Progress = unseen,
     pause: Callable[[float], None] = time.sleep,
 ) -> FilingOutcome:
     """Carry out a plan and return what became of each move. Raises nothing that is a CleanupError.
@@ -154,12 +157,15 @@ def file_all(
         return _none_tried(plan, error)
     if unsettled:
         return _none_tried(plan, _unsettled(unsettled))
+    total = len(plan.moves)
+    progress(MOVING, 0, total)
     carried = carry(
         Way(plan.source, plan.uidvalidity, plan.target),
         [Wish(m.ref.uid, m.fingerprint) for m in plan.moves],
         Link(mailbox, reopen, look_on, pause),
         journal,
         batch_size=batch_size,
+        progress=lambda done: progress(MOVING, done, total),
     )
     return _outcome(plan, carried)
 

@@ -5,7 +5,7 @@ The first batch is a single message: a server that loses mail or lies is found o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cleanup.errors import (
@@ -74,8 +74,19 @@ class _Trip:
     carried: Carried
 
 
-def carry(way: Way, wishes: Sequence[Wish], link: Link, journal: Journal, *, batch_size: int = BATCH) -> Carried:
-    """Move the wished messages; return what became of each. Raises nothing that is a CleanupError."""
+def carry(
+    way: Way,
+    wishes: Sequence[Wish],
+    link: Link,
+    journal: Journal,
+    *,
+    batch_size: int = BATCH,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Carried:
+    """Move the wished messages; return what became of each. Raises nothing that is a CleanupError.
+
+    `progress` is told after each batch how many wishes were tried.
+    """
     carried = Carried()
     known = {wish.uid: wish.fingerprint for wish in wishes}
     watch = Watch(link, journal, way.source, way.uidvalidity, known, carried.doubled)
@@ -92,6 +103,7 @@ def carry(way: Way, wishes: Sequence[Wish], link: Link, journal: Journal, *, bat
             _note(carried.kept, _unknown(batch, carried), f"not tried: {error}")
             break
         size = batch_size if arrived else 1
+        progress(len(wishes) - len(waiting))
     _look_after(trip)
     reason = f"not tried: {carried.stopped}" if carried.stopped else "not tried"
     _note(carried.kept, waiting, reason)

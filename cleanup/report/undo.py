@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from cleanup.errors import CleanupError, UsageError
 from cleanup.ledger import Ledger, MoveRecord, MoveState
 from cleanup.model import Fingerprint, MessageRef, NotFiled
+from cleanup.progress import Progress, unseen
 from cleanup.report.journal import Journal
 from cleanup.report.link import Link
 from cleanup.report.looking import BROKEN, grouped, view
@@ -18,6 +20,7 @@ from cleanup.report.recovery import settle_open
 from cleanup.report.settling import FolderView, likeness
 
 UNDOABLE = (MoveState.MOVED, MoveState.LOST_SIGHT)
+PUTTING_BACK = "Putting back"  # the stage, as progress shows it
 HALF_WAY = "an earlier undo copied it, and nobody knows yet what became of it"
 
 
@@ -55,6 +58,7 @@ def undo(
     reopen: Callable[[], FilingMailbox] | None = None,
     look_on: Callable[[], FilingMailbox] | None = None,
     batch_size: int = BATCH,
+    progress: Progress = unseen,
     pause: Callable[[float], None] = time.sleep,
 ) -> UndoOutcome:
     """Move back what a run filed, or `only` some of it (UIDs that the messages had before), and say what became of it.
@@ -74,8 +78,13 @@ def undo(
         records = [r for r in ledger.moves(run_id=run_id, states=UNDOABLE, undoing=False) if _wanted(r, only)]
         half_way = {r.intent.undoes: r.note or HALF_WAY for r in journal.open_moves()}
         told.left += [NotFiled(_ref(r), half_way[r.move_id]) for r in records if r.move_id in half_way]
-        for group in grouped([r for r in records if r.move_id not in half_way]):
-            _undo_group(group, link, journal, told, batch_size)
+        records = [r for r in records if r.move_id not in half_way]
+        tried = 0
+        for group in grouped(records):
+            seen = partial(_show, progress, tried, len(records))
+            seen(0)
+            _undo_group(group, link, journal, told, batch_size, seen)
+            tried += len(group)
     except CleanupError as error:
         told.stopped = error
     outcome = UndoOutcome(journal.run_id, run_id, tuple(told.back), tuple(told.left), tuple(told.doubled), told.stopped)
@@ -88,6 +97,10 @@ class _Told:
     left: list[NotFiled] = field(default_factory=list)
     doubled: list[NotFiled] = field(default_factory=list)
     stopped: CleanupError | None = None
+
+
+def _show(progress: Progress, before: int, total: int, done: int) -> None:
+    progress(PUTTING_BACK, before + done, total)
 
 
 def _ended(outcome: UndoOutcome, ledger: Ledger) -> UndoOutcome:
@@ -110,7 +123,9 @@ def _ref(record: MoveRecord) -> MessageRef:
 # --- one pair of folders -------------------------------------------------------------------------------------------
 
 
-def _undo_group(group: Sequence[MoveRecord], link: Link, journal: Journal, told: _Told, batch_size: int) -> None:
+def _undo_group(
+    group: Sequence[MoveRecord], link: Link, journal: Journal, told: _Told, batch_size: int, seen: Callable[[int], None]
+) -> None:
     source, target = group[0].intent.source, group[0].intent.target
     if told.stopped is not None:
         told.left += [NotFiled(_ref(r), f"not tried: {told.stopped}") for r in group]
@@ -119,7 +134,7 @@ def _undo_group(group: Sequence[MoveRecord], link: Link, journal: Journal, told:
     reasons = {True: f"it is in {source} again already", False: f"it is no longer in {target}"}
     told.left += [NotFiled(_ref(r), reasons[r.move_id in back]) for r in group if r.move_id not in found]
     wishes = [Wish(uid, fingerprint, undoes=move_id) for move_id, (uid, fingerprint) in found.items()]
-    carried = carry(Way(target, there.uidvalidity, source), wishes, link, journal, batch_size=batch_size)
+    carried = carry(Way(target, there.uidvalidity, source), wishes, link, journal, batch_size=batch_size, progress=seen)
     _tell(group, {move_id: uid for move_id, (uid, _) in found.items()}, carried, told)
 
 

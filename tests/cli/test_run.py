@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from cleanup.demo import Demo, anna_on_a_server
 from tests.cli.command import Ended, cleanup
+from tests.house.screens import typed
 
 OWNER = "anna.berg@example.org"
 
@@ -33,6 +35,10 @@ class Anna:
     def explain(self, uid: int, *options: object) -> Ended:
         return cleanup("explain", OWNER, uid, *self._reach, *options, CLEANUP_PASSWORD="anna")
 
+    def on_a_terminal(self, folder: Path, *words: object) -> str:
+        """Return what a terminal that can draw shows of a command."""
+        return typed([str(word) for word in (*words, *self._reach)], folder, TERM="xterm")
+
     @property
     def filed(self) -> int:
         return len(self.demo.filed())
@@ -42,6 +48,17 @@ class Anna:
 def anna(tmp_path: Path) -> Iterator[Anna]:
     with anna_on_a_server(tmp_path / "unused.sqlite") as demo:
         yield Anna(demo, tmp_path / "ledger.sqlite")
+
+
+def test_a_terminal_shows_how_far_moving_and_putting_back_are(anna: Anna, tmp_path: Path) -> None:
+    rules = ("--outbound-host", "192.0.2.10", "--now", "2026-10-20")
+
+    run = anna.on_a_terminal(tmp_path, "run", OWNER, *rules)
+    undo = anna.on_a_terminal(tmp_path, "undo", "last", "--mailbox", OWNER)
+
+    assert re.search(r"Moving .* 72/72 [\d,]+/s \d:\d\d:\d\d", run)
+    assert re.search(r"Putting back .* 72/72 [\d,]+/s \d:\d\d:\d\d", undo)
+    assert "72 messages of run 1 were put back." in undo
 
 
 def test_off_a_terminal_a_run_leaves_one_line_and_undo_takes_it_back(anna: Anna) -> None:

@@ -48,7 +48,7 @@ def screens() -> dict[str, str]:
         reach = f"--ledger ledger.sqlite --host 127.0.0.1 --port {anna.account.port} --security plain --username anna"
         made: dict[str, str] = {}
         for command in SESSION:
-            screen = _even(_typed(_real(command, reach), Path(folder)), reach)
+            screen = _even(typed(_real(command, reach), Path(folder)), reach)
             made[command] = _without_repeating(screen, list(made.values()))
         return made
 
@@ -76,8 +76,8 @@ def _real(command: str, reach: str) -> list[str]:
     return shlex.split(typed if command.startswith("undo") else f"{typed} {_NOW}")
 
 
-def _typed(words: list[str], folder: Path) -> str:
-    """Return what a terminal shows of a command; a question is answered with y."""
+def typed(words: list[str], folder: Path, **environment: str) -> str:
+    """Return what a terminal of 80 columns shows of a command; a question is answered with y."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     plain = {"TERM": "dumb", "NO_COLOR": "1", "LC_ALL": "C.UTF-8"}
@@ -87,7 +87,7 @@ def _typed(words: list[str], folder: Path) -> str:
         stdout=theirs,
         stderr=theirs,
         cwd=folder,
-        env={"PATH": os.environ["PATH"], "HOME": str(folder), "CLEANUP_PASSWORD": PASSWORD} | plain,
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), "CLEANUP_PASSWORD": PASSWORD} | plain | environment,
         start_new_session=True,
     )
     os.close(theirs)

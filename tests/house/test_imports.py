@@ -23,7 +23,7 @@ ROWS = (
     ("report", "embedded_server"),
     ("connector", "ledger", "config", "config_file", "toml_file", "lock", "dns", "dns_client"),
     ("detector", "signals"),
-    ("model", "errors", "whole_file"),
+    ("model", "errors", "progress", "whole_file"),
 )
 PURE = (
     "imapclient",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from cleanup.ledger import Ledger
 from cleanup.model import FilingPlan, MessageRef, PlannedMove
+from cleanup.progress import Progress, unseen
 from cleanup.report.filing import FilingOutcome, file_all
 from cleanup.report.journal import Journal
 from cleanup.report.mailbox import FilingMailbox
@@ -31,10 +32,12 @@ def file_these(
     reopen: Reopen | None = None,
     look_on: Reopen | None = None,
     pause: Callable[[float], None] = lambda _: None,
+    progress: Progress = unseen,
 ) -> FilingOutcome:
     run = ledger.start_run(OWNER, "run")
     journal = Journal(ledger, run, OWNER)
-    outcome = file_all(plan, mailbox, journal, reopen=reopen, look_on=look_on, batch_size=3, pause=pause)
+    more = {"reopen": reopen, "look_on": look_on, "batch_size": 3, "pause": pause, "progress": progress}
+    outcome = file_all(plan, mailbox, journal, **more)
     ledger.finish_run(run, {"moved": len(outcome.moved)})
     return outcome
 
@@ -52,5 +55,7 @@ def undo_run(
     reopen: Reopen | None = None,
     look_on: Reopen | None = None,
     pause: Callable[[float], None] = lambda _: None,
+    progress: Progress = unseen,
 ) -> UndoOutcome:
-    return undo(run, mailbox, ledger, only=only, reopen=reopen, look_on=look_on, batch_size=3, pause=pause)
+    more = {"reopen": reopen, "look_on": look_on, "batch_size": 3, "pause": pause, "progress": progress}
+    return undo(run, mailbox, ledger, only=only, **more)

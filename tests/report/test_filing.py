@@ -57,6 +57,15 @@ def states(ledger: Ledger) -> list[MoveState]:
 # --- the plain case ------------------------------------------------------------------------------------------------
 
 
+def test_progress_is_told_after_every_batch(ledger: Ledger) -> None:
+    _, mailbox = a_server(9)
+    told: list[tuple[str, int, int]] = []
+
+    file_these(ledger, mailbox, plan_of(mailbox, [1, 2, 3, 4, 5, 6, 7, 8]), progress=lambda *how: told.append(how))
+
+    assert told == [("Moving", done, 8) for done in (0, 1, 4, 7, 8)]
+
+
 @pytest.mark.parametrize("abilities", [{}, {"move": False}, {"uidplus": False}, {"tells_copyuid": False}])
 def test_what_was_planned_is_moved_and_nothing_else(ledger: Ledger, abilities: dict[str, bool]) -> None:
     server, mailbox = a_server(**abilities)

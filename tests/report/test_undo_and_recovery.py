@@ -7,6 +7,8 @@ import pytest
 from cleanup.errors import UsageError
 from cleanup.ledger import Ledger, MoveState
 from cleanup.model import Verdict
+from cleanup.report.filing import file_all
+from cleanup.report.journal import Journal
 from tests.report.acts import OWNER, TARGET, file_these, plan_of, recover_now, undo_run
 from tests.report.model_mailbox import Killed, ModelMailbox, ModelServer
 from tests.report.test_filing import CHANGES, a_server, once
@@ -42,6 +44,21 @@ def test_undo_puts_everything_back_and_no_run_files_it_again(ledger: Ledger) -> 
     assert [ref.uid for ref in outcome.put_back] == [1, 2, 3, 4]
     assert set(ledger.labels(OWNER).values()) == {Verdict.UNSURE}
     assert ledger.last_filing(OWNER) is None
+
+
+def test_undo_tells_how_far_it_is_over_all_folders(ledger: Ledger) -> None:
+    server, mailbox, run = a_filed_server(ledger)
+    server.make("Junk")
+    for number in range(2):
+        server.arrive(f"junk{number}", "Junk")
+    journal = Journal(ledger, run, OWNER)
+    file_all(plan_of(mailbox, [1, 2], source="Junk"), mailbox, journal)
+    told: list[tuple[str, int, int]] = []
+
+    undo_run(ledger, mailbox, run, progress=lambda *how: told.append(how))
+
+    assert [done for _, done, _ in told] == [0, 1, 4, 4, 5, 6]
+    assert {(stage, total) for stage, _, total in told} == {("Putting back", 6)}
 
 
 def test_a_second_undo_has_nothing_left_to_do(ledger: Ledger) -> None:
