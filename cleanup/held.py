@@ -10,7 +10,7 @@ from cleanup.config import MailboxSettings, ledger_of
 from cleanup.connector.account import Account
 from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.ledger import Ledger
-from cleanup.lock import hold_mailbox
+from cleanup.lock import hold_mailbox, lock_file
 from cleanup.report.recovery import Recovered, recover
 
 
@@ -55,6 +55,11 @@ class Held:
         mailbox = self._stack.enter_context(open_mailbox(self.account, read_only=read_only))
         self._opened.append(mailbox)
         return mailbox
+
+
+def lock_of(account: Account) -> str:
+    """Return the file that hold() holds, for the ledger to tell a run that was cut off from one that runs."""
+    return str(lock_file(account.host, account.who))
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def hold_mailbox(server: str, username: str, command: str, *, folder: Path | Non
 
     Raises MailboxLocked, with the holder, where another process has it; UsageError where no lock can be made.
     """
-    path = _lock_file(folder or default_folder(), server, username)
+    path = lock_file(server, username, folder)
     handle = _open(path)
     try:
         _lock(handle, path, username)
@@ -57,16 +57,31 @@ def hold_mailbox(server: str, username: str, command: str, *, folder: Path | Non
         os.close(handle)
 
 
+def is_free(path: Path) -> bool:
+    """Return whether a lock is there and nobody holds it. A file that is not there or cannot be read says nothing."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
 def default_folder() -> Path:
     """Return where locks lie: `CLEANUP_LOCK_DIR`, else this user's state folder."""
     named = os.environ.get(FOLDER_VARIABLE)
     return Path(named) if named else Path(platformdirs.user_state_dir("mailbox-cleanup")) / "locks"
 
 
-def _lock_file(folder: Path, server: str, username: str) -> Path:
-    """Return a name that no user name can lead astray: a digest."""
+def lock_file(server: str, username: str, folder: Path | None = None) -> Path:
+    """Return where a mailbox's lock lies, under a name that no user name can lead astray: a digest."""
     named = "\0".join((server.lower(), username)).encode()
-    return folder / f"{hashlib.sha256(named).hexdigest()[:32]}.lock"
+    return (folder or default_folder()) / f"{hashlib.sha256(named).hexdigest()[:32]}.lock"
 
 
 def _open(path: Path) -> int:

@@ -14,8 +14,9 @@ from cleanup.connector.folders import Folder, backscatter_folder_name
 from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.detector.rescue import Rescue, worth_rescuing
 from cleanup.errors import FinishedInPart
-from cleanup.held import hold
+from cleanup.held import hold, lock_of
 from cleanup.ledger import Ledger, Memory
+from cleanup.ledger.cut_off import LOCK
 from cleanup.look import look
 from cleanup.model import FilingPlan, PlannedMove, Verdict
 from cleanup.progress import Progress
@@ -67,7 +68,8 @@ def rescue(
         chosen = agreed(_offered(mailbox, settings, labels, memory, now, progress))
         if not chosen:
             return None
-        run_id = ledger.start_run(settings.address, "rescue", actor=account.who, version=__version__)
+        noted = {LOCK: lock_of(account)}
+        run_id = ledger.start_run(settings.address, "rescue", actor=account.who, version=__version__, options=noted)
         journal = Journal(ledger, run_id, settings.address)
         outcomes = tuple(
             file_all(plan, mailbox, journal, reopen=held.open, look_on=held.look_on, progress=progress)

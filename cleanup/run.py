@@ -14,8 +14,9 @@ from cleanup.connector.account import Account
 from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.dns import network_of
 from cleanup.errors import CleanupError
-from cleanup.held import Held, hold
+from cleanup.held import Held, hold, lock_of
 from cleanup.ledger import Ledger, Memory, is_there
+from cleanup.ledger.cut_off import LOCK
 from cleanup.ledger.values import Remembered
 from cleanup.look import READ_BY, Look, Task, at_rest, glance, look
 from cleanup.model import Verdict
@@ -155,8 +156,10 @@ def undo_run(
 ) -> UndoOutcome:
     """Put back what a run filed, or `only` the messages that had these UIDs before."""
     with hold(account, settings, "undo") as held:
+        noted = {LOCK: lock_of(account)}
+        again, beside = held.open, held.look_on
         return undo(
-            run_id, held.open(), held.ledger, only=only, reopen=held.open, look_on=held.look_on, progress=progress
+            run_id, held.open(), held.ledger, only=only, noted=noted, reopen=again, look_on=beside, progress=progress
         )
 
 
@@ -195,9 +198,9 @@ def _words(ledger: Ledger, settings: MailboxSettings, again: bool) -> dict[str, 
 
 
 def _start(ledger: Ledger, account: Account, settings: MailboxSettings, options: Mapping[str, object]) -> int:
-    policy = settings.policy.name
+    policy, noted = settings.policy.name, {**options, LOCK: lock_of(account)}
     return ledger.start_run(
-        settings.address, "run", actor=account.who, version=__version__, policy=policy, options=options
+        settings.address, "run", actor=account.who, version=__version__, policy=policy, options=noted
     )
 
 

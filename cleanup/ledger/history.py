@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from cleanup.detector.evidence.campaign import label_of_mailing, subject_template
+from cleanup.ledger.cut_off import RUNNING, status_of
 from cleanup.ledger.rows import insert_one
 from cleanup.ledger.schema import findings, labels, moves, runs
 from cleanup.ledger.texts import from_us, moment, text, us
@@ -21,7 +22,7 @@ STANDING = (MoveState.MOVED.value,)
 
 def write_run(connection: Connection, now: datetime, values: Mapping[str, Any]) -> int:
     """Write that a run begins; return its number."""
-    row = {"started_us": us(now), "status": "running", "counts": {}, "options": {}} | dict(values)
+    row = {"started_us": us(now), "status": RUNNING, "counts": {}, "options": {}} | dict(values)
     return insert_one(connection, runs, row)
 
 
@@ -52,7 +53,7 @@ def read_runs(
         query = query.where(runs.c.run_id == run_id)
     if moved_only:
         query = query.where(filed > 0)
-    return [_run(row) for row in connection.execute(query).mappings()]
+    return [_run(connection, row) for row in connection.execute(query).mappings().all()]
 
 
 def write_label(connection: Connection, label: Label, now: datetime) -> None:
@@ -88,14 +89,14 @@ def _genuine_mailings(connection: Connection, mailbox: str, said: Mapping[str, V
     return {label_of_mailing(key) for subject in subjects if (key := subject_template(subject))}
 
 
-def _run(row: RowMapping) -> RunRecord:
+def _run(connection: Connection, row: RowMapping) -> RunRecord:
     return RunRecord(
         run_id=row["run_id"],
         mailbox=row["mailbox"],
         command=row["command"],
         started=moment(row["started_us"]),
         finished=from_us(row["finished_us"]),
-        status=row["status"],
+        status=status_of(connection, row),
         filed=row["filed"],
         counts=dict(row["counts"]),
         options=dict(row["options"]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from sqlalchemy import text as sql
 from cleanup.detector.sent_coverage import Coverage
 from cleanup.errors import MailboxLocked
 from cleanup.ledger import findings, history, moves, schema
+from cleanup.ledger.cut_off import exclusive_key
 from cleanup.ledger.memory import Memory
 from cleanup.ledger.opening import open_engine, told, writing
 from cleanup.ledger.texts import sure_text, text, to_us, us
@@ -65,7 +65,7 @@ class Ledger:
             yield
             return
         with told("locked"), self.engine.connect() as connection:
-            key = int.from_bytes(hashlib.sha256(mailbox.encode()).digest()[:8], signed=True)
+            key = exclusive_key(mailbox)
             if not connection.execute(select(func.pg_try_advisory_lock(key))).scalar():
                 raise MailboxLocked(
                     f"Another machine works on the mailbox of {mailbox}", hint="Wait until it has finished"

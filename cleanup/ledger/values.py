@@ -62,7 +62,11 @@ class MoveRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run. `finished` is None for a run that was cut off; `filed` counts the moves that stand now."""
+    """One run. `filed` counts the moves that stand now; `finished` is None for one that is running or was cut off.
+
+    `status` is done, partly (some moves could not be made), refused (a safety limit), stopped (at the question),
+    failed, running or cut off.
+    """
 
     run_id: int
     mailbox: str

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, select
 
 from cleanup.detector.sent_coverage import Measure
 from cleanup.ledger import Ledger, schema
+from cleanup.ledger.cut_off import status_of
 from cleanup.ledger.opening import told
 from cleanup.ledger.values import MoveState
 from cleanup.report import frame_queries as rows_of
@@ -90,6 +91,7 @@ def _runs(connection: Connection, chosen: Chosen) -> pd.DataFrame:
     plain = ("run_id", "mailbox", "command", "actor", "version", "policy", "status")
     kinds = dict.fromkeys(plain, As.WORD) | {"run_id": As.NUMBER}
     columns: dict[str, Sequence[Any]] = {name: [row[name] for row in rows] for name in plain}
+    columns["status"] = [status_of(connection, row) for row in rows]
     for name in ("answer", "headline", "target"):
         columns[name], kinds[name] = [row["options"].get(name) for row in rows], As.WORD
     for name in RUN_COUNTS:

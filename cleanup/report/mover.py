@@ -98,12 +98,12 @@ def carry(
         try:
             with finishing():
                 arrived = _carry_batch(trip, batch)
+                progress(len(wishes) - len(waiting))
         except CleanupError as error:
             carried.stopped = error
             _note(carried.kept, _unknown(batch, carried), f"not tried: {error}")
             break
         size = batch_size if arrived else 1
-        progress(len(wishes) - len(waiting))
     _look_after(trip)
     reason = f"not tried: {carried.stopped}" if carried.stopped else "not tried"
     _note(carried.kept, waiting, reason)

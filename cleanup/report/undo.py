@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -55,6 +55,7 @@ def undo(
     ledger: Ledger,
     *,
     only: Collection[int] = (),
+    noted: Mapping[str, object] | None = None,
     reopen: Callable[[], FilingMailbox] | None = None,
     look_on: Callable[[], FilingMailbox] | None = None,
     batch_size: int = BATCH,
@@ -64,14 +65,15 @@ def undo(
     """Move back what a run filed, or `only` some of it (UIDs that the messages had before), and say what became of it.
 
     Flags and dates stay as they are now: MOVE keeps them. What was put back is labelled, so that no run files it again.
-    The caller holds the mailbox's lock. Raises UsageError for a run that there is none of, LedgerUnusable where the
-    ledger fails before anything was moved.
+    The caller holds the mailbox's lock; `noted` is written beside the undo's own run. Raises UsageError for a run that
+    there is none of, LedgerUnusable where the ledger fails before anything was moved.
     """
     run = ledger.run(run_id)
     if run is None:
         raise UsageError(f"There is no run {run_id}", hint="mailbox-cleanup history shows them")
     link = Link(mailbox, reopen, look_on, pause)
-    journal = Journal(ledger, ledger.start_run(run.mailbox, "undo", options={"run": run_id}), run.mailbox)
+    number = ledger.start_run(run.mailbox, "undo", options={"run": run_id, **(noted or {})})
+    journal = Journal(ledger, number, run.mailbox)
     told = _Told()
     try:
         settle_open(journal, link, pause=pause)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import shutil
 import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.cli.command import cleanup
+from cleanup.demo import Demo, anna_on_a_server
+from tests.cli.command import PROGRAM, cleanup
 
 OWNER = "anna.berg@example.org"
 
@@ -71,6 +77,50 @@ def test_without_a_terminal_nothing_is_dropped_unasked(ledger: Path) -> None:
     assert cleanup("forget", OWNER, "--ledger", ledger).code == 2
     assert cleanup("history", "prune", "--keep", "0d", "--ledger", ledger).code == 2
     assert _count(ledger, "runs") == 2
+
+
+# --- a run that never wrote its end --------------------------------------------------------------------------------
+
+
+def test_a_run_that_was_killed_is_cut_off_as_soon_as_it_is_dead(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger.sqlite"
+    with anna_on_a_server(ledger) as anna, _waiting_for_an_answer(anna) as run:
+        before = _statuses(ledger)
+        run.kill()
+        run.wait(20)
+
+        assert (before, _statuses(ledger)) == (["running"], ["cut off"])
+        assert "cut off" in cleanup("history", "show", 1, "--ledger", ledger).out
+        assert "cut off" in cleanup("report", "--ledger", ledger, "--format", "csv", "--frame", "runs").out
+
+
+def test_a_run_was_cut_off_if_a_later_one_of_its_mailbox_began(ledger: Path) -> None:
+    with sqlite3.connect(ledger) as connection:
+        connection.execute("UPDATE runs SET status = 'running', finished_us = NULL, options = '{}'")
+
+    assert _statuses(ledger) == ["running", "cut off"]  # of the last one nobody knows
+
+
+def _statuses(ledger: Path) -> list[str]:
+    return [row["status"] for row in json.loads(cleanup("history", "--ledger", ledger, "--format", "json").out)]
+
+
+@contextmanager
+def _waiting_for_an_answer(anna: Demo) -> Iterator[subprocess.Popen[bytes]]:
+    """Yield a run that holds the mailbox and asks whether to go on."""
+    ours, theirs = pty.openpty()
+    reach = ("--host", "127.0.0.1", "--port", anna.account.port, "--security", "plain", "--username", "anna")
+    rules = ("--ledger", anna.settings.ledger, "--outbound-host", "192.0.2.10", "--now", "2026-10-20")
+    words = [str(PROGRAM), *map(str, ("run", OWNER, *reach, *rules))]
+    environment = {**os.environ, "CLEANUP_PASSWORD": "anna", "TERM": "dumb"}
+    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as run:
+        os.close(theirs)
+        shown = b""
+        while not shown.endswith(b"[y/N] "):
+            shown += os.read(ours, 4096)
+        yield run
+        run.kill()
+    os.close(ours)
 
 
 def _count(ledger: Path, table: str) -> int:

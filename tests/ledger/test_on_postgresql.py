@@ -56,6 +56,18 @@ def test_a_database_that_cannot_be_reached_is_named_without_its_password(databas
     assert "geheim" not in str(caught.value)
 
 
+def test_a_run_on_another_machine_is_running_while_it_holds_the_mailbox_and_then_cut_off(database: str) -> None:
+    with Ledger.open(database) as here, Ledger.open(database) as there:
+        with there.exclusive("carol@example.org"):
+            run = there.start_run("carol@example.org", "run")
+            during = here.run(run)
+        after = here.run(run)
+
+    assert during is not None
+    assert after is not None
+    assert (during.status, after.status) == ("running", "cut off")
+
+
 def test_two_machines_that_share_a_ledger_hold_a_mailbox_one_after_the_other(database: str) -> None:
     with Ledger.open(database) as here, Ledger.open(database) as there:
         with here.exclusive(MAILBOX):
