@@ -109,11 +109,13 @@ def _write(made: bytes, output: Path | None, open_it: bool) -> None:
         output.write_bytes(made)
     except OSError as error:
         raise UsageError(f"{output} cannot be written", why=error.strerror) from error
+    from cleanup.cli.browser import shows
     from cleanup.cli.talk import say
 
-    say(f"Written to {output}")
-    if open_it:
-        typer.launch(str(output))
+    if open_it and not shows(output):
+        say(f"Written to {output.absolute()}; there is no browser here to show it")
+    else:
+        say(f"Written to {output}")
 
 
 def _print(frames: Frames, moment: datetime) -> None:

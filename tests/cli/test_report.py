@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from cleanup.ledger import Ledger
-from tests.cli.command import cleanup
+from tests.cli.command import Ended, cleanup
 
 
 def test_the_table_says_what_happened_and_what_to_do(annas_ledger: Path) -> None:
@@ -96,6 +97,31 @@ def test_what_cannot_be_acted_on_is_one_clear_line_and_exit_code_2(
 
     assert done.code == 2
     assert len(done.err.splitlines()) == 1
+
+
+def test_where_there_is_no_browser_one_line_says_where_the_page_is(annas_ledger: Path, tmp_path: Path) -> None:
+    page = tmp_path / "r.html"
+    screens = {"DISPLAY": "", "WAYLAND_DISPLAY": "", "BROWSER": ""}
+    for surroundings in (screens, screens | {"DISPLAY": ":99"}):
+        done = _opened(annas_ledger, page, **surroundings)
+        assert (done.code, done.out) == (0, "")
+        assert done.err == f"Written to {page}; there is no browser here to show it\n"
+
+
+@pytest.mark.skipif(shutil.which("xdg-open") is None, reason="nothing opens files here")
+def test_the_browser_is_given_the_page_and_what_it_writes_is_not_shown(annas_ledger: Path, tmp_path: Path) -> None:
+    browser, page = tmp_path / "browser", tmp_path / "r.html"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/shown\necho noise >&2\n')
+    browser.chmod(0o700)
+
+    done = _opened(annas_ledger, page, BROWSER=str(browser))
+
+    assert done.err == f"Written to {page}\n"
+    assert str(page) in (tmp_path / "shown").read_text()
+
+
+def _opened(ledger: Path, page: Path, **surroundings: str) -> Ended:
+    return cleanup("report", "--ledger", ledger, "--format", "html", "-o", page, "--open", **surroundings)
 
 
 def test_a_ledger_that_is_no_ledger_is_named(tmp_path: Path) -> None:
