@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from cleanup.config import MailboxSettings, default_ledger, ledger_of, load_mailbox
 from cleanup.errors import UsageError
 from cleanup.ledger import Ledger, is_there
+
+MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +38,39 @@ def which_ledger(
     return tuple(one.address for one in settings), where
 
 
+@contextmanager
+def looking_back(
+    mailboxes: tuple[str, ...], ledger: str | None, config: Path | None
+) -> Iterator[tuple[Ledger, tuple[str, ...]]]:
+    """Yield the ledger, open, and the addresses of these mailboxes as they stand in it.
+
+    Raises UsageError where there is no such ledger, or where it knows nothing of one of them.
+    """
+    addresses, where = which_ledger(mailboxes, ledger, config)
+    with Ledger.open(where) as opened:
+        yield opened, tuple(known_as(opened, address) for address in addresses)
+
+
+def known_as(ledger: Ledger, address: str) -> str:
+    """Return an address as the ledger has it, where only the case differs. Raises UsageError for an unknown one."""
+    known = {one.lower(): one for one in ledger.mailboxes()}
+    if found := known.get(address.lower()):
+        return found
+    if not known:
+        raise UsageError("The ledger holds no run yet", hint="The first run of a mailbox makes it known")
+    raise UsageError(f"The ledger knows no mailbox {address}", hint=_those_that_are(address.lower(), known))
+
+
+def _those_that_are(address: str, known: Mapping[str, str]) -> str:
+    if near := difflib.get_close_matches(address, known, n=1):
+        return f"Did you mean {known[near[0]]}?"
+    some = ", ".join(list(known.values())[:MOST_NAMED])
+    return f"It knows {some}" + (f" and {len(known) - MOST_NAMED:,} more" if len(known) > MOST_NAMED else "")
+
+
 def find_run(which: str, mailbox: str | None, ledger: str | None, config: Path | None) -> FoundRun:
     """Return the run that a person means by its number or by "last". Raises UsageError where there is none."""
-    addresses, where = which_ledger((mailbox,) if mailbox else (), ledger, config)
-    with Ledger.open(where) as opened:
+    with looking_back((mailbox,) if mailbox else (), ledger, config) as (opened, addresses):
         if which == "last":
             record = opened.last_filing(addresses[0] if addresses else None)
         elif which.isdigit():

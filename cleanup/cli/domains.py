@@ -108,12 +108,10 @@ def _tried(
 def _frames(
     mailboxes: tuple[str, ...], ledger: str | None, config: Path | None, since: str | None, moment: datetime
 ) -> Frames:
-    from cleanup.ledger import Ledger
-    from cleanup.past import which_ledger
+    from cleanup.past import looking_back
     from cleanup.report.frames import load
 
-    names, where = which_ledger(mailboxes, ledger, config)
-    with Ledger.open(where) as opened:
+    with looking_back(mailboxes, ledger, config) as (opened, names):
         return load(opened, names, since=opt.since(since, moment) if since else None)
 
 

@@ -59,22 +59,34 @@ def _explain_raw(raw: bytes, sent: Sequence[Path], rules: opt.Rules) -> list[str
 
 def _explain_uid(mailbox: str, uid: int, rules: opt.Rules, reach: opt.Reach, live: bool) -> list[str]:
     from cleanup.access import host_of
+
+    settings = opt.settings_for(mailbox, reach, rules)
+    can_look = host_of(settings) is not None
+    if not live and (told := _explain_recorded(uid, settings, may_be_unknown=can_look)):
+        return told
+    if not live and not can_look:
+        raise UsageError(f"No run has seen a notice with UID {uid}", hint="To look in the mailbox, name its --host")
+    return _explain_live(uid, settings, rules, reach)
+
+
+def _explain_recorded(uid: int, settings: MailboxSettings, *, may_be_unknown: bool) -> list[str]:
+    """Return what the ledger tells of a message; nothing where no run has seen it."""
     from cleanup.config import ledger_of
-    from cleanup.ledger import Ledger
+    from cleanup.ledger import Ledger, is_there
+    from cleanup.past import known_as
     from cleanup.report.explained import explained_finding, explained_notice
     from cleanup.report.recorded import find_recorded
 
-    settings = opt.settings_for(mailbox, reach, rules)
-    if not live:
-        with Ledger.open(ledger_of(settings)) as ledger:
-            found = find_recorded(ledger, settings.address, uid)
-        if found:
-            place = f"filed in {settings.target}" if found.filed else "in the Inbox"
-            head = f"As run {found.run_id} saw it; arrived {found.arrived:%Y-%m-%d %H:%M} UTC; {place}."
-            return [head, "", *explained_notice(found.notice), "", *explained_finding(found.finding, found.said)]
-        if host_of(settings) is None:
-            raise UsageError(f"No run has seen a notice with UID {uid}", hint="To look in the mailbox, name its --host")
-    return _explain_live(uid, settings, rules, reach)
+    if not is_there(where := ledger_of(settings)):
+        return []
+    with Ledger.open(where) as ledger:
+        address = settings.address if may_be_unknown else known_as(ledger, settings.address)
+        found = find_recorded(ledger, address, uid)
+    if found is None:
+        return []
+    place = f"filed in {settings.target}" if found.filed else "in the Inbox"
+    head = f"As run {found.run_id} saw it; arrived {found.arrived:%Y-%m-%d %H:%M} UTC; {place}."
+    return [head, "", *explained_notice(found.notice), "", *explained_finding(found.finding, found.said)]
 
 
 def _explain_live(uid: int, settings: MailboxSettings, rules: opt.Rules, reach: opt.Reach) -> list[str]:

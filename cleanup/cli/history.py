@@ -53,12 +53,10 @@ def show_all(
     """Show the latest runs."""
     if context.invoked_subcommand is None:
         from cleanup.cli.shown import check_format
-        from cleanup.ledger import Ledger
-        from cleanup.past import which_ledger
+        from cleanup.past import looking_back
 
         check_format(form)
-        names, where = which_ledger((mailbox,) if mailbox else (), ledger, config)
-        with Ledger.open(where) as opened:
+        with looking_back((mailbox,) if mailbox else (), ledger, config) as (opened, names):
             _print_runs(opened.runs(next(iter(names), None), limit=limit), form)
 
 

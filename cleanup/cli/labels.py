@@ -31,13 +31,11 @@ def export_labels(
     config: _Config = None,
 ) -> None:
     """Write all labels as CSV, oldest first. The latest on a message is the one that counts."""
-    from cleanup.ledger import Ledger
-    from cleanup.past import which_ledger
+    from cleanup.past import looking_back
     from cleanup.report.frames import load
     from cleanup.report.reviewing import labels_csv
 
-    names, where = which_ledger(tuple(mailboxes or ()), ledger, config)
-    with Ledger.open(where) as opened:
+    with looking_back(tuple(mailboxes or ()), ledger, config) as (opened, names):
         made = labels_csv(load(opened, names))
     if output is None:
         sys.stdout.write(made)

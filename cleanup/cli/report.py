@@ -48,13 +48,13 @@ def report(
     moment = opt.clock(now)
     begin = opt.since(since, moment) if since else None
 
-    from cleanup.ledger import Ledger
-    from cleanup.past import which_ledger
+    from cleanup.past import looking_back
     from cleanup.report.anonymous import anonymize
     from cleanup.report.frames import load
 
-    names, where = which_ledger(tuple(mailboxes or ()), ledger, config)
-    with Ledger.open(where) as opened:
+    with looking_back(tuple(mailboxes or ()), ledger, config) as (opened, names):
+        if run is not None and opened.run(run) is None:
+            raise UsageError(f"There is no run {run}", hint="mailbox-cleanup history shows the runs")
         frames = load(opened, names, since=begin, run=run)
     if anonymous:
         frames = anonymize(frames)

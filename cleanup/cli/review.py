@@ -36,13 +36,11 @@ def review(
         raise UsageError("There is no terminal to ask on", hint="mailbox-cleanup labels import takes a CSV file")
 
     from cleanup.cli.talk import say
-    from cleanup.ledger import Ledger
-    from cleanup.past import which_ledger
+    from cleanup.past import looking_back
     from cleanup.report.frames import load
     from cleanup.report.reviewing import waiting
 
-    (address,), where = which_ledger((mailbox,), ledger, config)
-    with Ledger.open(where) as opened:
+    with looking_back((mailbox,), ledger, config) as (opened, (address,)):
         frames = load(opened, [address])
         queue = waiting(frames)
         if not queue:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, func, insert, select, union, update
 
 from cleanup.detector.evidence.campaign import label_of_mailing, subject_template
 from cleanup.ledger.cut_off import RUNNING, status_of
@@ -54,6 +54,11 @@ def read_runs(
     if moved_only:
         query = query.where(filed > 0)
     return [_run(connection, row) for row in connection.execute(query).mappings().all()]
+
+
+def read_mailboxes(connection: Connection) -> list[str]:
+    """Return the addresses that runs or people's words are of, sorted."""
+    return sorted(connection.execute(union(select(runs.c.mailbox), select(labels.c.mailbox))).scalars())
 
 
 def write_label(connection: Connection, label: Label, now: datetime) -> None:

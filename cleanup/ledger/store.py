@@ -108,6 +108,11 @@ class Ledger:
         with self._reading() as connection:
             return next(iter(history.read_runs(connection, run_id=run_id, limit=1)), None)
 
+    def mailboxes(self) -> list[str]:
+        """Return the addresses that runs or people's words are of, sorted."""
+        with self._reading() as connection:
+            return history.read_mailboxes(connection)
+
     def last_filing(self, mailbox: str | None = None) -> RunRecord | None:
         """Return the latest run of which moves still stand: what `undo last` means."""
         with self._reading() as connection:

@@ -75,6 +75,37 @@ def test_a_mailbox_that_another_run_holds_is_named_with_the_holder(anna: Demo, t
     _ends_with(done, "locked", "mailbox-cleanup run")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("report", "anna.breg@example.org"),
+        ("history", "--mailbox", "anna.breg@example.org"),
+        ("explain", "anna.breg@example.org", 459),
+        ("undo", "last", "--mailbox", "anna.breg@example.org"),
+        ("domains", "--mailbox", "anna.breg@example.org"),
+        ("labels", "export", "anna.breg@example.org"),
+    ],
+)
+def test_a_mailbox_that_the_ledger_does_not_know_is_named_with_the_nearest(
+    words: tuple[object, ...], annas_ledger: Path
+) -> None:
+    _ends_with(cleanup(*words, "--ledger", annas_ledger), "usage", f"Did you mean {OWNER}?")
+
+
+def test_where_no_mailbox_is_near_those_that_are_known_are_named(annas_ledger: Path) -> None:
+    done = cleanup("report", "x@elsewhere.test", "--ledger", annas_ledger)
+
+    _ends_with(done, "usage", f"The ledger knows no mailbox x@elsewhere.test. It knows {OWNER}")
+
+
+def test_a_mailbox_is_known_however_its_letters_are_written(annas_ledger: Path) -> None:
+    assert "92 notices" in cleanup("report", OWNER.title(), "--ledger", annas_ledger).out
+
+
+def test_a_run_that_there_is_none_of_is_no_empty_report(annas_ledger: Path) -> None:
+    _ends_with(cleanup("report", "--run", 99, "--ledger", annas_ledger), "usage", "There is no run 99")
+
+
 def test_an_option_that_names_a_password_outranks_what_lies_below(anna: Demo, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("wrong\n")

@@ -39,10 +39,10 @@ def _queue(ledger: Path) -> list[str]:
         return [one.digest for one in waiting(load(opened))]
 
 
-def _review(ledger: Path, keys: str) -> Ended:
+def _review(ledger: Path, keys: str, mailbox: str = MAILBOX) -> Ended:
     """Type these keys, each with Return, as on a terminal."""
     ours, theirs = pty.openpty()
-    command = [str(PROGRAM), "review", MAILBOX, "--ledger", str(ledger)]
+    command = [str(PROGRAM), "review", mailbox, "--ledger", str(ledger)]
     environment = {**os.environ, "NO_COLOR": "1", "TERM": "dumb", "PYTHONUTF8": "1"}
     with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, env=environment) as process:
         os.close(theirs)
@@ -56,6 +56,13 @@ def _review(ledger: Path, keys: str) -> Ended:
         pass
     os.close(ours)
     return Ended(process.returncode, out.decode(), told.decode())
+
+
+def test_a_mailbox_that_the_ledger_does_not_know_has_not_nothing_to_review(ledger: Path) -> None:
+    ended = _review(ledger, "", mailbox=f"x{MAILBOX}")
+
+    assert ended.code == 2
+    assert f"Did you mean {MAILBOX}?" in " ".join(ended.err.split())
 
 
 def test_it_shows_why_and_writes_what_is_said(ledger: Path) -> None:
