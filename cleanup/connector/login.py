@@ -14,7 +14,7 @@ from cleanup.connector.credentials import Mechanism
 from cleanup.connector.deadline import Budget
 from cleanup.connector.redact import Redactor
 from cleanup.connector.refusals import told
-from cleanup.connector.tls import not_trusted, tls_context
+from cleanup.connector.tls import not_encrypted, tls_context
 from cleanup.errors import CannotConnect, CleanupError, ConnectionLost, LoginRefused, TlsFailed, UsageError
 
 Note = Callable[[str], None]  # takes the name of each command that is sent
@@ -35,16 +35,20 @@ def connect(account: Account, budget: Budget, note: Note) -> BoundedClient:
         except BaseException:
             client.imap.shutdown()
             raise
-    except ssl.SSLCertVerificationError as error:
-        raise not_trusted(account.where, error) from error
     except ssl.SSLError as error:
-        hint = "Perhaps this port wants --security starttls" if "WRONG_VERSION" in str(error) else None
-        raise TlsFailed(f"No TLS connection to {account.where}", why=error.reason or str(error), hint=hint) from error
+        raise not_encrypted(account, error) from error
+    except ConnectionLost as error:
+        raise _nothing_said(account, error) from error
     except OSError as error:
         raise unreachable(account, error) from error
     except ImapError as error:
         raise _odd_greeting(account, told(error)) from error
     return client
+
+
+def _nothing_said(account: Account, error: ConnectionLost) -> ConnectionLost:
+    hint = "Check host and port" if account.security == "tls" else "Perhaps this port wants --security tls"
+    return ConnectionLost(f"{account.where} does not greet as an IMAP server", why=str(error), hint=hint)
 
 
 def _odd_greeting(account: Account, text: str) -> CannotConnect:
@@ -86,6 +90,8 @@ def unreachable(account: Account, error: OSError) -> CannotConnect:
         return CannotConnect(f"{account.where} does not answer", hint="Check host, port and firewall")
     if isinstance(error, ConnectionRefusedError):
         return CannotConnect(f"{account.where} refused the connection", hint="Check --host and --port")
+    if isinstance(error, ConnectionError) and account.security == "tls":
+        return CannotConnect(f"{account.where} hung up", hint="Perhaps this port wants --security starttls")
     return CannotConnect(f"Cannot connect to {account.where}", why=error.strerror or str(error))
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from cleanup.connector.account import Account
 from cleanup.connector.login import unreachable
-from cleanup.connector.tls import not_trusted, tls_context
-from cleanup.errors import CannotConnect, TlsFailed
+from cleanup.connector.tls import not_encrypted, tls_context
+from cleanup.errors import CannotConnect
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,10 @@ def handshake(account: Account) -> TlsFacts:
             with context.wrap_socket(plain, server_hostname=account.host) as sock:
                 certificate = sock.getpeercert() or {}
                 version = sock.version() or "TLS"
-        except ssl.SSLCertVerificationError as error:
-            raise not_trusted(account.where, error) from error
-        except (ssl.SSLError, OSError) as error:
-            hint = "Perhaps this port wants --security starttls"
-            raise TlsFailed(f"No TLS connection to {account.where}", why=str(error), hint=hint) from error
+        except TimeoutError as error:
+            raise unreachable(account, error) from error
+        except OSError as error:  # ssl.SSLError is one
+            raise not_encrypted(account, error) from error
     ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
     return TlsFacts(version, _issuer(certificate), ends)
 

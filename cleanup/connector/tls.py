@@ -2,11 +2,58 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+from cleanup.connector.account import Account
+from cleanup.detector.networks import organisation
 from cleanup.errors import TlsFailed, UsageError
+
+Said = tuple[str, str]  # the cause in plain words, and what to do next
+
+_ADMIN = "Tell the server's administrator"
+_ANOTHER_PORT = "Perhaps this port wants --security starttls; TLS from the first byte is mostly on port 993"
+_OWN_AUTHORITY = (
+    "If your organisation has an authority of its own, name its certificate with --ca-file; if not, the server may be "
+    "leaving out a certificate of its chain: tell its administrator"
+)
+# X509_V_ERR_...: what Python tells as verify_code.
+_CERTIFICATE: Mapping[int, Said] = {
+    9: ("it is not valid yet", "Check this machine's clock"),
+    10: ("it has expired", _ADMIN),
+    18: ("it is self-signed", "If it is your own server's, save that certificate to a file and name it with --ca-file"),
+    19: ("this machine does not know the authority that signed it", _OWN_AUTHORITY),
+    20: ("this machine does not know the authority that signed it", _OWN_AUTHORITY),
+    21: ("this machine does not know the authority that signed it", _OWN_AUTHORITY),
+    23: ("it was revoked", _ADMIN),
+    66: ("its key is too short to be safe", _ADMIN),
+    68: ("it is signed in a way that is not safe any more", _ADMIN),
+}
+_ANOTHER_NAME = (62, 64)  # for a host name, for an IP address
+_PLAIN = ("the server talks plain text there, not TLS", _ANOTHER_PORT)
+_TOO_OLD = (
+    "the server offers nothing newer than TLS 1.1, which is not safe any more",
+    f"{_ADMIN}: TLS 1.2 or newer is needed",
+)
+_NOTHING_IN_COMMON = ("the server and this machine have no safe way of encrypting in common", _ADMIN)
+_HUNG_UP = ("the server hung up at the first word of TLS", _ANOTHER_PORT)
+# OpenSSL's names, as Python tells them in `reason`.
+_HANDSHAKE: Mapping[str, Said] = {
+    "WRONG_VERSION_NUMBER": _PLAIN,
+    "PACKET_LENGTH_TOO_LONG": _PLAIN,
+    "RECORD_LAYER_FAILURE": _PLAIN,
+    "TLSV1_ALERT_PROTOCOL_VERSION": _TOO_OLD,
+    "UNSUPPORTED_PROTOCOL": _TOO_OLD,
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": _NOTHING_IN_COMMON,
+    "TLSV1_ALERT_INSUFFICIENT_SECURITY": _NOTHING_IN_COMMON,
+    "DH_KEY_TOO_SMALL": _NOTHING_IN_COMMON,
+    "UNEXPECTED_EOF_WHILE_READING": _HUNG_UP,
+    "TLSV1_UNRECOGNIZED_NAME": ("the server does not know this host name", "Check --host"),
+}
 
 
 @lru_cache(maxsize=16)
@@ -15,6 +62,61 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
 
     One serves all connections of a process: reading the authorities took a third of an idle mailbox's time in a fleet.
     """
+    return _context(ca_file)
+
+
+def not_encrypted(account: Account, error: OSError) -> TlsFailed:
+    """Return the error for a handshake that failed: the cause in plain words, and what to do next."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _not_trusted(account, error)
+    reason = str(getattr(error, "reason", None) or "")
+    if isinstance(error, ConnectionError | ssl.SSLEOFError):
+        why, hint = _HUNG_UP
+    else:
+        why, hint = _HANDSHAKE.get(reason, (reason.replace("_", " ").lower() or error.strerror or str(error), _ADMIN))
+    return TlsFailed(f"No TLS connection to {account.where}", why=why, hint=hint)
+
+
+def _not_trusted(account: Account, error: ssl.SSLCertVerificationError) -> TlsFailed:
+    what = f"The certificate of {account.where} is not trusted"
+    if error.verify_code in _ANOTHER_NAME:
+        names = _names_offered(account)
+        why = f"it is not for {account.host}" + (f", but for {', '.join(names)}" if names else "")
+        return TlsFailed(what, why=why, hint=_right_name(account.host, names))
+    why, hint = _CERTIFICATE.get(error.verify_code, (error.verify_message, _ADMIN))
+    return TlsFailed(what, why=why, hint=hint)
+
+
+def _right_name(host: str, names: Collection[str]) -> str:
+    """Return what to do about another name: one of the same organisation is offered, a stranger's never."""
+    if own := organisation(host):
+        for name in names:
+            if organisation(name) == own and "*" not in name:
+                return f"Try --host {name}"
+    return "Ask the server's administrator for its right name (--host); a name that is not theirs may be an attacker's"
+
+
+def _names_offered(account: Account) -> tuple[str, ...]:
+    """Return the names in a certificate that is in order but for its name; nothing where it cannot be had again.
+
+    Nothing but the handshake is sent. With STARTTLS it would take a conversation first.
+    """
+    if account.security != "tls":
+        return ()
+    context = _context(account.ca_file)
+    context.check_hostname = False
+    try:
+        with (
+            socket.create_connection((account.host, account.real_port), timeout=account.connect_timeout_s) as plain,
+            context.wrap_socket(plain, server_hostname=account.host) as sock,
+        ):
+            certificate: dict[str, Any] = sock.getpeercert() or {}
+    except OSError:
+        return ()
+    return tuple(str(name) for _, name in certificate.get("subjectAltName", ()))[:5]
+
+
+def _context(ca_file: Path | None) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context()
         if ca_file:
@@ -24,19 +126,3 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
         raise UsageError(f"The CA file {ca_file} cannot be used", why=why) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
-
-
-def not_trusted(where: str, error: ssl.SSLCertVerificationError) -> TlsFailed:
-    """Return the error for a certificate that was refused, with the reason told apart."""
-    return TlsFailed(f"The certificate of {where} is not trusted", why=error.verify_message, hint=_hint(error))
-
-
-def _hint(error: ssl.SSLCertVerificationError) -> str:
-    text = error.verify_message.lower()
-    if "hostname" in text or "ip address" in text:
-        return "It is for another name: use the name that stands in it as --host"
-    if "expired" in text:
-        return "It has expired: tell the server's administrator"
-    if "not yet valid" in text:
-        return "It is not valid yet: check this machine's clock"
-    return "If your organisation has an authority of its own, name its certificate with --ca-file"

@@ -82,7 +82,6 @@ def test_a_mailbox_that_another_run_holds_is_named_with_the_holder(anna: Demo, t
         ("history", "--mailbox", "anna.breg@example.org"),
         ("explain", "anna.breg@example.org", 459),
         ("undo", "last", "--mailbox", "anna.breg@example.org"),
-        ("domains", "--mailbox", "anna.breg@example.org"),
         ("labels", "export", "anna.breg@example.org"),
     ],
 )

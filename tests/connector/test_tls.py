@@ -1,0 +1,168 @@
+"""Every way in which TLS fails, on real TLS servers: the cause in plain words, and what to do next."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import trustme
+
+from cleanup.connector import probe
+from cleanup.connector.account import Account
+from cleanup.connector.credentials import from_text
+from cleanup.connector.session import open_mailbox
+from cleanup.errors import CannotConnect, CleanupError, TlsFailed
+from tests.cli.command import cleanup
+
+OURS, NOT_OURS = trustme.CA(), trustme.CA()
+NOW = datetime.now(UTC)
+Serve = Callable[[socket.socket], object]
+
+
+@pytest.fixture
+def ca_file(tmp_path: Path) -> Path:
+    OURS.cert_pem.write_to_path(tmp_path / "ca.pem")
+    return tmp_path / "ca.pem"
+
+
+@contextmanager
+def a_server(serve: Serve) -> Iterator[int]:
+    """Yield the port on this machine where each connection is handed to `serve`."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def take() -> None:
+            with suppress(OSError):
+                while True:
+                    sock, _ = listener.accept()
+                    with sock, suppress(OSError):
+                        serve(sock)
+
+        threading.Thread(target=take, daemon=True).start()
+        yield listener.getsockname()[1]
+
+
+def tls(certificate: trustme.LeafCert, *, newest: ssl.TLSVersion | None = None) -> Serve:
+    """Return a server that makes a TLS handshake, and hangs up."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    if newest:
+        context.minimum_version = context.maximum_version = newest
+        context.set_ciphers("ALL:@SECLEVEL=0")
+    return lambda sock: context.wrap_socket(sock, server_side=True).close()
+
+
+def plain(sock: socket.socket) -> None:
+    sock.sendall(b"* OK IMAP4rev1 ready\r\n")
+    sock.recv(1000)
+
+
+def self_signed(folder: Path) -> Serve:
+    """Return a server whose certificate is its own authority's."""
+    (folder / "own.pem").write_bytes(OURS.private_key_pem.bytes() + OURS.cert_pem.bytes())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "own.pem")
+    return lambda sock: context.wrap_socket(sock, server_side=True).close()
+
+
+def errors_of(serve: Serve, ca_file: Path | None) -> list[CleanupError]:
+    """Return what a login and what doctor's look say of a server."""
+    with a_server(serve) as port:
+        account = Account("localhost", "anna", from_text("x"), port=port, ca_file=ca_file, connect_timeout_s=5)
+        found = []
+        for attempt in (lambda: open_mailbox(account).__enter__(), lambda: probe.handshake(account)):
+            with pytest.raises(CleanupError) as raised:
+                attempt()
+            found.append(raised.value)
+    return found
+
+
+def old_protocol() -> Serve:
+    with pytest.warns(DeprecationWarning):
+        return tls(OURS.issue_cert("localhost"), newest=ssl.TLSVersion.TLSv1_1)
+
+
+@pytest.mark.parametrize(
+    ("server", "cause", "next_step"),
+    [
+        (
+            lambda: tls(OURS.issue_cert("localhost", not_after=NOW - timedelta(days=1))),
+            "it has expired",
+            "Tell the server's administrator",
+        ),
+        (
+            lambda: tls(OURS.issue_cert("localhost", not_before=NOW + timedelta(days=2), not_after=NOW + timedelta(9))),
+            "it is not valid yet",
+            "Check this machine's clock",
+        ),
+        (
+            lambda: tls(OURS.issue_cert("mail.example.org")),
+            "it is not for localhost, but for mail.example.org",
+            "Ask the server's administrator for its right name",
+        ),
+        (
+            lambda: tls(NOT_OURS.issue_cert("localhost")),
+            "this machine does not know the authority that signed it",
+            "--ca-file",
+        ),
+        (old_protocol, "the server offers nothing newer than TLS 1.1", "TLS 1.2 or newer is needed"),
+        (lambda: plain, "the server talks plain text there, not TLS", "--security starttls"),
+    ],
+    ids=["expired", "not yet valid", "another name", "unknown authority", "TLS 1.1", "plain text"],
+)
+def test_the_cause_is_said_in_plain_words_with_the_next_step(
+    server: Callable[[], Serve], cause: str, next_step: str, ca_file: Path
+) -> None:
+    for error in errors_of(server(), ca_file):
+        assert isinstance(error, TlsFailed)
+        assert cause in str(error)
+        assert next_step in str(error)
+        assert "_ssl.c" not in str(error)
+        assert "SSL:" not in str(error)
+
+
+def test_a_self_signed_certificate_is_called_so(tmp_path: Path) -> None:
+    for error in errors_of(self_signed(tmp_path), None):
+        assert "it is self-signed. If it is your own server's" in str(error)
+
+
+def test_a_server_that_hangs_up_may_want_starttls(ca_file: Path) -> None:
+    for error in errors_of(lambda sock: sock.close(), ca_file):
+        assert isinstance(error, TlsFailed | CannotConnect)
+        assert "hung up" in str(error)
+        assert "Perhaps this port wants --security starttls" in str(error)
+
+
+def test_starttls_where_tls_begins_at_once_says_so(ca_file: Path) -> None:
+    with a_server(tls(OURS.issue_cert("localhost"))) as port:
+        account = Account(
+            "localhost", "anna", from_text("x"), port=port, ca_file=ca_file, security="starttls", connect_timeout_s=0.5
+        )
+        with pytest.raises(CannotConnect, match="Perhaps this port wants --security tls"), open_mailbox(account):
+            pass
+
+
+def test_another_name_of_the_same_organisation_is_offered(ca_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **more: real("127.0.0.1", *rest, **more))
+    with a_server(tls(OURS.issue_cert("stranger.example", "*.mx.example.org", "imap.example.org"))) as port:
+        account = Account("mail.example.org", "anna", from_text("x"), port=port, ca_file=ca_file)
+        with pytest.raises(TlsFailed, match=r"Try --host imap\.example\.org$"):
+            probe.handshake(account)
+
+
+def test_a_command_ends_with_the_code_for_tls(ca_file: Path) -> None:
+    with a_server(tls(OURS.issue_cert("localhost", not_after=NOW - timedelta(days=1)))) as port:
+        reach = ("--host", "localhost", "--port", port, "--ca-file", ca_file)
+        done = cleanup("scan", "anna@example.org", *reach, CLEANUP_PASSWORD="x")
+
+    assert done.code == 12
+    assert done.err.splitlines() == [
+        f"mailbox-cleanup: The certificate of localhost:{port} is not trusted: it has expired. "
+        "Tell the server's administrator [tls]"
+    ]
