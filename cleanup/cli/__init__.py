@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 
@@ -86,7 +86,7 @@ def main() -> None:
     prepare_streams()
     watch()
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or int(ExitCode.DONE))
     except CleanupError as error:
         _end(error)
     except StopNow as stop:
@@ -100,9 +100,21 @@ def main() -> None:
             raise
         _reader_went_away()  # the library has made it an exit code of 1
     except Exception as error:
+        if hasattr(error, "format_message"):
+            _misused(error)
         if os.environ.get("CLEANUP_DEBUG"):
             raise
         _end(_named(error))
+
+
+def _misused(error: Any) -> NoReturn:
+    """End as the command line's library wants it, which comes in two forms: help where nothing was said, or a fault."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        sys.exit(error.exit_code)
+    asked = getattr(error, "ctx", None)
+    what = error.format_message().rstrip(".").replace("{", "").replace("}", "")
+    _end(UsageError(what, hint=f"See {asked.command_path} --help" if asked else None))
 
 
 def _named(error: Exception) -> CleanupError:

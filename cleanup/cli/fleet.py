@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,8 +35,8 @@ def run(
     shard: Annotated[str | None, typer.Option(help="I/N: only the I-th of N parts, from 0.")] = None,
     only_failed: Annotated[bool, typer.Option("--only-failed", help="Only what failed, as --results says.")] = False,
     results: Annotated[Path | None, typer.Option(help="CSV to write how each mailbox ended.")] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Mailboxes at once.")] = 16,
-    per_host: Annotated[int, typer.Option(min=1, help="Connections to one server at once.")] = 8,
+    threads: Annotated[int, typer.Option(help="Mailboxes at once.")] = 16,
+    per_host: Annotated[int, typer.Option(help="Connections to one server at once.")] = 8,
     deadline_min: Annotated[float | None, typer.Option(help="Begin no mailbox after so many minutes.")] = None,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler whose workers do it.")] = None,
     spread_min: Annotated[float, typer.Option(help="Begin the mailboxes within so many minutes.")] = 0,
@@ -50,6 +50,7 @@ def run(
     from cleanup.fleet import Limits, Shared, write_ends
 
     log_as(watching.log_format)
+    _check_counts({"--threads": threads, "--per-host": per_host})
     chosen = _chosen(mailboxes, query, shard, results if only_failed else None, only_failed, ledger)
     limits = Limits(threads, per_host, deadline_min * 60 if deadline_min is not None else None, spread_min * 60)
     name = mailboxes.stem if mailboxes else "fleet"
@@ -87,6 +88,12 @@ def _run(
     except ImportError as error:
         raise UsageError("--scheduler needs Dask", hint="pip install 'mailbox-cleanup[dask]'") from error
     return run_on_dask(scheduler, chosen, shared, limits, tell)
+
+
+def _check_counts(counts: Mapping[str, int]) -> None:
+    for option, count in counts.items():
+        if count < 1:
+            raise UsageError(f"{option} {count} is too few", hint="It must be 1 at least")
 
 
 def _chosen(

@@ -63,6 +63,8 @@ _NAMES = {
     "which": "RUN",
 }
 
+_OF_OPTIONS = {"mailboxes": "FILE"}  # where an option and an argument share a name
+
 
 class Named(TyperGroup):
     """A group of commands whose values, and those of the groups in it, have names for people."""
@@ -77,8 +79,41 @@ class Named(TyperGroup):
 
 def _name_values(command: Any) -> None:
     for parameter in command.params:
-        takes_value = not (getattr(parameter, "is_flag", False) or getattr(parameter, "count", False))
-        if takes_value and parameter.metavar is None:
-            parameter.metavar = _NAMES.get(parameter.name)
+        if parameter.param_type_name == "argument":
+            _show_as_word(parameter)
+        elif not (getattr(parameter, "is_flag", False) or getattr(parameter, "count", False)):
+            parameter.metavar = parameter.metavar or _OF_OPTIONS.get(parameter.name) or _NAMES.get(parameter.name)
+        _show_default(parameter)
     for inner in getattr(command, "commands", {}).values():
         _name_values(inner)
+
+
+def _show_as_word(argument: Any) -> None:
+    """Let an argument be called SOURCE everywhere: not {SOURCE}, nor SOURCE <str>, nor by its name in the code."""
+    word = argument.metavar or _NAMES.get(argument.name, argument.name.upper())
+    many = "..." if argument.nargs != 1 else ""
+    usage = f"{word}{many}" if argument.required else f"[{word}]{many}"
+    argument.metavar = word
+    argument.get_usage_pieces = lambda *_: [usage]
+    argument.get_help_record = lambda *_: (f"{word}{many}", argument.help or "")
+    argument.get_error_hint = lambda *_: word
+
+
+def _show_default(parameter: Any) -> None:
+    """Show a default in brackets behind the help, in one way whoever wrote it."""
+    shown = _default_in_words(parameter)
+    if shown:
+        parameter.help = f"{parameter.help} [{shown}]"
+        parameter.show_default = False
+
+
+def _default_in_words(parameter: Any) -> str:
+    wanted, default = getattr(parameter, "show_default", False), parameter.default
+    if isinstance(wanted, str):
+        return wanted
+    if not wanted or default is None:
+        return ""
+    if isinstance(default, bool):
+        names = parameter.opts if default else parameter.secondary_opts
+        return str(names[0]).lstrip("-") if parameter.secondary_opts else ""
+    return str(default)

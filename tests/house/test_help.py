@@ -36,7 +36,54 @@ def test_no_command_is_cut_off_in_the_list_of_commands(helps: dict[str, list[str
     } == set()
 
 
-def test_the_value_of_an_option_is_named_for_people(helps: dict[str, list[str]]) -> None:
-    options = {(name, line) for name, lines in helps.items() for line in lines if line.lstrip().startswith("-")}
+def test_values_and_arguments_are_named_for_people(helps: dict[str, list[str]]) -> None:
+    left = {(name, line.partition("   ")[0]) for name, lines in helps.items() for line in lines}
 
-    assert {(name, line) for name, line in options if "<" in line.partition("   ")[0]} == set()
+    assert {(name, line) for name, line in left if "<" in line or "{" in line} == set()
+
+
+def test_an_argument_is_called_the_same_in_its_two_places(helps: dict[str, list[str]]) -> None:
+    assert helps["scan"][0] == "Usage: mailbox-cleanup scan [OPTIONS] SOURCE"
+    assert helps["scan"][6] == "  SOURCE  A profile, an address, or a path: .eml folder, mbox, Maildir."
+    assert helps["report"][0] == "Usage: mailbox-cleanup report [OPTIONS] [MAILBOX]..."
+    assert "  MAILBOX...  Profiles or addresses; none: all in the ledger." in helps["report"]
+
+
+def test_defaults_are_shown_in_one_way(helps: dict[str, list[str]]) -> None:
+    text = "\n".join(line for lines in helps.values() for line in lines)
+
+    assert "[500]" in text
+    assert "default:" not in text
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("scan",), "Missing argument SOURCE. See mailbox-cleanup scan --help [usage]"),
+        (("run", "anna", "--polcy", "storm"), "--policy"),
+        (("run", "anna", "--max-moves", "many"), "'--max-moves'"),
+        (("history", "show", "last"), "RUN"),
+        (("fleet", "stauts"), "No such command 'stauts'. See mailbox-cleanup fleet --help [usage]"),
+        (
+            ("fleet", "run", "--threads", "0", "--mailboxes", "x"),
+            "--threads 0 is too few. It must be 1 at least",
+        ),
+        (("undo", "1", "2"), "(2). See mailbox-cleanup undo --help [usage]"),
+    ],
+)
+def test_what_is_mistyped_is_answered_like_every_other_fault_in_one_line(words: tuple[str, ...], says: str) -> None:
+    done = cleanup(*words)
+
+    (line,) = done.err.splitlines()
+    assert (done.code, done.out) == (2, "")
+    assert line.startswith("mailbox-cleanup: ")
+    assert line.endswith("[usage]")
+    assert says in line
+
+
+@pytest.mark.parametrize("words", [(), ("fleet",), ("config",)])
+def test_a_group_alone_shows_what_is_in_it(words: tuple[str, ...]) -> None:
+    done = cleanup(*words)
+
+    assert done.code == 2
+    assert "Commands:" in done.out + done.err
