@@ -18,6 +18,7 @@ from cleanup.connector.credentials import (
     from_environment,
     from_file,
     from_keyring,
+    from_systemd,
     from_text,
 )
 from cleanup.errors import UsageError
@@ -133,4 +134,4 @@ def _from_systemd(address: str) -> Credential | None:
     """Return the password that systemd hands over (LoadCredential=): `password.ADDRESS`, or `password` for all."""
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     files = [Path(folder) / f"password.{address}", Path(folder) / "password"] if folder else []
-    return next((from_file(file) for file in files if file.is_file()), None)
+    return next((from_systemd(file) for file in files if file.is_file()), None)

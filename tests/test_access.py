@@ -54,6 +54,17 @@ def test_sources_of_a_password_in_their_order(tmp_path: Path, monkeypatch: pytes
     assert (token.read(), token.mechanism) == ("token", Mechanism.XOAUTH2)
 
 
+def test_a_credential_of_systemd_is_read_although_its_access_list_looks_like_its_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    _private(tmp_path / "password", "from systemd").chmod(0o440)
+
+    assert _account().credential.read() == "from systemd"
+    with pytest.raises(UsageError, match="Others may read"):
+        _account(password_file=tmp_path / "password").credential.read()
+
+
 def test_the_environment_may_name_the_file_or_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLEANUP_PASSWORD_FILE", str(_private(tmp_path / "file", "from the file")))
     assert _account().credential.read() == "from the file"

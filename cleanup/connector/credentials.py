@@ -40,6 +40,19 @@ def from_text(secret: str, mechanism: Mechanism = Mechanism.PASSWORD) -> Credent
 
 def from_file(path: Path) -> Credential:
     """Return a credential of the first line of a file that nobody but its owner may read."""
+
+    def read() -> str:
+        owner_only(path)
+        return _first_line(path)
+
+    return Credential(read)
+
+
+def from_systemd(path: Path) -> Credential:
+    """Return a credential of a file that systemd hands to a service alone (LoadCredential=, CREDENTIALS_DIRECTORY).
+
+    Its group may seem to read it: an access list lets the service's user in, and its mask stands in the group's place.
+    """
     return Credential(lambda: _first_line(path))
 
 
@@ -94,7 +107,6 @@ def write_private(path: Path, text: str) -> None:
 
 
 def _first_line(path: Path) -> str:
-    owner_only(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

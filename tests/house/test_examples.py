@@ -34,7 +34,7 @@ def _left_over(words: list[str]) -> list[str]:
     """Return what the command does not understand of the words; click raises for an unknown command or option."""
     command: Any = typer.main.get_command(app)
     context = command.context_class(command, info_name="mailbox-cleanup")
-    while hasattr(command, "commands"):
+    while hasattr(command, "commands") and words:  # `history` alone is a command, too
         name, command, words = command.resolve_command(context, words)
         context = command.context_class(command, info_name=name, parent=context)
     _, rest, _ = command.make_parser(context).parse_args(args=list(words))
