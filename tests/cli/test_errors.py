@@ -29,7 +29,7 @@ def _run(anna: Demo, ledger: Path, *more: object, **environment: str) -> Ended:
     return cleanup("run", OWNER, *reach, *rules, *more, **({"CLEANUP_PASSWORD": "anna"} | environment))
 
 
-def _ends_with(done: Ended, code: str, says: str) -> None:
+def ends_with(done: Ended, code: str, says: str) -> None:
     """Hold the last line to what the documentation says of the code."""
     documented = dict(re.findall(r"^\| `([a-z-]+)` \| (\d+) \|", DOCS.read_text(encoding="utf-8"), re.MULTILINE))
     line = done.err.splitlines()[-1]
@@ -65,14 +65,14 @@ def _ends_with(done: Ended, code: str, says: str) -> None:
 def test_a_failure_says_what_and_what_to_do(
     more: tuple[object, ...], environment: dict[str, str], code: str, says: str, anna: Demo, tmp_path: Path
 ) -> None:
-    _ends_with(_run(anna, tmp_path / "ledger.sqlite", *more, **environment), code, says)
+    ends_with(_run(anna, tmp_path / "ledger.sqlite", *more, **environment), code, says)
 
 
 def test_a_mailbox_that_another_run_holds_is_named_with_the_holder(anna: Demo, tmp_path: Path) -> None:
     with hold_mailbox("127.0.0.1", "anna", "mailbox-cleanup run"):
         done = _run(anna, tmp_path / "ledger.sqlite")
 
-    _ends_with(done, "locked", "mailbox-cleanup run")
+    ends_with(done, "locked", "mailbox-cleanup run")
 
 
 @pytest.mark.parametrize(
@@ -88,13 +88,13 @@ def test_a_mailbox_that_another_run_holds_is_named_with_the_holder(anna: Demo, t
 def test_a_mailbox_that_the_ledger_does_not_know_is_named_with_the_nearest(
     words: tuple[object, ...], annas_ledger: Path
 ) -> None:
-    _ends_with(cleanup(*words, "--ledger", annas_ledger), "usage", f"Did you mean {OWNER}?")
+    ends_with(cleanup(*words, "--ledger", annas_ledger), "usage", f"Did you mean {OWNER}?")
 
 
 def test_where_no_mailbox_is_near_those_that_are_known_are_named(annas_ledger: Path) -> None:
     done = cleanup("report", "x@elsewhere.test", "--ledger", annas_ledger)
 
-    _ends_with(done, "usage", f"The ledger knows no mailbox x@elsewhere.test. It knows {OWNER}")
+    ends_with(done, "usage", f"The ledger knows no mailbox x@elsewhere.test. It knows {OWNER}")
 
 
 def test_a_mailbox_is_known_however_its_letters_are_written(annas_ledger: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_mailbox_is_known_however_its_letters_are_written(annas_ledger: Path) 
 
 
 def test_a_run_that_there_is_none_of_is_no_empty_report(annas_ledger: Path) -> None:
-    _ends_with(cleanup("report", "--run", 99, "--ledger", annas_ledger), "usage", "There is no run 99")
+    ends_with(cleanup("report", "--run", 99, "--ledger", annas_ledger), "usage", "There is no run 99")
 
 
 def test_an_option_that_names_a_password_outranks_what_lies_below(anna: Demo, tmp_path: Path) -> None:
