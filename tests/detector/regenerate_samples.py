@@ -1,4 +1,4 @@
-"""Rewrites the expected .json of the golden samples from what is read today, and shows every difference.
+"""Rewrites the expected .json of the golden samples from what is read today, and docs/formats.md; shows what changed.
 
 Run it as `python -m tests.detector.regenerate_samples [NAME ...]`; read the difference before committing it.
 """
@@ -11,7 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cleanup.detector.notices import read_notice
+from cleanup.detector.notices.formats import FORMATS
+from cleanup.detector.notices.formats.described import formats_page
 from tests.detector.samples import as_text, sample_paths, told
+
+PAGE = Path(__file__).parents[2] / "docs" / "formats.md"
 
 
 def main(names: Sequence[str]) -> None:
@@ -19,12 +23,16 @@ def main(names: Sequence[str]) -> None:
     chosen = [sample for sample in sample_paths() if not names or sample.stem in names]
     changed = [sample for sample in chosen if _rewrite(sample)]
     print(f"{len(changed)} of {len(chosen)} changed")
+    _write(PAGE, formats_page(FORMATS))
 
 
 def _rewrite(sample: Path) -> bool:
-    target = sample.with_suffix(".json")
+    return _write(sample.with_suffix(".json"), as_text(told(read_notice(sample.read_bytes()))))
+
+
+def _write(target: Path, after: str) -> bool:
+    """Write a file and show what changed; return whether anything did."""
     before = target.read_text(encoding="utf-8") if target.exists() else ""
-    after = as_text(told(read_notice(sample.read_bytes())))
     sys.stdout.writelines(
         difflib.unified_diff(before.splitlines(True), after.splitlines(True), target.name, target.name, n=1)
     )
