@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from ipaddress import ip_network
+from typing import NamedTuple
 
 from cleanup.detector.addresses import domain_of, untagged_key
 from cleanup.detector.evidence.matching import Bond
 from cleanup.detector.evidence.question import Question
 from cleanup.detector.message_ids import id_key, id_shape
 from cleanup.detector.networks import SHARED_PROVIDERS, Address, Hosts, organisation, shared_provider
-from cleanup.detector.owner import LearnedHosts, Owner
+from cleanup.detector.owner import MOST_UNSEEN, LearnedHosts, Owner
 from cleanup.detector.path import MOST_LINES
 from cleanup.detector.received import Hop, read_received
 from cleanup.detector.sent_coverage import Proof
 from cleanup.model import Policy, SentMessage
 
-MOST_UNSEEN = 0.1  # share of proved notices whose host no other showed (Good-Turing: the chance of one unseen so far)
 OWN_SIDE = "the owner's side"
 MIN_WITNESSES = 4  # organisations that must have seen a host: a correspondent may well have two or three
 MIN_HANDS = 2  # that must show that a shape of ids cannot be compared; sent messages too
+
+
+class _Sighting(NamedTuple):
+    """One proved notice that shows a host: the sent message, whose word it is and from where, and when it came."""
+
+    address: Address
+    sent: tuple[str, int]
+    witness: str
+    network: str
+    name: str
+    when: datetime | None
 
 
 def learn_hosts(questions: Iterable[Question], policy: Policy) -> LearnedHosts:
@@ -30,31 +43,46 @@ def learn_hosts(questions: Iterable[Question], policy: Policy) -> LearnedHosts:
     several must agree: otherwise whoever has letters of the owner's could teach that only his host is the owner's.
     Whatever teaches nothing is still glimpsed, and not called foreign.
     """
-    seen: dict[Address, set[tuple[str, int]]] = defaultdict(set)
-    witnesses: dict[Address, set[str]] = defaultdict(set)
-    names: dict[Address, set[str]] = defaultdict(set)
+    sightings: dict[Address, list[_Sighting]] = defaultdict(list)
     providers: set[str] = set()
     glimpsed: set[Address] = set()
-    for hop, sent, witness in _proved_hops(questions):
+    for question, hop, sent in _proved_hops(questions):
         provider = shared_provider(hop.name or hop.helo, hop.address)
         if provider:
             providers.add(provider)
         elif hop.address is not None:
             glimpsed.add(hop.address)
-        if not provider and hop.address is not None and witness:
-            seen[hop.address].add((sent.folder, sent.uid))
-            witnesses[hop.address].add(witness)
-            names[hop.address] |= {organisation(hop.name or "")} - {""}
-    known = {a for a in seen if len(seen[a]) >= policy.min_hop_samples and len(witnesses[a]) >= MIN_WITNESSES}
-    total = sum(len(sent) for sent in seen.values())
-    once = sum(1 for sent in seen.values() if len(sent) == 1)
+            if seen := _sighting(question, hop, hop.address, sent):
+                sightings[hop.address].append(seen)
+    known = {address for address, seen in sightings.items() if _is_learned(seen, policy)}
     return LearnedHosts(
         hosts=Hosts(addresses=frozenset(known)),
-        organisations=frozenset(name for address in known for name in names[address]),
+        organisations=frozenset(s.name for address in known for s in sightings[address] if s.name),
         providers=frozenset(providers),
         glimpsed=frozenset(glimpsed),
-        saturated=bool(known) and once <= MOST_UNSEEN * total,
+        saturated=bool(known) and _hardly_any_seen_once(sightings.values()),
+        seen_at={address: _times(sightings[address]) for address in known},
+        once_at=tuple(when for seen in sightings.values() if _messages(seen) == 1 for when in _times(seen)),
     )
+
+
+def _is_learned(seen: Sequence[_Sighting], policy: Policy) -> bool:
+    """Return whether enough sent messages show a host, on the word of organisations that do not share one server."""
+    witnesses = min(len({s.witness for s in seen}), len({s.network for s in seen}))
+    return _messages(seen) >= policy.min_hop_samples and witnesses >= MIN_WITNESSES
+
+
+def _hardly_any_seen_once(sightings: Iterable[Sequence[_Sighting]]) -> bool:
+    messages = [_messages(seen) for seen in sightings]
+    return messages.count(1) <= MOST_UNSEEN * sum(messages)
+
+
+def _messages(seen: Sequence[_Sighting]) -> int:
+    return len({s.sent for s in seen})
+
+
+def _times(seen: Sequence[_Sighting]) -> tuple[datetime, ...]:
+    return tuple(sorted(s.when for s in seen if s.when))
 
 
 def learn_rewriting(questions: Iterable[Question]) -> frozenset[str]:
@@ -103,8 +131,8 @@ def _is_enough(hands: set[str]) -> bool:
     return OWN_SIDE in hands or len(hands - {""}) >= MIN_HANDS
 
 
-def _proved_hops(questions: Iterable[Question]) -> Iterator[tuple[Hop, SentMessage, str]]:
-    """Yield the trusted hop, the sent message, and whose word it is; "" where it is nobody's that counts."""
+def _proved_hops(questions: Iterable[Question]) -> Iterator[tuple[Question, Hop, SentMessage]]:
+    """Yield the trusted hops of proved notices, with the sent message."""
     for question in questions:
         match, path = question.match, question.path
         if match.bond not in (Bond.ID, Bond.CONTENT) or match.sent is None or match.agreement is None:
@@ -113,24 +141,39 @@ def _proved_hops(questions: Iterable[Question]) -> Iterator[tuple[Hop, SentMessa
             continue
         if question.known.owner.configured.has_address(path.hop.address):
             continue  # known already; an own name is not enough, as its address refutes who only claims it
-        yield path.hop, match.sent, _witness(question, path.hop, match.sent)
+        yield question, path.hop, match.sent
 
 
-def _witness(question: Question, hop: Hop, sent: SentMessage) -> str:
-    """Return whose word for a hop counts: who wrote the line, handed the notice over, and was written to.
+def _sighting(question: Question, hop: Hop, address: Address, sent: SentMessage) -> _Sighting | None:
+    """Return what a proved notice teaches of a host; None where its word does not count.
 
-    So a stranger needs domains that the owner writes to, not just domains. Big providers take mail for many. Reports
-    have no sender in the envelope (RFC 5321 section 4.5.5), and nobody can log in somewhere and send mail without one.
+    It counts who wrote the line, handed the notice over, and was written to: so a stranger needs domains that the owner
+    writes to, not just domains. Big providers take mail for many. Reports have no sender in the envelope (RFC 5321
+    section 4.5.5), and nobody can log in somewhere and send mail without one.
     """
-    wrote = organisation(hop.by or "")
-    if question.notice.return_path or _handed_over_by_name(question) not in (OWN_SIDE, wrote):
-        return ""
-    reached = {untagged_key(address) for address in sent.recipients} & set(question.recipients)
-    written_to = {organisation(domain_of(address)) for address in reached}
-    return wrote if wrote in written_to or wrote in SHARED_PROVIDERS else ""
+    wrote, handed = organisation(hop.by or ""), _handing_over(question)
+    if question.notice.return_path or handed.organisation not in (OWN_SIDE, wrote):
+        return None
+    reached = {untagged_key(person) for person in sent.recipients} & set(question.recipients)
+    written_to = {organisation(domain_of(person)) for person in reached}
+    if not wrote or (wrote not in written_to and wrote not in SHARED_PROVIDERS):
+        return None
+    name = organisation(hop.name or "")
+    return _Sighting(address, (sent.folder, sent.uid), wrote, handed.network or wrote, name, question.arrived)
+
+
+class _Hand(NamedTuple):
+    """Who handed a notice to the owner's side: the organisation by its looked-up name, and the network it came from."""
+
+    organisation: str
+    network: str = ""
 
 
 def _handed_over_by_name(question: Question) -> str:
+    return _handing_over(question).organisation
+
+
+def _handing_over(question: Question) -> _Hand:
     """Return the organisation that handed the notice to the owner's side, by the name that this side looked up.
 
     OWN_SIDE where nobody outside did; "" where the name is only what the sender said of itself.
@@ -142,5 +185,10 @@ def _handed_over_by_name(question: Question) -> str:
             continue
         came_from = organisation(hop.name or "")
         if not came_from or came_from != organisation(hop.by or ""):
-            return came_from
-    return OWN_SIDE
+            return _Hand(came_from, _network(hop.address))
+    return _Hand(OWN_SIDE)
+
+
+def _network(address: Address | None) -> str:
+    """Return the network that one customer of a hoster commonly has: a /24, of IPv6 a /48."""
+    return str(ip_network((address, 24 if address.version == 4 else 48), strict=False)) if address else ""

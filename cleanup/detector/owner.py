@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from cleanup.detector.addresses import domain_of, untagged_key
 from cleanup.detector.networks import (
@@ -20,6 +21,8 @@ from cleanup.detector.sent_profile import MIN_HABIT, Profile
 from cleanup.model import Identity
 
 ADDRESS_SHARE = 0.02  # of sent messages that make a From at another domain the owner's
+SEEN_LATELY = timedelta(days=90)  # from a proved notice that showed a learned host, before or after
+MOST_UNSEEN = 0.1  # share of proved notices whose host no other showed (Good-Turing: the chance of one unseen so far)
 PROVIDER_SHARE = 0.02  # of sent ids that a provider must have made to count as the owner's
 
 
@@ -32,6 +35,21 @@ class LearnedHosts:
     providers: frozenset[str] = frozenset()  # shared ones that the owner's mail went through
     glimpsed: frozenset[Address] = frozenset()  # seen in proved notices, whether or not often enough to be learned
     saturated: bool = False  # hardly any proved notice showed a host that no other showed
+    seen_at: Mapping[Address, tuple[datetime, ...]] = field(default_factory=dict)  # when notices showed a learned host
+    once_at: tuple[datetime, ...] = ()  # when hosts were shown that no other notice shows
+
+    def at(self, moment: datetime | None) -> LearnedHosts:
+        """Return what of it holds for a notice of that time: hosts change hands, and owners change hosters.
+
+        What is too old is only glimpsed: neither the owner's nor foreign.
+        """
+        if moment is None or not self.hosts:
+            return self
+        near = {a: sum(abs(when - moment) <= SEEN_LATELY for when in seen) for a, seen in self.seen_at.items()}
+        lately = frozenset(address for address, times in near.items() if times)
+        once = sum(abs(when - moment) <= SEEN_LATELY for when in self.once_at)
+        saturated = self.saturated and bool(lately) and once <= MOST_UNSEEN * (once + sum(near.values()))
+        return replace(self, hosts=Hosts(addresses=lately), saturated=saturated)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import gc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 
 from cleanup.detector.evidence import gather
 from cleanup.detector.evidence.campaign import campaign_key, campaign_reasons, member_of, vouched_for
@@ -14,7 +14,7 @@ from cleanup.detector.evidence.question import Known, Question
 from cleanup.detector.learning import learn_hosts, learn_rewriting, measure_proved
 from cleanup.detector.message_ids import id_key
 from cleanup.detector.networks import organisation
-from cleanup.detector.owner import Owner, know_owner
+from cleanup.detector.owner import LearnedHosts, Owner, know_owner
 from cleanup.detector.path import handing_over
 from cleanup.detector.policy import POLICY, Evidence, Row
 from cleanup.detector.sent import Coverage, SentIndex
@@ -45,6 +45,7 @@ class Case:
 
 
 EARLIEST_ARRIVAL, LATEST_ARRIVAL = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+NOON = time(12)
 _NEVER_FOLLOWS = (
     "a-person-said-so",
     "too-hostile-to-read",
@@ -117,10 +118,33 @@ def _judge_each(cases: Sequence[Case], known: Known, labels: Mapping[str, Verdic
     """Return the judgements, after what Sent alone proves has taught the owner's hosts and routes."""
     first = [_questions(case, known) for case in cases]
     known = _after_learning(known, [q for questions in first for q in questions])
+    at_that_time = _KnownByDay(known)
     return [
-        _judge_case([q.again(known) for q in questions], labels.get(case.key))
+        _judge_case([q.again(at_that_time(case.arrived)) for q in questions], labels.get(case.key))
         for case, questions in zip(cases, first, strict=True)
     ]
+
+
+class _KnownByDay:
+    """What is known for a notice of a certain day: learned hosts grow old."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+        self._by_day: dict[date, Known] = {}
+
+    def __call__(self, arrived: datetime | None) -> Known:
+        """Return what is known for a notice that arrived then."""
+        if arrived is None or not self._known.owner.learned.hosts:
+            return self._known
+        day = arrived.astimezone(UTC).date()
+        if day not in self._by_day:
+            noon = datetime.combine(day, NOON, UTC)  # of the day, so that the order of notices changes nothing
+            self._by_day[day] = self._of(self._known.owner.learned.at(noon))
+        return self._by_day[day]
+
+    def _of(self, learned: LearnedHosts) -> Known:
+        known = self._known
+        return known if learned == known.owner.learned else replace(known, owner=_again(known, learned))
 
 
 def _before_learning(
@@ -140,10 +164,13 @@ def _before_learning(
 
 def _after_learning(known: Known, questions: Sequence[Question]) -> Known:
     learned = learn_hosts(questions, known.policy)
-    same = learned == known.owner.learned
-    owner = known.owner if same else know_owner(known.identity, known.profile, learned)
+    owner = known.owner if learned == known.owner.learned else _again(known, learned)
     unsaved = Coverage().with_proofs(measure_proved(questions, owner)).rewritten_routes()
     return replace(known, owner=owner, rewritten=known.rewritten | learn_rewriting(questions) | unsaved)
+
+
+def _again(known: Known, learned: LearnedHosts) -> Owner:
+    return know_owner(known.identity, known.profile, learned)
 
 
 def _questions(case: Case, known: Known) -> list[Question]:

@@ -31,7 +31,10 @@ def _from_a_bot(report: Report) -> Report:
 
 def _as_was_sent(world: World, hop: str, *, reporter: str = "") -> Report:
     """A forged bounce of a letter that the forger has, whole, as if it had come from `hop`."""
-    person = world.friend()
+    return _as_was_sent_to(world, world.friend(), hop, reporter=reporter)
+
+
+def _as_was_sent_to(world: World, person: Person, hop: str, *, reporter: str = "") -> Report:
     sent = written(world, person)
     by = reporter or person.mx
     line = f"from relay.bulk.test (relay.bulk.test [{hop}]) by {by} (Postfix) with ESMTP id 5A1; Mon"
@@ -81,6 +84,15 @@ def _from_two_servers(world: World) -> list[Specimen]:
 def teach_from_two_true_hosts(world: World) -> list[Specimen]:
     """A correspondent with mail servers in two domains that the owner writes to."""
     return _from_two_servers(world) + [_by_phone(world, returns="full") for _ in range(20)]
+
+
+def teach_from_four_domains_on_one_server(world: World) -> list[Specimen]:
+    """A correspondent to whom the owner writes in four domains, all of which have one mail server."""
+    taught = []
+    for person in world.people[:4] * 20:
+        report = _as_was_sent_to(world, person, "203.0.113.66")
+        taught.append(fake("teaches", replace(report, handed_over_by=_handed_by(person.mx, "198.18.250.9")), None))
+    return taught + [_by_phone(world, returns="full") for _ in range(20)]
 
 
 def teach_under_many_names(world: World) -> list[Specimen]:
@@ -324,6 +336,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     teach_a_strangers_host,
     teach_from_one_true_host,
     teach_from_two_true_hosts,
+    teach_from_four_domains_on_one_server,
     teach_under_many_names,
     teach_through_accounts_at_providers,
     teach_from_many_domains,

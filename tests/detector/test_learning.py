@@ -1,0 +1,76 @@
+"""What proved notices teach about the owner's hosts, for how long, and whose word it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+
+from cleanup.detector.verdict import Case, judge_all
+from cleanup.model import Finding, Identity, Policy, Verdict
+from tests.detector.judging import ANNA, ARRIVED, OUT1, a_copy_of, a_notice, a_returned, a_sent_index, a_sent_message
+
+UNCONFIGURED = Identity(ANNA.addresses)
+OLD_HOST = OUT1.replace("out1.example.org", "mail7.hoster.test").replace("192.0.2.10", "192.0.2.77")
+
+
+def proved(number: int, arrived: datetime, *, way: str = OUT1, from_: str = "") -> tuple[Case, object]:
+    """A bounce of a sent message by the server of one of four correspondents, and that message."""
+    corp = f"corp{number % 4}.test"
+    sent = a_sent_message(number, recipients=(f"p{number}@{corp}",), date=arrived - timedelta(hours=1))
+    handed = from_ or f"198.18.{number % 4}.9"
+    notice = a_notice(
+        a_copy_of(sent, received=(way.replace("mx.far.test", f"mx.{corp}"),)),
+        to=sent.recipients,
+        reporting_mta=f"mx.{corp}",
+        received=(f"from mx.{corp} (mx.{corp} [{handed}]) by mx.example.org (Postfix) with ESMTPS id 4X; Mon",),
+    )
+    return Case(notice, arrived, f"proved {number}"), sent
+
+
+def last(taught: Sequence[tuple[Case, object]], case: Case) -> Finding:
+    """The finding on a case that arrived among bounces that teach."""
+    sent = a_sent_index(*(message for _, message in taught))  # type: ignore[arg-type]
+    return judge_all([*(one for one, _ in taught), case], sent, UNCONFIGURED, Policy())[-1]
+
+
+FORGERY = Case(a_notice(a_returned()), ARRIVED, "forgery")
+BY_THE_OLD_HOST = Case(a_notice(a_returned(received=(OLD_HOST,))), ARRIVED, "by the old host")
+
+
+def test_a_host_of_which_lately_proved_mail_came_is_the_owners():
+    taught = [proved(n, ARRIVED - timedelta(days=10 * n), way=OLD_HOST) for n in range(1, 9)]
+
+    assert last(taught, BY_THE_OLD_HOST).verdict is Verdict.GENUINE
+    assert last(taught, FORGERY).verdict is Verdict.BACKSCATTER
+
+
+def test_a_host_of_three_years_ago_is_neither_the_owners_nor_foreign():
+    taught = [proved(n, ARRIVED - timedelta(days=1_000 + n), way=OLD_HOST) for n in range(1, 9)]
+
+    assert last(taught, BY_THE_OLD_HOST).verdict is Verdict.UNSURE
+
+
+def test_an_owner_who_changed_the_hoster_has_no_mail_accused_by_what_the_old_one_taught():
+    taught = [proved(n, ARRIVED - timedelta(days=200 + n), way=OLD_HOST) for n in range(1, 40)]
+
+    assert last(taught, FORGERY).verdict is Verdict.UNSURE
+
+
+def test_beside_the_old_host_the_new_one_is_the_owners():
+    old = [proved(n, ARRIVED - timedelta(days=1_000 + n), way=OLD_HOST) for n in range(1, 9)]
+    new = [proved(n, ARRIVED - timedelta(days=n)) for n in range(11, 19)]
+
+    assert last([*old, *new], BY_THE_OLD_HOST).verdict is Verdict.UNSURE
+    assert last([*old, *new], FORGERY).verdict is Verdict.BACKSCATTER
+
+
+@pytest.mark.parametrize(
+    ("address", "verdict"),
+    [("198.18.7.{n}", Verdict.UNSURE), ("2001:db8:7:{n}::1", Verdict.UNSURE), ("198.18.{n}.1", Verdict.BACKSCATTER)],
+)
+def test_four_domains_on_one_server_are_one_witness(address, verdict):
+    taught = [proved(n, ARRIVED - timedelta(days=n), from_=address.format(n=n % 4 + 1)) for n in range(1, 9)]
+
+    assert last(taught, FORGERY).verdict is verdict
