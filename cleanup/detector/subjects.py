@@ -11,11 +11,12 @@ MOST_CHARACTERS = 300
 
 # "Re" and "Fwd" as mail programs write them in their users' languages.
 _REPLY = (
-    "re|aw|antw|antwort|sv|vs|ref|rif|r|odp|ynt|vá|vl|bls|ats|atb|res|resp|hov|απ|σχετ|на|отв|ответ|ha|"
+    "re|aw|antw|antwort|sv|vs|ref|rif|r|odp|ynt|vá|vl|bls|ats|atb|res|resp|hov|απ|σχετ|на|отв|ответ|ha|tl|"
     "回复|回覆|答复|答覆|返信|회신|תשובה|رد"
 )
 _FORWARD = (
-    "fw|fwd|wg|tr|i|rv|enc|doorst|vb|vs|pd|ilt|továbbítás|trs|fs|prp|trx|vidarebefordrat|"
+    "fw|fwd|wg|tr|i|rv|enc|doorst|doorgestuurd|vb|vs|pd|ilt|i̇lt|tov|továbbítás|trs|fs|prp|trx|vidarebefordrat|"
+    "videresend|videresendt|weitergeleitet|inoltro|reenvío|réexpédié|přeposlat|пересл|переслано|"
     "转发|轉寄|転送|전달|πρθ|הועבר|إعادة توجيه"
 )
 _PREFIX = re.compile(
@@ -27,6 +28,12 @@ _GATEWAY = re.compile(
 )
 _LIST_TAG = re.compile(r"^\s*\[[^\][]{1,40}\]\s*")
 _SPACE = re.compile(r"\s+")
+
+
+def answers_or_forwards(subject: str) -> bool:
+    """Return whether a decoded subject begins as those of replies and forwards do, after list tags."""
+    text = unicodedata.normalize("NFKC", subject[:MOST_CHARACTERS]).casefold()
+    return bool(_PREFIX.match(text) or _PREFIX.match(_LIST_TAG.sub("", text)))
 
 
 @lru_cache(maxsize=65_536)

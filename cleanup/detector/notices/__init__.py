@@ -9,6 +9,7 @@ from cleanup.detector.notices.bounces import read_bounce
 from cleanup.detector.notices.complete import completed, hostile
 from cleanup.detector.notices.headers import read_fields
 from cleanup.detector.notices.json_events import read_json_event
+from cleanup.detector.notices.list_refusals import read_list_refusal
 from cleanup.detector.notices.lookalikes import other_kind
 from cleanup.detector.notices.mail import Mail, unwrapped
 from cleanup.detector.notices.signs import reason
@@ -23,7 +24,7 @@ def read_other_notice(mail: Mail) -> Notice | None:
     return Notice(kind, format=kind.value) if kind else None
 
 
-READERS: tuple[Reader, ...] = (read_json_event, read_other_notice, read_bounce)
+READERS: tuple[Reader, ...] = (read_json_event, read_list_refusal, read_other_notice, read_bounce)
 
 
 def read_notice(raw: bytes) -> Notice | None:

@@ -60,7 +60,7 @@ def plain_addresses(text: str) -> Iterator[str]:
     """Yield the addresses in a text."""
     for found in _PLAIN.finditer(text.replace("mailto:", " ").replace("MAILTO:", " ")):
         address = found.group().rstrip(".!?").removeprefix("'").removeprefix("SMTP=").removeprefix("smtp=")
-        if address.isprintable():
+        if address.isprintable() and not address.startswith("//"):  # https://shop.example/anna@example.org
             yield lower_domain(address)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from cleanup.detector.notices.answering_words import AWAY, VIRUS, VIRUS_SUBJECT, challenges, single_spaced
 from cleanup.detector.notices.mail import STATUS_TYPES, Mail
 from cleanup.model import Kind
 
@@ -19,50 +20,15 @@ _RECEIPT_SUBJECT = re.compile(
     r"przeczytano|прочтено|开封|開封済み|已读)\s?: ",
     re.IGNORECASE,
 )
-_CHALLENGE = re.compile(
-    r"tmda|spamarrest|boxbe|challenge[/ -]response|confirm (?:that )?(?:you|your|"
-    r"this) .{0,60}(?:deliver|human|sender|person|not (?:a )?spam)"
-    r"|(?:to|please) (?:confirm|verify|authenticate|prove).{0,80}(?:your (?:message|e-?mail|"
-    r"address|identity|delivery)|you are (?:a )?(?:human|real|person))"
-    r"|(?:message|e-?mail|mail) .{0,60}(?:is |has been |being )?held.{0,120}(?:confirm|reply|"
-    r"verif|approv|click|whitelist)"
-    r"|add(?:ed)? (?:you|yourself|your address).{0,40}(?:white ?list|guest ?list|approved|"
-    r"allowed|accepted)|not (?:yet )?on (?:my|the|our|his|her) (?:white ?list|approved|"
-    r"allowed|guest)|approved senders? list|"
-    r"list of approved senders|senders i have approved|suspect e-?mail blocker|sender verification",
-    re.IGNORECASE,
-)
-_VIRUS_SUBJECT = re.compile(r"virus|worm|infected|malware|infizi|infect", re.IGNORECASE)
-_VIRUS = re.compile(
-    r"(?:virus|worm|trojan|malware)(?:es)? (?:\S{1,40} ){0,8}(?:found|detected|removed|"
-    r"deleted|quarantin|blocked|clean|in (?:your|an?|the) (?:mail|message|e-?mail|attach))"
-    r"|(?:found|detected|contain(?:s|ed|ing)?|infected (?:with|"
-    r"by)) (?:\S{1,40} ){0,6}(?:virus|worm|trojan|malware)|our virus (?:detector|scanner|"
-    r"checker)|virus[- ](?:alert|warning)|enthielt? .{0,40}virus",
-    re.IGNORECASE,
-)
 _ANSWERED = re.compile(r"\b5\d\d[ -]\S|\b5\.\d\.\d\b|\bMessage-ID: ?<", re.IGNORECASE)  # by a mail server
 _MONITOR = re.compile(
     r"\b(?:nagios|icinga|zabbix|monit|munin|cron|jenkins|gitlab|github|jira|bugzilla|logwatch|prometheus)\w{0,20}@",
     re.IGNORECASE,
 )
 _HELD = re.compile(r"quarantine (?:summary|digest|report|notif)|spam (?:digest|summary|report)\b", re.IGNORECASE)
-_TICKET = re.compile(r"\s*\[[^\]]{0,40}\d\]\s", re.IGNORECASE)
-_AWAY = re.compile(
-    r"(?:i am|i'm|i will be|i'll be|i'm) (?:currently |presently |now )?(?:out of|away|"
-    r"on (?:vacation|leave|holiday|annual|maternity)|travel|not in)|out of (?:the )?office|"
-    r"on (?:vacation|holiday|leave) (?:until|from)"
-    r"|thank you for (?:your (?:e-?mail|message|mail|inquiry|interest)|contacting|writing)|"
-    r"we have received your|has been received|will (?:reply|respond|get back|answer)|"
-    r"this is an (?:automatic|automated|auto) (?:reply|respon|answer|generated reply)"
-    r"|nicht im (?:büro|haus)|bin (?:ich )?(?:derzeit|zur zeit|vom|bis|ab|momentan)|"
-    r"je suis (?:absent|en congé|actuellement)|estar[éeá]|estoy (?:fuera|de vacaciones)|"
-    r"sono (?:assente|fuori|in ferie)|estou (?:fora|de férias|ausente)"
-    r"|ik ben (?:afwezig|niet|op vakantie|momenteel)|自動(?:返信|応答)|不在|自动回复|"
-    r"我(?:正在|在)?(?:休假|出差)|부재중|в отпуске|отсутств|jestem (?:nieobecn|na urlopie|"
-    r"poza)|urlop|otrzymali|wiadomość została odebrana",
-    re.IGNORECASE,
-)
+_TICKET = re.compile(r"\s*\[(?:[^\]]{0,40}\d|(?:request|ticket|case|issue|incident)[^\]]{0,40})\]\s", re.IGNORECASE)
+_DOMAIN_REPORTS = ("tlsrpt", "dmarc", "aggregate")  # RFC 8460; they are about a domain, not about a message
+_DOMAIN_REPORT = re.compile(r"\s*(?:\[[^\]]{0,40}\]\s*)?report domain:", re.IGNORECASE)
 _FAILED = re.compile(
     r"undeliver|not (?:be )?(?:been )?deliver|delivery (?:has |to .{0,80})?(?:fail|status|"
     r"error|problem)|could(?:n't| not) be (?:deliver|sent|reach)|returned|user unknown|"
@@ -82,7 +48,7 @@ def other_kind(mail: Mail) -> Kind | None:
         return Kind.MDN
     if _by_challenger(mail):
         return Kind.CHALLENGE
-    if by_a_person(mail) or (mail.redistributed and not _has_status(mail)):
+    if _is_about_a_domain(mail) or by_a_person(mail) or (mail.redistributed and not _has_status(mail)):
         return Kind.ORDINARY
     if _has_status(mail):
         return None
@@ -119,12 +85,18 @@ def _by_ticket_system(mail: Mail) -> bool:
 
 
 def _answers_by_itself(mail: Mail) -> bool:
-    own = f"{mail.subject}\n{mail.words[:4_000]}"
-    return any(words.search(own) for words in (_AWAY, _CHALLENGE, _VIRUS))
+    own = single_spaced(f"{mail.subject}\n{mail.words[:4_000]}")
+    return bool(AWAY.search(own) or VIRUS.search(own)) or challenges(own)
 
 
 def _by_machine(mail: Mail) -> bool:
     return mail.automatic or mail.subject_of_auto_reply or _by_autoresponder(mail)
+
+
+def _is_about_a_domain(mail: Mail) -> bool:
+    """Return whether it is an aggregate report (DMARC, RFC 8460), which answers no message."""
+    declared = mail.root.option("report-type").lower()
+    return declared in _DOMAIN_REPORTS or bool(_DOMAIN_REPORT.match(mail.subject))
 
 
 def _has_status(mail: Mail) -> bool:
@@ -158,12 +130,12 @@ def _by_challenger(mail: Mail) -> bool:
 
 
 def _is_challenge(mail: Mail) -> bool:
-    return bool(_CHALLENGE.search(f"{mail.subject}\n{mail.words[:4_000]}")) and not _FAILED.search(mail.subject)
+    return challenges(single_spaced(f"{mail.subject}\n{mail.words[:4_000]}")) and not _FAILED.search(mail.subject)
 
 
 def _is_virus_notice(mail: Mail) -> bool:
-    own = mail.words[:3_000]
-    return bool(_VIRUS_SUBJECT.search(mail.subject) and _VIRUS.search(f"{mail.subject}\n{own}"))
+    own = single_spaced(f"{mail.subject}\n{mail.words[:3_000]}")
+    return bool(VIRUS_SUBJECT.search(mail.subject) and VIRUS.search(own))
 
 
 def _by_autoresponder(mail: Mail) -> bool:
@@ -185,7 +157,7 @@ def _is_auto_reply(mail: Mail) -> bool:
         return False
     if _by_autoresponder(mail) and not mail.role_sender:
         return not (_ANSWERED.search(mail.words[:3_000]) or any(part.is_message for part in mail.parts))
-    away = bool(_AWAY.search(mail.words[:2_000]))
+    away = bool(AWAY.search(single_spaced(mail.words[:2_000])))
     failed = bool(_FAILED.search(f"{mail.subject}\n{mail.words[:2_000]}"))
     if _by_autoresponder(mail) or (mail.null_sender and (mail.answer or mail.automatic)):
         return not failed and (away or not mail.role_sender)

@@ -12,16 +12,11 @@ from cleanup.detector.notices.charsets import html_text
 from cleanup.detector.notices.headers import Fields, main_type
 from cleanup.detector.notices.parts import Part, read_parts, walk
 from cleanup.detector.notices.phrases import AUTO_SUBJECT, NOTICE_SUBJECT, RETURNED_SUBJECT, SENDER_NAME, SENDER_ROLE
+from cleanup.detector.subjects import answers_or_forwards
 
 MOST_WORDS = 65_536  # characters of the notice's own text
 
 _NULL = re.compile(r"^\s*<\s*>\s*$")
-_ANSWER = re.compile(
-    r"^\s*(?:\[[^\]]{1,60}\]\s*)?(?:re|fw|fwd|aw|wg|tr|rv|sv|vs|vb|enc|odp|antw|i|rif|ynt|ilt|"
-    r"回复|回覆|答复|转发|轉寄|返信|転送)"
-    r"\s?(?:\[\d{1,3}\])?\s?[:：]",
-    re.IGNORECASE,
-)
 _MAIL_PROGRAM = re.compile(
     r"thunderbird|mozilla|outlook|apple mail|iphone|ipad|eudora|mutt|\bpine\b|evolution|kmail|the bat|squirrelmail|"
     r"roundcube|\bgnus\b|lotus notes release|airmail|k-9|claws|sylpheed|pegasus|becky|foxmail|geary|horde|webmail|"
@@ -147,7 +142,7 @@ class Mail:
     @cached_property
     def answer(self) -> bool:
         """Whether the subject is that of a reply or a forward."""
-        return bool(_ANSWER.match(self.subject))
+        return answers_or_forwards(self.subject)
 
     @cached_property
     def redistributed(self) -> bool:

@@ -87,6 +87,13 @@ SENDER_NAME = _any_of(
     "non-?delivery report",
     "bounce notification",
 )
+LIST_SENDER = _any_of(  # the addresses under which list software itself writes
+    "[^\\s<>@]{1,100}[-+](?:bounces?|owner|admin)(?:[-+][^\\s<>@]{0,100})?@",
+    "owner-[^\\s<>@]{1,100}@",
+    "(?:mailman|sympa|listserv|majordomo|ecartis|listar|mlmmj|ezmlm|listproc|listmaster|list-?server)[^\\s<>@]{0,30}@",
+    "(?:notify|no-?reply)@[^\\s<>@]{0,100}groups\\.",
+    before=r"(?:^|[\s<\"'])",
+)
 NOTICE_SUBJECT = _any_of(
     # English
     "undeliver",

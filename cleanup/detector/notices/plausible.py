@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from cleanup.detector.addresses import domain_of
 from cleanup.detector.networks import organisation
 from cleanup.detector.notices.addresses import plain_address
 from cleanup.detector.notices.mail import Mail
-from cleanup.detector.notices.phrases import NOTICE_SUBJECT, SENDER_ROLE
+from cleanup.detector.notices.phrases import NOTICE_SUBJECT, SENDER_NAME, SENDER_ROLE
 from cleanup.detector.notices.wording import Reading
 from cleanup.model import Extent, Recipient, Returned
+
+_QUOTED_FROM = re.compile(  # as mail programs quote it in their users' languages
+    r"^[ \t>|*]{0,8}(?:from|von|de|da|van|från|fra|lähettäjä|od|от|від|feladó|kimden|gönderen|από|מאת|من|差出人|发件人|"
+    r"寄件者|보낸 ?사람)\*?[ \t]?[:：]\*?[ \t]{0,9}([^\r\n]{3,200})",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,8 @@ def _is_borne_out(gathered: Gathered) -> bool:
     with a server's answer, or under a subject that only notices about mail have.
     """
     mail, reading = gathered.mail, gathered.reading
+    if _passes_on_a_notice(mail):
+        return False
     worded = reading is not None and bool(reading.failures)
     if worded and reading and not reading.format.everyday:
         return True
@@ -77,6 +86,11 @@ def _is_borne_out(gathered: Gathered) -> bool:
     return _names_somebody_elsewhere(gathered) and (
         gathered.told or (worded and mail.subject_of_returned_mail and not mail.bulk)
     )
+
+
+def _passes_on_a_notice(mail: Mail) -> bool:
+    """Return whether a person quotes a notice with its From: "Is this yours? ---- Forwarded message ----"."""
+    return any(SENDER_ROLE.search(f[1]) or SENDER_NAME.search(f[1]) for f in _QUOTED_FROM.finditer(mail.words[:8_000]))
 
 
 def _names_somebody_elsewhere(gathered: Gathered) -> bool:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 
 from cleanup.detector.notices.headers import Fields, decoded
-from cleanup.detector.notices.phrases import AUTO_SUBJECT, NOTICE_SUBJECT, SENDER_NAME, SENDER_ROLE
+from cleanup.detector.notices.phrases import (
+    AUTO_SUBJECT,
+    LIST_SENDER,
+    NOTICE_SUBJECT,
+    SENDER_NAME,
+    SENDER_ROLE,
+)
 
 _TYPES = ("multipart/report", "message/delivery-status", "message/disposition-notification", "message/feedback-report")
 AUTOMATIC_FIELDS = (  # fields that only automatic answers carry
@@ -53,6 +59,8 @@ def _by_sender(fields: Fields) -> str | None:
         text = decoded(sender)
         if SENDER_ROLE.search(text) or SENDER_NAME.search(text):
             return "a mail system sent it"
+    if any(LIST_SENDER.search(decoded(sender)) for sender in fields.all("From")):
+        return "a list's own address sent it"
     return None
 
 
