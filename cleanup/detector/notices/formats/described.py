@@ -17,7 +17,7 @@ the right recipients.
 A mail without a machine's sender, structure or fields is a notice only if more than its subject says so: it gives a
 message back, quotes a server's answer about somebody elsewhere, or is worded as a product words it.
 
-A list's refusal of a message (`list-refusal`: Mailman, Sympa, LISTSERV, Majordomo, mlmmj, Ecartis, groups on the web) is
+A list's refusal of a message (`list-refusal`: Mailman, Sympa, LISTSERV, Majordomo, mlmmj, Ecartis, web groups) is
 told by the list's administrative address and what it says; the list's address is the recipient. That a message is held
 for the moderator is ordinary mail.
 
