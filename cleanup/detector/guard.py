@@ -11,6 +11,7 @@ MOST_HEADER = 262_144  # bytes of the header block
 MOST_NESTING = 100
 MOST_PARTS = 1_000
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _HEADER_END = re.compile(rb"\r?\n\r?\n|\r\r")
 _FIELD = re.compile(rb"[^\n]*(?:\n[ \t][^\n]*)*\n?")
 _NEST = re.compile(
@@ -33,14 +34,19 @@ def guard(raw: bytes) -> Guarded:
 
     `too_hostile` says why it must not be parsed: more than 100 nested or 1,000 parts.
     """
-    kept = raw[:MOST_BYTES]
-    if b"\r" in kept and b"\n" not in kept:
-        kept = kept.replace(b"\r", b"\n")
+    kept = _with_one_line_end(raw[:MOST_BYTES].removeprefix(_BYTE_ORDER_MARK))
     header, body = split_header(kept)
     trimmed = _trimmed(header)
     cut = len(raw) > MOST_BYTES or len(trimmed) != len(header)
     safe = kept if len(trimmed) == len(header) else trimmed + body
     return Guarded(safe, _too_hostile(safe), cut)
+
+
+def _with_one_line_end(raw: bytes) -> bytes:
+    """Return a message whose every line ends in CR alone, or in CR twice and LF, with the usual line ends."""
+    if b"\r" in raw and b"\n" not in raw:
+        return raw.replace(b"\r", b"\n")
+    return raw.replace(b"\r\r\n", b"\r\n") if b"\r\r\n" in raw[:2_000] else raw
 
 
 def split_header(raw: bytes) -> tuple[bytes, bytes]:

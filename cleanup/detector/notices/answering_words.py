@@ -22,7 +22,8 @@ _PROOF = re.compile(
     re.IGNORECASE,
 )
 _HELD_BACK = re.compile(
-    r"deliver|receive your|\bheld\b|reach (?:me|him|her|us|the|my)|zugestell|zustell|\bremis\b|délivr|distribu"
+    r"\bdeliver(?:ed|ing)?\b|delivery of your|receive your|\bheld\b|reach (?:me|him|her|us|the|my)"
+    r"|zugestell|zustell|\bremis\b|délivr|distribu"
     r"|en attente|entreg|retenid|retid[ao]|consegn|recapit|in attesa|bezorg|aflever|dostarcz|достав"
     r"|配信|配送|保留|投递|投遞|送达|送達",
     re.IGNORECASE,
@@ -41,7 +42,7 @@ VIRUS_SUBJECT = re.compile(
     r"virus|worm|infected|malware|infizi|infect|groupshield|antivir|vírus|wirus|вирус|ウイルス|ウィルス|病毒|바이러스",
     re.IGNORECASE,
 )
-VIRUS = re.compile(
+_VIRUS = re.compile(
     r"(?:virus|worm|trojan|malware)(?:es| name)?:? (?:\S{1,40} ){0,8}(?:found|detected|removed|"
     r"deleted|quarantin|blocked|clean|in (?:your|an?|the) (?:mail|message|e-?mail|attach))"
     r"|(?:found|detected|contain(?:s|ed|ing)?|infected (?:with|"
@@ -74,6 +75,11 @@ AWAY = re.compile(
     r"|у відпустці|în concediu|nghỉ phép|ไม่อยู่ที่",
     re.IGNORECASE,
 )
+_ABOUT_MAIL = re.compile(
+    r"mail|message|attach|\bfile\b|nachricht|anhang|courriel|courrier|correo|mensaje|mensagem|messaggio|bericht|wiadomo"
+    r"|письм|сообщени|вложени|メール|添付|邮件|郵件|附件|메일",
+    re.IGNORECASE,
+)
 _SPACE = re.compile(r"\s+")
 
 
@@ -88,3 +94,8 @@ def challenges(text: str) -> bool:
     Services that want an address confirmed ask alike; they speak of no delivery.
     """
     return bool(_CHALLENGE.search(text) or (_PROOF.search(text) and _HELD_BACK.search(text)))
+
+
+def finds_a_virus(text: str) -> bool:
+    """Return whether a single-spaced text says that a virus was found in mail."""
+    return bool(_VIRUS.search(text) and _ABOUT_MAIL.search(text))

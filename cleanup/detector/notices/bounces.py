@@ -41,7 +41,7 @@ def read_bounce(mail: Mail, formats: tuple[NoticeFormat, ...] = FORMATS) -> Noti
         return _notice(mail, report, "rfc3464", report.recipients, _returned(mail, report, None), _action(mail, None))
     reading = read_wording(_letter(mail), formats)
     returned = _returned(mail, report, reading)
-    failures = (reading.failures if reading else ()) or _by_shape(mail, returned)
+    failures = _failures(mail, reading, returned)
     recipients = recipients_in_words(mail, failures, returned)
     if not is_bounce(Gathered(mail, reading, recipients, returned)):
         return None
@@ -49,6 +49,14 @@ def read_bounce(mail: Mail, formats: tuple[NoticeFormat, ...] = FORMATS) -> Noti
     action = _action(mail, reading)
     stated = tuple(replace(r, action=action) for r in recipients or only_addressee(returned))
     return _notice(mail, report, name, stated, returned, action)
+
+
+def _failures(mail: Mail, reading: Reading | None, returned: tuple[Returned, ...]) -> tuple[Failure, ...]:
+    """Return who failed by the wording, else by shape. A greeting names the owner: then the shape is asked first."""
+    worded = reading.failures if reading else ()
+    if any(f.address.lower() not in mail.own_addresses for f in worded):
+        return worded
+    return _by_shape(mail, returned) or worded
 
 
 def _letter(mail: Mail) -> Letter:

@@ -126,6 +126,8 @@ def _in_text(mail: Mail) -> Iterator[bytes]:
     for part in mail.parts:
         if part.children or not (part.is_text or part.type.startswith(("application/", "message/"))):
             continue
+        if not (part.is_text or mail.shows_machine) and read_fields(part.octets)[0].has("From", "Received"):
+            continue  # a person passes a whole notice on: ndr.eml
         text = part.text
         if (start := _IN_TEXT.search(text)) and _NEEDED.search(text):
             yield _MARKS.sub("", _from_line(text, start)).encode("utf-8", "replace")

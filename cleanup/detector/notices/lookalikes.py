@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cleanup.detector.notices.answering_words import AWAY, VIRUS, VIRUS_SUBJECT, challenges, single_spaced
+from cleanup.detector.notices.answering_words import AWAY, VIRUS_SUBJECT, challenges, finds_a_virus, single_spaced
 from cleanup.detector.notices.mail import STATUS_TYPES, Mail
 from cleanup.model import Kind
 
@@ -69,6 +69,8 @@ def by_a_person(mail: Mail) -> bool:
         return not (mail.null_sender and _answers_by_itself(mail))
     if mail.null_sender:
         return False
+    if mail.sent_by_its_author and not _by_machine(mail):
+        return True
     return _by_mail_program(mail) or _by_ticket_system(mail) or not (mail.subject_of_notice or _by_machine(mail))
 
 
@@ -86,7 +88,7 @@ def _by_ticket_system(mail: Mail) -> bool:
 
 def _answers_by_itself(mail: Mail) -> bool:
     own = single_spaced(f"{mail.subject}\n{mail.words[:4_000]}")
-    return bool(AWAY.search(own) or VIRUS.search(own)) or challenges(own)
+    return bool(AWAY.search(own)) or finds_a_virus(own) or challenges(own)
 
 
 def _by_machine(mail: Mail) -> bool:
@@ -135,7 +137,7 @@ def _is_challenge(mail: Mail) -> bool:
 
 def _is_virus_notice(mail: Mail) -> bool:
     own = single_spaced(f"{mail.subject}\n{mail.words[:3_000]}")
-    return bool(VIRUS_SUBJECT.search(mail.subject) and VIRUS.search(own))
+    return bool(VIRUS_SUBJECT.search(mail.subject)) and finds_a_virus(own)
 
 
 def _by_autoresponder(mail: Mail) -> bool:

@@ -23,6 +23,11 @@ _MAIL_PROGRAM = re.compile(
     r"yahoomail|icedove|seamonkey|postbox|mailbird|em ?client|fairemail|zimbra \d|open-xchange",
     re.IGNORECASE,
 )
+_SERVICE = re.compile(
+    r"[^@]{0,60}(?:no-?reply|notif|admin|root|system|daemon|server|service|support|gateway|delivery|mailer|list|bounce|"
+    r"postmaster|master|alert|report|robot|\bbot\b|virus|filter|scan|imss|spam|security|mms|sms|auto|mail\b)[^@]{0,60}@",
+    re.IGNORECASE,
+)
 _LIST_FIELDS = (
     "List-Id",
     "List-Post",
@@ -82,8 +87,8 @@ class Mail:
 
     @cached_property
     def role_sender(self) -> bool:
-        """Whether a mail system's address or name sent it."""
-        return bool(SENDER_ROLE.search(self.sender) or SENDER_NAME.search(self.sender))
+        """Whether a mail system's address or name sent it, or nobody at all: Domino writes "From: <>"."""
+        return bool(_NULL.match(self.sender) or SENDER_ROLE.search(self.sender) or SENDER_NAME.search(self.sender))
 
     @cached_property
     def is_report(self) -> bool:
@@ -120,6 +125,13 @@ class Mail:
         return any(_MAIL_PROGRAM.search(program) for program in programs)
 
     @cached_property
+    def sent_by_its_author(self) -> bool:
+        """Whether its return path is its From, and that is no address of a program or a service: a person wrote it."""
+        author = plain_address(self.fields.first("From") or "")
+        paths = {plain_address(path) for path in self.fields.all("Return-Path")}
+        return author is not None and paths == {author} and not _SERVICE.match(author)
+
+    @cached_property
     def bulk(self) -> bool:
         """Whether it was sent to many: with a way to unsubscribe, or by a list."""
         return self.fields.has("List-Unsubscribe", "List-Id", "X-Campaign", "X-CampaignID", "Feedback-ID")
@@ -147,7 +159,8 @@ class Mail:
     @cached_property
     def redistributed(self) -> bool:
         """Whether a mailing list passed it on: list fields, and a list's own way back."""
-        if self.null_sender or not self.fields.has(*_LIST_FIELDS):
+        listed = (self.fields.first("Precedence") or "").strip().lower() == "list"
+        if self.null_sender or not (listed or self.fields.has(*_LIST_FIELDS)):
             return False
         to = " ".join((*self.fields.all("To"), *self.fields.all("Cc"))).lower()
         if self.role_sender:  # the list's keeper gets the list's bounces with the list's fields on them

@@ -50,7 +50,8 @@ def is_bounce(gathered: Gathered) -> bool:
 def _is_about_mail_of_ours(gathered: Gathered) -> bool:
     """Return whether it names or gives back something, or comes from a mail system: banks and newsletters do not."""
     mail = gathered.mail
-    return bool(gathered.recipients) or gathered.gives_back or mail.role_sender or mail.is_report
+    system = mail.role_sender and (mail.null_sender or mail.subject_of_notice or gathered.told)  # postmasters write too
+    return bool(gathered.recipients) or gathered.gives_back or system or mail.is_report
 
 
 def _speaks_of_failure(gathered: Gathered) -> bool:

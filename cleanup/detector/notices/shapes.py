@@ -36,6 +36,7 @@ _REFUSED = re.compile(
     r"undeliver|full|quota|denied|invalid|not recogni|unavailable|disabled|unreachable|timed out",
     re.IGNORECASE,
 )
+_ANSWERED = re.compile(r"(?<![\d.,])[45][0-5]\d(?![\d.,])|\b[45]\.\d{1,3}\.\d{1,3}\b")
 _LINE = re.compile(
     r"^\W{0,6}(?:mailto:)?[\"'<(]?[^\s<>\"'()@]{1,200}+@[^\s<>\"'(),;:@]{1,255}+[\"'>)]?(?:[\s:;,(\-].{0,2000})?$"
 )
@@ -93,7 +94,9 @@ def _only_one(lines: list[str], mail: Mail) -> tuple[Failure, ...]:
     """Return the only address in a text about failure that is neither the sender's, nor the owner's, nor a helper's."""
     if not (mail.null_sender or mail.role_sender):
         return ()
-    if not (mail.subject_of_notice or NOTICE_SUBJECT.search(" ".join(lines))):
+    text = " ".join(lines)
+    answered = mail.null_sender and mail.role_sender and _ANSWERED.search(text)
+    if not (answered or mail.subject_of_notice or NOTICE_SUBJECT.search(text)):
         return ()
     others = (f for f in _others(lines, mail) if "." in f.address.rpartition("@")[2])
     found = tuple(islice((f for f in others if not _HELPERS.match(f.address)), 2))

@@ -57,7 +57,7 @@ def _by_structure(fields: Fields) -> str | None:
 def _by_sender(fields: Fields) -> str | None:
     for sender in (*fields.all("From"), *fields.all("Sender")):
         text = decoded(sender)
-        if SENDER_ROLE.search(text) or SENDER_NAME.search(text):
+        if _NULL.match(text) or SENDER_ROLE.search(text) or SENDER_NAME.search(text):
             return "a mail system sent it"
     if any(LIST_SENDER.search(decoded(sender)) for sender in fields.all("From")):
         return "a list's own address sent it"
