@@ -50,6 +50,7 @@ class IdentitySettings(_Strict):
     aliases: dict[str, str] = Field(default_factory=dict)
     batv_key_files: tuple[Path, ...] = ()
     srs_key_files: tuple[Path, ...] = ()
+    hmac_key_files: tuple[Path, ...] = ()
     tagged_since: datetime | None = None
 
     @field_validator("outbound_hosts", "shared_providers")
@@ -231,6 +232,7 @@ def _identity(who: IdentitySettings, *own: str) -> Identity:
         aliases=tuple(sorted((a.lower(), b.lower()) for a, b in who.aliases.items())),
         batv_keys=tuple(_key(path) for path in who.batv_key_files),
         srs_keys=tuple(_key(path) for path in who.srs_key_files),
+        hmac_keys=tuple(_key(path) for path in who.hmac_key_files),
         tagged_since=who.tagged_since,
     )
 

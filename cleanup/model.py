@@ -185,6 +185,7 @@ class Identity:
     aliases: tuple[tuple[str, str], ...] = ()  # (list or forwarding address, where it leads)
     batv_keys: tuple[bytes, ...] = field(default=(), repr=False)
     srs_keys: tuple[bytes, ...] = field(default=(), repr=False)
+    hmac_keys: tuple[bytes, ...] = field(default=(), repr=False)  # of digests in ids and envelope senders
     tagged_since: datetime | None = None
 
 

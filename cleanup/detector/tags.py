@@ -1,4 +1,4 @@
-"""Tags in envelope senders: BATV (draft-levine-smtp-batv) and SRS (libsrs2), checked with the owner's keys."""
+"""Tags checked with the owner's keys: BATV (draft-levine-smtp-batv), SRS (libsrs2), and digests of the owner's own."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ _SRS = re.compile(
     r"^srs0[=+-](?P<mac>[^=]{4,})=(?P<stamp>[^=]{2})=(?P<domain>[^=]+)=(?P<local>.+)$",
     re.IGNORECASE,
 )
+
+_OWN = re.compile(r"^(?P<body>.+)[.+=_-](?P<mac>[0-9a-f]{16,64})$", re.IGNORECASE | re.DOTALL)
 
 
 class Tag(StrEnum):
@@ -56,6 +58,20 @@ def check_srs(address: str, keys: Iterable[bytes], arrived: datetime | None = No
     length = len(tag["mac"])
     macs = [base64.b64encode(hmac.new(key, signed, "sha1").digest()).decode()[:length].lower() for key in keys]
     return _worth(tag["mac"].lower(), macs, _is_fresh(_srs_day(tag["stamp"]), 1_024, _SRS_DAYS, arrived))
+
+
+def check_own(tagged: str, keys: Iterable[bytes]) -> Tag:
+    """Return what a digest at the end of the left side of an id or address is worth: "BODY.DIGEST@host".
+
+    The digest is HMAC-SHA1 or HMAC-SHA256 over BODY in hex, or 16 digits or more of its beginning, as Exim's
+    message_id_header_text with ${hmac{sha1}{KEY}{E$message_exim_id}} makes it. A wrong one is none: ids hold much hex.
+    """
+    tag = _OWN.match(tagged.rpartition("@")[0])
+    if tag is None:
+        return Tag.NONE
+    body, mac = tag["body"].encode("utf-8", "replace"), tag["mac"].lower()
+    right = (hmac.new(key, body, kind).hexdigest()[: len(mac)] for key in keys for kind in ("sha1", "sha256"))
+    return Tag.VALID if any(hmac.compare_digest(mac, one) for one in right) else Tag.NONE
 
 
 def tag_batv(address: str, key: bytes, *, day: int, number: int = 0) -> str:

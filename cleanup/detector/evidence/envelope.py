@@ -9,7 +9,7 @@ from cleanup.detector.addresses import domain_key, untagged_key
 from cleanup.detector.evidence.matching import compare
 from cleanup.detector.evidence.question import Question, points
 from cleanup.detector.message_ids import envelope_id_key
-from cleanup.detector.tags import Tag, check_batv, check_srs
+from cleanup.detector.tags import Tag, check_batv, check_own, check_srs
 from cleanup.model import Family, Reason, Strength, Verdict
 
 AUTHENTICATION = Family.AUTHENTICATION
@@ -23,6 +23,7 @@ def envelope(question: Question) -> Iterator[Reason]:
     """Yield what tags in the envelope sender and the envelope id say."""
     senders = _envelope_senders(question)
     yield from _tagged(question, senders)
+    yield from _own_digest(question)
     yield from _names_its_recipient(question, senders)
     yield from _envelope_id(question)
 
@@ -53,12 +54,43 @@ def _checked(question: Question, senders: Sequence[str]) -> set[Tag]:
     }
 
 
+def _addresses(question: Question) -> tuple[str, ...]:
+    """Return where the notice came to, and the Return-Path that it gives back."""
+    paths = (v.strip("<> ") for n, v in question.returned.headers if n.lower() == "return-path")
+    return (*question.notice.addressed_to, *paths)
+
+
 def _envelope_senders(question: Question) -> list[str]:
     """Return the addresses with a tag of the owner's side: the owner's inside, or rewritten by an own domain."""
-    returned_paths = (v.strip("<> ") for n, v in question.returned.headers if n.lower() == "return-path")
-    tagged = [a for a in (*question.notice.addressed_to, *returned_paths) if "=" in a]
+    tagged = [a for a in _addresses(question) if "=" in a]
     owner = question.known.owner
     return [a for a in tagged if owner.is_own_address(a) or domain_key(a.rpartition("@")[2]) in owner.domains]
+
+
+def _own_digest(question: Question) -> Iterator[Reason]:
+    """Yield whether an id or the envelope sender ends in a digest that only the owner's server can make.
+
+    It is as old as the letter that it was made for, which every reader of can copy: brought by a stranger's host it
+    only spares.
+    """
+    keys = question.known.identity.hmac_keys
+    returned = question.returned
+    carriers = (*filter(None, (returned.message_id,)), *returned.other_ids, *_addresses(question)) if keys else ()
+    if not any(check_own(carrier, keys) is Tag.VALID for carrier in carriers):
+        return
+    if _by_a_strangers_host(question):
+        says = "It carries a digest that only the owner's server can make, but a stranger's host brought it: copied?"
+        yield points("tag.own_copied", AUTHENTICATION, Verdict.GENUINE, Strength.SUPPORTING, says)
+    else:
+        says = "Its id or envelope sender ends in a digest that only the owner's server can make."
+        yield points("tag.own", AUTHENTICATION, Verdict.GENUINE, Strength.HARD, says)
+
+
+def _by_a_strangers_host(question: Question) -> bool:
+    path, owner = question.path, question.known.owner
+    if path.hop is None:
+        return False
+    return not (path.submitted or owner.has_own_address(path.hop) or owner.provider_of(path.hop))
 
 
 def _should_be_tagged(question: Question) -> bool:

@@ -11,11 +11,12 @@ import pytest
 
 from cleanup.detector.notices import read_notice
 from cleanup.detector.sent_rows import wanted_by
-from cleanup.detector.tags import Tag, check_batv, check_srs, tag_batv
+from cleanup.detector.tags import Tag, check_batv, check_own, check_srs, tag_batv
 from cleanup.model import Finding, Notice, Verdict
 from tests.detector.judging import (
     ANNA,
     ARRIVED,
+    OUT1,
     a_copy_of,
     a_notice,
     a_returned,
@@ -139,3 +140,53 @@ def test_a_true_bounce_with_all_of_it_is_genuine():
     assert {"tag.valid", "envid.match", "sent.message_id"} <= rules_of(
         judged(bounce, a_sent_index(BOB), identity=WITH_KEY)
     )
+
+
+WITH_OWN_KEY = replace(ANNA, hmac_keys=(b"secret",))
+
+
+def digested(body: str, kind: str = "sha1", length: int = 40) -> str:
+    return f"{body}.{hmac.new(b'secret', body.encode(), kind).hexdigest()[:length]}@example.org"
+
+
+@pytest.mark.parametrize(("kind", "length"), [("sha1", 40), ("sha1", 16), ("sha256", 64), ("sha256", 20)])
+def test_a_digest_of_the_owners_server_is_known_by_its_key(kind, length):
+    tagged = digested("E1tVq5-0000000Abc-2D", kind, length)
+
+    assert check_own(tagged, [b"other", b"secret"]) is Tag.VALID
+    assert check_own(tagged, [b"other"]) is Tag.NONE
+    assert check_own(tagged.replace("Abc", "Abd"), [b"secret"]) is Tag.NONE
+
+
+def test_fifteen_digits_are_no_digest():
+    assert check_own(digested("E1tVq5", length=15), [b"secret"]) is Tag.NONE
+
+
+def test_an_id_with_the_owners_digest_proves_mail_that_sent_lacks():
+    by_phone = a_notice(a_returned(message_id=digested("by.phone"), received=()))
+
+    assert "tag.own" in rules_of(judged(by_phone, identity=WITH_OWN_KEY))
+    assert judged(by_phone, identity=WITH_OWN_KEY).verdict is Verdict.GENUINE
+    assert judged(by_phone).verdict is Verdict.UNSURE
+
+
+def test_an_envelope_sender_with_the_owners_digest_proves_it_too():
+    bare = a_notice(addressed_to=(digested("anna").replace(".", "+", 1),))
+
+    assert judged(bare, identity=WITH_OWN_KEY).verdict is Verdict.GENUINE
+
+
+def test_a_digest_that_a_strangers_host_brought_only_spares():
+    copied = a_notice(a_returned(message_id=digested("old.letter")))
+
+    finding = judged(copied, identity=WITH_OWN_KEY)
+
+    assert "tag.own_copied" in rules_of(finding)
+    assert finding.verdict is Verdict.UNSURE
+    assert judged(copied).verdict is Verdict.BACKSCATTER
+
+
+def test_a_digest_that_came_by_the_own_host_proves():
+    sent_from_home = a_notice(a_returned(message_id=digested("by.phone"), received=(OUT1,)))
+
+    assert "tag.own" in rules_of(judged(sent_from_home, identity=WITH_OWN_KEY))
