@@ -1,0 +1,101 @@
+"""Rows of the policy, and who may follow whom, seen where one word less would decide otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from cleanup.detector.verdict import Case, judge_all
+from cleanup.model import Action, Finding, Identity, Notice, Policy, Returned, Verdict
+from tests.detector.judging import (
+    ANNA,
+    ARRIVED,
+    OUT1,
+    STRANGER,
+    a_copy_of,
+    a_notice,
+    a_returned,
+    a_sent_index,
+    a_sent_message,
+    judged,
+    rules_of,
+)
+from tests.detector.test_families_end_to_end import a_bounce, last
+
+SENT = a_sent_message(1, date=ARRIVED - timedelta(hours=1), recipients=("bob@far.test",))
+
+
+def handed_over_by(host: str) -> tuple[str, ...]:
+    return (f"from {host} ({host} [198.18.0.9]) by mx.example.org (Postfix) with ESMTPS id 4X; Mon",)
+
+
+def both(delay: Notice, failure: Notice, **how: object) -> Finding:
+    """The finding on a delay notice that came three days before a failure."""
+    cases = [Case(delay, ARRIVED - timedelta(days=3), "delay"), Case(failure, ARRIVED, "failure")]
+    findings = judge_all(cases, a_sent_index(**how), ANNA, Policy())
+    assert findings[1].verdict is Verdict.BACKSCATTER
+    return findings[0]
+
+
+def a_delay(returned: Returned, **changes: object) -> Notice:
+    return a_notice(returned, action=Action.DELAYED, **changes)
+
+
+OF_THIS_WEEK = a_returned(date=ARRIVED - timedelta(days=4))
+WAYLESS = replace(OF_THIS_WEEK, received=())
+
+
+def test_a_message_that_a_stranger_sent_again_is_flagged_as_stolen():
+    replayed = a_notice(a_copy_of(SENT, received=(STRANGER,)))
+
+    finding = judged(replayed, a_sent_index(SENT))
+
+    assert "sent.id_replayed" in rules_of(finding)
+    assert (finding.row, finding.flags[0]) == ("id-was-stolen", "id_reused")
+
+
+def test_an_address_that_was_never_used_is_disproved_by_failed_authentication_alone():
+    failed = ("Authentication-Results", "mx.far.test; spf=fail smtp.mailfrom=info@example.org")
+    forged = a_returned(from_address="info@example.org", headers=(failed, ("Received", STRANGER)))
+    hosts_unknown = Identity(frozenset({"anna@example.org", "info@example.org"}))
+
+    finding = judged(a_notice(forged), a_sent_index(complete_since=ARRIVED), identity=hosts_unknown)
+
+    assert (finding.verdict, finding.row) == (Verdict.BACKSCATTER, "address-never-used")
+
+
+def test_in_a_storm_a_bare_notice_about_somebody_written_to_leans_nowhere():
+    storm = [a_bounce(number=n, subject=f"Your invoice {n} is overdue") for n in range(60)]
+    bare = a_bounce("Subject: Your invoice 99 is overdue\n", number=99, failed="bob@far.test")
+    known = a_sent_index(a_sent_message(1, date=ARRIVED - timedelta(days=300), recipients=("bob@far.test",)))
+
+    assert last([*storm, bare]).leaning is Verdict.BACKSCATTER
+    assert last([*storm, bare], sent=known).leaning is None
+
+
+def test_a_delay_notice_follows_a_disproved_failure_that_the_same_organisation_handed_over():
+    by_one = handed_over_by("mx.far.test")
+    delay, failure = a_delay(WAYLESS, received=by_one), a_notice(OF_THIS_WEEK, received=by_one)
+
+    assert both(delay, failure).row == "follows-the-failed-one"
+
+
+def test_a_delay_notice_follows_no_failure_that_somebody_else_handed_over():
+    delay = a_delay(WAYLESS, received=handed_over_by("mx.far.test"))
+    failure = a_notice(OF_THIS_WEEK, received=handed_over_by("mx.evil.test"))
+
+    assert both(delay, failure).verdict is Verdict.UNSURE
+
+
+def test_a_delay_notice_with_a_hint_of_the_contrary_follows_nothing():
+    delay = a_delay(replace(OF_THIS_WEEK, received=(STRANGER, OUT1)))
+
+    finding = both(delay, a_notice(OF_THIS_WEEK))
+
+    assert (finding.verdict, finding.row) == (Verdict.UNSURE, "hint-of-the-contrary")
+
+
+def test_a_delay_notice_for_whose_time_sent_cannot_vouch_follows_nothing():
+    finding = both(a_delay(WAYLESS), a_notice(OF_THIS_WEEK), complete_since=ARRIVED - timedelta(days=6))
+
+    assert (finding.verdict, finding.row) == (Verdict.UNSURE, "sent-cannot-vouch")
