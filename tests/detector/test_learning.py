@@ -9,21 +9,34 @@ import pytest
 
 from cleanup.detector.verdict import Case, judge_all
 from cleanup.model import Finding, Identity, Policy, Verdict
-from tests.detector.judging import ANNA, ARRIVED, OUT1, a_copy_of, a_notice, a_returned, a_sent_index, a_sent_message
+from tests.detector.judging import (
+    ANNA,
+    ARRIVED,
+    OUT1,
+    a_copy_of,
+    a_notice,
+    a_returned,
+    a_sent_index,
+    a_sent_message,
+    rules_of,
+)
 
 UNCONFIGURED = Identity(ANNA.addresses)
 OLD_HOST = OUT1.replace("out1.example.org", "mail7.hoster.test").replace("192.0.2.10", "192.0.2.77")
 
 
-def proved(number: int, arrived: datetime, *, way: str = OUT1, from_: str = "") -> tuple[Case, object]:
+def proved(
+    number: int, arrived: datetime, *, way: str = OUT1, from_: str = "", corps: int = 4, return_path: str | None = None
+) -> tuple[Case, object]:
     """A bounce of a sent message by the server of one of four correspondents, and that message."""
-    corp = f"corp{number % 4}.test"
+    corp = f"corp{number % corps}.test"
     sent = a_sent_message(number, recipients=(f"p{number}@{corp}",), date=arrived - timedelta(hours=1))
     handed = from_ or f"198.18.{number % 4}.9"
     notice = a_notice(
         a_copy_of(sent, received=(way.replace("mx.far.test", f"mx.{corp}"),)),
         to=sent.recipients,
         reporting_mta=f"mx.{corp}",
+        return_path=return_path,
         received=(f"from mx.{corp} (mx.{corp} [{handed}]) by mx.example.org (Postfix) with ESMTPS id 4X; Mon",),
     )
     return Case(notice, arrived, f"proved {number}"), sent
@@ -74,3 +87,27 @@ def test_four_domains_on_one_server_are_one_witness(address, verdict):
     taught = [proved(n, ARRIVED - timedelta(days=n), from_=address.format(n=n % 4 + 1)) for n in range(1, 9)]
 
     assert last(taught, FORGERY).verdict is verdict
+
+
+def test_one_organisation_in_four_networks_is_one_witness():
+    taught = [proved(n, ARRIVED - timedelta(days=n), from_=f"198.18.{n % 4}.9", corps=1) for n in range(1, 9)]
+
+    assert last(taught, FORGERY).verdict is Verdict.UNSURE
+
+
+@pytest.mark.parametrize(
+    ("return_path", "verdict"),
+    [("eve@corp.test", Verdict.UNSURE), ("", Verdict.BACKSCATTER), (None, Verdict.BACKSCATTER)],
+)
+def test_who_has_a_return_path_is_no_mail_system_and_teaches_nothing(return_path, verdict):
+    taught = [proved(n, ARRIVED - timedelta(days=n), return_path=return_path) for n in range(1, 9)]
+
+    assert last(taught, FORGERY).verdict is verdict
+
+
+def test_a_host_that_proved_mail_came_from_once_is_no_stranger():
+    taught = [proved(n, ARRIVED - timedelta(days=n)) for n in range(1, 13)]
+    taught.append(proved(13, ARRIVED - timedelta(days=13), way=OLD_HOST))
+
+    assert "origin.own_neighbour" in rules_of(last(taught, BY_THE_OLD_HOST))
+    assert last(taught, FORGERY).verdict is Verdict.BACKSCATTER

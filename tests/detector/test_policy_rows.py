@@ -99,3 +99,44 @@ def test_a_delay_notice_for_whose_time_sent_cannot_vouch_follows_nothing():
     finding = both(a_delay(WAYLESS), a_notice(OF_THIS_WEEK), complete_since=ARRIVED - timedelta(days=6))
 
     assert (finding.verdict, finding.row) == (Verdict.UNSURE, "sent-cannot-vouch")
+
+
+FROM_INFO = a_notice(a_returned(from_address="info@example.org"), addressed_to=("info@example.org",))
+WITH_INFO = Identity(frozenset({"anna@example.org", "info@example.org"}), ANNA.outbound_hosts)
+
+
+def test_an_alias_that_leads_to_the_owner_counts_as_used():
+    alias = replace(WITH_INFO, aliases=(("info@example.org", "anna@example.org"),))
+    gap = a_sent_index(complete_since=ARRIVED)
+
+    assert judged(FROM_INFO, gap, identity=WITH_INFO).row == "address-never-used"
+    assert judged(FROM_INFO, gap, identity=alias).row == "sent-cannot-vouch"
+
+
+def test_fewer_than_a_hundred_sent_messages_make_no_address_never_used():
+    few = a_sent_index(others=99, complete_since=ARRIVED)
+
+    assert judged(FROM_INFO, few, identity=WITH_INFO).row == "sent-cannot-vouch"
+
+
+def test_a_tag_is_not_missed_on_mail_from_before_tags():
+    since = replace(ANNA, tagged_since=ARRIVED - timedelta(days=4))
+
+    assert "tag.missing" not in rules_of(judged(a_notice(a_returned()), identity=since))
+    assert "tag.missing" in rules_of(
+        judged(a_notice(a_returned()), identity=replace(since, tagged_since=ARRIVED - timedelta(days=6)))
+    )
+
+
+def test_what_sent_holds_is_not_called_absent_as_well():
+    found = judged(a_notice(a_copy_of(SENT), to=SENT.recipients), a_sent_index(SENT))
+
+    assert not rules_of(found) & {"sent.absent", "sent.absent_by_content"}
+
+
+def test_letters_of_a_friend_in_sent_do_not_make_the_friend_the_owner():
+    letters = [a_sent_message(n, from_address="bob@far.test", recipients=("anna@example.org",)) for n in (1, 2, 3)]
+    from_bob = a_notice(a_returned(from_address="bob@far.test"))
+
+    assert "not_owners_address" in judged(from_bob, a_sent_index(*letters)).flags
+    assert "not_owners_address" not in judged(from_bob, a_sent_index(*letters, others=100)).flags

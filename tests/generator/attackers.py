@@ -108,9 +108,9 @@ def teach_under_many_names(world: World) -> list[Specimen]:
 def _taught_by(world: World, *domains: str, account: str = "") -> list[Specimen]:
     """Bounces of letters to others, invented and truly handed over by hosts of these domains."""
     taught = []
-    for domain in domains * 8:
+    for number, domain in [*enumerate(domains)] * 8:
         report = _as_was_sent(world, "203.0.113.66", reporter=f"mx.{domain}")
-        handed = _handed_by(f"mx.{domain}", "198.18.250.9")
+        handed = _handed_by(f"mx.{domain}", f"198.18.{number + 240}.9")  # rented in as many networks
         report = replace(report, handed_over_by=handed, return_path=account and f"{account}@{domain}")
         taught.append(fake("teaches", report, None))
     return taught + [_by_phone(world, returns="full") for _ in range(20)]
