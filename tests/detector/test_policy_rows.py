@@ -140,3 +140,15 @@ def test_letters_of_a_friend_in_sent_do_not_make_the_friend_the_owner():
 
     assert "not_owners_address" in judged(from_bob, a_sent_index(*letters)).flags
     assert "not_owners_address" not in judged(from_bob, a_sent_index(*letters, others=100)).flags
+
+
+def test_an_own_host_behind_a_mere_helo_only_spares():
+    said_inside = "from mx1.far.test (unknown [203.0.113.9]) by mx.far.test (Postfix) with ESMTP id 4F1; Mon"
+    looked_up = said_inside.replace("unknown", "mx1.far.test")
+    below = OUT1.replace("by mx.far.test", "by mx1.far.test")
+
+    behind_a_helo = judged(a_notice(a_returned(received=(said_inside, below))))
+
+    assert "origin.own_unproved" in rules_of(behind_a_helo)
+    assert behind_a_helo.verdict is Verdict.UNSURE
+    assert judged(a_notice(a_returned(received=(looked_up, below)))).verdict is Verdict.GENUINE
