@@ -63,6 +63,7 @@ class Task:
     policy: Policy
     complete_since: datetime | None = None
     network: Network = field(default_factory=Network)
+    since: datetime | None = None  # what arrived earlier is judged, too, and stays
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ def look(
         uidvalidity=state.uidvalidity,
         inbox_size=state.exists,
         policy=task.policy,
+        since=task.since,
     )
     answer = account_state([JudgedNotice(j.notice, j.finding, j.fingerprint.arrived) for j in judged])
     return Look(task, state, ordinary, judged, sent, sent.coverage.sources, plan, answer, _rules(task, labels or {}))
@@ -183,7 +185,16 @@ def _rules(task: Task, labels: Mapping[str, Verdict]) -> str:
     identity = tuple((f.name, _in_order(getattr(task.identity, f.name))) for f in fields(task.identity))
     policy = tuple((f.name, _in_order(getattr(task.policy, f.name))) for f in fields(task.policy))
     said = sorted((digest, verdict.value) for digest, verdict in labels.items())
-    everything = (identity, policy, said, repr(task.network), task.complete_since, task.sent_folders, task.target)
+    everything = (
+        identity,
+        policy,
+        said,
+        repr(task.network),
+        task.complete_since,
+        task.since,
+        task.sent_folders,
+        task.target,
+    )
     return hashlib.sha256(repr(everything).encode()).hexdigest()
 
 

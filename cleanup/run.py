@@ -91,12 +91,14 @@ def look_at(
     progress: Progress,
     again: bool = False,
     full: bool = False,
+    since: datetime | None = None,
 ) -> Look:
     """Return what a run would find and do. Nothing that changes anything is ever sent; the ledger is only read.
 
-    `again`: also file what an undo put back. `full`: read everything, whatever earlier runs read.
+    `again`: also file what an undo put back. `full`: read everything, whatever earlier runs read. `since`: file only
+    what arrived from then on.
     """
-    task = task_of(settings)
+    task = replace(task_of(settings), since=since)
     with ExitStack() as stack:
         labels, memory = known_before(stack, settings, again=again, full=full)
         mailbox = stack.enter_context(open_mailbox(account, read_only=True))
@@ -112,19 +114,20 @@ def run_mailbox(
     progress: Progress,
     again: bool = False,
     full: bool = False,
+    since: datetime | None = None,
     ledger: Ledger | None = None,
 ) -> Done:
     """File the backscatter of a mailbox and return what was done.
 
     `agreed` is shown what was found, before anything is moved, and says whether to go on. `again`: also file what an
     undo put back; without it that stays, so that no nightly run files what a person took back. `full`: read everything,
-    whatever earlier runs read. Where nothing happened since the last run, nothing is read and nobody is asked.
-    `ledger`: one that is open already and stays open.
+    whatever earlier runs read. `since`: file only what arrived from then on. `ledger`: one that is open already and
+    stays open. Where nothing happened since the last run, nothing is read and nobody is asked.
 
     Raises MailboxLocked, the connector's errors, LedgerUnusable; what had been moved by then is in the ledger, and the
     next run settles it.
     """
-    task = task_of(settings)
+    task = replace(task_of(settings), since=since)
     with hold(account, settings, "run", ledger) as held:
         mailbox, ledger = held.open(), held.ledger
         memory = ledger.memory(settings.address)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,6 +31,9 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Print the plan and change nothing.")] = False,
     max_moves: Annotated[int | None, typer.Option(help="Refuse to move more.", show_default="500")] = None,
     max_share: Annotated[float | None, typer.Option(help="Refuse to move a larger share.", show_default="0.2")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="File only what arrived since: 12h, 2d, today, or ISO 8601.")
+    ] = None,
     again: Annotated[bool, typer.Option("--again", help="File again what an undo put back.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Read everything, not only what is new.")] = False,
     digest: Annotated[str | None, typer.Option(help="folder, inbox or never.", show_default="folder")] = None,
@@ -52,10 +55,11 @@ def run(
     must_be_answerable(yes=yes or dry_run)
     account = account_of(settings, ask=opt.ask_password)
     now = opt.clock(rules.now)
+    how: Any = {"now": now, "again": again, "full": full, "since": opt.since(since, now) if since else None}
 
     if dry_run:
         with progress_bars(reach.quiet) as bars:
-            seen = look_at(account, settings, now=now, progress=bars, again=again, full=full)
+            seen = look_at(account, settings, progress=bars, **how)
         print_look(seen, form)
         return
 
@@ -69,7 +73,7 @@ def run(
             return confirmed(f"Move {plural(count, 'message')} to {look.plan.target}?", yes=yes)
 
         began_s = time.monotonic()
-        done = run_mailbox(account, settings, now=now, agreed=agreed, progress=bars, again=again, full=full)
+        done = run_mailbox(account, settings, agreed=agreed, progress=bars, **how)
         ends.append(Ended.of(settings.address, done, time.monotonic() - began_s))
     console = err()
     say(done.in_words(with_undo=not console.is_terminal), level="info", **facts(ends[-1]))

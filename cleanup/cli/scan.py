@@ -23,6 +23,9 @@ def scan(
     rules: opt.Rules,
     reach: opt.Reach,
     sent: Annotated[list[Path] | None, typer.Option(help="Archived sent mail (a path); repeatable.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="File only what arrived since: 12h, 2d, today, or ISO 8601.")
+    ] = None,
     full: Annotated[bool, typer.Option("--full", help="Read everything, not only what is new since a run.")] = False,
     form: Annotated[str, typer.Option("--format", help="table, json, jsonl or csv.")] = "table",
 ) -> None:
@@ -30,6 +33,8 @@ def scan(
     from cleanup.cli.shown import check_format
 
     check_format(form)
+    if since and Path(source).exists():
+        raise UsageError("--since goes with a mailbox on a server", hint="Archived mail is only looked at")
     if Path(source).exists():
         _scan_archive(Path(source), sent or [], rules, form)
     elif os.sep in source and "@" not in source:
@@ -39,7 +44,7 @@ def scan(
             f"There is no path {source!r}", hint="--sent goes with archived mail; on a server: --sent-folder"
         )
     else:
-        _scan_mailbox(source, rules, reach, form, full)
+        _scan_mailbox(source, rules, reach, form, full, since)
 
 
 def _scan_archive(path: Path, sent: list[Path], rules: opt.Rules, form: str) -> None:
@@ -51,16 +56,17 @@ def _scan_archive(path: Path, sent: list[Path], rules: opt.Rules, form: str) -> 
     print_scanned(scan_archive(path, sent, who, policy, now=now, complete_since=since, network=network), form)
 
 
-def _scan_mailbox(mailbox: str, rules: opt.Rules, reach: opt.Reach, form: str, full: bool) -> None:
+def _scan_mailbox(mailbox: str, rules: opt.Rules, reach: opt.Reach, form: str, full: bool, since: str | None) -> None:
     from cleanup.access import account_of
     from cleanup.cli.shown import print_look
     from cleanup.cli.talk import out, print_command, progress_bars
     from cleanup.run import look_at
 
     settings = opt.settings_for(mailbox, reach, rules)
-    account = account_of(settings, ask=opt.ask_password)
+    account, now = account_of(settings, ask=opt.ask_password), opt.clock(rules.now)
+    begin = opt.since(since, now) if since else None
     with progress_bars(reach.quiet) as progress:
-        seen = look_at(account, settings, now=opt.clock(rules.now), progress=progress, full=full)
+        seen = look_at(account, settings, now=now, progress=progress, full=full, since=begin)
     print_look(seen, form)
     if form == "table" and seen.plan.moves and not seen.plan.refusals:
         print_command(out(), "\nNext, to move them", ["run" if word == "scan" else word for word in sys.argv[1:]])

@@ -18,6 +18,7 @@ from cleanup.errors import UsageError
 from cleanup.look import Look
 from cleanup.model import FilingPlan, Finding, Kind, Notice, Strength, Verdict
 from cleanup.offline import Scanned
+from cleanup.report.filing import EARLIER
 from cleanup.report.safe_text import safe_text
 from cleanup.report.words import KINDS, cause_in_words, plural, row_in_words
 
@@ -84,6 +85,10 @@ def print_plan(console: Console, plan: FilingPlan) -> None:
         uids = ", ".join(str(move.ref.uid) for move in plan.moves[:MOST_LINES])
         more = f" and {count - MOST_LINES} more" if count > MOST_LINES else ""
         print_hanging(console, "      UIDs ", f"{uids}{more}")
+    if earlier := sum(one.reason == EARLIER for one in plan.not_filed):
+        print_hanging(
+            console, "      ", f"{plural(earlier, 'message')} more arrived before --since; left where they are."
+        )
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from cleanup.errors import CleanupError, SafetyStop
 from cleanup.ledger import MoveRecord
@@ -26,6 +27,7 @@ from cleanup.report.link import Link
 from cleanup.report.mailbox import FilingMailbox
 from cleanup.report.mover import BATCH, Carried, Way, Wish, carry
 
+EARLIER = "It arrived before the time that --since names."
 MOVING = "Moving"  # the stage, as progress shows it
 OTHER_NOTICES = (Kind.AUTO_REPLY, Kind.CHALLENGE, Kind.VIRUS_NOTICE, Kind.MDN)
 
@@ -40,13 +42,15 @@ def plan_filing(
     uidvalidity: int,
     inbox_size: int,
     policy: Policy,
+    since: datetime | None = None,
     refusals: Sequence[str] = (),
 ) -> FilingPlan:
     """Return what is to be moved, what stays and why, and what forbids moving anything. Pure.
 
-    `inbox_size` counts all messages of the source folder. A plan with refusals is never carried out.
+    `inbox_size` counts all messages of the source folder. What arrived before `since` stays, whatever its verdict. A
+    plan with refusals is never carried out.
     """
-    reasons = [(one, why_not_filed(one, policy)) for one in judged]
+    reasons = [(one, why_not_filed(one, policy) or _too_early(one, since)) for one in judged]
     moves = tuple(PlannedMove(one.ref, one.fingerprint, one.flags) for one, why in reasons if why is None)
     kept = tuple(NotFiled(one.ref, why) for one, why in reasons if why is not None)
     own = _limits(len(moves), inbox_size, policy) if source != target else [f"{source} is the target, too."]
@@ -69,6 +73,10 @@ def why_not_filed(one: Judged, policy: Policy) -> str | None:
     if any(flag.lower() == "\\deleted" for flag in one.flags):
         return "You marked it as deleted."
     return None
+
+
+def _too_early(one: Judged, since: datetime | None) -> str | None:
+    return EARLIER if since is not None and one.fingerprint.arrived < since else None
 
 
 _KIND_WORDS = {

@@ -61,6 +61,19 @@ def test_a_terminal_shows_how_far_moving_and_putting_back_are(anna: Anna, tmp_pa
     assert "72 messages of run 1 were put back." in undo
 
 
+def test_only_what_arrived_since_is_filed_and_the_rest_comes_with_the_next_run(anna: Anna) -> None:
+    plan = anna.run("--since", "2026-10-14T04:00Z", "--dry-run").out
+    part = anna.run("--yes", "--since", "2026-10-14T04:00Z")
+
+    (filed,) = re.findall(r"Plan: (\d+) messages would be moved", plan)
+    (left,) = re.findall(r"(\d+) messages more arrived before --since", plan)
+    assert 0 < int(filed) < 72
+    assert (part.code, anna.filed, int(filed) + int(left)) == (0, int(filed), 72)
+
+    assert anna.run("--yes").code == 0
+    assert anna.filed == 72
+
+
 def test_off_a_terminal_a_run_leaves_one_line_and_undo_takes_it_back(anna: Anna) -> None:
     done = anna.run("--yes")
 
