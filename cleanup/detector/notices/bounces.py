@@ -30,6 +30,17 @@ _STILL_TRYING = re.compile(
     re.IGNORECASE,
 )
 
+_SUCCEEDED = {  # how Exchange begins the subject of a report of success, where its status part was lost
+    Action.DELIVERED: re.compile(
+        r"\W*(?:delivered|zugestellt|übermittelt|remis|entregado|recapitato|consegnato|entregue|bezorgd|afgeleverd|"
+        r"dostarczono|доставлено|配信済み|已送达|已传递|已送達|배달됨|teslim edildi|levererat|leveret|levert|doručeno|"
+        r"toimitettu|kézbesítve)\s?[:：]",
+        re.IGNORECASE,
+    ),
+    Action.RELAYED: re.compile(r"\W*(?:relayed|weitergegeben|relayé|retransmitido|中継済み|已中继)\s?[:：]", re.I),
+    Action.EXPANDED: re.compile(r"\W*(?:expanded|erweitert|développé|expandido|espanso|展開済み|已展开)\s?[:：]", re.I),
+}
+
 
 def read_bounce(mail: Mail, formats: tuple[NoticeFormat, ...] = FORMATS) -> Notice | None:
     """Return the bounce that a message is; None where nothing in it says so.
@@ -72,8 +83,14 @@ def _by_shape(mail: Mail, returned: tuple[Returned, ...]) -> tuple[Failure, ...]
 def _action(mail: Mail, reading: Reading | None) -> Action:
     if reading and reading.action is not Action.FAILED:
         return reading.action
+    if mail.role_sender and (succeeded := _succeeded(mail)):
+        return succeeded
     said = mail.subject if reading else f"{mail.subject}\n{mail.words[:1_000]}"
     return Action.DELAYED if _STILL_TRYING.search(said) else Action.FAILED
+
+
+def _succeeded(mail: Mail) -> Action | None:
+    return next((action for action, subject in _SUCCEEDED.items() if subject.match(mail.subject)), None)
 
 
 # --- the notice ----------------------------------------------------------------------------------------------------
