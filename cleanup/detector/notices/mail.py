@@ -23,9 +23,9 @@ _MAIL_PROGRAM = re.compile(
     r"yahoomail|icedove|seamonkey|postbox|mailbird|em ?client|fairemail|zimbra \d|open-xchange",
     re.IGNORECASE,
 )
-_SERVICE = re.compile(
-    r"[^@]{0,60}(?:no-?reply|notif|admin|root|system|daemon|server|service|support|gateway|delivery|mailer|list|bounce|"
-    r"postmaster|master|alert|report|robot|\bbot\b|virus|filter|scan|imss|spam|security|mms|sms|auto|mail\b)[^@]{0,60}@",
+_SERVICE = re.compile(  # in local parts and display names
+    r"no-?reply|notif|admin|root|system|daemon|server|service|support|gateway|delivery|mailer|list|bounce|master|alert|"
+    r"report|robot|\bbot\b|virus|filter|scan|imss|spam|security|mms|sms|auto|mail\b",
     re.IGNORECASE,
 )
 _LIST_FIELDS = (
@@ -127,9 +127,15 @@ class Mail:
     @cached_property
     def sent_by_its_author(self) -> bool:
         """Whether its return path is its From, and that is no address of a program or a service: a person wrote it."""
-        author = plain_address(self.fields.first("From") or "")
         paths = {plain_address(path) for path in self.fields.all("Return-Path")}
-        return author is not None and paths == {author} and not _SERVICE.match(author)
+        return not self.from_service and paths == {plain_address(self.fields.first("From") or "")}
+
+    @cached_property
+    def from_service(self) -> bool:
+        """Whether it comes from an address such as programs and services have, or from none."""
+        author = plain_address(self.fields.first("From") or "")
+        name = self.sender.partition("<")[0] if "<" in self.sender else ""
+        return author is None or bool(_SERVICE.search(author.rpartition("@")[0]) or _SERVICE.search(name))
 
     @cached_property
     def bulk(self) -> bool:

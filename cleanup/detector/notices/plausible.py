@@ -73,11 +73,11 @@ def _speaks_of_failure(gathered: Gathered) -> bool:
 def _is_borne_out(gathered: Gathered) -> bool:
     """Return whether more than its subject says that a mail without a machine's marks is a bounce.
 
-    It is worded as a product words it, or gives back a message that is no notice itself, or names somebody elsewhere
-    with a server's answer, or under a subject that only notices about mail have.
+    It gives back a message that is no notice itself; or it comes from an address such as programs have, and is worded
+    as a product words it, or names somebody elsewhere with a server's answer or under a subject that only notices have.
     """
     mail, reading = gathered.mail, gathered.reading
-    if _passes_on_a_notice(mail):
+    if _passes_on_a_notice(mail) or not (gathered.gives_back or mail.from_service):
         return False
     worded = reading is not None and bool(reading.failures)
     if worded and reading and not reading.format.everyday:
