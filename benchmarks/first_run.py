@@ -84,8 +84,8 @@ def job(command: str, server: Server) -> dict[str, Any]:
 
 def raw_floor(server: Server) -> dict[str, Any]:
     """Return what a socket takes that logs in and fetches the same header fields, and looks at nothing."""
+    from cleanup.detector.fields_asked import INBOX_FIELDS
     from cleanup.detector.sent import SENT_FIELDS
-    from cleanup.look import INBOX_FIELDS
 
     began = time.perf_counter()
     with socket.create_connection((server.host, server.port)) as plain:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cleanup.config import NetworkSettings
-from cleanup.detector.evidence.dns_questions import blocklist_names, keys_wanted
 from cleanup.errors import UsageError
 from cleanup.model import Identity, Notice, Policy
 
@@ -35,6 +34,7 @@ def answers_for(notices: Sequence[Notice], identity: Identity, policy: Policy, n
     if not network.dkim and not network.dnsbl:
         return found
     from cleanup import dns_client  # it takes a while to import, and mostly nobody asks
+    from cleanup.detector.evidence.dns_questions import blocklist_names, keys_wanted
 
     if network.dkim:
         wanted = keys_wanted(notices, identity) - found.keys()

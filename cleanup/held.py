@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from cleanup import __version__
 from cleanup.config import MailboxSettings, ledger_of
 from cleanup.connector.account import Account
 from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.ledger import Ledger
+from cleanup.ledger.cut_off import LOCK
 from cleanup.lock import hold_mailbox, lock_file
-from cleanup.report.recovery import Recovered, recover
+from cleanup.model import Verdict
+from cleanup.report.journal import UNDO_LABEL
+
+if TYPE_CHECKING:
+    from cleanup.report.recovery import Recovered
 
 
 @dataclass(slots=True)
@@ -19,6 +26,7 @@ class Held:
     """A mailbox that nobody else works on. Its connections are closed in the end, whatever happens."""
 
     account: Account
+    settings: MailboxSettings
     ledger: Ledger
     _stack: ExitStack
     _opened: list[Mailbox] = field(default_factory=list)
@@ -36,10 +44,19 @@ class Held:
 
         Raises what stopped it: while it is unknown where messages are, nothing more must be moved.
         """
+        from cleanup.report.recovery import recover
+
         recovered = recover(self.ledger, name, mailbox, reopen=self.open)
         if recovered.stopped:
             raise recovered.stopped
         return recovered, self.open() if mailbox.dead else mailbox
+
+    def start_run(self, options: Mapping[str, object]) -> int:
+        """Write that a run begins; return its number."""
+        policy, noted = self.settings.policy.name, {**options, LOCK: lock_of(self.account)}
+        return self.ledger.start_run(
+            self.settings.address, "run", actor=self.account.who, version=__version__, policy=policy, options=noted
+        )
 
     @property
     def bytes_read(self) -> int:
@@ -73,4 +90,9 @@ def hold(account: Account, settings: MailboxSettings, command: str, ledger: Ledg
         stack.enter_context(hold_mailbox(account.host, account.who, f"mailbox-cleanup {command}"))
         ledger = ledger or stack.enter_context(Ledger.open(ledger_of(settings)))
         stack.enter_context(ledger.exclusive(settings.address))
-        yield Held(account, ledger, stack)
+        yield Held(account, settings, ledger, stack)
+
+
+def words_of(ledger: Ledger, settings: MailboxSettings, *, again: bool) -> dict[str, Verdict]:
+    """Return what people said of the mailbox's messages; `again`: but for what an undo said."""
+    return ledger.labels(settings.address, without=(UNDO_LABEL,) if again else ())

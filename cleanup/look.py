@@ -7,108 +7,39 @@ those of a look at everything.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from cleanup import __version__
 from cleanup.asking import what_they_ask
 from cleanup.connector.folders import Folder, backscatter_folder_name, find_sent
 from cleanup.connector.pull import is_of
 from cleanup.connector.session import FolderState, Mailbox
-from cleanup.detector.account_state import AccountState, JudgedNotice, account_state
+from cleanup.detector.account_state import JudgedNotice, account_state
 from cleanup.detector.notices import read_notice
-from cleanup.detector.sent import SENT_FIELDS, MemorySentIndex, Profile, SentRows
+from cleanup.detector.sent import MemorySentIndex, SentRows
 from cleanup.detector.sent_coverage import cover_times
 from cleanup.detector.verdict import Case, judge_all
-from cleanup.dns import Network, answers_for
-from cleanup.errors import CleanupError, ConnectionLost, FolderNotFound, SentFolderNotFound, ServerMisbehaved
+from cleanup.dns import answers_for
+from cleanup.errors import CleanupError, ConnectionLost, SentFolderNotFound, ServerMisbehaved
+from cleanup.glance import READ_BY, Glance, Look, Task, judged_by
 from cleanup.ledger import Ledger, Memory
 from cleanup.ledger.values import Cursor, Remembered
 from cleanup.model import (
-    FilingPlan,
-    Identity,
     Judged,
     Notice,
-    Policy,
     PulledHeaders,
     SentMessage,
     SentSource,
     Verdict,
 )
 from cleanup.progress import Progress, unseen
-from cleanup.reading import INBOX_FIELDS, fetch_sent, is_unchanged, read_inbox, read_sent
+from cleanup.reading import fetch_sent, read_inbox, read_sent
 from cleanup.report.filing import plan_filing
 
-__all__ = ["INBOX_FIELDS", "Glance", "Look", "Task", "glance", "look"]
-
 TWO_MESSAGES = "the server showed two different messages under this UID"
-_ROWS = 2  # counts up when what stands in the rows of the memory changes
-_READER = (__version__, _ROWS, INBOX_FIELDS, SENT_FIELDS, [f.name for f in fields(Profile)])
-READ_BY = hashlib.sha256(repr(_READER).encode()).hexdigest()  # of whatever decides what a row of the memory holds
 KEEP_GONE = timedelta(days=30)  # what was sent longer ago does not bounce any more
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What is to be looked at in one mailbox, and by which rules."""
-
-    mailbox: str  # the owner's address: the name in the ledger
-    inbox: str
-    target: str
-    sent_folders: tuple[str, ...]
-    identity: Identity
-    policy: Policy
-    complete_since: datetime | None = None
-    network: Network = field(default_factory=Network)
-    since: datetime | None = None  # what arrived earlier is judged, too, and stays
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What a mailbox holds, judged, with the plan that follows from it.
-
-    `resting` is set where nothing happened since an earlier run: then nothing was read, and nothing is in `judged`.
-    """
-
-    task: Task
-    inbox: FolderState
-    ordinary: int
-    judged: tuple[Judged, ...]
-    sent: MemorySentIndex
-    sources: tuple[SentSource, ...]
-    plan: FilingPlan
-    state: AccountState
-    judged_by: str = ""  # which rules, labels and identity decided
-    resting: Remembered | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """The folders' states, as far as they were asked for, and what the last run left where they did not change."""
-
-    inbox: FolderState
-    sent: Mapping[str, FolderState] = field(default_factory=dict)
-    resting: Remembered | None = None
-
-
-def glance(mailbox: Mailbox, task: Task, memory: Memory, labels: Mapping[str, Verdict]) -> Glance:
-    """Return whether anything happened since the last run, for one command a folder."""
-    state = mailbox.examine(task.inbox)
-    last, cursors = memory.remembered(), memory.cursors()
-    same_rules = last is not None and (last.read_by, last.judged_by) == (READ_BY, _rules(task, labels))
-    if not same_rules or not is_unchanged(cursors.get(task.inbox), state):
-        return Glance(state)
-    sent: dict[str, FolderState] = {}
-    for cursor in (c for c in cursors.values() if c.is_sent):
-        try:
-            sent[cursor.folder] = mailbox.status(cursor.folder)
-        except FolderNotFound:
-            return Glance(state, sent)
-    unchanged = all(is_unchanged(cursors[folder], seen) for folder, seen in sent.items())
-    return Glance(state, sent, last if sent and unchanged else None)
 
 
 def look(
@@ -148,17 +79,7 @@ def look(
         since=task.since,
     )
     answer = account_state([JudgedNotice(j.notice, j.finding, j.fingerprint.arrived) for j in judged])
-    return Look(task, state, ordinary, judged, sent, sent.coverage.sources, plan, answer, _rules(task, labels or {}))
-
-
-def at_rest(task: Task, seen: Glance, last: Remembered) -> Look:
-    """Return the look at a mailbox in which nothing happened since the last run."""
-    plan = FilingPlan(task.inbox, task.target, seen.inbox.uidvalidity)
-    sources = tuple(SentSource(state.folder, state.exists, state.exists) for state in seen.sent.values())
-    coverage = cover_times((), sum(source.read for source in sources), sources, complete_since=task.complete_since)
-    sent = MemorySentIndex(SentRows(()), coverage, Profile())
-    ordinary = last.counts.get("messages", 0) - last.counts.get("notices", 0)
-    return Look(task, seen.inbox, ordinary, (), sent, sources, plan, account_state(()), resting=last)
+    return Look(task, state, ordinary, judged, sent, sent.coverage.sources, plan, answer, judged_by(task, labels or {}))
 
 
 @contextmanager
@@ -178,28 +99,6 @@ def _remembering(memory: Memory | None, task: Task) -> Iterator[Memory]:
     counts, run_id = (last.counts, last.run_id) if last else ({}, None)
     memory.remember(Remembered(READ_BY, None, run_id, counts))  # until this run is through, something is left to do
     yield memory
-
-
-def _rules(task: Task, labels: Mapping[str, Verdict]) -> str:
-    """Return a digest of everything but mail that verdicts depend on."""
-    identity = tuple((f.name, _in_order(getattr(task.identity, f.name))) for f in fields(task.identity))
-    policy = tuple((f.name, _in_order(getattr(task.policy, f.name))) for f in fields(task.policy))
-    said = sorted((digest, verdict.value) for digest, verdict in labels.items())
-    everything = (
-        identity,
-        policy,
-        said,
-        repr(task.network),
-        task.complete_since,
-        task.since,
-        task.sent_folders,
-        task.target,
-    )
-    return hashlib.sha256(repr(everything).encode()).hexdigest()
-
-
-def _in_order(value: object) -> object:
-    return sorted(value) if isinstance(value, frozenset) else value
 
 
 # --- the notices ---------------------------------------------------------------------------------------------------

@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from cleanup.connector.session import FolderState, Mailbox
-from cleanup.detector.candidates import CANDIDATE_FIELDS, why_candidate
+from cleanup.detector.candidates import why_candidate
+from cleanup.detector.fields_asked import INBOX_FIELDS
 from cleanup.detector.sent import SENT_FIELDS, inbox_clue, read_sent_header
 from cleanup.errors import CleanupError, ConnectionLost, ServerMisbehaved
+from cleanup.glance import is_unchanged
 from cleanup.ledger import Memory
 from cleanup.ledger.values import Cursor, InboxRow, SentPlaces
 from cleanup.model import PulledHeaders, SentMessage, SentSource
 from cleanup.progress import Progress
 
-INBOX_FIELDS = tuple(dict.fromkeys((*CANDIDATE_FIELDS, "In-Reply-To", "References", "To", "Message-ID")))
 CHUNK = 2_000
 SMALLEST_HEADER = 200  # bytes: From, To, Date and Message-ID take as much in every sent message
 SPARSE = 4  # UIDs to a message: from there on it is cheaper to ask which of them exist
@@ -106,13 +107,6 @@ def _sent_message(pulled: PulledHeaders) -> SentMessage:
 
 
 # --- any folder ----------------------------------------------------------------------------------------------------
-
-
-def is_unchanged(cursor: Cursor | None, state: FolderState) -> bool:
-    """Return whether a folder holds just what the memory does: whatever comes or goes changes one of these numbers."""
-    if cursor is None:
-        return False
-    return (cursor.uidvalidity, cursor.uidnext, cursor.held) == (state.uidvalidity, state.uidnext, state.exists)
 
 
 def _cursor(memory: Memory, state: FolderState, *, is_sent: bool) -> Cursor:

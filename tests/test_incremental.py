@@ -12,11 +12,13 @@ import pytest
 
 from cleanup.connector.session import Account, Mailbox, open_mailbox
 from cleanup.detector.candidates import why_candidate
+from cleanup.detector.fields_asked import INBOX_FIELDS
 from cleanup.detector.notices import read_notice
 from cleanup.detector.sent import SENT_FIELDS, MemorySentIndex, inbox_clue, read_sent_header
 from cleanup.detector.verdict import Case, judge_all
+from cleanup.glance import Look, Task
 from cleanup.ledger import Ledger, Memory
-from cleanup.look import INBOX_FIELDS, Look, Task, look
+from cleanup.look import look
 from cleanup.model import Finding, Policy, SentSource, Verdict
 from tests.generator.mail import write
 from tests.generator.mailbox import Mailbox as Generated

@@ -12,8 +12,8 @@ from cleanup.errors import ExitCode, FinishedInPart, SafetyStop, UsageError
 from cleanup.report.words import plural
 
 if TYPE_CHECKING:
-    from cleanup.look import Look
-    from cleanup.run import Done
+    from cleanup.done import Done
+    from cleanup.glance import Look
 
 
 def register(app: typer.Typer) -> None:

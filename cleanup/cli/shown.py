@@ -15,7 +15,7 @@ from cleanup.cli.machine import message_row
 from cleanup.cli.talk import cells, out, print_hanging, table
 from cleanup.detector.account_state import AccountState, JudgedNotice, account_state
 from cleanup.errors import UsageError
-from cleanup.look import Look
+from cleanup.glance import Look
 from cleanup.model import FilingPlan, Finding, Kind, Notice, Strength, Verdict
 from cleanup.offline import Scanned
 from cleanup.report.filing import EARLIER

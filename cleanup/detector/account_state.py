@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 
-from cleanup.detector.evidence.campaign import campaign_key
+from cleanup.detector.mailings import campaign_key
 from cleanup.model import Family, Finding, Kind, Notice, Strength, Verdict
 
 ALARM_AN_HOUR = 10  # proved, not in Sent, to people never written to

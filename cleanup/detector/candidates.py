@@ -3,18 +3,7 @@
 from __future__ import annotations
 
 from cleanup.detector.notices.headers import read_fields
-from cleanup.detector.notices.signs import AUTOMATIC_FIELDS, reason
-
-CANDIDATE_FIELDS = (
-    "Return-Path",
-    "From",
-    "Sender",
-    "Subject",
-    "Content-Type",
-    "Auto-Submitted",
-    "Precedence",
-    *AUTOMATIC_FIELDS,
-)
+from cleanup.detector.notices.signs import reason
 
 
 def why_candidate(fields: bytes) -> str | None:

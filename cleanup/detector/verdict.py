@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 
 from cleanup.detector.evidence import gather
-from cleanup.detector.evidence.campaign import campaign_key, campaign_reasons, member_of, vouched_for
+from cleanup.detector.evidence.campaign import campaign_reasons, member_of
 from cleanup.detector.evidence.question import Known, Question
 from cleanup.detector.learning import learn_hosts, learn_rewriting, measure_proved
+from cleanup.detector.mailings import campaign_key, vouched_for
 from cleanup.detector.message_ids import id_key
 from cleanup.detector.networks import organisation
 from cleanup.detector.owner import LearnedHosts, Owner, know_owner
@@ -86,7 +87,7 @@ def judge_all(
 
     First everything is asked of Sent alone, and what that proves teaches the owner's outbound hosts, providers and
     rewriting routes; then every notice is judged. `labels` are people's words by key, and on mailings
-    (campaign.label_of_mailing): what is like a message that a person called genuine is not accused. `dns_answers` are
+    (mailings.label_of_mailing): what is like a message that a person called genuine is not accused. `dns_answers` are
     TXT records by name, for signatures; without them no signature is verified.
     """
     cases = [_with_a_sensible_arrival(case) for case in cases]

@@ -15,11 +15,12 @@ from pathlib import Path
 
 from cleanup.access import account_of, host_of
 from cleanup.config import MailboxSettings, ledger_of, load_mailbox
+from cleanup.done import Done
 from cleanup.errors import CleanupError, MailboxLocked, UsageError
 from cleanup.fleet.ends import Ended, Result
 from cleanup.fleet.listing import Listed
 from cleanup.ledger import Ledger
-from cleanup.run import Done, run_mailbox
+from cleanup.run import run_mailbox
 
 THREADS = 16
 PER_HOST = 8  # connections to one server; ask the provider what it allows

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, union, update
 
-from cleanup.detector.evidence.campaign import label_of_mailing, subject_template
+from cleanup.detector.mailings import label_of_mailing, subject_template
 from cleanup.ledger.cut_off import RUNNING, status_of
 from cleanup.ledger.rows import insert_one
 from cleanup.ledger.schema import findings, labels, moves, runs

@@ -184,7 +184,7 @@ class Ledger:
     def labels(self, mailbox: str, *, without: Collection[str] = ()) -> dict[str, Verdict]:
         """Return people's latest word on each message, by fingerprint digest; `without` those said in these ways.
 
-        Whole mailings of which one message was called genuine are there too (campaign.label_of_mailing).
+        Whole mailings of which one message was called genuine are there too (mailings.label_of_mailing).
         """
         with self._reading() as connection:
             return history.read_labels(connection, mailbox, without)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from cleanup.detector.evidence.campaign import subject_template
+from cleanup.detector.mailings import subject_template
 from cleanup.errors import UsageError
 from cleanup.ledger import Label
 from cleanup.model import Verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from cleanup.detector.evidence.campaign import label_of_mailing, subject_template
+from cleanup.detector.mailings import label_of_mailing, subject_template
 from cleanup.detector.verdict import Case, judge_all
 from cleanup.ledger import Ledger
 from cleanup.model import Family, Finding, Fingerprint, Judged, MessageRef, Notice, Policy, Verdict

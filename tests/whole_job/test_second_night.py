@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cleanup.look import Look
+from cleanup.glance import Look
 from cleanup.model import Verdict
 from tests.servers.lying import Lie, LyingServer, Mail, Session, lying_server, uid_set
 from tests.whole_job.anna_lies import TARGET, fill, run, truth_of, wrongly_filed

@@ -7,7 +7,6 @@ an id of the owner's making, some alike ones that no disproved one is like) it s
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -15,9 +14,9 @@ from statistics import median
 from typing import NamedTuple
 
 from cleanup.detector.evidence.question import Question
+from cleanup.detector.mailings import campaign_key
 from cleanup.detector.message_ids import right_side
-from cleanup.detector.subjects import subject_key
-from cleanup.model import Family, Finding, Notice, Reason, Strength, Verdict
+from cleanup.model import Family, Finding, Reason, Strength, Verdict
 
 CAMPAIGN = Family.CAMPAIGN
 MIN_MEMBERS = 20
@@ -27,9 +26,6 @@ MIN_ALIKE = 3  # with one right side of their ids that no disproved one has: ano
 BURST = 20  # notices in an hour
 BURST_TO_USUAL = 5  # times the usual number of an hour with notices
 _SILENT = ("sent.unusable", "sent.cannot_vouch")  # say nothing of the message itself
-_NUMBERS = re.compile(r"\d+")
-_SHORTEST_TEMPLATE = 8
-_LABEL_OF_MAILING = "mailing:"
 
 
 class Member(NamedTuple):
@@ -42,31 +38,6 @@ class Member(NamedTuple):
     spared: bool  # genuine, or a hint or veto speaks for it
     made_by: str = ""  # the right side of its id; "" where none came back
     touches_sent: bool = False  # its subject is in Sent, or its id is of the owner's making
-
-
-def campaign_key(notice: Notice) -> str | None:
-    """Return what a mass mail has in common: the subject without its numbers, else the digest of its text."""
-    returned = notice.returned[0]
-    return subject_template(returned.subject) or returned.body_digest
-
-
-def subject_template(subject: str | None) -> str | None:
-    """Return a subject without its numbers, in compared form; None where too little is left to tell mailings apart."""
-    template = _NUMBERS.sub("#", subject_key(subject or ""))
-    return template if len(template) >= _SHORTEST_TEMPLATE else None
-
-
-def label_of_mailing(key: str) -> str:
-    """Return the key in labels of a whole mailing, beside the keys of single messages."""
-    return f"{_LABEL_OF_MAILING}{key}"
-
-
-def vouched_for(cases: Iterable[tuple[str, Notice]], labels: Mapping[str, Verdict]) -> frozenset[str]:
-    """Return the keys of the mailings of which a person called a notice genuine, now or in an earlier run."""
-    genuine = {key for key, verdict in labels.items() if verdict is Verdict.GENUINE}
-    now = {campaign_key(notice) for key, notice in cases if key in genuine}
-    earlier = {key.removeprefix(_LABEL_OF_MAILING) for key in genuine if key.startswith(_LABEL_OF_MAILING)}
-    return frozenset(key for key in now | earlier if key)
 
 
 def member_of(question: Question, finding: Finding) -> Member:
