@@ -23,7 +23,6 @@ from cleanup.report.journal import Journal
 def look_and_file(
     held: Held,
     task: Task,
-    memory: Memory,
     glanced: Glance | None,
     mailbox: Mailbox,
     *,
@@ -34,6 +33,7 @@ def look_and_file(
 ) -> Done:
     """Do what run.run_mailbox() promises, in a mailbox in which something happened. `glanced` saves asking again."""
     recovered, mailbox = held.settle(task.mailbox, mailbox)
+    memory = held.ledger.memory(task.mailbox)
     labels = words_of(held.ledger, held.settings, again=again)
     known = glanced if not recovered.settled else None
     seen = look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory, seen=known)

@@ -18,8 +18,7 @@ from cleanup.detector.sent import SENT_FIELDS, MemorySentIndex, Profile, SentRow
 from cleanup.detector.sent_coverage import cover_times
 from cleanup.dns import Network
 from cleanup.errors import FolderNotFound
-from cleanup.ledger import Memory
-from cleanup.ledger.values import Cursor, Remembered
+from cleanup.ledger.values import Cursor, Left, Remembered
 from cleanup.model import FilingPlan, Identity, Judged, Policy, SentSource, Verdict
 
 _ROWS = 2  # counts up when what stands in the rows of the memory changes
@@ -70,11 +69,11 @@ class Glance:
     resting: Remembered | None = None
 
 
-def glance(mailbox: Mailbox, task: Task, memory: Memory, labels: Mapping[str, Verdict]) -> Glance:
+def glance(mailbox: Mailbox, task: Task, left: Left) -> Glance:
     """Return whether anything happened since the last run, for one command a folder."""
     state = mailbox.examine(task.inbox)
-    last, cursors = memory.remembered(), memory.cursors()
-    same_rules = last is not None and (last.read_by, last.judged_by) == (READ_BY, judged_by(task, labels))
+    last, cursors = left.last, left.cursors
+    same_rules = last is not None and (last.read_by, last.judged_by) == (READ_BY, judged_by(task, left.words))
     if not same_rules or not is_unchanged(cursors.get(task.inbox), state):
         return Glance(state)
     sent: dict[str, FolderState] = {}

@@ -5,20 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypedDict
 
 from cleanup import __version__
 from cleanup.config import MailboxSettings, ledger_of
 from cleanup.connector.account import Account
 from cleanup.connector.session import Mailbox, open_mailbox
-from cleanup.ledger import Ledger
-from cleanup.ledger.cut_off import LOCK
+from cleanup.ledger.resting import write_rest
+from cleanup.ledger.values import LOCK, UNDO_LABEL
 from cleanup.lock import hold_mailbox, lock_file
 from cleanup.model import Verdict
-from cleanup.report.journal import UNDO_LABEL
 
 if TYPE_CHECKING:
+    from cleanup.ledger import Ledger
     from cleanup.report.recovery import Recovered
+
+
+class _Run(TypedDict):
+    mailbox: str
+    command: str
+    actor: str
+    version: str
+    policy: str
+    options: Mapping[str, object]
 
 
 @dataclass(slots=True)
@@ -27,9 +37,28 @@ class Held:
 
     account: Account
     settings: MailboxSettings
-    ledger: Ledger
     _stack: ExitStack
+    _ledger: Ledger | None = None
+    _began: datetime = field(default_factory=lambda: datetime.now(UTC))
     _opened: list[Mailbox] = field(default_factory=list)
+
+    @property
+    def where(self) -> str:
+        """The path or URL of the ledger."""
+        return ledger_of(self.settings)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger, opened when it is first asked for. Raises LedgerUnusable."""
+        if self._ledger is None:
+            from cleanup.ledger import Ledger
+
+            self._ledger = self._stack.enter_context(Ledger.open(self.where))
+        return self._ledger
+
+    def hold_elsewhere(self) -> None:
+        """Hold the mailbox on every machine that shares its ledger. Raises MailboxLocked, LedgerUnusable."""
+        self._stack.enter_context(self.ledger.exclusive(self.settings.address))
 
     def open(self) -> Mailbox:
         """Return a new connection: the first one, or one in place of one that died."""
@@ -53,10 +82,14 @@ class Held:
 
     def start_run(self, options: Mapping[str, object]) -> int:
         """Write that a run begins; return its number."""
-        policy, noted = self.settings.policy.name, {**options, LOCK: lock_of(self.account)}
-        return self.ledger.start_run(
-            self.settings.address, "run", actor=self.account.who, version=__version__, policy=policy, options=noted
-        )
+        return self.ledger.start_run(**self._run(options))
+
+    def write_rest(self, options: Mapping[str, object], counts: Mapping[str, int]) -> int:
+        """Write a run that found nothing new; return its number."""
+        if (run_id := write_rest(self.where, self._run(options), counts, self._began)) is None:
+            run_id = self.start_run(options)
+            self.ledger.finish_run(run_id, counts)
+        return run_id
 
     @property
     def bytes_read(self) -> int:
@@ -67,6 +100,17 @@ class Held:
     def round_trips(self) -> int:
         """How many commands were answered, over all connections."""
         return sum(mailbox.round_trips for mailbox in self._opened)
+
+    def _run(self, options: Mapping[str, object]) -> _Run:
+        policy, noted = self.settings.policy.name, {**options, LOCK: lock_of(self.account)}
+        return _Run(
+            mailbox=self.settings.address,
+            command="run",
+            actor=self.account.who,
+            version=__version__,
+            policy=policy,
+            options=noted,
+        )
 
     def _connected(self, *, read_only: bool) -> Mailbox:
         mailbox = self._stack.enter_context(open_mailbox(self.account, read_only=read_only))
@@ -83,14 +127,15 @@ def lock_of(account: Account) -> str:
 def hold(account: Account, settings: MailboxSettings, command: str, ledger: Ledger | None = None) -> Iterator[Held]:
     """Hold a mailbox on this machine, and on every machine that shares its ledger.
 
-    `ledger`: one that is open already and stays open; without it the settings' own is opened.
-    Raises MailboxLocked, LedgerUnusable, and the connector's errors when it is opened.
+    `ledger`: one that is open already and stays open; without it the settings' own is opened, a file not before it is
+    asked for. Raises MailboxLocked, LedgerUnusable.
     """
     with ExitStack() as stack:
         stack.enter_context(hold_mailbox(account.host, account.who, f"mailbox-cleanup {command}"))
-        ledger = ledger or stack.enter_context(Ledger.open(ledger_of(settings)))
-        stack.enter_context(ledger.exclusive(settings.address))
-        yield Held(account, settings, ledger, stack)
+        held = Held(account, settings, stack, ledger)
+        if "://" in held.where:
+            held.hold_elsewhere()
+        yield held
 
 
 def words_of(ledger: Ledger, settings: MailboxSettings, *, again: bool) -> dict[str, Verdict]:

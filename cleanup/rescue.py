@@ -16,7 +16,7 @@ from cleanup.detector.rescue import Rescue, worth_rescuing
 from cleanup.errors import FinishedInPart
 from cleanup.held import hold, lock_of
 from cleanup.ledger import Ledger, Memory
-from cleanup.ledger.cut_off import LOCK
+from cleanup.ledger.values import LOCK
 from cleanup.look import look
 from cleanup.model import FilingPlan, PlannedMove, Verdict
 from cleanup.progress import Progress

@@ -18,12 +18,13 @@ from cleanup.dns import network_of
 from cleanup.done import Done
 from cleanup.glance import Look, Task, at_rest, glance
 from cleanup.held import Held, hold, lock_of, words_of
-from cleanup.ledger import Ledger, Memory, is_there
-from cleanup.ledger.cut_off import LOCK
+from cleanup.ledger.resting import left_in
+from cleanup.ledger.values import LOCK, UNDO_LABEL, Left
 from cleanup.model import Verdict
 from cleanup.progress import Progress, unseen
 
 if TYPE_CHECKING:
+    from cleanup.ledger import Ledger, Memory
     from cleanup.report.undo import UndoOutcome
 
 
@@ -75,18 +76,14 @@ def run_mailbox(
     """
     task = replace(task_of(settings), since=since)
     with hold(account, settings, "run", ledger) as held:
-        mailbox, ledger = held.open(), held.ledger
-        memory = ledger.memory(settings.address)
-        if full:
-            memory.retire(list(memory.cursors()))
-        seen = None
-        if not ledger.open_moves(settings.address):
-            seen = glance(mailbox, task, memory, words_of(ledger, settings, again=again))
-            if seen.resting:
-                return _rest(held, at_rest(task, seen, seen.resting))
+        left = _left(held, again=again, full=full)
+        mailbox = held.open()
+        seen = glance(mailbox, task, left) if not left.open_moves else None
+        if seen and seen.resting:
+            return _rest(held, at_rest(task, seen, seen.resting))
         from cleanup.filing_run import look_and_file  # what most nights do not need
 
-        return look_and_file(held, task, memory, seen, mailbox, now=now, again=again, agreed=agreed, progress=progress)
+        return look_and_file(held, task, seen, mailbox, now=now, again=again, agreed=agreed, progress=progress)
 
 
 def undo_run(
@@ -101,10 +98,10 @@ def undo_run(
     from cleanup.report.undo import undo
 
     with hold(account, settings, "undo") as held:
-        noted = {LOCK: lock_of(account)}
+        noted, ledger = {LOCK: lock_of(account)}, held.ledger
         again, beside = held.open, held.look_on
         return undo(
-            run_id, held.open(), held.ledger, only=only, noted=noted, reopen=again, look_on=beside, progress=progress
+            run_id, held.open(), ledger, only=only, noted=noted, reopen=again, look_on=beside, progress=progress
         )
 
 
@@ -129,6 +126,8 @@ def known_before(
     stack: ExitStack, settings: MailboxSettings, *, again: bool = False, full: bool = False
 ) -> tuple[dict[str, Verdict], Memory | None]:
     """Return what people said, and a copy of what earlier runs read; a dry run makes no ledger where there is none."""
+    from cleanup.ledger import Ledger, is_there
+
     where = ledger_of(settings)
     if not is_there(where):
         return {}, None
@@ -138,9 +137,18 @@ def known_before(
         return words_of(ledger, settings, again=again), memory
 
 
+def _left(held: Held, *, again: bool, full: bool) -> Left:
+    """Return what the last run left; with `full` only that it was here."""
+    without = UNDO_LABEL if again else None
+    if full:
+        memory = held.ledger.memory(held.settings.address)
+        memory.retire(list(memory.cursors()))
+    plain = left_in(held.where, held.settings.address, without=without)
+    return plain or held.ledger.left(held.settings.address, without=without)
+
+
 def _rest(held: Held, seen: Look) -> Done:
     """Write down that nothing happened."""
     assert seen.resting is not None
-    run_id = held.start_run({"resting_since": seen.resting.run_id})
-    held.ledger.finish_run(run_id, seen.resting.counts | {"filed": 0})
+    run_id = held.write_rest({"resting_since": seen.resting.run_id}, seen.resting.counts | {"filed": 0})
     return Done(run_id, seen, None, None, None, held.bytes_read, held.round_trips)

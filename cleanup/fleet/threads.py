@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cleanup.access import account_of, host_of
 from cleanup.config import MailboxSettings, ledger_of, load_mailbox
@@ -19,8 +20,10 @@ from cleanup.done import Done
 from cleanup.errors import CleanupError, MailboxLocked, UsageError
 from cleanup.fleet.ends import Ended, Result
 from cleanup.fleet.listing import Listed
-from cleanup.ledger import Ledger
 from cleanup.run import run_mailbox
+
+if TYPE_CHECKING:
+    from cleanup.ledger import Ledger
 
 THREADS = 16
 PER_HOST = 8  # connections to one server; ask the provider what it allows
@@ -64,6 +67,8 @@ class Ledgers:
         where = ledger_of(settings)
         with self._lock:
             if where not in self._open:
+                from cleanup.ledger import Ledger
+
                 self._open[where] = self._stack.enter_context(Ledger.open(where))
             return self._open[where]
 

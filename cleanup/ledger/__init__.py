@@ -1,9 +1,15 @@
 """The ledger: the record of runs, findings, moves and what people said. SQLite by default, PostgreSQL by URL."""
 
-from cleanup.ledger.memory import Memory
-from cleanup.ledger.opening import has_password, is_there
-from cleanup.ledger.store import Ledger
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from cleanup.ledger.values import Label, MoveIntent, MoveRecord, MoveState, RunRecord
+
+if TYPE_CHECKING:
+    from cleanup.ledger.memory import Memory
+    from cleanup.ledger.opening import has_password, is_there
+    from cleanup.ledger.store import Ledger
 
 __all__ = [
     "Label",
@@ -16,3 +22,19 @@ __all__ = [
     "has_password",
     "is_there",
 ]
+
+# What needs SQLAlchemy, imported when it is asked for: an idle night does without (resting.py).
+_LATER = {
+    "Ledger": "cleanup.ledger.store",
+    "Memory": "cleanup.ledger.memory",
+    "has_password": "cleanup.ledger.opening",
+    "is_there": "cleanup.ledger.opening",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module 'cleanup.ledger' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_LATER[name]), name)

@@ -9,10 +9,10 @@ from sqlalchemy import Connection, RowMapping, func, select
 from sqlalchemy import text as sql
 
 from cleanup.ledger.schema import runs
+from cleanup.ledger.values import LOCK
 from cleanup.lock import is_free
 
 RUNNING, CUT_OFF = "running", "cut off"
-LOCK = "lock"  # the option of a run that names the file that it holds (lock.lock_file)
 
 _HELD = sql(
     "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 "

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from sqlalchemy import Connection, inspect, select, text, update
 
 from cleanup.errors import LedgerUnusable
-from cleanup.ledger.schema import SCHEMA, cursors, inbox_rows, memories, meta, sent_keys, sent_rows, tables
+from cleanup.ledger.schema import cursors, inbox_rows, memories, meta, sent_keys, sent_rows, tables
+from cleanup.ledger.values import SCHEMA
 
 HASH_KEY = "hash_key"  # what ids and addresses in the memory are hashed with: a secret of this ledger
 Step = Callable[[Connection], None]

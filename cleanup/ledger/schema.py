@@ -1,6 +1,6 @@
 """The tables. Times are UTC microseconds since 1970 in integers (SQLite loses zones); texts are stored without NULs.
 
-`SCHEMA` counts up with every change; migrations.py walks an older ledger forward.
+`values.SCHEMA` counts up with every change; migrations.py walks an older ledger forward.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-
-SCHEMA = 3
 
 tables = MetaData()
 _BIG = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only in an INTEGER column

@@ -19,7 +19,7 @@ from cleanup.ledger.cut_off import exclusive_key
 from cleanup.ledger.memory import Memory
 from cleanup.ledger.opening import open_engine, told, writing
 from cleanup.ledger.texts import sure_text, text, to_us, us
-from cleanup.ledger.values import OPEN_STATES, Label, MoveIntent, MoveRecord, MoveState, RunRecord
+from cleanup.ledger.values import OPEN_STATES, Label, Left, MoveIntent, MoveRecord, MoveState, RunRecord
 from cleanup.model import FilingPlan, Judged, SentSource, Verdict
 
 
@@ -188,6 +188,12 @@ class Ledger:
         """
         with self._reading() as connection:
             return history.read_labels(connection, mailbox, without)
+
+    def left(self, mailbox: str, *, without: str | None = None) -> Left:
+        """Return what the last run left of a mailbox; `without` leaves out what people said in this way."""
+        memory = self.memory(mailbox)
+        words = self.labels(mailbox, without=(without,) if without else ())
+        return Left(memory.remembered(), memory.cursors(), words, bool(self.open_moves(mailbox)))
 
     def memory(self, mailbox: str) -> Memory:
         """Return what earlier runs read of a mailbox, to be read and carried on."""

@@ -10,6 +10,11 @@ from enum import StrEnum
 from cleanup.detector.sent_header import InboxClue
 from cleanup.model import Fingerprint, SentMessage, Verdict
 
+SCHEMA = 3  # of the tables: migrations.py walks an older ledger forward
+LOCK = "lock"  # the option of a run that names the file that it holds (lock.lock_file)
+# In what way it is noted that a person took a run back, or moved a message back by hand.
+UNDO_LABEL, MOVED_BACK_LABEL = "undo", "moved-back"
+
 
 class MoveState(StrEnum):
     """How far one journalled move got. Open ones are looked at again by the next run."""
@@ -114,6 +119,19 @@ class Remembered:
     judged_by: str | None
     run_id: int | None
     counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What the last run left of a mailbox: all that tells whether this night has anything to do.
+
+    `words` are people's, by fingerprint digest; `open_moves`: of some moves nobody knows yet what became of them.
+    """
+
+    last: Remembered | None
+    cursors: Mapping[str, Cursor]
+    words: Mapping[str, Verdict]
+    open_moves: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, select
 
 from cleanup.ledger import schema
 from cleanup.ledger.texts import us
+from cleanup.ledger.values import UNDO_LABEL
 from cleanup.report.frame_columns import BETWEEN, NO_TIME, As
-from cleanup.report.journal import UNDO_LABEL
 
 
 @dataclass(frozen=True, slots=True)

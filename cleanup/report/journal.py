@@ -6,10 +6,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from cleanup.ledger import Label, Ledger, MoveIntent, MoveRecord, MoveState
+from cleanup.ledger.values import MOVED_BACK_LABEL, UNDO_LABEL
 from cleanup.model import Verdict
-
-# In what way the ledger notes that a person took a run back, or moved a message back by hand.
-UNDO_LABEL, MOVED_BACK_LABEL = "undo", "moved-back"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from cleanup.ledger.values import MOVED_BACK_LABEL, UNDO_LABEL
 from cleanup.model import Verdict
 from cleanup.report.frames import Frames
-from cleanup.report.journal import MOVED_BACK_LABEL, UNDO_LABEL
 
 _KEY = ["mailbox", "digest"]
 _WAYS = {"review": "in review", "import": "by labels import"}

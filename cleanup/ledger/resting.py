@@ -1,0 +1,88 @@
+"""What an idle night asks of a ledger in SQLite, and the one line that it writes there, in plain SQL.
+
+SQLAlchemy takes longer to load than such a night takes, so it is not used here and not imported on the way. Whatever is
+not plain (another database, an older ledger, words of people's on whole mailings) is left to Memory and Ledger, and so
+is every failure: they say what is wrong. tests/ledger/test_resting.py holds both to the same answers.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cleanup.ledger.texts import text, us
+from cleanup.ledger.values import OPEN_STATES, SCHEMA, Cursor, Left, Remembered
+from cleanup.model import Verdict
+
+BUSY_TIMEOUT_S = 30
+
+_OPEN = ", ".join(f"'{state.value}'" for state in OPEN_STATES)
+_SCHEMA = "SELECT value FROM meta WHERE key = 'schema'"
+_OPEN_MOVES = f"SELECT count(*) FROM moves JOIN runs USING (run_id) WHERE runs.mailbox = ? AND state IN ({_OPEN})"  # noqa: S608 - ours
+_LABELS = "SELECT digest, verdict, said_by FROM labels WHERE mailbox = ? ORDER BY label_id"
+_REMEMBERED = "SELECT read_by, judged_by, run_id, counts FROM memories WHERE mailbox = ?"
+_CURSORS = """
+    SELECT folder_id, folder, uidvalidity, uidnext, is_sent,
+           CASE is_sent WHEN 1 THEN (SELECT count(*) FROM sent_rows s WHERE s.folder_id = c.folder_id AND gone = 0)
+                        ELSE (SELECT count(*) FROM inbox_rows i WHERE i.folder_id = c.folder_id) END
+    FROM cursors c WHERE mailbox = ? AND is_current = 1 ORDER BY folder_id"""
+_WRITE = """
+    INSERT INTO runs (mailbox, command, actor, version, policy, options, started_us, finished_us, status, counts)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'done', ?)"""
+
+
+def left_in(where: str, mailbox: str, *, without: str | None = None) -> Left | None:
+    """Return what the last run left of a mailbox in the ledger at a path; None where that is not plain to see.
+
+    `without` leaves out what people said in this way.
+    """
+    if "://" in where or not Path(where).expanduser().exists():
+        return None
+    try:
+        with _opened(where) as connection:
+            return _left(connection, mailbox, without)
+    except (sqlite3.Error, ValueError, TypeError, KeyError):
+        return None
+
+
+def write_rest(where: str, run: Mapping[str, Any], counts: Mapping[str, int], began: datetime) -> int | None:
+    """Write a run that found nothing new; return its number, None where it could not be written.
+
+    `run` is what Ledger.start_run() takes, by its names.
+    """
+    who = (run["mailbox"], run["command"], text(run["actor"]), run["version"], run["policy"])
+    told = (*who, json.dumps(run["options"]), us(began), us(datetime.now(UTC)), json.dumps(counts))
+    try:
+        with _opened(where) as connection, connection:
+            connection.execute("PRAGMA synchronous = FULL")
+            return connection.execute(_WRITE, told).lastrowid
+    except sqlite3.Error:
+        return None
+
+
+@contextmanager
+def _opened(where: str) -> Iterator[sqlite3.Connection]:
+    file = Path(where).expanduser().absolute().as_uri()
+    with closing(sqlite3.connect(f"{file}?mode=rw", timeout=BUSY_TIMEOUT_S, uri=True)) as connection:
+        yield connection
+
+
+def _left(connection: sqlite3.Connection, mailbox: str, without: str | None) -> Left | None:
+    if connection.execute(_SCHEMA).fetchone() != (str(SCHEMA),):
+        return None
+    words = {digest: Verdict(said) for digest, said, by in connection.execute(_LABELS, [mailbox]) if by != without}
+    last = connection.execute(_REMEMBERED, [mailbox]).fetchone()
+    if last is None or Verdict.GENUINE in words.values():  # genuine ones may speak for whole mailings
+        return None
+    read_by, judged_by, run_id, counts = last
+    cursors = {
+        folder: Cursor(folder_id, folder, uidvalidity, uidnext, bool(is_sent), held)
+        for folder_id, folder, uidvalidity, uidnext, is_sent, held in connection.execute(_CURSORS, [mailbox])
+    }
+    (open_moves,) = connection.execute(_OPEN_MOVES, [mailbox]).fetchone()
+    return Left(Remembered(read_by, judged_by, run_id, json.loads(counts)), cursors, words, bool(open_moves))
