@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.first_run import give_to_dovecot
+from benchmarks.first_run import give_to_dovecot, surroundings
 from benchmarks.job import OWNER
 from benchmarks.maildir import Size, build, deliver
 from tests.servers.dovecot import dovecot
@@ -147,7 +147,8 @@ def _night(fleet: Fleet, ledger: str | None, more: list[str]) -> dict[str, Any]:
 
     def run() -> None:
         program = Path(sys.executable).parent / "mailbox-cleanup"
-        done = subprocess.run([str(program), *map(str, command)], capture_output=True, text=True, check=False)
+        argv, env = [str(program), *map(str, command)], surroundings(fleet.work)
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
         if done.returncode:
             raise SystemExit(done.stderr[-2000:])
 

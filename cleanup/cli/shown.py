@@ -7,7 +7,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -17,10 +17,12 @@ from cleanup.detector.account_state import AccountState, JudgedNotice, account_s
 from cleanup.errors import UsageError
 from cleanup.glance import Look
 from cleanup.model import FilingPlan, Finding, Kind, Notice, Strength, Verdict
-from cleanup.offline import Scanned
 from cleanup.report.filing import EARLIER
 from cleanup.report.safe_text import safe_text
 from cleanup.report.words import KINDS, cause_in_words, plural, row_in_words
+
+if TYPE_CHECKING:
+    from cleanup.offline import Scanned
 
 FORMATS = ("table", "json", "jsonl", "csv")
 MOST_LINES = 10

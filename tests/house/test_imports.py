@@ -124,7 +124,7 @@ def test_each_package_is_known_in_one_place(package: str) -> None:
         ),
         ("import cleanup", ("pandas", "sqlalchemy", "pydantic_settings", "imapclient", "mailparser", "typer")),
         (
-            "import cleanup.run, cleanup.config, cleanup.access",  # all of an idle night
+            "import cleanup.run, cleanup.access, cleanup.cli.shown, cleanup.cli.watching",  # all of an idle night
             (
                 "cleanup.detector.notices",
                 "cleanup.detector.evidence",
