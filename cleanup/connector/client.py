@@ -39,6 +39,7 @@ class BoundedImap(imaplib.IMAP4):
         self._context = context
         self.budget = budget
         self._bytes_before = 0
+        self.asked_capabilities = False
         self._reader: TimedReader | None = None
         super().__init__(account.host, account.real_port, account.connect_timeout_s)
 
@@ -61,7 +62,17 @@ class BoundedImap(imaplib.IMAP4):
         self.sock.settimeout(self.budget.seconds_left())
         self.sock = self._over_tls(self.sock)
         self._read_from_now_on()
+        self.untagged_responses.clear()  # what was told before TLS is anybody's word
         self._get_capabilities()
+
+    def _get_capabilities(self) -> None:
+        """Take what the greeting tells; ask where it does not."""
+        told = self.untagged_responses.pop("CAPABILITY", [None])[-1]
+        if isinstance(told, bytes):
+            self.capabilities = tuple(told.decode("ascii", "replace").upper().split())
+            return
+        self.asked_capabilities = True
+        super()._get_capabilities()  # type: ignore[misc] # typeshed leaves it out
 
     @property
     def bytes_read(self) -> int:
@@ -123,13 +134,8 @@ class BoundedClient(IMAPClient):  # type: ignore[misc]
 
 
 def converse(imap: BoundedImap, name: str, line: Sequence[bytes], literal: bytes | None) -> tuple[str, list[Any]]:
-    """Send one command and return its final word (OK or NO) with its text; untagged data stay in imap.
-
-    Raises ImapError for BAD, ImapDead, OSError or a CleanupError where nobody can know what happened.
-    """
-    imap.untagged_responses.clear()
-    tag = imap._new_tag()
-    imap.send(b" ".join((tag, *line)) + b"\r\n")
+    """Send one command and return its answer as heard() does."""
+    (tag,) = send_at_once(imap, [b" ".join(line)])
     if literal is not None and not line[-1].endswith(b"+}"):
         while imap._get_response():
             if imap.tagged_commands[tag]:
@@ -137,6 +143,22 @@ def converse(imap: BoundedImap, name: str, line: Sequence[bytes], literal: bytes
                 break
     if literal is not None:
         imap.send(literal + b"\r\n")
+    return heard(imap, name, tag)
+
+
+def send_at_once(imap: BoundedImap, lines: Sequence[bytes]) -> list[bytes]:
+    """Send commands without waiting for answers (RFC 9051 section 5.5); return their tags, to be heard() in order."""
+    tags = [bytes(imap._new_tag()) for _ in lines]
+    imap.untagged_responses.clear()
+    imap.send(b"".join(b"%b %b\r\n" % pair for pair in zip(tags, lines, strict=True)))
+    return tags
+
+
+def heard(imap: BoundedImap, name: str, tag: bytes) -> tuple[str, list[Any]]:
+    """Return the final word (OK or NO) of a command that was sent, with its text; untagged data stay in imap.
+
+    Raises ImapError for BAD, ImapDead, OSError or a CleanupError where nobody can know what happened.
+    """
     word, data = imap._command_complete(name, tag)
     return str(word), list(data)
 

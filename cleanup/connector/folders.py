@@ -18,6 +18,18 @@ _ELSEWHERE = frozenset({"\\all", "\\trash", "\\junk", "\\drafts", "\\flagged", "
 
 
 @dataclass(frozen=True, slots=True)
+class FolderState:
+    """A folder's state. UIDs mean something only together with `uidvalidity` (RFC 9051 section 2.3.1.1)."""
+
+    folder: str
+    uidvalidity: int
+    uidnext: int
+    exists: int
+    read_write: bool = False
+    highest_modseq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Folder:
     """A folder as LIST shows it. `attributes` are in lower case: Cyrus says \\sent, others \\Sent."""
 

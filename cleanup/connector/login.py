@@ -28,8 +28,9 @@ def connect(account: Account, budget: Budget, note: Note) -> BoundedClient:
     """Return a connection that is encrypted as the account wants it and not logged in yet."""
     _check_security(account)
     try:
-        note("CAPABILITY")  # imaplib asks for it as soon as it is greeted
         client = BoundedClient(account, budget, tls_context(account.ca_file))
+        if client.imap.asked_capabilities:  # as soon as it was greeted without them
+            note("CAPABILITY")
         try:
             _secure(client, account, note)
         except BaseException:

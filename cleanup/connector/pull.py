@@ -6,24 +6,32 @@ import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from cleanup.connector.account import MIB
 from cleanup.connector.fetch import Fetched, read_fetches
+from cleanup.connector.questions import (
+    FINGERPRINT_FIELDS,
+    FLAGS,
+    LONGEST_FIELDS,
+    any_of,
+    ask_fetch,
+    ask_search,
+    fetch_items,
+    from_uid,
+    size_groups,
+)
 from cleanup.connector.uid_sets import uid_sets, written
 from cleanup.connector.wire import Answer, Wire
 from cleanup.errors import MessageNotShown, ServerMisbehaved, Throttled
 from cleanup.model import Fingerprint, MessageRef, PulledHeaders
 
-FINGERPRINT_FIELDS = ("Message-ID", "Date", "From", "Subject", "Return-Path")
 BODIES_AT_ONCE = 2 * MIB  # held at once, and once more while they are read
 MOST_HIDDEN = 20  # of one FETCH: more would be a storm of tries
-SIZES_AT_ONCE = 50  # in one SEARCH
-LONGEST_FIELDS = 64 * 1024  # of one message: two thousand hostile ones still fit the budget of an answer
 _NAMES = [name.lower().encode() for name in FINGERPRINT_FIELDS]
 _HEADER_END = re.compile(rb"\n\r?\n|\A\r?\n")
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 _NUMBERED = re.compile(rb"(\d{1,10}) \(.*?\bUID (\d{1,10})\b", re.IGNORECASE)
-_FIELD_NAME = re.compile(r"[!-9;-~]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +50,13 @@ def uids_after(wire: Wire, after_uid: int) -> list[int]:
 
     `UID n:*` names the last message even where n is above it (RFC 9051 section 9): that one is filtered out.
     """
-    return [uid for uid in search(wire, b"UID %d:*" % (after_uid + 1)) if uid > after_uid]
+    return [uid for uid in search(wire, from_uid(after_uid + 1)) if uid > after_uid]
 
 
 def search(wire: Wire, criteria: bytes) -> list[int]:
     """Return the UIDs that the server finds in the selected folder, ascending, once each."""
-    answer = wire.ask("SEARCH", criteria, uid=True)
+    asked = ask_search(criteria)
+    answer = wire.ask(asked.name, *asked.args, uid=asked.uid)
     words = [word for line in answer.untagged.get("SEARCH", []) if isinstance(line, bytes) for word in line.split()]
     if not all(word.isdigit() and len(word) <= 10 for word in words):
         raise ServerMisbehaved("The server's answer to SEARCH holds something else than numbers")
@@ -62,14 +71,7 @@ def still_there(wire: Wire, uids: Sequence[int]) -> list[int]:
 
 def of_size(wire: Wire, sizes: Collection[int]) -> list[int]:
     """Return the UIDs of the messages of the selected folder that have one of these sizes, ascending."""
-    ordered = sorted(size for size in set(sizes) if size > 0)
-    groups = [ordered[start : start + SIZES_AT_ONCE] for start in range(0, len(ordered), SIZES_AT_ONCE)]
-    return sorted(uid for group in groups for uid in search(wire, _any_of(group)))
-
-
-def _any_of(sizes: Sequence[int]) -> bytes:
-    *first, last = (b"LARGER %d SMALLER %d" % (size - 1, size + 1) for size in sizes)
-    return b"".join(b"OR (%s) " % one for one in first) + (b"(%s)" % last if first else last)
+    return sorted(uid for group in size_groups(sizes) for uid in search(wire, any_of(group)))
 
 
 # --- header fields -------------------------------------------------------------------------------------------------
@@ -79,20 +81,11 @@ def headers(
     wire: Wire, folder: str, uidvalidity: int, fields: Sequence[str], uids: Sequence[int]
 ) -> Iterator[tuple[PulledHeaders, ...]]:
     """Yield the header fields of messages of the selected folder, chunk by chunk. Vanished ones are left out."""
-    items = _items(fields)
-    for some in uid_sets(uids):
+    items, sets = fetch_items(fields), uid_sets(uids)
+    for some, following in zip_longest(sets, sets[1:], fillvalue=()):
         for fetched in _fetch(wire, some, items, ("flags", "arrived", "size", "octets")):
+            wire.foresee([ask_fetch(following, items)] if following else [])  # on its way while this chunk is read
             yield tuple(_pulled(folder, uidvalidity, one) for one in fetched)
-
-
-def _items(fields: Sequence[str]) -> bytes:
-    wanted = dict.fromkeys(name.upper() for name in (*fields, *FINGERPRINT_FIELDS))
-    if not all(_FIELD_NAME.fullmatch(name) for name in wanted):
-        raise ValueError("not a header field's name")
-    return b"(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (%s)]<0.%d>)" % (
-        " ".join(wanted).encode(),
-        LONGEST_FIELDS,
-    )
 
 
 def _pulled(folder: str, uidvalidity: int, one: Fetched) -> PulledHeaders:
@@ -101,7 +94,7 @@ def _pulled(folder: str, uidvalidity: int, one: Fetched) -> PulledHeaders:
 
 def fingerprints(wire: Wire, uids: Sequence[int]) -> dict[int, Seen]:
     """Return what messages of the selected folder look like now, by UID; vanished ones are left out."""
-    items = _items(())
+    items = fetch_items(())
     return {
         one.uid: Seen(_fingerprint(one), one.flags or ())
         for some in uid_sets(uids)
@@ -116,7 +109,8 @@ def flags(wire: Wire, uids: Sequence[int]) -> tuple[dict[int, tuple[str, ...]], 
     numbers: dict[int, int] = {}
     moved_up = False
     for some in uid_sets(uids):
-        answer = wire.ask("FETCH", written(some), b"(UID FLAGS)", uid=True)
+        asked = ask_fetch(some, FLAGS)
+        answer = wire.ask(asked.name, *asked.args, uid=asked.uid)
         found |= _flags_in(answer, frozenset(some))
         numbers |= {int(m[2]): int(m[1]) for m in map(_NUMBERED.match, _lines(answer)) if m}
         moved_up = moved_up or bool(answer.untagged.keys() & {"EXPUNGE", "VANISHED"})
@@ -128,7 +122,7 @@ def flags_at(wire: Wire, numbers: Mapping[int, int]) -> dict[int, tuple[str, ...
     asked = frozenset(numbers)
     found: dict[int, tuple[str, ...]] = {}
     for some in uid_sets(list(numbers.values())):
-        found |= _flags_in(wire.ask("FETCH", written(some), b"(UID FLAGS)"), asked)
+        found |= _flags_in(wire.ask("FETCH", written(some), FLAGS), asked)
     return found
 
 
@@ -224,8 +218,9 @@ def _fetch(
     A message that it cannot show is left out, as one that has vanished; too many of them are an error.
     """
     hidden = [] if left_out is None else left_out
+    asked = ask_fetch(uids, items)
     try:
-        answer = wire.ask("FETCH", written(uids), items, uid=True)
+        answer = wire.ask(asked.name, *asked.args, uid=asked.uid)
     except (Throttled, MessageNotShown) as error:
         if isinstance(error, MessageNotShown) and len(uids) == 1 and len(hidden) < MOST_HIDDEN:
             hidden.append(uids[0])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 
 from cleanup.connector import move, pull
 from cleanup.connector.account import MIB, Account
-from cleanup.connector.folders import ONLY_SHOWS, Folder, is_number, quoted, read_list, read_statuses, shown
+from cleanup.connector.ahead import LooksAhead
+from cleanup.connector.folders import ONLY_SHOWS, Folder, FolderState, is_number, read_list, read_statuses, shown
 from cleanup.connector.login import TurnedAway
 from cleanup.connector.move import MoveAnswer
 from cleanup.connector.pull import Seen
@@ -22,18 +22,6 @@ __all__ = ["Account", "Folder", "FolderState", "Mailbox", "MoveAnswer", "Seen", 
 
 
 PAUSES_S = (1.0, 3.0)
-
-
-@dataclass(frozen=True, slots=True)
-class FolderState:
-    """A folder's state. UIDs mean something only together with `uidvalidity` (RFC 9051 section 2.3.1.1)."""
-
-    folder: str
-    uidvalidity: int
-    uidnext: int
-    exists: int
-    read_write: bool = False
-    highest_modseq: int | None = None
 
 
 @contextmanager
@@ -61,15 +49,8 @@ def _connected(account: Account, read_only: bool, run_deadline: float | None) ->
     return Wire(account, read_only=read_only, run_deadline=run_deadline)
 
 
-class Mailbox:
+class Mailbox(LooksAhead):
     """One login's folders. After ConnectionLost or ServerMisbehaved it is of no use: open another one."""
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-        self._selected: FolderState | None = None
-        self._raw_names: dict[str, bytes] = {}
-        self._move_refused = False
-        self._numbers: dict[int, int] = {}
 
     # --- what it is --------------------------------------------------------------------------------------------
 
@@ -134,8 +115,7 @@ class Mailbox:
 
     def status(self, folder: str) -> FolderState:
         """Return a folder's state without opening it. Raises FolderNotFound."""
-        items = b"MESSAGES UIDNEXT UIDVALIDITY" + (b" HIGHESTMODSEQ" if self._wire.has("CONDSTORE") else b"")
-        answer = self._about(folder, "STATUS", b"(%s)" % items)
+        answer = self._about(folder, "STATUS", self._status_items)
         told = list(read_statuses(answer.untagged.get("STATUS", [])).values())
         values = told[-1] if told else {}
         try:
@@ -149,11 +129,9 @@ class Mailbox:
 
         That is without LIST-STATUS (RFC 5819), and where folders are labels, so that a message may be in several.
         """
-        if not self._wire.has("LIST-STATUS") or self._wire.has("X-GM-EXT-1"):
+        if not self._can_number:
             return None
-        wanted = b"SPECIAL-USE " if self._wire.has("SPECIAL-USE") else b""
-        returned = b"RETURN (%sSTATUS (MESSAGES UIDNEXT UIDVALIDITY))" % wanted
-        answer = self._wire.ask("LIST", b'""', b'"*"', returned)
+        answer = self._wire.ask("LIST", *self._numbering_args)
         statuses = read_statuses(answer.untagged.get("STATUS", []))
         own = [f.name for f in read_list(answer.untagged.get("LIST", [])) if not f.attributes & ONLY_SHOWS]
         return {
@@ -171,7 +149,8 @@ class Mailbox:
 
         Without QRESYNC Dovecot tells new flags by sequence number alone, after the old ones that were asked for.
         """
-        if self._wire.has("QRESYNC") and "ENABLE" not in self._wire.log:
+        if self._must_enable:
+            self._enabled = True
             self._wire.ask("ENABLE", b"QRESYNC")
         return self.examine(folder)
 
@@ -202,6 +181,7 @@ class Mailbox:
         self, folder: str, fields: Sequence[str], uids: Sequence[int]
     ) -> Iterator[tuple[PulledHeaders, ...]]:
         """Yield the named header fields of these messages, in chunks; what has vanished is left out."""
+        self.foresee_headers(folder, fields, uids)
         state = self._looking_at(folder)
         yield from pull.headers(self._wire, folder, state.uidvalidity, fields, uids)
 
@@ -305,9 +285,6 @@ class Mailbox:
         """EXAMINE does not stop MOVE on Dovecot and pymap, so it is stopped here."""
         if self._selected is None or not self._selected.read_write:
             raise PermissionMissing("No folder is open for changes", hint="The folder may be read-only for this login")
-
-    def _written(self, folder: str) -> bytes:
-        return quoted(self._raw_names.get(folder, folder))
 
     def _about(self, folder: str, command: str, *args: bytes) -> Answer:
         try:

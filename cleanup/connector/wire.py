@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cleanup.connector.account import MIB, Account
-from cleanup.connector.client import BoundedClient, ImapDead, ImapError, converse, new_budget, untagged
+from cleanup.connector.client import (
+    BoundedClient,
+    ImapDead,
+    ImapError,
+    converse,
+    heard,
+    new_budget,
+    send_at_once,
+    untagged,
+)
 from cleanup.connector.login import connect, log_in
 from cleanup.connector.redact import Redactor
 from cleanup.connector.refusals import broke_off, refusal, told
@@ -18,9 +29,32 @@ LOOKING = frozenset(
     {"LOGIN", "AUTHENTICATE", "STARTTLS", "CAPABILITY", "ID", "ENABLE", "NAMESPACE", "LIST", "STATUS", "EXAMINE",
      "SEARCH", "FETCH", "GETQUOTAROOT", "MYRIGHTS", "NOOP", "UNSELECT", "LOGOUT"}
 )  # fmt: skip
+OPENING = frozenset({"EXAMINE", "SELECT"})
+# Untagged data that answer a command; whatever else comes belongs to the opening of a folder, or to the last command.
+ANSWERED_BY = {"LIST": ("LIST", "STATUS"), "STATUS": ("STATUS",), "SEARCH": ("SEARCH",), "FETCH": ("FETCH",)}
+MOST_AT_ONCE = 16_000  # bytes of commands sent at once: whatever the answers, neither side waits for the other to read
 GOODBYE_S = 5.0
 TRIES = 3
 LONGEST_PAUSE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One command that only looks."""
+
+    name: str
+    args: tuple[bytes, ...]
+    uid: bool = False
+
+    @property
+    def line(self) -> bytes:
+        """The command as it is sent, without its tag."""
+        return b" ".join([*([b"UID"] if self.uid else []), self.name.encode(), *self.args])
+
+    @property
+    def logged(self) -> str:
+        """Its name for the log."""
+        return f"UID {self.name}" if self.uid else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +83,15 @@ class Wire:
         self.run_deadline = run_deadline
         self.log: list[str] = []
         self._dead: CleanupError | None = None
+        self._waits = 0
+        self._ahead: deque[tuple[Ask, bytes]] = deque()  # sent and not yet heard, with their tags
         self._redact = Redactor()
         self._budget = new_budget(account.connect_timeout_s, MIB)
         self._arm(account.connect_timeout_s)
-        self._client: BoundedClient = connect(account, self._budget, self.log.append)
+        self._client: BoundedClient = connect(account, self._budget, self._note)
         try:
             self._arm(account.command_timeout_s)
-            self._redact = log_in(self._client, account, self.log.append)
+            self._redact = log_in(self._client, account, self._note)
             self.capabilities = self._ask_capabilities()
             self._introduce()
         except BaseException:
@@ -70,15 +106,12 @@ class Wire:
         """
         self._allow(name)
         self._arm(self.account.command_timeout_s)
-        line = [b"UID", name.encode()] if uid else [name.encode()]
-        line += args
         if literal is not None:
-            line.append(b"{%d%s}" % (len(literal), b"+" if self.has("LITERAL+") else b""))
-        self.log.append(f"UID {name}" if uid else name)
-        word, text = self._converse(name, line, literal)
+            args = (*args, b"{%d%s}" % (len(literal), b"+" if self.has("LITERAL+") else b""))
+        word, answer = self._converse(Ask(name, args, uid), literal)
         if word != "OK":
-            raise refusal(name, word, text)
-        return Answer(untagged(self._client.imap), text)
+            raise refusal(name, word, answer.text)
+        return answer
 
     def ask(self, name: str, *args: bytes, uid: bool = False) -> Answer:
         """Send a command that changes nothing; where the server asks for a short pause, wait and ask again.
@@ -94,6 +127,31 @@ class Wire:
                 time.sleep(error.wait_s)
         return self.command(name, *args, uid=uid)
 
+    def foresee(self, asks: Sequence[Ask]) -> None:
+        """Send looks at once that will be asked for next, in this order; command() then need not wait for each.
+
+        Whoever asks for something else has the answers read and dropped, and is answered as if they had never been
+        sent. So at most one of them may open a folder, and nothing about a folder may come before it. A server may
+        answer some together (Dovecot tells what a FETCH asked for before it ends the SEARCH before it), so no two may
+        be answered by data of one name.
+        """
+        opening = [number for number, ask in enumerate(asks) if ask.name in OPENING]
+        assert len(opening) <= 1
+        assert all(not ask.uid for ask in asks[: opening[0] if opening else 0])
+        names = [name for ask in asks for name in ANSWERED_BY.get(ask.name, ())]
+        assert len(names) == len(set(names))
+        lines = [ask.line for ask in asks]
+        if self.dead or not asks or sum(map(len, lines)) > MOST_AT_ONCE:
+            return
+        for ask in asks:
+            self._allow(ask.name)
+        self._arm(self.account.command_timeout_s)
+        with self._named(asks[0].name):
+            self._drop_what_was_foreseen()
+            self._ahead.extend(zip(asks, send_at_once(self._client.imap, lines), strict=True))
+        self.log += [ask.logged for ask in asks]
+        self._waits += 1
+
     def has(self, capability: str) -> bool:
         """Return whether the server offers a capability."""
         return capability.upper() in self.capabilities
@@ -105,8 +163,8 @@ class Wire:
 
     @property
     def round_trips(self) -> int:
-        """How many commands were sent."""
-        return len(self.log)
+        """How often we had to wait for the server: once for commands that were sent at once."""
+        return self._waits
 
     @property
     def dead(self) -> bool:
@@ -117,7 +175,7 @@ class Wire:
         """Log out if that is still possible. Never sends CLOSE, which would expunge."""
         if not self.dead:
             self._budget.arm(time.monotonic() + GOODBYE_S, MIB)
-            self.log.append("LOGOUT")
+            self._note("LOGOUT")
             with contextlib.suppress(ImapError, OSError, CleanupError, ValueError):  # it was polite to try
                 converse(self._client.imap, "LOGOUT", (b"LOGOUT",), None)
         self.kill()
@@ -129,21 +187,59 @@ class Wire:
 
     # --- pieces ------------------------------------------------------------------------------------------------
 
-    def _converse(self, name: str, line: list[bytes], literal: bytes | None) -> tuple[str, str]:
+    def _converse(self, ask: Ask, literal: bytes | None) -> tuple[str, Answer]:
+        imap = self._client.imap
         try:
-            word, data = converse(self._client.imap, name, line, literal)
+            with self._named(ask.name):
+                if self._ahead and self._ahead[0][0] == ask:
+                    word, data = heard(imap, ask.name, self._ahead.popleft()[1])
+                    found = self._taken_by(ask)
+                else:
+                    self._drop_what_was_foreseen()
+                    self._note(ask.logged)
+                    word, data = converse(imap, ask.name, [ask.line], literal)
+                    found = untagged(imap)
+        except ImapError as error:
+            return "BAD", Answer({}, self._redact(told(error)))
+        text = b" ".join(part for part in data if isinstance(part, bytes)).decode("utf-8", "replace")
+        return word, Answer(found, self._redact(text))
+
+    def _taken_by(self, ask: Ask) -> dict[str, list[Any]]:
+        """Return what answers a foreseen command; the rest stays for those that were sent together with it."""
+        there = self._client.imap.untagged_responses
+        others = {name for other, _ in self._ahead for name in ANSWERED_BY.get(other.name, ())}
+        own = ANSWERED_BY.get(ask.name, ()) if self._ahead and ask.name not in OPENING else there.keys() - others
+        return {name: list(there.pop(name)) for name in list(there) if name in own}
+
+    def _drop_what_was_foreseen(self) -> None:
+        while self._ahead:
+            ask, tag = self._ahead.popleft()
+            try:
+                heard(self._client.imap, ask.name, tag)
+            except ImapDead:
+                raise
+            except ImapError:  # a refusal of something that nobody wants to know any more
+                continue
+
+    @contextlib.contextmanager
+    def _named(self, name: str) -> Iterator[None]:
+        """Turn what kills the connection into an error by its name; ImapError (BAD) goes through."""
+        try:
+            yield
         except CleanupError as error:
             raise self._died(type(error)(f"{error.what} (at {name})")) from None
         except ImapDead as error:
             raise self._died(broke_off(name, self._redact(told(error)))) from None
-        except ImapError as error:
-            return "BAD", self._redact(told(error))
+        except ImapError:
+            raise
         except OSError as error:
             raise self._died(ConnectionLost(f"The connection broke off at {name}", why=error.strerror)) from None
         except (ValueError, UnicodeError) as error:
             raise self._died(ServerMisbehaved(f"The server's answer to {name} makes no sense")) from error
-        text = b" ".join(part for part in data if isinstance(part, bytes)).decode("utf-8", "replace")
-        return word, self._redact(text)
+
+    def _note(self, name: str) -> None:
+        self.log.append(name)
+        self._waits += 1
 
     def _died(self, error: CleanupError) -> CleanupError:
         self._dead = error
@@ -174,6 +270,8 @@ class Wire:
                 self.command("ID", b'("name" "mailbox-cleanup")')
 
     def _ask_capabilities(self) -> frozenset[str]:
-        answer = self.command("CAPABILITY")
-        listed = b" ".join(part for part in answer.untagged.get("CAPABILITY", []) if isinstance(part, bytes))
+        """Return what the answer to the login told; ask where it did not (RFC 9051 section 7.2.2)."""
+        told_already = untagged(self._client.imap).get("CAPABILITY")
+        found = told_already or self.command("CAPABILITY").untagged.get("CAPABILITY", [])
+        listed = b" ".join(part for part in found if isinstance(part, bytes))
         return frozenset(listed.decode("ascii", "replace").upper().split())

@@ -31,8 +31,19 @@ def settle(
             link.renew(error)
 
 
-def view(mailbox: FilingMailbox, folder: str, *, first: int = 1, only: Sequence[int] | None = None) -> FolderView:
-    """Return what a folder holds: from UID `first` on, or `only` some UIDs. A missing folder is an empty one."""
+def view(
+    mailbox: FilingMailbox,
+    folder: str,
+    *,
+    first: int = 1,
+    only: Sequence[int] | None = None,
+    expected: Sequence[int] = (),
+) -> FolderView:
+    """Return what a folder holds: from UID `first` on, or `only` some UIDs. A missing folder is an empty one.
+
+    `expected` are the UIDs that will probably be found: if they are, no further answer has to be waited for.
+    """
+    mailbox.foresee_view(folder, first=first if only is None else None, uids=expected if only is None else only)
     try:
         state = mailbox.examine(folder)
     except FolderNotFound:
@@ -62,7 +73,8 @@ def look(
     """Return where the messages of these records, all between the same two folders, are now."""
     first = records[0].intent
     from_uid = min(r.intent.target_uidnext for r in records)
-    target = view(mailbox, first.target, first=from_uid)
+    expected = sorted(told.values()) or range(from_uid, from_uid + len(records))
+    target = view(mailbox, first.target, first=from_uid, expected=expected)
     if target.uidvalidity not in (0, first.target_uidvalidity) or 0 < target.uidnext < from_uid:
         target = view(mailbox, first.target)
     source = view(mailbox, first.source, only=[r.intent.uid for r in records])

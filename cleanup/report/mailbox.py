@@ -74,6 +74,18 @@ class FilingMailbox(Protocol):
         """Open a folder for reading, and be told of what others change there meanwhile."""
         ...
 
+    def foresee_view(self, folder: str, *, first: int | None = None, uids: Sequence[int] = ()) -> None:
+        """Be ready for examine(), for uids() from `first` on or still_there() of `uids`, and for their fingerprints."""
+        ...
+
+    def foresee_way(self, source: str, target: str, uids: Sequence[int]) -> None:
+        """Be ready for status() of the target, select() of the source, and the fingerprints of messages in it."""
+        ...
+
+    def foresee_watch(self, folder: str, sizes: Collection[int], uids: Sequence[int]) -> None:
+        """Be ready for numbering(), watch(), of_size(), and flags() where nothing will be asked before that."""
+        ...
+
     def uids(self, folder: str, *, first: int = 1) -> Sequence[int]:
         """Return the UIDs from `first` on, ascending."""
         ...

@@ -77,6 +77,10 @@ class Watch:
             onlooker = self.link.onlooker()
             if onlooker is None:
                 return None
+            sizes = {self.known[uid].size for uid in batch}
+            onlooker.foresee_watch(
+                self.source, sizes, batch if len(batch) == 1 else ()
+            )  # more are rarely unlike others
             folders = onlooker.numbering() or {}
             if onlooker.watch(self.source).uidvalidity != self.uidvalidity:
                 return None

@@ -120,6 +120,7 @@ def notice_returned(journal: Journal, link: Link) -> tuple[MoveRecord, ...]:
 
 def _missing(group: Sequence[MoveRecord], mailbox: FilingMailbox) -> list[MoveRecord]:
     first = group[0].intent
+    mailbox.foresee_view(first.target, uids=[r.target_uid for r in group if r.target_uid is not None])
     try:
         state = mailbox.examine(first.target)
     except FolderNotFound:

@@ -162,6 +162,15 @@ class ModelMailbox:
         mails = self._box().mails
         return {u: Seen(mails[u].fingerprint, tuple(sorted(mails[u].flags))) for u in uids if u in mails}
 
+    def foresee_view(self, folder: str, *, first: int | None = None, uids: Sequence[int] = ()) -> None:
+        """Nothing here takes time."""
+
+    def foresee_way(self, source: str, target: str, uids: Sequence[int]) -> None:
+        """Nothing here takes time."""
+
+    def foresee_watch(self, folder: str, sizes: Collection[int], uids: Sequence[int]) -> None:
+        """Nothing here takes time."""
+
     def numbering(self) -> dict[str, FolderState] | None:
         self._command("LIST")
         return {folder: self._state(folder) for folder in self.server.boxes} if self.server.lists_status else None

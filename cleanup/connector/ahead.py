@@ -1,0 +1,81 @@
+"""Looking ahead: commands whose answers will be wanted next are sent at once, so that nobody waits for each.
+
+It changes what a look costs and nothing else: the answers are read by the very methods of Mailbox that would have
+asked, in the same order, and what turns out not to be wanted is dropped (Wire.foresee). Nothing that changes mail is
+ever sent ahead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from cleanup.connector import questions
+from cleanup.connector.folders import FolderState, quoted
+from cleanup.connector.wire import Ask, Wire
+
+
+class LooksAhead:
+    """What a Mailbox knows of its connection, and how it looks ahead."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._selected: FolderState | None = None
+        self._raw_names: dict[str, bytes] = {}
+        self._move_refused = False
+        self._numbers: dict[int, int] = {}
+        self._enabled = False
+
+    def foresee_view(self, folder: str, *, first: int | None = None, uids: Sequence[int] = ()) -> None:
+        """Be ready for examine(), for uids() from `first` on or still_there() of `uids`, and for their fingerprints."""
+        listed = questions.ask_present(uids) if first is None else [questions.ask_from(first)]
+        shown = questions.ask_fingerprints(uids) if first else []
+        self._foresee([self._opening("EXAMINE", folder), *listed[:1], *shown[:1]])
+
+    def foresee_headers(self, folder: str, fields: Sequence[str], uids: Sequence[int]) -> None:
+        """Be ready for pull_headers_of(): for its first chunk."""
+        if self._selected is None or self._selected.folder != folder:
+            self._foresee([self._opening("EXAMINE", folder), *questions.ask_headers(fields, uids)[:1]])
+
+    def foresee_way(self, source: str, target: str, uids: Sequence[int]) -> None:
+        """Be ready for status() of the target, select() of the source, and the fingerprints of messages in it."""
+        status = Ask("STATUS", (self._written(target), self._status_items))
+        self._foresee([status, self._opening("SELECT", source), *questions.ask_fingerprints(uids)[:1]])
+
+    def foresee_watch(self, folder: str, sizes: Collection[int], uids: Sequence[int]) -> None:
+        """Be ready for numbering(), watch(), of_size(), and flags() where nothing will be asked before that."""
+        numbering = [Ask("LIST", self._numbering_args)] if self._can_number else []
+        sized = questions.ask_sizes(sizes) if numbering else []
+        enabling = [Ask("ENABLE", (b"QRESYNC",))] if self._must_enable else []
+        flags = questions.ask_flags(uids)
+        self._foresee([*numbering, *enabling, self._opening("EXAMINE", folder), *sized[:1], *flags[:1]])
+
+    def _foresee(self, asks: Sequence[Ask]) -> None:
+        """Forget which folder is open: only who asks for the one that is opened now may rely on it."""
+        if len(asks) > 1 and not self._wire.dead:
+            self._selected = None
+            self._wire.foresee(asks)
+
+    def _opening(self, command: str, folder: str) -> Ask:
+        return Ask(command, (self._written(folder),))
+
+    # --- pieces ------------------------------------------------------------------------------------------------
+
+    @property
+    def _status_items(self) -> bytes:
+        return b"(MESSAGES UIDNEXT UIDVALIDITY%b)" % (b" HIGHESTMODSEQ" if self._wire.has("CONDSTORE") else b"")
+
+    @property
+    def _numbering_args(self) -> tuple[bytes, ...]:
+        wanted = b"SPECIAL-USE " if self._wire.has("SPECIAL-USE") else b""
+        return b'""', b'"*"', b"RETURN (%bSTATUS (MESSAGES UIDNEXT UIDVALIDITY))" % wanted
+
+    @property
+    def _can_number(self) -> bool:
+        return self._wire.has("LIST-STATUS") and not self._wire.has("X-GM-EXT-1")
+
+    @property
+    def _must_enable(self) -> bool:
+        return self._wire.has("QRESYNC") and not self._enabled
+
+    def _written(self, folder: str) -> bytes:
+        return quoted(self._raw_names.get(folder, folder))

@@ -1,0 +1,78 @@
+"""The questions that pull.py asks, as they are written. Whoever looks ahead sends these very words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+from cleanup.connector.uid_sets import uid_sets, written
+from cleanup.connector.wire import Ask
+
+FINGERPRINT_FIELDS = ("Message-ID", "Date", "From", "Subject", "Return-Path")
+LONGEST_FIELDS = 64 * 1024  # of one message: two thousand hostile ones still fit the budget of an answer
+SIZES_AT_ONCE = 50  # in one SEARCH
+FLAGS = b"(UID FLAGS)"
+_FIELD_NAME = re.compile(r"[!-9;-~]+")
+
+
+def ask_search(criteria: bytes) -> Ask:
+    """Return the question of search()."""
+    return Ask("SEARCH", (criteria,), uid=True)
+
+
+def ask_from(first: int) -> Ask:
+    """Return the question of uids_after(), for the UIDs from `first` on."""
+    return ask_search(from_uid(first))
+
+
+def ask_present(uids: Sequence[int]) -> list[Ask]:
+    """Return the questions of still_there()."""
+    return [ask_search(b"UID " + written(some)) for some in uid_sets(uids)]
+
+
+def ask_sizes(sizes: Collection[int]) -> list[Ask]:
+    """Return the questions of of_size()."""
+    return [ask_search(any_of(group)) for group in size_groups(sizes)]
+
+
+def ask_fingerprints(uids: Sequence[int]) -> list[Ask]:
+    """Return the questions of fingerprints()."""
+    return [ask_fetch(some, fetch_items(())) for some in uid_sets(uids)]
+
+
+def ask_headers(fields: Sequence[str], uids: Sequence[int]) -> list[Ask]:
+    """Return the questions of headers()."""
+    return [ask_fetch(some, fetch_items(fields)) for some in uid_sets(uids)]
+
+
+def ask_flags(uids: Sequence[int]) -> list[Ask]:
+    """Return the questions of flags()."""
+    return [ask_fetch(some, FLAGS) for some in uid_sets(uids)]
+
+
+def ask_fetch(uids: tuple[int, ...], items: bytes) -> Ask:
+    return Ask("FETCH", (written(uids), items), uid=True)
+
+
+def from_uid(first: int) -> bytes:
+    return b"UID %d:*" % first
+
+
+def size_groups(sizes: Collection[int]) -> list[list[int]]:
+    ordered = sorted(size for size in set(sizes) if size > 0)
+    return [ordered[start : start + SIZES_AT_ONCE] for start in range(0, len(ordered), SIZES_AT_ONCE)]
+
+
+def any_of(sizes: Sequence[int]) -> bytes:
+    *first, last = (b"LARGER %d SMALLER %d" % (size - 1, size + 1) for size in sizes)
+    return b"".join(b"OR (%s) " % one for one in first) + (b"(%s)" % last if first else last)
+
+
+def fetch_items(fields: Sequence[str]) -> bytes:
+    wanted = dict.fromkeys(name.upper() for name in (*fields, *FINGERPRINT_FIELDS))
+    if not all(_FIELD_NAME.fullmatch(name) for name in wanted):
+        raise ValueError("not a header field's name")
+    return b"(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (%s)]<0.%d>)" % (
+        " ".join(wanted).encode(),
+        LONGEST_FIELDS,
+    )
