@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from heapq import nlargest
 from itertools import pairwise
 from math import log
 from typing import NamedTuple
@@ -224,8 +225,8 @@ def odd_silence(times: Sequence[datetime]) -> timedelta | None:
     """
     if len(times) < SMALL_SENT:
         return None
-    lengths = sorted((later - earlier for earlier, later in pairwise(times)), reverse=True)
-    usual = lengths[min(max(3, len(lengths) // 50), len(lengths) - 1)]
+    silences = len(times) - 1
+    usual = nlargest(min(max(3, silences // 50), silences - 1) + 1, (b - a for a, b in pairwise(times)))[-1]
     per_day = len({time.date() for time in times}) / max((times[-1] - times[0]).days, 1)
     improbable = timedelta(days=(IMPROBABLE_HOLE + log(len(times))) / per_day)
     return max(SHORTEST_HOLE, HOLE_TO_LONGEST * usual, improbable)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Table, insert
 
 One = TypeVar("One")
+FETCHED_AT_ONCE = {"yield_per": 10_000}  # of answers that may have a row for each message: execution options
 AT_ONCE = 5_000  # parameters of one statement: SQLite takes 32,766, PostgreSQL 65,535
 
 

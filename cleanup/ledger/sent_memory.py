@@ -13,9 +13,9 @@ from sqlalchemy import Connection, Select, and_, delete, exists, insert, or_, se
 from cleanup.detector.sent_rows import moment_of
 from cleanup.ledger import checksums
 from cleanup.ledger.keys import Keys
-from cleanup.ledger.rows import pieces
+from cleanup.ledger.rows import FETCHED_AT_ONCE, pieces
 from cleanup.ledger.schema import cursors, sent_keys, sent_rows
-from cleanup.ledger.texts import from_us, moment, sure_text, to_us, us
+from cleanup.ledger.texts import Moments, from_us, sure_text, to_us, us
 from cleanup.ledger.values import Asked, SentPlaces, Stretches
 from cleanup.model import SentMessage
 
@@ -121,11 +121,12 @@ def drop(connection: Connection, folder_id: int, uids: Sequence[int]) -> None:
 # --- asked ---------------------------------------------------------------------------------------------------------
 
 
-def times(connection: Connection, folders: Select[Any], now: datetime) -> list[datetime]:
+def times(connection: Connection, folders: Select[Any], now: datetime) -> Moments:
     """Return when the messages that are there were stored, in order, up to now."""
     row = sent_rows.c
     query = select(row.stored_us).where(row.folder_id.in_(folders), row.gone == 0, row.stored_us <= us(now))
-    return [moment(stored) for stored in connection.execute(query.order_by(row.stored_us)).scalars()]
+    ordered = query.order_by(row.stored_us).execution_options(**FETCHED_AT_ONCE)
+    return Moments(connection.execute(ordered).scalars())
 
 
 def id_keys(connection: Connection, current: Select[Any], folder: str, uids: Sequence[int]) -> dict[int, int | None]:
@@ -145,7 +146,9 @@ def answers(connection: Connection, names: Mapping[int, str], asked: Asked, keys
     `names` are the mailbox's folders by number.
     """
     texts = _hashed(asked, keys)
-    by_key = _places(connection, list(names), list(texts))
+    people = {key: asked.people[text] for key, (kind, text) in texts.items() if kind == "person"}
+    by_key = _places(connection, list(names), [key for key in texts if key not in people])
+    by_key |= _places_of_people(connection, list(names), people, frozenset(p for ps in by_key.values() for p in ps))
     chosen = set(_chosen(asked, texts, by_key))
     there: dict[str, list[int]] = defaultdict(list)
     for place in sorted(chosen):
@@ -169,14 +172,61 @@ def _hashed(asked: Asked, keys: Keys) -> dict[int, tuple[str, str]]:
 def _places(connection: Connection, mine: Sequence[int], keys: Sequence[int]) -> dict[int, list[_Place]]:
     """Return the messages that each key names, in the order of time."""
     found: dict[int, list[_Place]] = defaultdict(list)
+    for key, place in _each_place(connection, mine, keys):
+        found[key].append(place)
+    return _sorted(found)
+
+
+def _places_of_people(
+    connection: Connection, mine: Sequence[int], people: Mapping[int, Stretches], known: frozenset[_Place]
+) -> dict[int, list[_Place]]:
+    """Return the messages to people that matter: `known` by something else, at a time that is asked for, or the last.
+
+    The others are not held: somebody may have had every second message of a million.
+    """
+    found: dict[int, list[_Place]] = defaultdict(list)
+    last: dict[int, _Place] = {}
+    when = {key: _Times(stretches) for key, stretches in people.items()}
+    for key, place in _each_place(connection, mine, list(people)):
+        last[key] = max(last.get(key, place), place, key=lambda one: one.in_time)
+        if place in known or place.moment_us in when[key]:
+            found[key].append(place)
+    for key, place in last.items():
+        if place not in found[key]:
+            found[key].append(place)
+    return _sorted(found)
+
+
+def _each_place(connection: Connection, mine: Sequence[int], keys: Sequence[int]) -> Iterator[tuple[int, _Place]]:
     columns = (sent_keys.c.key, sent_keys.c.folder_id, sent_keys.c.uid, sent_rows.c.moment_us, sent_rows.c.gone)
     query = select(*columns).join(sent_rows, _SAME_MESSAGE).where(sent_keys.c.folder_id.in_(mine))
     for some in pieces(keys, KEYS_AT_ONCE):
-        for key, *place in connection.execute(query.where(sent_keys.c.key.in_(some))):
-            found[key].append(_Place(*place))
+        named = query.where(sent_keys.c.key.in_(some)).execution_options(**FETCHED_AT_ONCE)
+        yield from ((key, _Place(*place)) for key, *place in connection.execute(named))
+
+
+def _sorted(found: dict[int, list[_Place]]) -> dict[int, list[_Place]]:
     for places in found.values():
         places.sort(key=lambda place: place.in_time)
     return found
+
+
+class _Times:
+    """The stretches of time that are asked for of one person, as microseconds, those that overlap made one."""
+
+    def __init__(self, asked: Stretches) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        for start, end in sorted((us(a), us(b)) for a, b in asked.any_within | asked.all_within):
+            if self._ends and start <= self._ends[-1]:
+                self._ends[-1] = max(self._ends[-1], end)
+            else:
+                self._starts.append(start)
+                self._ends.append(end)
+
+    def __contains__(self, moment_us: int | None) -> bool:
+        at = bisect_right(self._starts, moment_us) - 1 if moment_us is not None else -1
+        return at >= 0 and moment_us is not None and moment_us <= self._ends[at]
 
 
 def _chosen(
