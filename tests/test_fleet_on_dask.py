@@ -22,6 +22,7 @@ from tests.servers.running import free_port, running
 pytest.importorskip("distributed")
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("dask")]
 USERS = 40
+MANY_USERS = 200
 FORGED = 16  # in each mailbox
 
 
@@ -102,6 +103,21 @@ def test_two_workers_do_every_mailbox_once_and_never_hear_a_secret(fleet: Fleet,
     assert folders(fleet) == {(500 - FORGED, FORGED)}
     assert sorted(mailbox for mailbox, _, _ in runs(database)) == sorted(f"{user}@example.org" for user in fleet.users)
     assert fleet.server.password not in said + done.err + done.out
+
+
+@pytest.mark.sweep
+@pytest.mark.timeout(600)
+def test_two_hundred_users_are_done_once_though_a_worker_is_killed(database: str, tmp_path: Path) -> None:
+    with a_fleet(MANY_USERS) as fleet, a_cluster(tmp_path, 3) as cluster:
+        killer = threading.Thread(target=_kill_in_the_middle, args=(cluster.workers[1], database))
+        killer.start()
+        done = on_dask(fleet, cluster, database)
+        killer.join()
+        idle = on_dask(fleet, cluster, database)
+
+        assert (done.code, done.err.splitlines()[-1]) == (0, f"{MANY_USERS} of {MANY_USERS} mailboxes are done.")
+        assert folders(fleet) == {(500 - FORGED, FORGED)}
+        assert (idle.code, idle.err.count("nothing new since")) == (0, MANY_USERS)
 
 
 def _kill_in_the_middle(victim: subprocess.Popen[bytes], database: str) -> None:
