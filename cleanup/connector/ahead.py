@@ -41,13 +41,15 @@ class LooksAhead:
         status = Ask("STATUS", (self._written(target), self._status_items))
         self._foresee([status, self._opening("SELECT", source), *questions.ask_fingerprints(uids)[:1]])
 
-    def foresee_watch(self, folder: str, sizes: Collection[int], uids: Sequence[int]) -> None:
-        """Be ready for numbering(), watch(), of_size(), and flags() where nothing will be asked before that."""
+    def foresee_watch(self, folder: str, sizes: Collection[int]) -> None:
+        """Be ready for numbering(), watch() and of_size().
+
+        Not for flags(): what is told of others' expunges between SEARCH and FETCH would make its numbers worthless.
+        """
         numbering = [Ask("LIST", self._numbering_args)] if self._can_number else []
         sized = questions.ask_sizes(sizes) if numbering else []
         enabling = [Ask("ENABLE", (b"QRESYNC",))] if self._must_enable else []
-        flags = questions.ask_flags(uids)
-        self._foresee([*numbering, *enabling, self._opening("EXAMINE", folder), *sized[:1], *flags[:1]])
+        self._foresee([*numbering, *enabling, self._opening("EXAMINE", folder), *sized[:1]])
 
     def _foresee(self, asks: Sequence[Ask]) -> None:
         """Forget which folder is open: only who asks for the one that is opened now may rely on it."""

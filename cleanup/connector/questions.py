@@ -45,11 +45,6 @@ def ask_headers(fields: Sequence[str], uids: Sequence[int]) -> list[Ask]:
     return [ask_fetch(some, fetch_items(fields)) for some in uid_sets(uids)]
 
 
-def ask_flags(uids: Sequence[int]) -> list[Ask]:
-    """Return the questions of flags()."""
-    return [ask_fetch(some, FLAGS) for some in uid_sets(uids)]
-
-
 def ask_fetch(uids: tuple[int, ...], items: bytes) -> Ask:
     return Ask("FETCH", (written(uids), items), uid=True)
 

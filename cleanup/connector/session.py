@@ -22,6 +22,7 @@ __all__ = ["Account", "Folder", "FolderState", "Mailbox", "MoveAnswer", "Seen", 
 
 
 PAUSES_S = (1.0, 3.0)
+TRIES_AT_NUMBERS = 3  # each time somebody else may expunge in between
 
 
 @contextmanager
@@ -216,8 +217,11 @@ class Mailbox(LooksAhead):
         return pull.of_size(self._wire, sizes)
 
     def flags(self, uids: Sequence[int]) -> dict[int, tuple[str, ...]]:
-        """Return the flags of messages of the open folder, by UID."""
-        found, self._numbers = pull.flags(self._wire, uids)
+        """Return the flags of messages of the open folder, by UID. Asked again where numbers changed meanwhile."""
+        for _ in range(TRIES_AT_NUMBERS):
+            found, self._numbers = pull.flags(self._wire, uids)
+            if self._numbers or not found:
+                break
         return found
 
     def last_flags(self, uids: Sequence[int]) -> dict[int, tuple[str, ...]]:

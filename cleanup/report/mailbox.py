@@ -82,8 +82,8 @@ class FilingMailbox(Protocol):
         """Be ready for status() of the target, select() of the source, and the fingerprints of messages in it."""
         ...
 
-    def foresee_watch(self, folder: str, sizes: Collection[int], uids: Sequence[int]) -> None:
-        """Be ready for numbering(), watch(), of_size(), and flags() where nothing will be asked before that."""
+    def foresee_watch(self, folder: str, sizes: Collection[int]) -> None:
+        """Be ready for numbering(), watch() and of_size()."""
         ...
 
     def uids(self, folder: str, *, first: int = 1) -> Sequence[int]:

@@ -77,10 +77,7 @@ class Watch:
             onlooker = self.link.onlooker()
             if onlooker is None:
                 return None
-            sizes = {self.known[uid].size for uid in batch}
-            onlooker.foresee_watch(
-                self.source, sizes, batch if len(batch) == 1 else ()
-            )  # more are rarely unlike others
+            onlooker.foresee_watch(self.source, {self.known[uid].size for uid in batch})
             folders = onlooker.numbering() or {}
             if onlooker.watch(self.source).uidvalidity != self.uidvalidity:
                 return None

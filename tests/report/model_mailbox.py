@@ -168,7 +168,7 @@ class ModelMailbox:
     def foresee_way(self, source: str, target: str, uids: Sequence[int]) -> None:
         """Nothing here takes time."""
 
-    def foresee_watch(self, folder: str, sizes: Collection[int], uids: Sequence[int]) -> None:
+    def foresee_watch(self, folder: str, sizes: Collection[int]) -> None:
         """Nothing here takes time."""
 
     def numbering(self) -> dict[str, FolderState] | None:
