@@ -46,24 +46,29 @@ def ask_headers(fields: Sequence[str], uids: Sequence[int]) -> list[Ask]:
 
 
 def ask_fetch(uids: tuple[int, ...], items: bytes) -> Ask:
+    """Return the question for some items of messages."""
     return Ask("FETCH", (written(uids), items), uid=True)
 
 
 def from_uid(first: int) -> bytes:
+    """Return the criteria for the UIDs from `first` on."""
     return b"UID %d:*" % first
 
 
 def size_groups(sizes: Collection[int]) -> list[list[int]]:
+    """Return sizes in order, in groups for one SEARCH each."""
     ordered = sorted(size for size in set(sizes) if size > 0)
     return [ordered[start : start + SIZES_AT_ONCE] for start in range(0, len(ordered), SIZES_AT_ONCE)]
 
 
 def any_of(sizes: Sequence[int]) -> bytes:
+    """Return the criteria for messages that have one of these sizes."""
     *first, last = (b"LARGER %d SMALLER %d" % (size - 1, size + 1) for size in sizes)
     return b"".join(b"OR (%s) " % one for one in first) + (b"(%s)" % last if first else last)
 
 
 def fetch_items(fields: Sequence[str]) -> bytes:
+    """Return the items of a fingerprint, with these header fields, too. Raises ValueError for no field's name."""
     wanted = dict.fromkeys(name.upper() for name in (*fields, *FINGERPRINT_FIELDS))
     if not all(_FIELD_NAME.fullmatch(name) for name in wanted):
         raise ValueError("not a header field's name")
