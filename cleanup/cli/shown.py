@@ -17,9 +17,8 @@ from cleanup.detector.account_state import AccountState, JudgedNotice, account_s
 from cleanup.errors import UsageError
 from cleanup.glance import Look
 from cleanup.model import FilingPlan, Finding, Kind, Notice, Strength, Verdict
-from cleanup.report.filing import EARLIER
 from cleanup.report.safe_text import safe_text
-from cleanup.report.words import KINDS, cause_in_words, plural, row_in_words
+from cleanup.report.words import EARLIER, KINDS, cause_in_words, plural, row_in_words
 
 if TYPE_CHECKING:
     from cleanup.offline import Scanned

@@ -26,8 +26,8 @@ from cleanup.report.journal import Journal
 from cleanup.report.link import Link
 from cleanup.report.mailbox import FilingMailbox
 from cleanup.report.mover import BATCH, Carried, Way, Wish, carry
+from cleanup.report.words import EARLIER
 
-EARLIER = "It arrived before the time that --since names."
 MOVING = "Moving"  # the stage, as progress shows it
 OTHER_NOTICES = (Kind.AUTO_REPLY, Kind.CHALLENGE, Kind.VIRUS_NOTICE, Kind.MDN)
 

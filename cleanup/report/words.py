@@ -55,6 +55,7 @@ CAUSES: Mapping[Cause, str] = {
 
 
 LABELLED = "a-person-said-so"  # the row of the policy that a label decides by
+EARLIER = "It arrived before the time that --since names."
 
 ROWS: Mapping[str, str] = {
     LABELLED: "A person said so.",
