@@ -29,7 +29,7 @@ from cleanup.model import Fingerprint, MessageRef, PulledHeaders
 BODIES_AT_ONCE = 2 * MIB  # held at once, and once more while they are read
 MOST_HIDDEN = 20  # of one FETCH: more would be a storm of tries
 _NAMES = [name.lower().encode() for name in FINGERPRINT_FIELDS]
-_HEADER_END = re.compile(rb"\n\r?\n|\A\r?\n")
+_HEADER_END = re.compile(rb"\n\r*\n|\A\r*\n")
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 _NUMBERED = re.compile(rb"(\d{1,10}) \(.*?\bUID (\d{1,10})\b", re.IGNORECASE)
 
