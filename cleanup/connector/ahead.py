@@ -7,7 +7,7 @@ ever sent ahead.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from cleanup.connector import questions
 from cleanup.connector.folders import FolderState, quoted
@@ -35,21 +35,6 @@ class LooksAhead:
         """Be ready for pull_headers_of(): for its first chunk."""
         if self._selected is None or self._selected.folder != folder:
             self._foresee([self._opening("EXAMINE", folder), *questions.ask_headers(fields, uids)[:1]])
-
-    def foresee_way(self, source: str, target: str, uids: Sequence[int]) -> None:
-        """Be ready for status() of the target, select() of the source, and the fingerprints of messages in it."""
-        status = Ask("STATUS", (self._written(target), self._status_items))
-        self._foresee([status, self._opening("SELECT", source), *questions.ask_fingerprints(uids)[:1]])
-
-    def foresee_watch(self, folder: str, sizes: Collection[int]) -> None:
-        """Be ready for numbering(), watch() and of_size().
-
-        Not for flags(): what is told of others' expunges between SEARCH and FETCH would make its numbers worthless.
-        """
-        numbering = [Ask("LIST", self._numbering_args)] if self._can_number else []
-        sized = questions.ask_sizes(sizes) if numbering else []
-        enabling = [Ask("ENABLE", (b"QRESYNC",))] if self._must_enable else []
-        self._foresee([*numbering, *enabling, self._opening("EXAMINE", folder), *sized[:1]])
 
     def _foresee(self, asks: Sequence[Ask]) -> None:
         """Forget which folder is open: only who asks for the one that is opened now may rely on it."""

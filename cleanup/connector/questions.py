@@ -30,11 +30,6 @@ def ask_present(uids: Sequence[int]) -> list[Ask]:
     return [ask_search(b"UID " + written(some)) for some in uid_sets(uids)]
 
 
-def ask_sizes(sizes: Collection[int]) -> list[Ask]:
-    """Return the questions of of_size()."""
-    return [ask_search(any_of(group)) for group in size_groups(sizes)]
-
-
 def ask_fingerprints(uids: Sequence[int]) -> list[Ask]:
     """Return the questions of fingerprints()."""
     return [ask_fetch(some, fetch_items(())) for some in uid_sets(uids)]

@@ -69,29 +69,27 @@ def what_came(
     """Return what came into any folder since `before`, but for what moves put into the target."""
     target, uidvalidity = settled[0].record.intent.target, settled[0].record.intent.target_uidvalidity
     found: dict[Fingerprint, list[Spot]] = {}
-    ours = {s.target_uid or 0 for s in settled}
-    for folder, numbers in _grown(before, mailbox.numbering() or {}):
-        if folder in without or (folder == target and ours.issuperset(numbers)):  # no number is left for another one
+    for folder, first in _grown(before, mailbox.numbering() or {}):
+        if folder in without:
             continue
-        mailbox.foresee_view(folder, first=numbers.start)
         mailbox.examine(folder)
-        uids = set(mailbox.uids(folder, first=numbers.start))
+        uids = set(mailbox.uids(folder, first=first))
         if folder == target:
-            uids -= journal.claimed(folder, uidvalidity, among=uids) | ours
+            uids -= journal.claimed(folder, uidvalidity, among=uids) | {s.target_uid or 0 for s in settled}
         for uid, fingerprint in view(mailbox, folder, only=sorted(uids)).seen.items() if uids else ():
             found.setdefault(fingerprint, []).append(Spot(folder, uid))
     return found
 
 
-def _grown(before: Mapping[str, FolderState], now: Mapping[str, FolderState]) -> Iterator[tuple[str, range]]:
-    """Yield the folders that messages came into, and the UIDs that these may have. A renamed folder is not new."""
+def _grown(before: Mapping[str, FolderState], now: Mapping[str, FolderState]) -> Iterator[tuple[str, int]]:
+    """Yield the folders that messages came into, and from which UID on. A renamed folder is none that is new."""
     renamed = bool(before.keys() - now.keys())
     for folder, state in now.items():
         was = before.get(folder)
         if was is None and not renamed:
-            yield folder, range(1, state.uidnext)
+            yield folder, 1
         elif was is not None and was.uidvalidity == state.uidvalidity and state.uidnext > was.uidnext:
-            yield folder, range(was.uidnext, state.uidnext)
+            yield folder, was.uidnext
 
 
 def find_doubles(settled: Sequence[Settled], came: Came) -> list[Double]:

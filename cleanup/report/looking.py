@@ -31,19 +31,8 @@ def settle(
             link.renew(error)
 
 
-def view(
-    mailbox: FilingMailbox,
-    folder: str,
-    *,
-    first: int = 1,
-    only: Sequence[int] | None = None,
-    expected: Sequence[int] = (),
-) -> FolderView:
-    """Return what a folder holds: from UID `first` on, or `only` some UIDs. A missing folder is an empty one.
-
-    `expected` are the UIDs that will probably be found: if they are, no further answer has to be waited for.
-    """
-    mailbox.foresee_view(folder, first=first if only is None else None, uids=expected if only is None else only)
+def view(mailbox: FilingMailbox, folder: str, *, first: int = 1, only: Sequence[int] | None = None) -> FolderView:
+    """Return what a folder holds: from UID `first` on, or `only` some UIDs. A missing folder is an empty one."""
     try:
         state = mailbox.examine(folder)
     except FolderNotFound:
@@ -73,8 +62,7 @@ def look(
     """Return where the messages of these records, all between the same two folders, are now."""
     first = records[0].intent
     from_uid = min(r.intent.target_uidnext for r in records)
-    expected = sorted(told.values()) or range(from_uid, from_uid + len(records))
-    target = view(mailbox, first.target, first=from_uid, expected=expected)
+    target = view(mailbox, first.target, first=from_uid)
     if target.uidvalidity not in (0, first.target_uidvalidity) or 0 < target.uidnext < from_uid:
         target = view(mailbox, first.target)
     source = view(mailbox, first.source, only=[r.intent.uid for r in records])

@@ -78,14 +78,6 @@ class FilingMailbox(Protocol):
         """Be ready for examine(), for uids() from `first` on or still_there() of `uids`, and for their fingerprints."""
         ...
 
-    def foresee_way(self, source: str, target: str, uids: Sequence[int]) -> None:
-        """Be ready for status() of the target, select() of the source, and the fingerprints of messages in it."""
-        ...
-
-    def foresee_watch(self, folder: str, sizes: Collection[int]) -> None:
-        """Be ready for numbering(), watch() and of_size()."""
-        ...
-
     def uids(self, folder: str, *, first: int = 1) -> Sequence[int]:
         """Return the UIDs from `first` on, ascending."""
         ...

@@ -77,7 +77,6 @@ class Watch:
             onlooker = self.link.onlooker()
             if onlooker is None:
                 return None
-            onlooker.foresee_watch(self.source, {self.known[uid].size for uid in batch})
             folders = onlooker.numbering() or {}
             if onlooker.watch(self.source).uidvalidity != self.uidvalidity:
                 return None

@@ -163,7 +163,6 @@ def _prepare(way: Way, batch: Sequence[Wish], link: Link, carried: Carried) -> t
         try:
             mailbox = link.mailbox
             _check_able(mailbox)
-            mailbox.foresee_way(way.source, way.target, [wish.uid for wish in batch])
             target = _target(mailbox, way.target)
             _open_source(mailbox, way)
             seen = mailbox.fingerprints(way.source, [wish.uid for wish in batch])

@@ -165,12 +165,6 @@ class ModelMailbox:
     def foresee_view(self, folder: str, *, first: int | None = None, uids: Sequence[int] = ()) -> None:
         """Nothing here takes time."""
 
-    def foresee_way(self, source: str, target: str, uids: Sequence[int]) -> None:
-        """Nothing here takes time."""
-
-    def foresee_watch(self, folder: str, sizes: Collection[int]) -> None:
-        """Nothing here takes time."""
-
     def numbering(self) -> dict[str, FolderState] | None:
         self._command("LIST")
         return {folder: self._state(folder) for folder in self.server.boxes} if self.server.lists_status else None
