@@ -70,6 +70,7 @@ class Watch:
     _alike_of: dict[int, frozenset[int]] = field(default_factory=dict)
     _settled: list[Settled] = field(default_factory=list)
     _mirrors: set[str] = field(default_factory=set)  # folders that only show what is in others
+    _is_anothers_turn: bool = False  # to remove a double that we see
 
     def look_before(self, batch: Sequence[int]) -> Before | None:
         """Open the source on the second connection and note where every folder's numbering stands; None: no watch."""
@@ -109,7 +110,10 @@ class Watch:
             return []
         self.link.pause(CALM_S)
         self.doubled.clear()  # all is looked at again
-        now = self._withdraw(self._settled, self._first, is_last=True)
+        now = self._withdraw(self._settled, self._first)
+        if self._is_anothers_turn:
+            self.link.pause(CALM_S)
+            now = self._withdraw(now, self._first, is_last=True)
         return [one for one, before in zip(now, self._settled, strict=True) if one.state is not before.state]
 
     def _unbroken(self, work: Callable[[FilingMailbox], _T]) -> _T:
@@ -144,7 +148,9 @@ class Watch:
         Two machines that see each other's message would both give way, and so neither: the later one begins.
         """
         came = self._unbroken(lambda mailbox: what_came(settled, before, mailbox, self.journal, without=self._mirrors))
-        doubles = [double for double in find_doubles(settled, came) if is_last or not double.is_anothers_turn]
+        found = find_doubles(settled, came)
+        doubles = [double for double in found if is_last or not double.is_anothers_turn]
+        self._is_anothers_turn = len(doubles) < len(found)
         moved = frozenset(one.record.intent.uid for one in settled)
         for double in doubles:
             why_not = self._why_not_removed(double, moved)
