@@ -32,6 +32,7 @@ class Owner:
     either: dict[int, set[str]] = field(default_factory=dict)  # flags of which he was told nothing
     marked: set[int] = field(default_factory=set)  # what he wanted to be deleted
     acts: Counter[str] = field(default_factory=Counter)
+    moved: Counter[int] = field(default_factory=Counter)  # how often he moved each message
 
     def work(self, count: int) -> None:
         """Do `count` things, one after the other, with short pauses."""
@@ -53,6 +54,7 @@ class Owner:
     def _change(self, hand: _Hand, act: str, uid: int) -> bool:
         number = hand.numbers[uid]
         if act in ("move", "back"):
+            self.moved[number] += 1
             return hand.move(uid, ARCHIVE if act == "move" else "INBOX")
         if act == "expunge":
             return hand.expunge()
