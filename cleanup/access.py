@@ -10,6 +10,7 @@ from pathlib import Path
 import platformdirs
 
 from cleanup.config import MailboxSettings, OAuthSettings
+from cleanup.config.toml_file import APP
 from cleanup.connector.account import Account
 from cleanup.connector.credentials import (
     Credential,
@@ -22,7 +23,6 @@ from cleanup.connector.credentials import (
     from_text,
 )
 from cleanup.errors import UsageError
-from cleanup.toml_file import APP
 
 PASSWORD_VARIABLE = "CLEANUP_PASSWORD"  # noqa: S105 - the name of a variable
 

@@ -24,8 +24,8 @@ from cleanup.connector.folders import Folder, backscatter_folder_name, find_sent
 from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.errors import CleanupError, LedgerUnusable, MoveNotSupported
 from cleanup.ledger import Ledger, is_there
-from cleanup.look import look
 from cleanup.run import task_of
+from cleanup.run.look import look
 
 SOON = timedelta(days=14)
 EXTRAS = {

@@ -14,15 +14,15 @@ from cleanup.connector.folders import Folder, backscatter_folder_name
 from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.detector.rescue import Rescue, worth_rescuing
 from cleanup.errors import FinishedInPart
-from cleanup.held import hold, lock_of
 from cleanup.ledger import Ledger, Memory
 from cleanup.ledger.values import LOCK
-from cleanup.look import look
 from cleanup.model import FilingPlan, PlannedMove, Verdict
 from cleanup.progress import Progress
 from cleanup.report.filing import FilingOutcome, file_all
 from cleanup.report.journal import Journal
 from cleanup.run import known_before, task_of
+from cleanup.run.held import hold, lock_of
+from cleanup.run.look import look
 
 
 @dataclass(frozen=True, slots=True)

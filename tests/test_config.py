@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from cleanup.config import MailboxSettings, identity_of, load_mailbox, policy_of
+from cleanup.config.toml_file import read_config_file
 from cleanup.errors import ConfigurationError, UsageError
-from cleanup.toml_file import read_config_file
 
 # Each step of the ladder sets the inbox (a plain value) and the most moves (inside a table).
 STEPS = ("built in", "[defaults]", "profile", "environment", "option")

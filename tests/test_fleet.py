@@ -97,7 +97,7 @@ def test_a_signal_lets_what_is_under_way_end_and_begins_no_more(users: list[str]
 
 def test_a_mailbox_that_another_run_holds_is_left_to_it(users: list[str], settings_of: Make) -> None:
     from cleanup.access import account_of
-    from cleanup.held import hold
+    from cleanup.run.held import hold
 
     settings = settings_of(Listed(users[0]))
     with hold(account_of(settings, ask=str), settings, "run"):

@@ -16,10 +16,10 @@ from cleanup.detector.fields_asked import INBOX_FIELDS
 from cleanup.detector.notices import read_notice
 from cleanup.detector.sent import SENT_FIELDS, MemorySentIndex, inbox_clue, read_sent_header
 from cleanup.detector.verdict import Case, judge_all
-from cleanup.glance import Look, Task
 from cleanup.ledger import Ledger, Memory
-from cleanup.look import look
 from cleanup.model import Finding, Policy, SentSource, Verdict
+from cleanup.run.glance import Look, Task
+from cleanup.run.look import look
 from tests.generator.mail import write
 from tests.generator.mailbox import Mailbox as Generated
 from tests.generator.mailbox import a_mailbox

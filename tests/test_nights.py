@@ -13,11 +13,11 @@ import pytest
 from cleanup.config import PolicySettings
 from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.demo import LAST_DAY, Demo, anna_on_a_server
-from cleanup.done import Done
 from cleanup.errors import ConnectionLost
 from cleanup.ledger import Ledger
 from cleanup.model import Verdict
 from cleanup.run import run_mailbox
+from cleanup.run.done import Done
 
 
 def declined(anna: Demo, *, full: bool = False) -> Done:

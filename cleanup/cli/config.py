@@ -44,7 +44,7 @@ def init(
     from cleanup.access import KNOWN_HOSTS
     from cleanup.cli.talk import asked, err, print_command, say
     from cleanup.config import load_mailbox
-    from cleanup.config_file import refuse_existing, write_profile
+    from cleanup.config.explained import refuse_existing, write_profile
 
     address = address or asked("Your e-mail address")
     if "@" not in address:
@@ -85,7 +85,7 @@ def show(
 ) -> None:
     """Show every setting of a mailbox. Secrets are not among them: the settings only say where those are."""
     from cleanup.cli.talk import cells, out, table
-    from cleanup.config_file import values
+    from cleanup.config.explained import values
 
     found = values(mailbox, file)
     if form == "json":
@@ -112,8 +112,8 @@ def _shown(value: Any) -> str:
 def validate(file: File = None) -> None:
     """Check the whole configuration file. Unknown keys are named with the nearest known one."""
     from cleanup.cli.talk import say
-    from cleanup.config_file import problems
-    from cleanup.toml_file import default_config_file
+    from cleanup.config.explained import problems
+    from cleanup.config.toml_file import default_config_file
 
     found = problems(file)
     for problem in found:

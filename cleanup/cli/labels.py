@@ -53,11 +53,11 @@ def import_labels(
 ) -> None:
     """Read labels: all of the file, or nothing. They count at the next run."""
     from cleanup.cli.talk import say
+    from cleanup.config.toml_file import plain
     from cleanup.ledger import Ledger
     from cleanup.past import which_ledger
     from cleanup.report.reviewing import read_labels_csv
     from cleanup.report.words import plural
-    from cleanup.toml_file import plain
 
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()

@@ -12,8 +12,8 @@ from cleanup.errors import ExitCode, FinishedInPart, SafetyStop, UsageError
 from cleanup.report.words import plural
 
 if TYPE_CHECKING:
-    from cleanup.done import Done
-    from cleanup.glance import Look
+    from cleanup.run.done import Done
+    from cleanup.run.glance import Look
 
 
 def register(app: typer.Typer) -> None:

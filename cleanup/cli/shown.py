@@ -15,10 +15,10 @@ from cleanup.cli.machine import message_row
 from cleanup.cli.talk import cells, out, print_hanging, table
 from cleanup.detector.account_state import AccountState, JudgedNotice, account_state
 from cleanup.errors import UsageError
-from cleanup.glance import Look
 from cleanup.model import FilingPlan, Finding, Kind, Notice, Strength, Verdict
 from cleanup.report.safe_text import safe_text
 from cleanup.report.words import EARLIER, KINDS, cause_in_words, plural, row_in_words
+from cleanup.run.glance import Look
 
 if TYPE_CHECKING:
     from cleanup.offline import Scanned

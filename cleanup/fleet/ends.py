@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from cleanup.done import Done
 from cleanup.errors import SafetyStop, UsageError
+from cleanup.run.done import Done
 
 
 class Result(StrEnum):

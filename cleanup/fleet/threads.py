@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from cleanup.access import account_of, host_of
 from cleanup.config import MailboxSettings, ledger_of, load_mailbox
-from cleanup.done import Done
 from cleanup.errors import CleanupError, MailboxLocked, UsageError
 from cleanup.fleet.ends import Ended, Result
 from cleanup.fleet.listing import Listed
 from cleanup.run import run_mailbox
+from cleanup.run.done import Done
 
 if TYPE_CHECKING:
     from cleanup.ledger import Ledger

@@ -17,16 +17,14 @@ ROWS = (
     ("notebook", "monitoring"),
     ("fleet", "demo", "sample_ledger", "sample_month", "doctor", "rescue", "sieving"),
     ("run", "offline"),
-    ("filing_run",),
-    ("look", "access"),
-    ("reading", "asking", "held", "done"),
-    ("glance",),
-    ("past",),
+    ("access", "past"),
     ("report", "embedded_server"),
-    ("connector", "ledger", "config", "config_file", "toml_file", "lock", "dns", "dns_client"),
+    ("connector", "ledger", "config", "lock", "dns"),
     ("detector", "signals"),
     ("model", "errors", "progress", "whole_file"),
 )
+# Within run/: what a night is made of.
+RUN_ROWS = (("__init__",), ("filing",), ("look",), ("reading", "asking", "held", "done"), ("glance",))
 PURE = (
     "imapclient",
     "sqlalchemy",
@@ -49,7 +47,7 @@ ONLY_IN = {
     "mailparser": ("detector",),
     "dask": ("fleet",),
     "distributed": ("fleet",),
-    "dns": ("dns_client",),
+    "dns": ("dns",),
 }
 
 
@@ -90,6 +88,13 @@ def test_imports_point_down_only(file: Path) -> None:
         if name.startswith("cleanup.") and name != "cleanup.__version__" and _row(name.split(".")[1]) < mine
     }
     assert not upward
+
+
+@pytest.mark.parametrize("file", sorted((CLEANUP / "run").glob("*.py")), ids=lambda file: file.stem)
+def test_a_run_is_built_from_below(file: Path) -> None:
+    rows = {name: number for number, names in enumerate(RUN_ROWS) for name in names}
+    imported = {name.split(".")[2] for name in _imported(file) if name.startswith("cleanup.run.")}
+    assert all(rows[name] > rows[file.stem] for name in imported)
 
 
 def test_the_detector_is_pure() -> None:
@@ -134,7 +139,7 @@ def test_each_package_is_known_in_one_place(package: str) -> None:
             ),
         ),
         (
-            "import cleanup.filing_run, cleanup.past, cleanup.cli.shown",
+            "import cleanup.run.filing, cleanup.past, cleanup.cli.shown",
             ("pandas", "jinja2", "altair", "pymap", "msal", "dask"),
         ),
     ],

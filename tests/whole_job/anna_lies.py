@@ -14,12 +14,12 @@ from cleanup.access import account_of
 from cleanup.config import IdentitySettings, MailboxSettings, PolicySettings
 from cleanup.connector.archive import read_archive
 from cleanup.demo import LAST_DAY, OUTBOUND, OWNER, Truth, read_truth, sample_folder
-from cleanup.done import Done
 from cleanup.errors import CleanupError
-from cleanup.glance import Look
 from cleanup.ledger import Ledger
 from cleanup.report.undo import UndoOutcome
 from cleanup.run import look_at, run_mailbox, undo_run
+from cleanup.run.done import Done
+from cleanup.run.glance import Look
 from tests.servers.lying import Box, LyingServer
 from tests.servers.running import PASSWORD
 

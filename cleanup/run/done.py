@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cleanup.glance import Look
 from cleanup.model import Judged, Verdict
+from cleanup.run.glance import Look
 
 if TYPE_CHECKING:
     from cleanup.report.filing import FilingOutcome

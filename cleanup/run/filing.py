@@ -7,17 +7,17 @@ from dataclasses import replace
 from datetime import datetime
 
 from cleanup.connector.session import Mailbox
-from cleanup.done import Done, counts_of
 from cleanup.errors import CleanupError
-from cleanup.glance import READ_BY, Glance, Look, Task
-from cleanup.held import Held, words_of
 from cleanup.ledger import Ledger, Memory
 from cleanup.ledger.values import Remembered
-from cleanup.look import look
 from cleanup.progress import Progress
 from cleanup.report.digest import Digest, digest_message
 from cleanup.report.filing import FilingOutcome, file_all
 from cleanup.report.journal import Journal
+from cleanup.run.done import Done, counts_of
+from cleanup.run.glance import READ_BY, Glance, Look, Task
+from cleanup.run.held import Held, words_of
+from cleanup.run.look import look
 
 
 def look_and_file(

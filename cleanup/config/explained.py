@@ -13,9 +13,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from cleanup.config import MailboxSettings, load_mailbox
+from cleanup.config.toml_file import default_config_file, read_config_file
 from cleanup.connector.credentials import write_private
 from cleanup.errors import CleanupError, ConfigurationError, UsageError
-from cleanup.toml_file import default_config_file, read_config_file
 
 
 @dataclass(frozen=True, slots=True)

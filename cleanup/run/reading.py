@@ -12,11 +12,11 @@ from cleanup.detector.candidates import why_candidate
 from cleanup.detector.fields_asked import INBOX_FIELDS
 from cleanup.detector.sent import SENT_FIELDS, inbox_clue, read_sent_header
 from cleanup.errors import CleanupError, ConnectionLost, ServerMisbehaved
-from cleanup.glance import is_unchanged
 from cleanup.ledger import Memory
 from cleanup.ledger.values import Cursor, InboxRow, SentPlaces
 from cleanup.model import PulledHeaders, SentMessage, SentSource
 from cleanup.progress import Progress
+from cleanup.run.glance import is_unchanged
 
 CHUNK = 2_000
 SMALLEST_HEADER = 200  # bytes: From, To, Date and Message-ID take as much in every sent message

@@ -22,9 +22,9 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from cleanup.config.toml_file import APP, nearest, plain, read_config_file
 from cleanup.errors import ConfigurationError, UsageError
 from cleanup.model import Family, Identity, Policy
-from cleanup.toml_file import APP, nearest, plain, read_config_file
 
 # Where a secret may come from. Who names one of them means that one, whatever a lower step of the ladder names.
 SECRET_SOURCES = ("token_command", "password_file", "password_command", "password_env", "keyring_service", "oauth")

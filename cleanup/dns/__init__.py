@@ -33,14 +33,14 @@ def answers_for(notices: Sequence[Notice], identity: Identity, policy: Policy, n
     found = dict(network.keys or {})
     if not network.dkim and not network.dnsbl:
         return found
-    from cleanup import dns_client  # it takes a while to import, and mostly nobody asks
     from cleanup.detector.evidence.dns_questions import blocklist_names, keys_wanted
+    from cleanup.dns import client  # it takes a while to import, and mostly nobody asks
 
     if network.dkim:
         wanted = keys_wanted(notices, identity) - found.keys()
-        found |= dns_client.text_records(wanted, network)
+        found |= client.text_records(wanted, network)
     if network.dnsbl:
-        found |= dns_client.listed_hosts(blocklist_names(notices, policy.dnsbl_zone), policy.dnsbl_zone, network)
+        found |= client.listed_hosts(blocklist_names(notices, policy.dnsbl_zone), policy.dnsbl_zone, network)
     return found
 
 

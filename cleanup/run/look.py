@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from cleanup.asking import what_they_ask
 from cleanup.connector.folders import Folder, backscatter_folder_name, find_sent
 from cleanup.connector.pull import is_of
 from cleanup.connector.session import FolderState, Mailbox
@@ -23,7 +22,6 @@ from cleanup.detector.sent_coverage import cover_times
 from cleanup.detector.verdict import Case, judge_all
 from cleanup.dns import answers_for
 from cleanup.errors import CleanupError, ConnectionLost, SentFolderNotFound, ServerMisbehaved
-from cleanup.glance import READ_BY, Glance, Look, Task, judged_by
 from cleanup.ledger import Ledger, Memory
 from cleanup.ledger.values import Cursor, Remembered
 from cleanup.model import (
@@ -35,8 +33,10 @@ from cleanup.model import (
     Verdict,
 )
 from cleanup.progress import Progress, unseen
-from cleanup.reading import fetch_sent, read_inbox, read_sent
 from cleanup.report.filing import plan_filing
+from cleanup.run.asking import what_they_ask
+from cleanup.run.glance import READ_BY, Glance, Look, Task, judged_by
+from cleanup.run.reading import fetch_sent, read_inbox, read_sent
 
 TWO_MESSAGES = "the server showed two different messages under this UID"
 KEEP_GONE = timedelta(days=30)  # what was sent longer ago does not bounce any more

@@ -16,13 +16,13 @@ from cleanup.config import MailboxSettings, identity_of, ledger_of, policy_of
 from cleanup.connector.account import Account
 from cleanup.connector.session import open_mailbox
 from cleanup.dns import network_of
-from cleanup.done import Done
-from cleanup.glance import Look, Task, at_rest, glance
-from cleanup.held import Held, hold, lock_of, words_of
 from cleanup.ledger.resting import left_in
 from cleanup.ledger.values import LOCK, UNDO_LABEL, Left
 from cleanup.model import Verdict
 from cleanup.progress import Progress, unseen
+from cleanup.run.done import Done
+from cleanup.run.glance import Look, Task, at_rest, glance
+from cleanup.run.held import Held, hold, lock_of, words_of
 
 if TYPE_CHECKING:
     from cleanup.ledger import Ledger, Memory
@@ -48,7 +48,7 @@ def look_at(
     with ExitStack() as stack:
         labels, memory = known_before(stack, settings, again=again, full=full)
         mailbox = stack.enter_context(open_mailbox(account, read_only=True))
-        from cleanup.look import look
+        from cleanup.run.look import look
 
         return look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory)
 
@@ -82,7 +82,7 @@ def run_mailbox(
         seen = glance(mailbox, task, left) if not left.open_moves else None
         if seen and seen.resting:
             return _rest(held, at_rest(task, seen, seen.resting))
-        from cleanup.filing_run import look_and_file  # what most nights do not need
+        from cleanup.run.filing import look_and_file  # what most nights do not need
 
         return look_and_file(held, task, seen, mailbox, now=now, again=again, agreed=agreed, progress=progress)
 
