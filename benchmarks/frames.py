@@ -21,8 +21,8 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, literal, select
 
+from cleanup.demo.sample_ledger import make_sample_ledger
 from cleanup.ledger import Ledger, schema
-from cleanup.sample_ledger import make_sample_ledger
 
 NOW = datetime(2026, 10, 21, 6, tzinfo=UTC)
 _REPORT = ("report", "--format", "html", "--now", NOW.isoformat())

@@ -61,7 +61,7 @@ def sample_ledger() -> str:
 
     Two made-up mailboxes, with a storm and with labels; about five seconds, once a session.
     """
-    from cleanup.sample_ledger import make_sample_ledger
+    from cleanup.demo.sample_ledger import make_sample_ledger
 
     return str(make_sample_ledger(Path(tempfile.mkdtemp(prefix="mailbox-cleanup-")) / "ledger.sqlite"))
 

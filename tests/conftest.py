@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cleanup.demo import anna_on_a_server
-from cleanup.embedded_server import embedded_server
+from cleanup.demo.embedded_server import embedded_server
 from tests.servers.courier import courier
 from tests.servers.cyrus import cyrus
 from tests.servers.dovecot import WITHOUT_MOVE, dovecot

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from cleanup.demo.sample_ledger import make_sample_ledger
+from cleanup.demo.sample_month import NIGHTS, months
 from cleanup.ledger import Ledger
 from cleanup.report.frames import Frames, load
-from cleanup.sample_ledger import make_sample_ledger
-from cleanup.sample_month import NIGHTS, months
 
 
 @pytest.fixture(scope="module")

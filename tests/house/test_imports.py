@@ -15,10 +15,10 @@ CLEANUP = Path(__file__).parents[2] / "cleanup"
 ROWS = (
     ("cli",),
     ("notebook", "monitoring"),
-    ("fleet", "demo", "sample_ledger", "sample_month", "doctor", "rescue", "sieving"),
+    ("fleet", "demo", "doctor", "rescue", "sieving"),
     ("run", "offline"),
     ("access", "past"),
-    ("report", "embedded_server"),
+    ("report",),
     ("connector", "ledger", "config", "lock", "dns"),
     ("detector", "signals"),
     ("model", "errors", "progress", "whole_file"),

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from cleanup.demo.sample_ledger import make_sample_ledger
 from cleanup.ledger import Ledger
 from cleanup.model import Verdict
 from cleanup.report.domains import DomainSummary, by_domain, network_of
 from cleanup.report.frames import Frames, load
-from cleanup.sample_ledger import make_sample_ledger
 from tests.cli.command import cleanup
 from tests.report.some_frames import frames_of
 from tests.report.test_charts import HOSTILE

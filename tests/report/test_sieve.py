@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from cleanup.demo.sample_ledger import make_sample_ledger
 from cleanup.ledger import Ledger
 from cleanup.report.frames import Frames, load
 from cleanup.report.sieve import Campaign, SieveRule, fixed_parts, running_campaigns, sieve_rule, try_out
-from cleanup.sample_ledger import make_sample_ledger
 from tests.cli.command import cleanup
 from tests.report.some_frames import frames_of
 

@@ -17,7 +17,7 @@ from cleanup.connector.account import Account
 from cleanup.connector.archive import read_archive
 from cleanup.connector.credentials import from_text
 from cleanup.connector.session import open_mailbox
-from cleanup.embedded_server import embedded_server
+from cleanup.demo.embedded_server import embedded_server
 from cleanup.errors import CleanupError
 from cleanup.progress import Progress, unseen
 from cleanup.report.digest import RUN_FIELD
@@ -111,7 +111,7 @@ def _load(account: Account, folder: Path, progress: Progress) -> None:
 
 def sample_folder() -> Path:
     """Return where Anna's mailbox lies: in the installed package, or in the checkout beside it."""
-    here = Path(__file__).resolve().parent
+    here = Path(__file__).resolve().parents[1]
     for folder in (here / "sample_data", here.parent / "sample_data"):
         if (folder / "mailboxes" / "anna" / "truth.csv").exists():
             return folder / "mailboxes" / "anna"

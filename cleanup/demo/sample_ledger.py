@@ -16,6 +16,7 @@ from random import Random
 
 from cleanup import __version__
 from cleanup.connector.pull import header_block
+from cleanup.demo.sample_month import FIRST_NIGHT, NIGHTS, OUTBOUND, Arrival, Month, months
 from cleanup.detector.account_state import JudgedNotice, account_state
 from cleanup.detector.notices import read_notice
 from cleanup.detector.sent import InboxClue, MemorySentIndex, inbox_clue, read_sent_header
@@ -34,7 +35,6 @@ from cleanup.model import (
 )
 from cleanup.report.filing import plan_filing
 from cleanup.report.journal import Journal, Settled
-from cleanup.sample_month import FIRST_NIGHT, NIGHTS, OUTBOUND, Arrival, Month, months
 
 SOURCE, TARGET = "INBOX", "Backscatter"
 OLD_MAIL = 2_500  # ordinary messages that lie in each Inbox besides
