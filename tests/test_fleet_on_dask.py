@@ -75,7 +75,7 @@ def fleet() -> Iterator[Fleet]:
 def on_dask(fleet: Fleet, cluster: Cluster, ledger: str, *more: str) -> Ended:
     results = ("--results", fleet.work / "results.csv")
     given = ("--mailboxes", fleet.listed, "--config", fleet.work / "config.toml", "--ledger", ledger, *results)
-    return cleanup("fleet", "run", *given, "--scheduler", cluster.address, *more)
+    return cleanup("fleet", "run", *given, "--scheduler", cluster.address, *more, timeout_s=400)
 
 
 def folders(fleet: Fleet) -> set[tuple[int, int]]:

@@ -22,14 +22,14 @@ class Ended:
     err: str
 
 
-def cleanup(*arguments: object, stdin: bytes = b"", **environment: str) -> Ended:
+def cleanup(*arguments: object, stdin: bytes = b"", timeout_s: float = 120, **environment: str) -> Ended:
     """Run mailbox-cleanup and return how it ended."""
     done = subprocess.run(
         [str(PROGRAM), *map(str, arguments)],
         input=stdin,
         capture_output=True,
         env={**os.environ, "NO_COLOR": "1", "PYTHONUTF8": "1", **environment},
-        timeout=120,
+        timeout=timeout_s,
         check=False,
     )
     return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
