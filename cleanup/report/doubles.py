@@ -145,6 +145,17 @@ def unmark(record: MoveRecord, mailbox: FilingMailbox) -> None:
     _unmark(record, here, mailbox)
 
 
+def unmark_strays(marked: Set[Fingerprint], came: Came, target: str, mailbox: FilingMailbox) -> None:
+    """Take our mark from what somebody moved on in the moment in which it was marked: his program would expunge it.
+
+    What is marked at the target is another machine's, which is about to remove it.
+    """
+    for spot in (spot for fingerprint in marked for spot in came.get(fingerprint, ())):
+        if spot.folder != target and _marked(mailbox, spot):
+            mailbox.select(spot.folder)
+            mailbox.change_flags([spot.uid], remove=[_DELETED])
+
+
 def _removed(double: Double, mailbox: FilingMailbox, mirrors: set[str]) -> str | None:
     """Mark ours, see the other one whole and unmarked, and only then expunge ours. May be begun again at any point."""
     why_not = _why_kept(double, mailbox, mirrors)

@@ -17,7 +17,7 @@ from typing import TypeVar
 from cleanup.errors import CleanupError
 from cleanup.ledger import MoveState
 from cleanup.model import Fingerprint
-from cleanup.report.doubles import Came, Double, find_doubles, remove_ours, what_came
+from cleanup.report.doubles import Came, Double, find_doubles, remove_ours, unmark_strays, what_came
 from cleanup.report.journal import Journal, Settled
 from cleanup.report.link import Link
 from cleanup.report.looking import BROKEN, settle
@@ -70,6 +70,7 @@ class Watch:
     _alike_of: dict[int, frozenset[int]] = field(default_factory=dict)
     _settled: list[Settled] = field(default_factory=list)
     _mirrors: set[str] = field(default_factory=set)  # folders that only show what is in others
+    _marked: set[Fingerprint] = field(default_factory=set)  # of what was, for a moment, marked as deleted by us
     _is_anothers_turn: bool = False  # to remove a double that we see
 
     def look_before(self, batch: Sequence[int]) -> Before | None:
@@ -106,7 +107,8 @@ class Watch:
 
         A server that copied a message for the owner before we moved it shows his copy only when it is through with it.
         """
-        if not self._first or all(one.state is not MoveState.MOVED for one in self._settled):
+        nothing_moved = all(one.state is not MoveState.MOVED for one in self._settled)
+        if not self._first or not self._settled or (nothing_moved and not self._marked):
             return []
         self.link.pause(CALM_S)
         self.doubled.clear()  # all is looked at again
@@ -114,6 +116,9 @@ class Watch:
         if self._is_anothers_turn:
             self.link.pause(CALM_S)
             now = self._withdraw(now, self._first, is_last=True)
+        if self._marked:
+            self.link.pause(CALM_S)
+            self._unbroken(self._unmark_strays)
         return [one for one, before in zip(now, self._settled, strict=True) if one.state is not before.state]
 
     def _unbroken(self, work: Callable[[FilingMailbox], _T]) -> _T:
@@ -162,6 +167,10 @@ class Watch:
             settled = [now.get(one.record.move_id, one) for one in settled]
         return [self._said(one, came) for one in settled]
 
+    def _unmark_strays(self, mailbox: FilingMailbox) -> None:
+        came = what_came(self._settled, self._first, mailbox, self.journal)
+        unmark_strays(self._marked, came, self._settled[0].record.intent.target, mailbox)
+
     def _said(self, one: Settled, came: Came) -> Settled:
         """Return what became of a move with a note on where it is; moved back by hand is what came to the source."""
         intent = one.record.intent
@@ -179,6 +188,7 @@ class Watch:
         others = sorted(alike - moved)
         if others and self._unbroken(lambda mailbox: list(mailbox.still_there(self.source, others))) != others:
             return "it may be another one that was equal"
+        self._marked.add(double.record.intent.fingerprint)
         return remove_ours(double, self._unbroken, self.journal, self._mirrors)
 
     # --- flags ---------------------------------------------------------------------------------------------------

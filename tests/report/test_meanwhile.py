@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -84,9 +84,9 @@ def test_a_move_of_somebody_else_that_ends_after_ours_is_seen_too(ledger: Ledger
     server = a_server()
     mail = server.boxes["INBOX"].mails[1]
     mailbox = ModelMailbox(server)
-    plan = plan_of(mailbox, [1])
+    plan, ends = plan_of(mailbox, [1]), once(lambda: _ended(server, mail))
 
-    file_these(ledger, mailbox, plan, look_on=lambda: ModelMailbox(server), pause=lambda _: _ended(server, mail))
+    file_these(ledger, mailbox, plan, look_on=lambda: ModelMailbox(server), pause=lambda _: ends())
 
     assert (server.names("Archive"), server.names(TARGET)) == (["m0"], [])
 
@@ -188,3 +188,26 @@ def test_a_mark_is_written_down_before_it_is_set(ledger: Ledger) -> None:
         file_these(ledger, ModelMailbox(server), plan, look_on=lambda: ModelMailbox(server))
 
     assert [(m.state, m.note) for m in ledger.open_moves(OWNER)] == [(MoveState.UNCLEAR, BEING_REMOVED)]
+
+
+class OwnerMovesTheMarked(ModelMailbox):
+    """A mailbox whose owner moves a message out of the target in the moment in which we have marked it."""
+
+    def mark_deleted(self, uids: Sequence[int]) -> None:
+        super().mark_deleted(uids)
+        target = self.server.boxes[TARGET]
+        for uid in uids:
+            if uid in target.mails:
+                self.server.boxes["INBOX"].add(target.mails[uid])
+                target.expunge(uid)
+
+
+def test_what_the_owner_moves_while_it_is_marked_loses_the_mark(ledger: Ledger) -> None:
+    server = a_server()
+    server.amid = once(lambda: copied(server, 1, "Archive"))
+    mailbox = OwnerMovesTheMarked(server)
+
+    file_these(ledger, mailbox, plan_of(mailbox, [1]), look_on=lambda: ModelMailbox(server))
+
+    assert (server.names("Archive"), server.names(TARGET), server.names("INBOX")) == (["m0"], [], ["m0", "m1"])
+    assert not any("\\Deleted" in mail.flags for box in server.boxes.values() for mail in box.mails.values())
