@@ -15,15 +15,12 @@ from cleanup.connector.wire import Ask, Wire
 
 
 class LooksAhead:
-    """What a Mailbox knows of its connection, and how it looks ahead."""
+    """How a Mailbox looks ahead, and which folder it has open."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._selected: FolderState | None = None
         self._raw_names: dict[str, bytes] = {}
-        self._move_refused = False
-        self._numbers: dict[int, int] = {}
-        self._enabled = False
 
     def foresee_view(self, folder: str, *, first: int | None = None, uids: Sequence[int] = ()) -> None:
         """Be ready for examine(), for uids() from `first` on or still_there() of `uids`, and for their fingerprints."""
@@ -46,23 +43,6 @@ class LooksAhead:
         return Ask(command, (self._written(folder),))
 
     # --- pieces ------------------------------------------------------------------------------------------------
-
-    @property
-    def _status_items(self) -> bytes:
-        return b"(MESSAGES UIDNEXT UIDVALIDITY%b)" % (b" HIGHESTMODSEQ" if self._wire.has("CONDSTORE") else b"")
-
-    @property
-    def _numbering_args(self) -> tuple[bytes, ...]:
-        wanted = b"SPECIAL-USE " if self._wire.has("SPECIAL-USE") else b""
-        return b'""', b'"*"', b"RETURN (%bSTATUS (MESSAGES UIDNEXT UIDVALIDITY))" % wanted
-
-    @property
-    def _can_number(self) -> bool:
-        return self._wire.has("LIST-STATUS") and not self._wire.has("X-GM-EXT-1")
-
-    @property
-    def _must_enable(self) -> bool:
-        return self._wire.has("QRESYNC") and not self._enabled
 
     def _written(self, folder: str) -> bytes:
         return quoted(self._raw_names.get(folder, folder))

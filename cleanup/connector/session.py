@@ -53,6 +53,12 @@ def _connected(account: Account, read_only: bool, run_deadline: float | None) ->
 class Mailbox(LooksAhead):
     """One login's folders. After ConnectionLost or ServerMisbehaved it is of no use: open another one."""
 
+    def __init__(self, wire: Wire) -> None:
+        super().__init__(wire)
+        self._move_refused = False
+        self._numbers: dict[int, int] = {}
+        self._enabled = False
+
     # --- what it is --------------------------------------------------------------------------------------------
 
     @property
@@ -289,6 +295,23 @@ class Mailbox(LooksAhead):
         """EXAMINE does not stop MOVE on Dovecot and pymap, so it is stopped here."""
         if self._selected is None or not self._selected.read_write:
             raise PermissionMissing("No folder is open for changes", hint="The folder may be read-only for this login")
+
+    @property
+    def _status_items(self) -> bytes:
+        return b"(MESSAGES UIDNEXT UIDVALIDITY%b)" % (b" HIGHESTMODSEQ" if self._wire.has("CONDSTORE") else b"")
+
+    @property
+    def _numbering_args(self) -> tuple[bytes, ...]:
+        wanted = b"SPECIAL-USE " if self._wire.has("SPECIAL-USE") else b""
+        return b'""', b'"*"', b"RETURN (%bSTATUS (MESSAGES UIDNEXT UIDVALIDITY))" % wanted
+
+    @property
+    def _can_number(self) -> bool:
+        return self._wire.has("LIST-STATUS") and not self._wire.has("X-GM-EXT-1")
+
+    @property
+    def _must_enable(self) -> bool:
+        return self._wire.has("QRESYNC") and not self._enabled
 
     def _about(self, folder: str, command: str, *args: bytes) -> Answer:
         try:

@@ -57,18 +57,13 @@ def of_profile(profile: Mapping[str, Any]) -> Sums:
     return Counter({"profile": zlib.crc32(text.encode()) if profile else 0})
 
 
-def raise_by(connection: Connection, folder_id: int, *added: Sums) -> None:
-    """Add to the sums that a folder's cursor keeps."""
+def change_by(connection: Connection, folder_id: int, added: Sums | None = None, *, taken: Sums | None = None) -> None:
+    """Add to the sums that a folder's cursor keeps, and take from them."""
     mine = cursors.c.folder_id == folder_id
     sums = Counter(connection.execute(select(cursors.c.sums).where(mine)).scalar() or {})
-    for more in added:
-        sums.update(more)
+    sums.update(added or {})
+    sums.subtract(taken or {})
     connection.execute(update(cursors).where(mine).values(sums=sums))
-
-
-def lower_by(connection: Connection, folder_id: int, taken: Sums) -> None:
-    """Take from the sums that a folder's cursor keeps."""
-    raise_by(connection, folder_id, Counter({name: -value for name, value in taken.items()}))
 
 
 def add_up(connection: Connection, folder_id: int) -> bool:

@@ -175,8 +175,8 @@ class Memory:
             stored = select(cursors.c.profile).where(cursors.c.folder_id == cursor.folder_id)
             known = connection.execute(stored).scalar_one()
             new = profile_to_json(together((profile_from_json(known), learn_profile(messages)))) if messages else known
-            checksums.lower_by(connection, cursor.folder_id, checksums.of_profile(known))
-            checksums.raise_by(connection, cursor.folder_id, checksums.of_profile(new))
+            profile_sums = checksums.of_profile(new)
+            checksums.change_by(connection, cursor.folder_id, profile_sums, taken=checksums.of_profile(known))
             self._reached(connection, cursor, uidnext, profile=new)
 
     def profile(self) -> Profile:

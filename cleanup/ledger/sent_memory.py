@@ -53,7 +53,8 @@ def add(connection: Connection, folder_id: int, messages: Sequence[SentMessage],
     ]
     if found:
         connection.execute(insert(sent_keys), found)
-    checksums.raise_by(connection, folder_id, checksums.added_up(sent_rows, rows), checksums.added_up(sent_keys, found))
+    sums = checksums.added_up(sent_rows, rows) + checksums.added_up(sent_keys, found)
+    checksums.change_by(connection, folder_id, sums)
 
 
 def _row(folder_id: int, message: SentMessage, keys: Keys) -> dict[str, Any]:
@@ -71,7 +72,7 @@ def mark_gone(connection: Connection, folder_id: int, uids: Sequence[int]) -> No
     """Write that these messages are no longer in the folder."""
     there = (sent_rows.c.folder_id == folder_id) & (sent_rows.c.gone == 0)
     marked = connection.execute(update(sent_rows).where(there, sent_rows.c.uid.in_(uids)).values(gone=1)).rowcount
-    checksums.raise_by(connection, folder_id, checksums.of_gone(marked))
+    checksums.change_by(connection, folder_id, checksums.of_gone(marked))
 
 
 def retire(connection: Connection, folder_id: int) -> None:
@@ -115,7 +116,7 @@ def drop(connection: Connection, folder_id: int, uids: Sequence[int]) -> None:
         for table in TABLES:
             dropped = checksums.stored(connection, table, folder_id, some)
             connection.execute(delete(table).where(table.c.folder_id == folder_id, table.c.uid.in_(some)))
-            checksums.lower_by(connection, folder_id, dropped)
+            checksums.change_by(connection, folder_id, taken=dropped)
 
 
 # --- asked ---------------------------------------------------------------------------------------------------------
