@@ -1,48 +1,101 @@
-"""Looking ahead: commands whose answers will be wanted next are sent at once, so that nobody waits for each.
+"""Looking ahead: looks whose answers will be wanted next are sent at once, so that nobody waits for each.
 
 It changes what a look costs and nothing else: the answers are read by the very methods of Mailbox that would have
 asked, in the same order, and what turns out not to be wanted is dropped (Wire.foresee). Nothing that changes mail is
-ever sent ahead.
+ever sent ahead; looks may go out right behind it, as a server carries out one after the other (RFC 9051 section 5.5).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Protocol
 
 from cleanup.connector import questions
-from cleanup.connector.folders import FolderState, quoted
-from cleanup.connector.wire import Ask, Wire
+from cleanup.connector.wire import Ask
 
 
-class LooksAhead:
-    """How a Mailbox looks ahead, and which folder it has open."""
+class Questioner(Protocol):
+    """Knows how a mailbox writes its questions."""
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-        self._selected: FolderState | None = None
-        self._raw_names: dict[str, bytes] = {}
+    def ask_opening(self, command: str, folder: str) -> list[Ask]: ...
+    def ask_enable(self) -> list[Ask]: ...
+    def ask_status(self, folder: str) -> Ask: ...
+    def ask_numbering(self) -> list[Ask]: ...
+    def ask_folders(self) -> Ask: ...
 
-    def foresee_view(self, folder: str, *, first: int | None = None, uids: Sequence[int] = ()) -> None:
-        """Be ready for examine(), for uids() from `first` on or still_there() of `uids`, and for their fingerprints."""
-        listed = questions.ask_present(uids) if first is None else [questions.ask_from(first)]
-        shown = questions.ask_fingerprints(uids) if first else []
-        self._foresee([self._opening("EXAMINE", folder), *listed[:1], *shown[:1]])
 
-    def foresee_headers(self, folder: str, fields: Sequence[str], uids: Sequence[int]) -> None:
-        """Be ready for pull_headers_of(): for its first chunk."""
-        if self._selected is None or self._selected.folder != folder:
-            self._foresee([self._opening("EXAMINE", folder), *questions.ask_headers(fields, uids)[:1]])
+class Looks(Protocol):
+    """Looks that are written down."""
 
-    def _foresee(self, asks: Sequence[Ask]) -> None:
-        """Forget which folder is open: only who asks for the one that is opened now may rely on it."""
-        if len(asks) > 1 and not self._wire.dead:
-            self._selected = None
-            self._wire.foresee(asks)
+    @property
+    def asks(self) -> Sequence[Ask]: ...
 
-    def _opening(self, command: str, folder: str) -> Ask:
-        return Ask(command, (self._written(folder),))
 
-    # --- pieces ------------------------------------------------------------------------------------------------
+class Ahead:
+    """Looks that will be asked for next, in this order, each named as the method of Mailbox that will ask.
 
-    def _written(self, folder: str) -> bytes:
-        return quoted(self._raw_names.get(folder, folder))
+    Of questions that are too long for one command only the first part is written down. Hand it to Mailbox.foresee(), or
+    to move() and copy(), behind which the looks then go out.
+    """
+
+    def __init__(self, mailbox: Questioner) -> None:
+        self._mailbox = mailbox
+        self._asks: list[Ask] = []
+
+    @property
+    def asks(self) -> Sequence[Ask]:
+        """What is written down."""
+        return self._asks
+
+    def folders(self) -> Ahead:
+        """LIST."""
+        return self._and([self._mailbox.ask_folders()])
+
+    def status(self, folder: str) -> Ahead:
+        """STATUS."""
+        return self._and([self._mailbox.ask_status(folder)])
+
+    def numbering(self) -> Ahead:
+        """LIST with STATUS, where that is offered."""
+        return self._and(self._mailbox.ask_numbering())
+
+    def examine(self, folder: str) -> Ahead:
+        """EXAMINE: what follows is about this folder."""
+        return self._and(self._mailbox.ask_opening("EXAMINE", folder))
+
+    def watch(self, folder: str) -> Ahead:
+        """ENABLE QRESYNC, where that is offered and not done yet, and EXAMINE."""
+        return self._and(self._mailbox.ask_enable()).examine(folder)
+
+    def select(self, folder: str) -> Ahead:
+        """SELECT: what follows is about this folder."""
+        return self._and(self._mailbox.ask_opening("SELECT", folder))
+
+    def uids(self, first: int) -> Ahead:
+        """UID SEARCH for all from `first` on."""
+        return self._and([questions.ask_from(first)])
+
+    def still_there(self, uids: Sequence[int]) -> Ahead:
+        """UID SEARCH for these."""
+        return self._and(questions.ask_present(uids)[:1])
+
+    def of_size(self, sizes: Collection[int], arrived: Collection[datetime]) -> Ahead:
+        """UID SEARCH for messages of these sizes that came at about these times."""
+        return self._and(questions.ask_of_size(sizes, arrived)[:1])
+
+    def fingerprints(self, uids: Sequence[int]) -> Ahead:
+        """UID FETCH of what these look like."""
+        return self._and(questions.ask_fingerprints(uids)[:1])
+
+    def headers(self, fields: Sequence[str], uids: Sequence[int]) -> Ahead:
+        """UID FETCH of header fields."""
+        return self._and(questions.ask_headers(fields, uids)[:1])
+
+    def flags(self, uids: Sequence[int]) -> Ahead:
+        """UID FETCH of flags."""
+        return self._and(questions.ask_flags(uids)[:1])
+
+    def _and(self, asks: Sequence[Ask]) -> Ahead:
+        self._asks += asks
+        return self

@@ -5,14 +5,14 @@ Never a bare EXPUNGE and never CLOSE: both take away what the owner marked as de
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from cleanup.connector.fetch import written_internal_date
 from cleanup.connector.folders import quoted
 from cleanup.connector.uid_sets import read_set, uid_sets, written
-from cleanup.connector.wire import Answer, Wire
+from cleanup.connector.wire import Answer, Ask, Wire
 from cleanup.errors import MoveNotSupported
 
 
@@ -34,16 +34,16 @@ def can_uid_expunge(wire: Wire) -> bool:
     return wire.has("UIDPLUS") or wire.has("IMAP4REV2")
 
 
-def move_uids(wire: Wire, uids: Sequence[int], target: bytes) -> MoveAnswer:
-    """Send MOVE. Raises MoveNotSupported before anything is sent where the server does not know it."""
+def move_uids(wire: Wire, uids: Sequence[int], target: bytes, then: Sequence[Ask] = ()) -> MoveAnswer:
+    """Send MOVE, and looks right behind it. Raises MoveNotSupported before anything is sent where there is no MOVE."""
     if not can_move(wire):
         raise MoveNotSupported("The server does not know MOVE")
-    return _relocate(wire, "MOVE", uids, target)
+    return _relocate(wire, "MOVE", uids, target, then)
 
 
-def copy(wire: Wire, uids: Sequence[int], target: bytes) -> MoveAnswer:
-    """Send COPY."""
-    return _relocate(wire, "COPY", uids, target)
+def copy(wire: Wire, uids: Sequence[int], target: bytes, then: Sequence[Ask] = ()) -> MoveAnswer:
+    """Send COPY, and looks right behind it."""
+    return _relocate(wire, "COPY", uids, target, then)
 
 
 def store(
@@ -56,12 +56,12 @@ def store(
         wire.command("STORE", written(some), *condition, sign + b"FLAGS.SILENT", names, uid=True)
 
 
-def uid_expunge(wire: Wire, uids: Sequence[int]) -> None:
-    """Expunge those of exactly these messages that are marked as deleted (RFC 4315 section 2.1)."""
+def uid_expunge(wire: Wire, uids: Sequence[int], then: Sequence[Ask] = ()) -> None:
+    """Expunge those of exactly these messages that are marked as deleted (RFC 4315 section 2.1), and look then."""
     if not can_uid_expunge(wire):
         raise MoveNotSupported("The server cannot expunge named messages only (no UIDPLUS)")
-    for some in uid_sets(uids):
-        wire.command("EXPUNGE", written(some), uid=True)
+    for some, looks in _with_looks(uids, then):
+        wire.command("EXPUNGE", written(some), uid=True, then=looks)
 
 
 def append(wire: Wire, target: bytes, raw: bytes, flags: Sequence[str], when: datetime | None) -> int | None:
@@ -80,8 +80,11 @@ def create(wire: Wire, name: str) -> None:
     wire.command("SUBSCRIBE", quoted(name))
 
 
-def _relocate(wire: Wire, name: str, uids: Sequence[int], target: bytes) -> MoveAnswer:
-    answers = [_copied(wire.command(name, written(some), target, uid=True), some) for some in uid_sets(uids)]
+def _relocate(wire: Wire, name: str, uids: Sequence[int], target: bytes, then: Sequence[Ask]) -> MoveAnswer:
+    answers = [
+        _copied(wire.command(name, written(some), target, uid=True, then=looks), some)
+        for some, looks in _with_looks(uids, then)
+    ]
     told = {answer.target_uidvalidity for answer in answers}
     if len(told) != 1:
         return MoveAnswer()
@@ -99,3 +102,10 @@ def _copied(answer: Answer, asked: Sequence[int]) -> MoveAnswer:
     if len(set(before)) != len(before) or not set(before) <= set(asked):
         return MoveAnswer()
     return MoveAnswer(tuple(zip(before, after, strict=True)), int(words[0]))
+
+
+def _with_looks(uids: Sequence[int], then: Sequence[Ask]) -> Iterator[tuple[tuple[int, ...], Sequence[Ask]]]:
+    """Yield sets of UIDs; with the last one the looks that go out behind it."""
+    sets = uid_sets(uids)
+    for number, some in enumerate(sets, start=1):
+        yield some, then if number == len(sets) else ()

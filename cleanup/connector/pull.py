@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import zip_longest
 
 from cleanup.connector.account import MIB
@@ -14,15 +15,14 @@ from cleanup.connector.questions import (
     FINGERPRINT_FIELDS,
     FLAGS,
     LONGEST_FIELDS,
-    any_of,
     ask_fetch,
+    ask_of_size,
     ask_search,
     fetch_items,
     from_uid,
-    size_groups,
 )
 from cleanup.connector.uid_sets import uid_sets, written
-from cleanup.connector.wire import Answer, Wire
+from cleanup.connector.wire import Answer, Ask, Wire
 from cleanup.errors import MessageNotShown, ServerMisbehaved, Throttled
 from cleanup.model import Fingerprint, MessageRef, PulledHeaders
 
@@ -55,7 +55,10 @@ def uids_after(wire: Wire, after_uid: int) -> list[int]:
 
 def search(wire: Wire, criteria: bytes) -> list[int]:
     """Return the UIDs that the server finds in the selected folder, ascending, once each."""
-    asked = ask_search(criteria)
+    return _searched(wire, ask_search(criteria))
+
+
+def _searched(wire: Wire, asked: Ask) -> list[int]:
     answer = wire.ask(asked.name, *asked.args, uid=asked.uid)
     words = [word for line in answer.untagged.get("SEARCH", []) if isinstance(line, bytes) for word in line.split()]
     if not all(word.isdigit() and len(word) <= 10 for word in words):
@@ -69,9 +72,12 @@ def still_there(wire: Wire, uids: Sequence[int]) -> list[int]:
     return [uid for some in asked for uid in search(wire, b"UID " + written(some)) if uid in frozenset(some)]
 
 
-def of_size(wire: Wire, sizes: Collection[int]) -> list[int]:
-    """Return the UIDs of the messages of the selected folder that have one of these sizes, ascending."""
-    return sorted(uid for group in size_groups(sizes) for uid in search(wire, any_of(group)))
+def of_size(wire: Wire, sizes: Collection[int], arrived: Collection[datetime]) -> list[int]:
+    """Return the UIDs of messages of the selected folder that have one of these sizes, ascending.
+
+    All that came at one of these times are among them, others perhaps not.
+    """
+    return sorted(uid for ask in ask_of_size(sizes, arrived) for uid in _searched(wire, ask))
 
 
 # --- header fields -------------------------------------------------------------------------------------------------

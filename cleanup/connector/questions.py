@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 
 from cleanup.connector.uid_sets import uid_sets, written
 from cleanup.connector.wire import Ask
@@ -11,6 +12,8 @@ from cleanup.connector.wire import Ask
 FINGERPRINT_FIELDS = ("Message-ID", "Date", "From", "Subject", "Return-Path")
 LONGEST_FIELDS = 64 * 1024  # of one message: two thousand hostile ones still fit the budget of an answer
 SIZES_AT_ONCE = 50  # in one SEARCH
+SOME_DAYS = timedelta(days=2)
+MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 FLAGS = b"(UID FLAGS)"
 _FIELD_NAME = re.compile(r"[!-9;-~]+")
 
@@ -40,6 +43,11 @@ def ask_headers(fields: Sequence[str], uids: Sequence[int]) -> list[Ask]:
     return [ask_fetch(some, fetch_items(fields)) for some in uid_sets(uids)]
 
 
+def ask_flags(uids: Sequence[int]) -> list[Ask]:
+    """Return the questions of flags()."""
+    return [ask_fetch(some, FLAGS) for some in uid_sets(uids)]
+
+
 def ask_fetch(uids: tuple[int, ...], items: bytes) -> Ask:
     """Return the question for some items of messages."""
     return Ask("FETCH", (written(uids), items), uid=True)
@@ -50,14 +58,27 @@ def from_uid(first: int) -> bytes:
     return b"UID %d:*" % first
 
 
-def size_groups(sizes: Collection[int]) -> list[list[int]]:
-    """Return sizes in order, in groups for one SEARCH each."""
+def ask_of_size(sizes: Collection[int], arrived: Collection[datetime]) -> list[Ask]:
+    """Return the questions of of_size().
+
+    Days count as the server sees them, in whatever zone: so some more on either side. They spare it the sizes of all
+    other messages.
+    """
     ordered = sorted(size for size in set(sizes) if size > 0)
-    return [ordered[start : start + SIZES_AT_ONCE] for start in range(0, len(ordered), SIZES_AT_ONCE)]
+    groups = [ordered[start : start + SIZES_AT_ONCE] for start in range(0, len(ordered), SIZES_AT_ONCE)]
+    return [ask_search(_around(arrived) + _any_of(group)) for group in groups]
 
 
-def any_of(sizes: Sequence[int]) -> bytes:
-    """Return the criteria for messages that have one of these sizes."""
+def _around(arrived: Collection[datetime]) -> bytes:
+    first, last = min(arrived) - SOME_DAYS, max(arrived) + SOME_DAYS
+    return b"SINCE %b BEFORE %b " % (_day(first), _day(last))
+
+
+def _day(when: datetime) -> bytes:
+    return f"{when.day}-{MONTHS[when.month - 1]}-{when.year:04}".encode()
+
+
+def _any_of(sizes: Sequence[int]) -> bytes:
     *first, last = (b"LARGER %d SMALLER %d" % (size - 1, size + 1) for size in sizes)
     return b"".join(b"OR (%s) " % one for one in first) + (b"(%s)" % last if first else last)
 

@@ -9,12 +9,21 @@ from datetime import datetime
 
 from cleanup.connector import move, pull
 from cleanup.connector.account import MIB, Account
-from cleanup.connector.ahead import LooksAhead
-from cleanup.connector.folders import ONLY_SHOWS, Folder, FolderState, is_number, read_list, read_statuses, shown
+from cleanup.connector.ahead import Ahead, Looks
+from cleanup.connector.folders import (
+    ONLY_SHOWS,
+    Folder,
+    FolderState,
+    is_number,
+    quoted,
+    read_list,
+    read_statuses,
+    shown,
+)
 from cleanup.connector.login import TurnedAway
 from cleanup.connector.move import MoveAnswer
 from cleanup.connector.pull import Seen
-from cleanup.connector.wire import Answer, Wire
+from cleanup.connector.wire import Answer, Ask, Wire
 from cleanup.errors import CommandRefused, CommandUnknown, FolderNotFound, PermissionMissing, ServerMisbehaved
 from cleanup.model import PulledHeaders
 
@@ -22,7 +31,7 @@ __all__ = ["Account", "Folder", "FolderState", "Mailbox", "MoveAnswer", "Seen", 
 
 
 PAUSES_S = (1.0, 3.0)
-TRIES_AT_NUMBERS = 3  # each time somebody else may expunge in between
+TRIES_AT_NUMBERS = 5  # each time somebody else may expunge in between
 
 
 @contextmanager
@@ -50,12 +59,19 @@ def _connected(account: Account, read_only: bool, run_deadline: float | None) ->
     return Wire(account, read_only=read_only, run_deadline=run_deadline)
 
 
-class Mailbox(LooksAhead):
-    """One login's folders. After ConnectionLost or ServerMisbehaved it is of no use: open another one."""
+class Mailbox:
+    """One login's folders. After ConnectionLost or ServerMisbehaved it is of no use: open another one.
+
+    `one_by_one`: nothing is sent ahead, for a server that may not take it.
+    """
 
     def __init__(self, wire: Wire) -> None:
-        super().__init__(wire)
+        self.one_by_one = False
+        self._wire = wire
+        self._selected: FolderState | None = None
+        self._raw_names: dict[str, bytes] = {}
         self._move_refused = False
+        self._says_uidnext = True
         self._numbers: dict[int, int] = {}
         self._enabled = False
 
@@ -88,7 +104,7 @@ class Mailbox(LooksAhead):
 
     @property
     def round_trips(self) -> int:
-        """How many commands were sent."""
+        """How often we waited for the server: once for commands that were sent at once."""
         return self._wire.round_trips
 
     @property
@@ -110,19 +126,37 @@ class Mailbox(LooksAhead):
         """Log out. What was marked as deleted stays."""
         self._wire.close()
 
+    # --- looking ahead -----------------------------------------------------------------------------------------
+
+    def ahead(self) -> Ahead:
+        """Return an empty list of looks, to be filled with what will be asked for next."""
+        return Ahead(self)
+
+    def foresee(self, ahead: Looks) -> None:
+        """Send these looks at once; the methods that ask for them then need not wait, each in its turn."""
+        asks = self._sent_ahead(ahead)
+        if len(asks) > 1 and not self._wire.dead:
+            self._wire.foresee(asks)
+
+    def look_afresh(self) -> None:
+        """Forget what was sent ahead: whoever asks from now on is told how things are from now on."""
+        self._wire.look_afresh()
+
+    def _sent_ahead(self, ahead: Looks | None) -> Sequence[Ask]:
+        return () if ahead is None or self.one_by_one else ahead.asks
+
     # --- folders -----------------------------------------------------------------------------------------------
 
     def folders(self) -> tuple[Folder, ...]:
         """Return all folders, sorted by name."""
-        extended = self._wire.has("LIST-EXTENDED") and self._wire.has("SPECIAL-USE")
-        asked = (b'""', b'"*"', b"RETURN (SPECIAL-USE)") if extended else (b'""', b'"*"')
-        folders = read_list(self._wire.ask("LIST", *asked).untagged.get("LIST", []))
+        asked = self.ask_folders()
+        folders = read_list(self._wire.ask(asked.name, *asked.args).untagged.get("LIST", []))
         self._raw_names = {folder.name: folder.raw for folder in folders}
         return folders
 
     def status(self, folder: str) -> FolderState:
         """Return a folder's state without opening it. Raises FolderNotFound."""
-        answer = self._about(folder, "STATUS", self._status_items)
+        answer = self._about(folder, self.ask_status(folder))
         told = list(read_statuses(answer.untagged.get("STATUS", [])).values())
         values = told[-1] if told else {}
         try:
@@ -134,17 +168,18 @@ class Mailbox(LooksAhead):
     def numbering(self) -> dict[str, FolderState] | None:
         """Return the state of every folder that holds messages of its own; None where one trip cannot tell.
 
-        That is without LIST-STATUS (RFC 5819), and where folders are labels, so that a message may be in several.
+        Numbers are 0 where the server tells none of a folder that it lists. One trip cannot tell without LIST-STATUS
+        (RFC 5819), and where folders are labels, so that a message may be in several.
         """
         if not self._can_number:
             return None
-        answer = self._wire.ask("LIST", *self._numbering_args)
+        answer = self._wire.ask("LIST", *self.ask_numbering()[0].args)
         statuses = read_statuses(answer.untagged.get("STATUS", []))
         own = [f.name for f in read_list(answer.untagged.get("LIST", [])) if not f.attributes & ONLY_SHOWS]
         return {
-            name: FolderState(name, told["UIDVALIDITY"], told["UIDNEXT"], told.get("MESSAGES", 0))
+            name: FolderState(name, told.get("UIDVALIDITY", 0), told.get("UIDNEXT", 0), told.get("MESSAGES", 0))
             for name in own
-            if (told := statuses.get(name)) and {"UIDVALIDITY", "UIDNEXT"} <= told.keys()
+            for told in (statuses.get(name, {}),)
         }
 
     def examine(self, folder: str) -> FolderState:
@@ -156,9 +191,9 @@ class Mailbox(LooksAhead):
 
         Without QRESYNC Dovecot tells new flags by sequence number alone, after the old ones that were asked for.
         """
-        if self._must_enable:
+        for ask in self.ask_enable():
             self._enabled = True
-            self._wire.ask("ENABLE", b"QRESYNC")
+            self._wire.ask(ask.name, *ask.args)
         return self.examine(folder)
 
     def select(self, folder: str) -> FolderState:
@@ -188,7 +223,8 @@ class Mailbox(LooksAhead):
         self, folder: str, fields: Sequence[str], uids: Sequence[int]
     ) -> Iterator[tuple[PulledHeaders, ...]]:
         """Yield the named header fields of these messages, in chunks; what has vanished is left out."""
-        self.foresee_headers(folder, fields, uids)
+        if self._selected is None or self._selected.folder != folder:
+            self.foresee(self.ahead().examine(folder).headers(fields, uids))
         state = self._looking_at(folder)
         yield from pull.headers(self._wire, folder, state.uidvalidity, fields, uids)
 
@@ -217,10 +253,10 @@ class Mailbox(LooksAhead):
         self._looking_at(folder)
         return pull.still_there(self._wire, uids)
 
-    def of_size(self, folder: str, sizes: Collection[int]) -> list[int]:
-        """Return the UIDs of the messages that have one of these sizes, ascending."""
+    def of_size(self, folder: str, sizes: Collection[int], arrived: Collection[datetime]) -> list[int]:
+        """Return the UIDs of the messages that have one of these sizes and came at about such times, ascending."""
         self._looking_at(folder)
-        return pull.of_size(self._wire, sizes)
+        return pull.of_size(self._wire, sizes, arrived)
 
     def flags(self, uids: Sequence[int]) -> dict[int, tuple[str, ...]]:
         """Return the flags of messages of the open folder, by UID. Asked again where numbers changed meanwhile."""
@@ -240,25 +276,25 @@ class Mailbox(LooksAhead):
 
     # --- changing: only in a folder that select() opened ---------------------------------------------------------
 
-    def move(self, uids: Sequence[int], target: str) -> MoveAnswer:
-        """MOVE these messages and return what the server says, which proves nothing.
+    def move(self, uids: Sequence[int], target: str, then: Looks | None = None) -> MoveAnswer:
+        """MOVE these messages and return what the server says, which proves nothing. `then` goes out right behind it.
 
         Raises MoveNotSupported where the server does not offer MOVE, CommandUnknown where it does not know it after
         all (Exchange 2010): nothing was moved then, and `can_move` is False from now on.
         """
         self._must_be_writable()
         try:
-            return move.move_uids(self._wire, uids, self._written(target))
+            return move.move_uids(self._wire, uids, self._written(target), self._sent_ahead(then))
         except CommandUnknown:
             self._move_refused = True
             raise
 
     move_uids = move
 
-    def copy(self, uids: Sequence[int], target: str) -> MoveAnswer:
-        """COPY these messages and return what the server says, which proves nothing."""
+    def copy(self, uids: Sequence[int], target: str, then: Looks | None = None) -> MoveAnswer:
+        """COPY these messages and return what the server says, which proves nothing. `then` is as in move()."""
         self._must_be_writable()
-        return move.copy(self._wire, uids, self._written(target))
+        return move.copy(self._wire, uids, self._written(target), self._sent_ahead(then))
 
     def mark_deleted(self, uids: Sequence[int]) -> None:
         """Mark exactly these messages as deleted."""
@@ -275,16 +311,50 @@ class Mailbox(LooksAhead):
             if names:
                 move.store(self._wire, uids, sign, names, unchanged_since=known)
 
-    def uid_expunge(self, uids: Sequence[int]) -> None:
-        """Expunge exactly these of the messages marked as deleted. Raises MoveNotSupported without UIDPLUS."""
+    def uid_expunge(self, uids: Sequence[int], then: Looks | None = None) -> None:
+        """Expunge exactly these of the messages marked as deleted. Raises MoveNotSupported without UIDPLUS.
+
+        `then` is as in move().
+        """
         self._must_be_writable()
-        move.uid_expunge(self._wire, uids)
+        move.uid_expunge(self._wire, uids, self._sent_ahead(then))
 
     def append(self, folder: str, raw: bytes, flags: Sequence[str] = (), when: datetime | None = None) -> int | None:
         """Add a message to a folder, byte for byte; return its UID where the server tells."""
         return move.append(self._wire, self._written(folder), raw, flags, when)
 
+    # --- questions: as they are written, for who asks and for who looks ahead ------------------------------------
+
+    def ask_opening(self, command: str, folder: str) -> list[Ask]:
+        """Return the questions of examine() or select(): Courier does not say UIDNEXT then, so it is asked for."""
+        more = [] if self._says_uidnext else [self.ask_status(folder)]
+        return [Ask(command, (self._written(folder),)), *more]
+
+    def ask_enable(self) -> list[Ask]:
+        """Return what watch() asks first: ENABLE, once, where QRESYNC is offered."""
+        wanted = self._wire.has("QRESYNC") and not self._enabled
+        return [Ask("ENABLE", (b"QRESYNC",))] if wanted else []
+
+    def ask_status(self, folder: str) -> Ask:
+        """Return the question of status()."""
+        more = b" HIGHESTMODSEQ" if self._wire.has("CONDSTORE") else b""
+        return Ask("STATUS", (self._written(folder), b"(MESSAGES UIDNEXT UIDVALIDITY%b)" % more))
+
+    def ask_numbering(self) -> list[Ask]:
+        """Return the question of numbering(), where it can be asked."""
+        wanted = b"SPECIAL-USE " if self._wire.has("SPECIAL-USE") else b""
+        args = b'""', b'"*"', b"RETURN (%bSTATUS (MESSAGES UIDNEXT UIDVALIDITY))" % wanted
+        return [Ask("LIST", args)] if self._can_number else []
+
+    def ask_folders(self) -> Ask:
+        """Return the question of folders()."""
+        extended = self._wire.has("LIST-EXTENDED") and self._wire.has("SPECIAL-USE")
+        return Ask("LIST", (b'""', b'"*"', b"RETURN (SPECIAL-USE)") if extended else (b'""', b'"*"'))
+
     # --- pieces ------------------------------------------------------------------------------------------------
+
+    def _written(self, folder: str) -> bytes:
+        return quoted(self._raw_names.get(folder, folder))
 
     def _looking_at(self, folder: str) -> FolderState:
         if self._selected is not None and self._selected.folder == folder:
@@ -297,39 +367,27 @@ class Mailbox(LooksAhead):
             raise PermissionMissing("No folder is open for changes", hint="The folder may be read-only for this login")
 
     @property
-    def _status_items(self) -> bytes:
-        return b"(MESSAGES UIDNEXT UIDVALIDITY%b)" % (b" HIGHESTMODSEQ" if self._wire.has("CONDSTORE") else b"")
-
-    @property
-    def _numbering_args(self) -> tuple[bytes, ...]:
-        wanted = b"SPECIAL-USE " if self._wire.has("SPECIAL-USE") else b""
-        return b'""', b'"*"', b"RETURN (%bSTATUS (MESSAGES UIDNEXT UIDVALIDITY))" % wanted
-
-    @property
     def _can_number(self) -> bool:
         return self._wire.has("LIST-STATUS") and not self._wire.has("X-GM-EXT-1")
 
-    @property
-    def _must_enable(self) -> bool:
-        return self._wire.has("QRESYNC") and not self._enabled
-
-    def _about(self, folder: str, command: str, *args: bytes) -> Answer:
+    def _about(self, folder: str, ask: Ask) -> Answer:
         try:
-            return self._wire.ask(command, self._written(folder), *args)
+            return self._wire.ask(ask.name, *ask.args)
         except FolderNotFound as error:
             raise FolderNotFound(f"There is no folder {shown(folder)}", why=error.why, hint=error.hint) from error
 
     def _open(self, folder: str, command: str) -> FolderState:
         self._selected = None
-        answer = self._about(folder, command)
+        answer = self._about(folder, self.ask_opening(command, folder)[0])
         uidvalidity = _number(answer.code("UIDVALIDITY"))
         if uidvalidity is None:
             raise ServerMisbehaved(f"{shown(folder)} has no UIDVALIDITY, so its messages cannot be told apart")
         uidnext = _number(answer.code("UIDNEXT"))
+        self._says_uidnext = uidnext is not None
         self._selected = FolderState(
             folder=folder,
             uidvalidity=uidvalidity,
-            uidnext=self.status(folder).uidnext if uidnext is None else uidnext,  # Courier does not say
+            uidnext=self.status(folder).uidnext if uidnext is None else uidnext,
             exists=_number(answer.code("EXISTS")) or 0,
             read_write=command == "SELECT" and "READ-ONLY" not in answer.untagged and "[READ-ONLY]" not in answer.text,
             highest_modseq=_number(answer.code("HIGHESTMODSEQ")),

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from cleanup.connector.account import MIB, Account
@@ -23,7 +24,7 @@ from cleanup.connector.client import (
 from cleanup.connector.login import connect, log_in
 from cleanup.connector.redact import Redactor
 from cleanup.connector.refusals import broke_off, refusal, told
-from cleanup.errors import CleanupError, CommandRefused, ConnectionLost, PermissionMissing, ServerMisbehaved, Throttled
+from cleanup.errors import CleanupError, ConnectionLost, PermissionMissing, ServerMisbehaved, Throttled
 
 LOOKING = frozenset(
     {"LOGIN", "AUTHENTICATE", "STARTTLS", "CAPABILITY", "ID", "ENABLE", "NAMESPACE", "LIST", "STATUS", "EXAMINE",
@@ -32,6 +33,7 @@ LOOKING = frozenset(
 OPENING = frozenset({"EXAMINE", "SELECT"})
 # Untagged data that answer a command; whatever else comes belongs to the opening of a folder, or to the last command.
 ANSWERED_BY = {"LIST": ("LIST", "STATUS"), "STATUS": ("STATUS",), "SEARCH": ("SEARCH",), "FETCH": ("FETCH",)}
+OF_MESSAGES = frozenset({"SEARCH", "FETCH", "EXPUNGE", "VANISHED"})  # data about messages of the folder that is open
 MOST_AT_ONCE = 16_000  # bytes of commands sent at once: whatever the answers, neither side waits for the other to read
 GOODBYE_S = 5.0
 TRIES = 3
@@ -84,7 +86,13 @@ class Wire:
         self.log: list[str] = []
         self._dead: CleanupError | None = None
         self._waits = 0
+        self._is_unheard = False  # whether something was sent since we last listened
         self._ahead: deque[tuple[Ask, bytes]] = deque()  # sent and not yet heard, with their tags
+        self._open: Ask | None = None  # what opened the folder that whoever asks takes to be open
+        self._open_as: bytes | None = None  # its UIDVALIDITY
+        self._is_elsewhere = False  # whether what was sent ahead opened another one since
+        self._introduction: list[Ask] = []  # goes out in front of the first command
+        self._unread: deque[tuple[Ask, bytes]] = deque()  # what was said in it is nobody's question
         self._redact = Redactor()
         self._budget = new_budget(account.connect_timeout_s, MIB)
         self._arm(account.connect_timeout_s)
@@ -98,17 +106,20 @@ class Wire:
             self.close()
             raise
 
-    def command(self, name: str, *args: bytes, uid: bool = False, literal: bytes | None = None) -> Answer:
+    def command(
+        self, name: str, *args: bytes, uid: bool = False, literal: bytes | None = None, then: Sequence[Ask] = ()
+    ) -> Answer:
         """Send one command and return its answer.
 
         Raises CommandRefused, or a more exact name, for NO and BAD: nothing is broken. Raises ConnectionLost or
-        ServerMisbehaved where nobody can know what happened. A `literal` comes last, after its announced size.
+        ServerMisbehaved where nobody can know what happened. A `literal` comes last, after its announced size. `then`
+        are looks that go out right behind it, as foresee() sends them.
         """
         self._allow(name)
         self._arm(self.account.command_timeout_s)
         if literal is not None:
             args = (*args, b"{%d%s}" % (len(literal), b"+" if self.has("LITERAL+") else b""))
-        word, answer = self._converse(Ask(name, args, uid), literal)
+        word, answer = self._converse(Ask(name, args, uid), literal, self._sendable(then))
         if word != "OK":
             raise refusal(name, word, answer.text)
         return answer
@@ -131,26 +142,24 @@ class Wire:
         """Send looks at once that will be asked for next, in this order; command() then need not wait for each.
 
         Whoever asks for something else has the answers read and dropped, and is answered as if they had never been
-        sent. So at most one of them may open a folder, and nothing about a folder may come before it. A server may
-        answer some together (Dovecot tells what a FETCH asked for before it ends the SEARCH before it), so no two may
-        be answered by data of one name.
+        sent, in the folder that was open for him. A server may answer some together (Dovecot tells what a FETCH asked
+        for before it ends the SEARCH before it), so between one opening of a folder and the next no two may be answered
+        by data of one name. What is on its way already is not sent again.
         """
-        opening = [number for number, ask in enumerate(asks) if ask.name in OPENING]
-        assert len(opening) <= 1
-        assert all(not ask.uid for ask in asks[: opening[0] if opening else 0])
-        names = [name for ask in asks for name in ANSWERED_BY.get(ask.name, ())]
-        assert len(names) == len(set(names))
-        lines = [ask.line for ask in asks]
-        if self.dead or not asks or sum(map(len, lines)) > MOST_AT_ONCE:
+        if self.dead or not (sent := self._sendable(asks)):
             return
-        for ask in asks:
-            self._allow(ask.name)
+        if [ask for ask, _ in self._ahead][: len(sent)] == list(sent):
+            return
         self._arm(self.account.command_timeout_s)
-        with self._named(asks[0].name):
+        with self._named(sent[0].name):
             self._drop_what_was_foreseen()
-            self._ahead.extend(zip(asks, send_at_once(self._client.imap, lines), strict=True))
-        self.log += [ask.logged for ask in asks]
-        self._waits += 1
+            self._ahead.extend(zip(sent, self._send(sent), strict=True))
+
+    def look_afresh(self) -> None:
+        """Drop what is on its way: whoever asks from now on is told how things are from now on."""
+        if not self.dead:
+            with self._named("NOOP"):
+                self._drop_what_was_foreseen()
 
     def has(self, capability: str) -> bool:
         """Return whether the server offers a capability."""
@@ -163,7 +172,7 @@ class Wire:
 
     @property
     def round_trips(self) -> int:
-        """How often we had to wait for the server: once for commands that were sent at once."""
+        """How often we had to wait for the server: once for whatever was sent before we listened."""
         return self._waits
 
     @property
@@ -187,39 +196,105 @@ class Wire:
 
     # --- pieces ------------------------------------------------------------------------------------------------
 
-    def _converse(self, ask: Ask, literal: bytes | None) -> tuple[str, Answer]:
-        imap = self._client.imap
+    def _converse(self, ask: Ask, literal: bytes | None, then: Sequence[Ask]) -> tuple[str, Answer]:
         try:
             with self._named(ask.name):
                 if self._ahead and self._ahead[0][0] == ask:
-                    word, data = heard(imap, ask.name, self._ahead.popleft()[1])
-                    found = self._taken_by(ask)
+                    word, data = self._heard(*self._ahead.popleft())
                 else:
                     self._drop_what_was_foreseen()
-                    self._note(ask.logged)
-                    word, data = converse(imap, ask.name, [ask.line], literal)
-                    found = untagged(imap)
+                    self._go_back(ask)
+                    word, data = self._said(ask, literal, then)
+                found = self._taken_by(ask)
         except ImapError as error:
-            return "BAD", Answer({}, self._redact(told(error)))
-        text = b" ".join(part for part in data if isinstance(part, bytes)).decode("utf-8", "replace")
-        return word, Answer(found, self._redact(text))
+            word, answer = "BAD", Answer({}, self._redact(told(error)))
+        else:
+            text = b" ".join(part for part in data if isinstance(part, bytes)).decode("utf-8", "replace")
+            answer = Answer(found, self._redact(text))
+        if ask.name in OPENING:
+            self._open, self._is_elsewhere = ask if word == "OK" else None, False
+            self._open_as = answer.code("UIDVALIDITY")
+        return word, answer
 
-    def _taken_by(self, ask: Ask) -> dict[str, list[Any]]:
-        """Return what answers a foreseen command; the rest stays for those that were sent together with it."""
-        there = self._client.imap.untagged_responses
-        others = {name for other, _ in self._ahead for name in ANSWERED_BY.get(other.name, ())}
-        own = ANSWERED_BY.get(ask.name, ()) if self._ahead and ask.name not in OPENING else there.keys() - others
-        return {name: list(there.pop(name)) for name in list(there) if name in own}
+    def _said(self, ask: Ask, literal: bytes | None, then: Sequence[Ask]) -> tuple[str, list[Any]]:
+        if literal is not None:
+            self._note(ask.logged)
+            return converse(self._client.imap, ask.name, [ask.line], literal)
+        tag, *tags = self._send([ask, *then])
+        self._ahead.extend(zip(then, tags, strict=True))
+        return self._heard(ask, tag)
 
-    def _drop_what_was_foreseen(self) -> None:
-        while self._ahead:
-            ask, tag = self._ahead.popleft()
+    def _go_back(self, ask: Ask) -> None:
+        """Open again what was open, if `ask` is about messages and something that was sent ahead opened another folder.
+
+        Raises ServerMisbehaved where that folder was renumbered meanwhile.
+        """
+        if not self._is_elsewhere or self._open is None or not (ask.uid or ask.name in OF_MESSAGES):
+            return
+        word, _ = self._said(self._open, None, ())
+        opened = Answer(self._taken_by(self._open), "")
+        if word != "OK" or opened.code("UIDVALIDITY") != self._open_as:
+            raise ServerMisbehaved("A folder was renumbered while it was open")
+        self._is_elsewhere = False
+
+    def _send(self, asks: Sequence[Ask]) -> list[bytes]:
+        """Send commands at once; return their tags, to be heard in this order."""
+        first, self._introduction = self._introduction, []
+        every = [*first, *asks]
+        self.log += [ask.logged for ask in every]
+        self._is_unheard = True
+        tags = send_at_once(self._client.imap, [ask.line for ask in every])
+        self._unread.extend(zip(first, tags, strict=False))
+        return tags[len(first) :]
+
+    def _heard(self, ask: Ask, tag: bytes) -> tuple[str, list[Any]]:
+        self._waits += self._is_unheard
+        self._is_unheard = False
+        self._drop(self._unread)
+        return heard(self._client.imap, ask.name, tag)
+
+    def _drop(self, unwanted: deque[tuple[Ask, bytes]]) -> None:
+        """Read the answers to what nobody asks for any more."""
+        while unwanted:
+            ask, tag = unwanted.popleft()
             try:
                 heard(self._client.imap, ask.name, tag)
             except ImapDead:
                 raise
-            except ImapError:  # a refusal of something that nobody wants to know any more
+            except ImapError:  # a refusal, which nobody wants to know of either
                 continue
+
+    def _drop_what_was_foreseen(self) -> None:
+        self._is_elsewhere = self._is_elsewhere or any(ask.name in OPENING for ask, _ in self._ahead)
+        self._drop(self._ahead)
+
+    def _taken_by(self, ask: Ask) -> dict[str, list[Any]]:
+        """Return what answers a command; the rest stays for those that were sent together with it.
+
+        Data about messages that came before a folder was open are about another folder's.
+        """
+        there, opens = self._client.imap.untagged_responses, ask.name in OPENING
+        beside = list(takewhile(lambda other: other.name not in OPENING, (other for other, _ in self._ahead)))
+        others = {name for other in beside for name in ANSWERED_BY.get(other.name, ())}
+        others -= OF_MESSAGES if opens else set()
+        own = ANSWERED_BY.get(ask.name, ()) if beside and not opens else there.keys() - others
+        found = {name: list(there.pop(name)) for name in list(there) if name in own}
+        return {name: values for name, values in found.items() if not (opens and name in OF_MESSAGES)}
+
+    def _sendable(self, asks: Sequence[Ask]) -> Sequence[Ask]:
+        """Return the looks that may be sent at once: up to the first whose answer could be taken for another's."""
+        beside: set[str] = set()
+        length = 0
+        for number, ask in enumerate(asks):
+            self._allow(ask.name)
+            assert ask.name in LOOKING or ask.name in OPENING
+            answers = set(ANSWERED_BY.get(ask.name, ()))
+            beside = set() if ask.name in OPENING else beside
+            length += len(ask.line)
+            if beside & answers or length > MOST_AT_ONCE:
+                return asks[:number]
+            beside |= answers
+        return asks
 
     @contextlib.contextmanager
     def _named(self, name: str) -> Iterator[None]:
@@ -264,10 +339,9 @@ class Wire:
         return min(LONGEST_PAUSE_S, left)
 
     def _introduce(self) -> None:
-        """Say who we are (RFC 2971): NetEase's servers open no folder for programs that do not."""
+        """Say who we are (RFC 2971) before the first command: NetEase's servers open no folder for who does not."""
         if self.has("ID"):
-            with contextlib.suppress(CommandRefused):
-                self.command("ID", b'("name" "mailbox-cleanup")')
+            self._introduction = [Ask("ID", (b'("name" "mailbox-cleanup")',))]
 
     def _ask_capabilities(self) -> frozenset[str]:
         """Return what the answer to the login told; ask where it did not (RFC 9051 section 7.2.2)."""

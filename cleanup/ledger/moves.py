@@ -93,6 +93,17 @@ def read_filed_uids(connection: Connection, mailbox: str, folder: str, uidvalidi
     return frozenset(connection.execute(query).scalars())
 
 
+def have_arrived(connection: Connection, mailbox: str, source: str, uidvalidity: int, target: str) -> bool:
+    """Return whether a move from one folder, numbered as it is now, into another was ever seen to arrive."""
+    query = (
+        select(moves.c.move_id)
+        .join(runs, runs.c.run_id == moves.c.run_id)
+        .where(runs.c.mailbox == mailbox, moves.c.source == source, moves.c.source_uidvalidity == uidvalidity)
+        .where(moves.c.target == target, moves.c.state.in_([MoveState.MOVED.value, MoveState.UNDONE.value]))
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def seal(row: Any) -> str:
     """Return the digest over what never changes in a line of the journal."""
     written = "\0".join(str(row[column]) for column in _NEVER_CHANGES)

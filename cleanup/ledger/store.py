@@ -170,6 +170,11 @@ class Ledger:
         with self._reading() as connection:
             return moves.read_filed_uids(connection, mailbox, folder, uidvalidity, first)
 
+    def have_arrived(self, mailbox: str, source: str, uidvalidity: int, target: str) -> bool:
+        """Return whether a move from one folder, numbered as it is now, into another was ever seen to arrive."""
+        with self._reading() as connection:
+            return moves.have_arrived(connection, mailbox, source, uidvalidity, target)
+
     def open_moves(self, mailbox: str) -> list[MoveRecord]:
         """Return the moves of which nobody knows yet what became of them."""
         return self.moves(mailbox=mailbox, states=OPEN_STATES)

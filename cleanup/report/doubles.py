@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Protocol, TypeVar
 
@@ -17,12 +18,11 @@ from cleanup.errors import CommandRefused, FolderNotFound, PermissionMissing
 from cleanup.ledger import MoveRecord, MoveState
 from cleanup.model import Fingerprint
 from cleanup.report.journal import Journal, Settled
-from cleanup.report.looking import view
-from cleanup.report.mailbox import FilingMailbox, FolderState
+from cleanup.report.looking import LARGEST, view
+from cleanup.report.mailbox import Ahead, FilingMailbox, FolderState
 from cleanup.report.settling import likeness
 
 BEING_REMOVED = "it came into two folders at once, and is being removed from one"
-LARGEST = 1 << 20  # bytes of a message that are compared
 _DELETED = "\\Deleted"
 _T = TypeVar("_T")
 
@@ -68,6 +68,7 @@ def what_came(
 ) -> Came:
     """Return what came into any folder since `before`, but for what moves put into the target."""
     target, uidvalidity = settled[0].record.intent.target, settled[0].record.intent.target_uidvalidity
+    mailbox.foresee(what_will_be_asked(mailbox.ahead(), before, target))
     found: dict[Fingerprint, list[Spot]] = {}
     for folder, first in _grown(before, mailbox.numbering() or {}):
         if folder in without:
@@ -81,8 +82,19 @@ def what_came(
     return found
 
 
+def what_will_be_asked(ahead: Ahead, before: Mapping[str, FolderState], target: str) -> Ahead:
+    """Return what what_came() will ask for, if only our own moves put something somewhere."""
+    ahead.numbering()
+    if target in before:
+        ahead.examine(target).uids(before[target].uidnext)
+    return ahead
+
+
 def _grown(before: Mapping[str, FolderState], now: Mapping[str, FolderState]) -> Iterator[tuple[str, int]]:
-    """Yield the folders that messages came into, and from which UID on. A renamed folder is none that is new."""
+    """Yield the folders that messages came into, and from which UID on.
+
+    A renamed folder is none that is new, and one that was listed without its numbers (RFC 5819 section 2) says nothing.
+    """
     renamed = bool(before.keys() - now.keys())
     for folder, state in now.items():
         was = before.get(folder)
@@ -124,15 +136,36 @@ def _at_target(one: Settled) -> bool:
 # --- removing ours -------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A message as it was before it was removed, to be put back if need be."""
+
+    content: bytes
+    flags: tuple[str, ...]
+    arrived: datetime
+
+
 def remove_ours(double: Double, unbroken: Unbroken, journal: Journal, mirrors: set[str]) -> str | None:
     """Remove our one of two; return why it was not done, if so.
 
-    A folder that turns out to show the very same message is added to `mirrors`.
+    A folder that turns out to show the very same message is added to `mirrors`. Where the other one goes as ours does,
+    it was the same, and what was read of it before is put back.
     """
     uid = double.ours.uid if double.ours.folder == double.record.intent.target else None
     journal.settle([Settled(double.record, MoveState.UNCLEAR, uid, BEING_REMOVED)])
     try:
-        return unbroken(lambda mailbox: _removed(double, mailbox, mirrors))
+        kept = unbroken(lambda mailbox: _seen_twice(double, mailbox))
+        if kept is None:
+            return "it cannot be seen whole"
+        if why_not := unbroken(lambda mailbox: _why_not_alone(double, mailbox, mirrors)):
+            unbroken(lambda mailbox: _unmark(double.record, double.ours, mailbox))
+            return why_not
+        unbroken(lambda mailbox: _expunge(double, mailbox))
+        if unbroken(lambda mailbox: _bytes(mailbox, double.other)) == kept.content:
+            return None
+        mirrors.add(double.other.folder)
+        unbroken(lambda mailbox: _put_back(double.ours, kept, mailbox))
+        return "it went with the other one, and was put back"
     except (CommandRefused, FolderNotFound, PermissionMissing) as error:
         unbroken(lambda mailbox: _unmark(double.record, double.ours, mailbox))
         return str(error)
@@ -156,24 +189,21 @@ def unmark_strays(marked: Set[Fingerprint], came: Came, target: str, mailbox: Fi
             mailbox.change_flags([spot.uid], remove=[_DELETED])
 
 
-def _removed(double: Double, mailbox: FilingMailbox, mirrors: set[str]) -> str | None:
-    """Mark ours, see the other one whole and unmarked, and only then expunge ours. May be begun again at any point."""
-    why_not = _why_kept(double, mailbox, mirrors)
-    if why_not is None:
-        _open(double.record, double.ours, mailbox)
-        mailbox.uid_expunge([double.ours.uid])
-    else:
-        _unmark(double.record, double.ours, mailbox)
-    return why_not
+def _seen_twice(double: Double, mailbox: FilingMailbox) -> _Kept | None:
+    """Return our message, if both are there whole and are the same to the byte."""
+    content = _bytes(mailbox, double.ours)
+    if content is None or len(content) >= LARGEST or content != _bytes(mailbox, double.other):
+        return None
+    seen = mailbox.fingerprints(double.ours.folder, [double.ours.uid]).get(double.ours.uid)
+    flags = tuple(flag for flag in seen.flags if flag.lower() != _DELETED.lower()) if seen else ()
+    return _Kept(content, flags, double.record.intent.fingerprint.arrived) if seen else None
 
 
-def _why_kept(double: Double, mailbox: FilingMailbox, mirrors: set[str]) -> str | None:
+def _why_not_alone(double: Double, mailbox: FilingMailbox, mirrors: set[str]) -> str | None:
+    """Mark ours; return why it must stay, None where the other one is there and bears no mark."""
     ours, other = double.ours, double.other
     if not mailbox.can_uid_expunge:
         return "the server cannot expunge by UID"
-    content = _bytes(mailbox, ours)
-    if content is None or len(content) >= LARGEST or content != _bytes(mailbox, other):
-        return "it cannot be seen whole"
     if not mailbox.can_move and _marked(mailbox, other):  # moved while it was marked at the source: with our mark
         mailbox.select(other.folder)
         mailbox.change_flags([other.uid], remove=[_DELETED])
@@ -185,6 +215,20 @@ def _why_kept(double: Double, mailbox: FilingMailbox, mirrors: set[str]) -> str 
         mirrors.add(other.folder)
         return "it is the same message, or somebody is removing it"
     return "it has gone again" if marked is None else None
+
+
+def _expunge(double: Double, mailbox: FilingMailbox) -> None:
+    if _open(double.record, double.ours, mailbox):
+        mailbox.uid_expunge([double.ours.uid])
+
+
+def _put_back(ours: Spot, kept: _Kept, mailbox: FilingMailbox) -> None:
+    """Add the message again where it was, unless it is there: this may be begun again after it was done."""
+    mailbox.examine(ours.folder)
+    later = mailbox.uids(ours.folder, first=ours.uid)
+    again = mailbox.pull_bodies(ours.folder, later, max_bytes=LARGEST) if later else ()
+    if all(content != kept.content for _, content in again):
+        mailbox.append(ours.folder, kept.content, kept.flags, kept.arrived)
 
 
 def _unmark(record: MoveRecord, ours: Spot, mailbox: FilingMailbox) -> None:
@@ -203,6 +247,7 @@ def _open(record: MoveRecord, ours: Spot, mailbox: FilingMailbox) -> bool:
 
 
 def _bytes(mailbox: FilingMailbox, spot: Spot) -> bytes | None:
+    mailbox.look_afresh()
     mailbox.examine(spot.folder)
     return dict(mailbox.pull_bodies(spot.folder, [spot.uid], max_bytes=LARGEST)).get(spot.uid)
 

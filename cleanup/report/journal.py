@@ -55,6 +55,10 @@ class Journal:
         """Return the moves in this mailbox of which nobody knows yet what became of them."""
         return self.ledger.open_moves(self.mailbox)
 
+    def have_arrived(self, source: str, uidvalidity: int, target: str) -> bool:
+        """Return whether a move from one folder, numbered as it is now, into another was ever seen to arrive."""
+        return self.ledger.have_arrived(self.mailbox, source, uidvalidity, target)
+
     def claimed(self, folder: str, uidvalidity: int, *, among: Collection[int]) -> frozenset[int]:
         """Return which of some UIDs in a folder earlier moves of this mailbox put there."""
         if not among:

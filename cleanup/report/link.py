@@ -33,11 +33,20 @@ class Link:
         self._onlooker: FilingMailbox | None = None
 
     def renew(self, because: CleanupError) -> None:
-        """Replace the connection after `because`; raises it again where that is not possible any more."""
+        """Replace the connection after `because`; raises it again where that is not possible any more.
+
+        Perhaps the server does not take commands that are sent together: so it is asked one by one from now on.
+        """
         if self._reopen is None or self._left == 0:
             raise because
         self._left -= 1
         self.mailbox = self._reopen()
+        self.mailbox.one_by_one = True
+
+    @property
+    def may_look_on(self) -> bool:
+        """Whether there is a second connection, or may be."""
+        return self._onlooker is not None or self._look_on is not None
 
     def onlooker(self) -> FilingMailbox | None:
         """Return the second connection, made when it is first asked for. Raises what making it raises."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 from cleanup.errors import CommandRefused, ConnectionLost, FolderNotFound, PermissionMissing, ServerMisbehaved
 from cleanup.ledger import MoveRecord, MoveState
 from cleanup.report.journal import Journal, Settled
 from cleanup.report.link import Link
-from cleanup.report.mailbox import FilingMailbox
+from cleanup.report.mailbox import Ahead, FilingMailbox
 from cleanup.report.settling import FolderView, Place, Sighting, locate
 
 BROKEN = (ConnectionLost, ServerMisbehaved)
 _STATES = {Place.SOURCE: MoveState.KEPT, Place.TARGET: MoveState.MOVED, Place.NEITHER: MoveState.TAKEN}
+LARGEST = 1 << 20  # bytes of a message that are compared
 _GONE = "it is in neither folder: somebody moved or deleted it meanwhile"
 
 
@@ -45,6 +47,14 @@ def view(mailbox: FilingMailbox, folder: str, *, first: int = 1, only: Sequence[
     raise ServerMisbehaved(f"The server lists messages in {folder} and does not show them")
 
 
+def expected(ahead: Ahead, records: Sequence[MoveRecord]) -> Ahead:
+    """Return what look() will ask for, if each message got the next number of the target."""
+    first, uids = records[0].intent, [record.intent.uid for record in records]
+    ahead.examine(first.target).uids(first.target_uidnext)
+    ahead.fingerprints(range(first.target_uidnext, first.target_uidnext + len(records)))
+    return ahead.examine(first.source).still_there(uids)
+
+
 def _looked_and_finished(
     records: Sequence[MoveRecord], mailbox: FilingMailbox, journal: Journal, told: Mapping[int, int]
 ) -> list[tuple[Sighting, str | None]]:
@@ -52,7 +62,7 @@ def _looked_and_finished(
     both = [s for s in sightings if s.place is Place.BOTH]
     if not both:
         return [(s, None) for s in sightings]
-    why_not = _finish(both, mailbox)
+    why_not = _finish(both, records, mailbox)
     return [(s, why_not) for s in look(records, mailbox, journal, told)]
 
 
@@ -72,7 +82,7 @@ def look(
     return locate(records, source, target, claimed=claimed, told=told)
 
 
-def _finish(both: Sequence[Sighting], mailbox: FilingMailbox) -> str | None:
+def _finish(both: Sequence[Sighting], records: Sequence[MoveRecord], mailbox: FilingMailbox) -> str | None:
     """Remove from the source what was just seen whole at the target; return why it could not be done.
 
     UID EXPUNGE names exactly these messages: a plain EXPUNGE would take along what the owner marked deleted.
@@ -83,20 +93,34 @@ def _finish(both: Sequence[Sighting], mailbox: FilingMailbox) -> str | None:
         return "it is in both folders, and the server cannot expunge by UID: delete one by hand"
     intents = {s.record.intent.uid: s.record.intent for s in both}
     first = both[0].record.intent
+    mailbox.foresee(mailbox.ahead().select(first.source).fingerprints(sorted(intents)))
     try:
         state = mailbox.select(first.source)
         if state.uidvalidity != first.source_uidvalidity:
             return "it is in both folders, and the source was renumbered meanwhile: delete one by hand"
         seen = mailbox.fingerprints(first.source, sorted(intents))
         same = [uid for uid, s in sorted(seen.items()) if uid in intents and s.fingerprint == intents[uid].fingerprint]
-        if same:
-            mailbox.mark_deleted(same)
-            mailbox.uid_expunge(same)
+        here = _digests(mailbox, first.source, same)
+        there = _digests(mailbox, first.target, [s.target_uid for s in both if s.target_uid])
+        copies = {s.record.intent.uid: s.target_uid for s in both}
+        whole = [uid for uid in same if here.get(uid) and here.get(uid) == there.get(copies[uid] or 0)]
+        if whole and mailbox.select(first.source).uidvalidity == first.source_uidvalidity:
+            mailbox.mark_deleted(whole)
+            mailbox.uid_expunge(whole, then=expected(mailbox.ahead(), records))
+        if len(whole) < len(same):
+            return "it is in both folders, and the copy is not the same message"
     except (CommandRefused, PermissionMissing) as error:
         return (
             f"it is in both folders, and the server refuses to remove it from {first.source}: {error.why or error.what}"
         )
     return None
+
+
+def _digests(mailbox: FilingMailbox, folder: str, uids: Sequence[int]) -> dict[int, bytes]:
+    """Return SHA-256 over what messages hold, by UID: of a large one, over its first MiB."""
+    mailbox.examine(folder)
+    bodies = mailbox.pull_bodies(folder, sorted(uids), max_bytes=LARGEST) if uids else ()
+    return {uid: hashlib.sha256(content).digest() for uid, content in bodies}
 
 
 def _conclude(seen: Sequence[tuple[Sighting, str | None]]) -> list[Settled]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Protocol
+from datetime import datetime
+from typing import Any, Protocol
 
 from cleanup.model import Fingerprint
 
@@ -41,12 +42,34 @@ class MoveAnswer(Protocol):
         ...
 
 
+class Ahead(Protocol):
+    """Looks that will be asked for next, in this order, each named as the method of FilingMailbox that will ask."""
+
+    @property
+    def asks(self) -> Sequence[Any]:
+        """What is written down, in the mailbox's own words."""
+        ...
+
+    def status(self, folder: str) -> Ahead: ...
+    def numbering(self) -> Ahead: ...
+    def examine(self, folder: str) -> Ahead: ...
+    def watch(self, folder: str) -> Ahead: ...
+    def select(self, folder: str) -> Ahead: ...
+    def uids(self, first: int) -> Ahead: ...
+    def still_there(self, uids: Sequence[int]) -> Ahead: ...
+    def of_size(self, sizes: Collection[int], arrived: Collection[datetime]) -> Ahead: ...
+    def fingerprints(self, uids: Sequence[int]) -> Ahead: ...
+    def flags(self, uids: Sequence[int]) -> Ahead: ...
+
+
 class FilingMailbox(Protocol):
-    """One mailbox on a server.
+    """One mailbox on a server. `one_by_one`: nothing is sent ahead, for a server that may not take it.
 
     Every method raises ConnectionLost or ServerMisbehaved where nobody can know what happened (the connection is dead
     then); CommandRefused, FolderNotFound or PermissionMissing for NO.
     """
+
+    one_by_one: bool
 
     @property
     def can_move(self) -> bool:
@@ -74,8 +97,16 @@ class FilingMailbox(Protocol):
         """Open a folder for reading, and be told of what others change there meanwhile."""
         ...
 
-    def foresee_view(self, folder: str, *, first: int | None = None, uids: Sequence[int] = ()) -> None:
-        """Be ready for examine(), for uids() from `first` on or still_there() of `uids`, and for their fingerprints."""
+    def ahead(self) -> Ahead:
+        """Return an empty list of looks, to be filled with what will be asked for next."""
+        ...
+
+    def foresee(self, ahead: Ahead) -> None:
+        """Be ready for these looks: whoever asks for them, in this order, need not wait for each."""
+        ...
+
+    def look_afresh(self) -> None:
+        """Forget what was sent ahead: whoever asks from now on is told how things are from now on."""
         ...
 
     def uids(self, folder: str, *, first: int = 1) -> Sequence[int]:
@@ -91,11 +122,14 @@ class FilingMailbox(Protocol):
         ...
 
     def numbering(self) -> Mapping[str, FolderState] | None:
-        """Return the state of every folder that holds messages of its own; None where one trip cannot tell."""
+        """Return the state of every folder that holds messages of its own; None where one trip cannot tell.
+
+        Numbers are 0 where the server tells none of a folder that it lists.
+        """
         ...
 
-    def of_size(self, folder: str, sizes: Collection[int]) -> Sequence[int]:
-        """Return the UIDs of the messages that have one of these sizes."""
+    def of_size(self, folder: str, sizes: Collection[int], arrived: Collection[datetime]) -> Sequence[int]:
+        """Return the UIDs of messages of these sizes: at least of all that came at one of these times."""
         ...
 
     def flags(self, uids: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
@@ -110,15 +144,15 @@ class FilingMailbox(Protocol):
         """Yield (UID, the message's first `max_bytes`)."""
         ...
 
-    def move(self, uids: Sequence[int], target: str) -> MoveAnswer:
-        """Send UID MOVE for messages of the selected folder (RFC 6851).
+    def move(self, uids: Sequence[int], target: str, then: Ahead | None = None) -> MoveAnswer:
+        """Send UID MOVE for messages of the selected folder (RFC 6851), and `then` looks, right behind it.
 
         Raises MoveNotSupported or CommandUnknown where the server does not know it: then nothing was moved.
         """
         ...
 
-    def copy(self, uids: Sequence[int], target: str) -> MoveAnswer:
-        """Send UID COPY for messages of the selected folder."""
+    def copy(self, uids: Sequence[int], target: str, then: Ahead | None = None) -> MoveAnswer:
+        """Send UID COPY for messages of the selected folder, and `then` looks."""
         ...
 
     def mark_deleted(self, uids: Sequence[int]) -> None:
@@ -131,8 +165,12 @@ class FilingMailbox(Protocol):
         """Set and clear flags in the selected folder; with CONDSTORE not of what changed after `since`."""
         ...
 
-    def uid_expunge(self, uids: Sequence[int]) -> None:
-        """Send UID EXPUNGE for exactly these messages of the selected folder (RFC 4315)."""
+    def uid_expunge(self, uids: Sequence[int], then: Ahead | None = None) -> None:
+        """Send UID EXPUNGE for exactly these messages of the selected folder (RFC 4315), and `then` looks."""
+        ...
+
+    def append(self, folder: str, raw: bytes, flags: Sequence[str] = (), when: datetime | None = None) -> int | None:
+        """Add a message to a folder, byte for byte; return its UID where the server tells."""
         ...
 
     def create_folder(self, folder: str) -> None:

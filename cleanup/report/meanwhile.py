@@ -10,8 +10,11 @@ two folders since then (doubles.py).
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TypeVar
 
 from cleanup.errors import CleanupError
@@ -21,11 +24,13 @@ from cleanup.report.doubles import Came, Double, find_doubles, remove_ours, unma
 from cleanup.report.journal import Journal, Settled
 from cleanup.report.link import Link
 from cleanup.report.looking import BROKEN, settle
-from cleanup.report.mailbox import FilingMailbox, FolderState
+from cleanup.report.mailbox import Ahead, FilingMailbox, FolderState
 from cleanup.report.settling import likeness
 
 MOST_UNKNOWN = 1000  # messages of equal size that are looked at
-CALM_S = 0.5  # after the last batch; others' moves of single messages took Dovecot 50 ms
+CALM = 10  # times as long as our own slowest move: others' moves take a server as long
+CALM_S = (0.05, 2.0)  # but so much at least, and at most
+MOST_AT_ONCE = 3  # messages that an owner moves in the same moment, all of a batch
 MOST_LOOKS = 4  # at flags that the owner may be changing
 _A_FLAG = re.compile(r"\\?[A-Za-z0-9$_.+-]{1,100}")
 _NOT_CARRIED = frozenset({"\\deleted", "\\recent"})
@@ -72,6 +77,19 @@ class Watch:
     _mirrors: set[str] = field(default_factory=set)  # folders that only show what is in others
     _marked: set[Fingerprint] = field(default_factory=set)  # of what was, for a moment, marked as deleted by us
     _is_anothers_turn: bool = False  # to remove a double that we see
+    _started: Mapping[str, FolderState] | None = None
+    _slowest_s: float = 0.0  # of our moves
+    _last_ended: float = 0.0  # of them, on time.monotonic()'s clock
+
+    @contextmanager
+    def timing(self) -> Iterator[None]:
+        """Note how long a move takes the server."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._last_ended = time.monotonic()
+            self._slowest_s = max(self._slowest_s, self._last_ended - began)
 
     def look_before(self, batch: Sequence[int]) -> Before | None:
         """Open the source on the second connection and note where every folder's numbering stands; None: no watch."""
@@ -79,9 +97,11 @@ class Watch:
             onlooker = self.link.onlooker()
             if onlooker is None:
                 return None
+            onlooker.foresee(self._expected(onlooker.ahead(), batch))
             folders = onlooker.numbering() or {}
             if onlooker.watch(self.source).uidvalidity != self.uidvalidity:
                 return None
+            folders = _later(folders, self._from_the_start())
             self._first = self._first or folders
             if folders:
                 self._note_alike(onlooker, batch)
@@ -89,6 +109,27 @@ class Watch:
         except CleanupError:
             self.link.without_onlooker()
             return None
+
+    def _from_the_start(self) -> Mapping[str, FolderState]:
+        """Return where the numbering stood before the first batch, as the first connection was told it.
+
+        A server, or what stands before it, may tell one connection what was true an hour ago.
+        """
+        if self._started is None:
+            self._started = self._unbroken(lambda mailbox: mailbox.numbering()) or {}
+        return self._started
+
+    def expected_on_first(self, ahead: Ahead) -> Ahead:
+        """Return what the first connection will be asked before the first batch."""
+        return ahead.numbering() if self._started is None and self.link.may_look_on else ahead
+
+    def _expected(self, ahead: Ahead, batch: Sequence[int]) -> Ahead:
+        """Return what look_before() asks; flags last, as they are asked for again by the numbers of that moment."""
+        can_number = bool(ahead.numbering().asks)
+        ahead.watch(self.source)
+        if can_number:
+            ahead.of_size(*self._sizes_and_times(batch))
+        return ahead.flags(batch)
 
     def put_right(self, settled: list[Settled], before: Before | None) -> list[Settled]:
         """Mend what others did meanwhile; return what became of the moves now."""
@@ -110,16 +151,23 @@ class Watch:
         nothing_moved = all(one.state is not MoveState.MOVED for one in self._settled)
         if not self._first or not self._settled or (nothing_moved and not self._marked):
             return []
-        self.link.pause(CALM_S)
+        self._wait_for_calm(since=self._last_ended)
         self.doubled.clear()  # all is looked at again
         now = self._withdraw(self._settled, self._first)
         if self._is_anothers_turn:
-            self.link.pause(CALM_S)
+            self._wait_for_calm(since=time.monotonic())
             now = self._withdraw(now, self._first, is_last=True)
         if self._marked:
-            self.link.pause(CALM_S)
+            self._wait_for_calm(since=time.monotonic())
             self._unbroken(self._unmark_strays)
         return [one for one, before in zip(now, self._settled, strict=True) if one.state is not before.state]
+
+    def _wait_for_calm(self, since: float) -> None:
+        """Wait until what others began together with us should be over; then nothing that was asked before counts."""
+        shortest, longest = CALM_S
+        calm = min(max(CALM * self._slowest_s, shortest), longest)
+        self.link.pause(max(since + calm - time.monotonic(), 0.0))
+        self._unbroken(lambda mailbox: mailbox.look_afresh())
 
     def _unbroken(self, work: Callable[[FilingMailbox], _T]) -> _T:
         """Return what `work` returns; it is begun again on a new connection where the old one breaks."""
@@ -133,7 +181,7 @@ class Watch:
 
     def _note_alike(self, onlooker: FilingMailbox, batch: Sequence[int]) -> None:
         """Note which others at the source have the fingerprint of one of the batch; of what is not noted none knows."""
-        found = onlooker.of_size(self.source, {self.known[uid].size for uid in batch})
+        found = onlooker.of_size(self.source, *self._sizes_and_times(batch))
         unknown = [uid for uid in found if uid not in self.known]
         if len(unknown) > MOST_UNKNOWN:
             return
@@ -144,6 +192,9 @@ class Watch:
             if uid in self.known:
                 equal.setdefault(self.known[uid], set()).add(uid)
         self._alike_of |= {uid: frozenset(equal[self.known[uid]] - {uid}) for uid in batch if uid in found}
+
+    def _sizes_and_times(self, batch: Sequence[int]) -> tuple[set[int], set[datetime]]:
+        return {self.known[uid].size for uid in batch}, {self.known[uid].arrived for uid in batch}
 
     def _withdraw(
         self, settled: list[Settled], before: Mapping[str, FolderState], *, is_last: bool = False
@@ -156,6 +207,9 @@ class Watch:
         found = find_doubles(settled, came)
         doubles = [double for double in found if is_last or not double.is_anothers_turn]
         self._is_anothers_turn = len(doubles) < len(found)
+        if (name := _shows_all(doubles, settled)) is not None:
+            self.doubled |= {double.record.intent.uid: f"all of them are in {name}, too" for double in doubles}
+            doubles = []
         moved = frozenset(one.record.intent.uid for one in settled)
         for double in doubles:
             why_not = self._why_not_removed(double, moved)
@@ -210,6 +264,21 @@ class Watch:
             if was != last:
                 changes[uid] = _Change(set=last - was, cleared=was - last)
         return changes
+
+
+def _later(told: Mapping[str, FolderState], started: Mapping[str, FolderState]) -> dict[str, FolderState]:
+    """Return each folder's state by the connection that knew more of it."""
+    both = {name: [known[name] for known in (told, started) if name in known] for name in (*told, *started)}
+    return {name: max(states, key=lambda state: (state.uidvalidity, state.uidnext)) for name, states in both.items()}
+
+
+def _shows_all(doubles: Sequence[Double], settled: Sequence[Settled]) -> str | None:
+    """Return the folder in which another one of everything came, but for the target: copies or labels, and no race."""
+    moved = sum(one.state is MoveState.MOVED for one in settled)
+    folders = {double.other.folder for double in doubles}
+    if moved <= MOST_AT_ONCE or len(doubles) < moved or len(folders) != 1:
+        return None
+    return next(iter(folders - {settled[0].record.intent.target}), None)
 
 
 def _carried(flags: Sequence[str]) -> frozenset[str]:

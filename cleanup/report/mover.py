@@ -1,6 +1,7 @@
 """Moves messages between two folders, a batch at a time: check, write down, move, look, write down.
 
-The first batch is a single message: a server that loses mail or lies is found out with one.
+The first batch is a single message: a server that loses mail or lies is found out with one. Where moves to this very
+folder have been seen to work, it is a few.
 """
 
 from __future__ import annotations
@@ -19,14 +20,16 @@ from cleanup.errors import (
 )
 from cleanup.ledger import MoveIntent, MoveRecord, MoveState
 from cleanup.model import Fingerprint
+from cleanup.report.doubles import what_will_be_asked
 from cleanup.report.journal import Journal, Settled
 from cleanup.report.link import Link
-from cleanup.report.looking import BROKEN, settle
-from cleanup.report.mailbox import FilingMailbox, Seen
+from cleanup.report.looking import BROKEN, expected, settle
+from cleanup.report.mailbox import Ahead, FilingMailbox, Seen
 from cleanup.report.meanwhile import Before, Watch
 from cleanup.signals import finishing
 
 BATCH = 100
+FIRST_BATCH = 10  # where earlier moves were seen to arrive
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ def carry(
     watch = Watch(link, journal, way.source, way.uidvalidity, known, carried.doubled)
     trip = _Trip(way, link, journal, watch, carried)
     waiting = list(wishes)
-    size = 1
+    size = _first_size(trip, batch_size)
     while waiting and carried.stopped is None:
         batch, waiting = waiting[:size], waiting[size:]
         try:
@@ -110,18 +113,28 @@ def carry(
     return carried
 
 
+def _first_size(trip: _Trip, batch_size: int) -> int:
+    """Return how many messages to begin with: one, unless moves on this very way were seen to arrive."""
+    way = trip.way
+    try:
+        known = trip.journal.have_arrived(way.source, way.uidvalidity, way.target)
+    except CleanupError as error:
+        trip.carried.stopped = error
+        return 1
+    return min(FIRST_BATCH, batch_size) if known else 1
+
+
 def _carry_batch(trip: _Trip, batch: Sequence[Wish]) -> bool:
     """Move one batch and note what became of it; return whether anything arrived."""
-    way, carried = trip.way, trip.carried
+    way, carried, mailbox = trip.way, trip.carried, trip.link.mailbox
+    mailbox.foresee(_preparing(trip.watch.expected_on_first(mailbox.ahead()), way, batch))
     before = trip.watch.look_before([wish.uid for wish in batch])
     here, target = _prepare(way, batch, trip.link, carried)
     if not here:
         return False
     records = trip.journal.intend([_intent(way, wish, here[wish.uid], target) for wish in batch if wish.uid in here])
     try:
-        settled = _try_by_move(trip, records, before)
-        if settled is None:
-            settled = _try_by_copy(trip, records, before)
+        settled = _move(trip, records, before)
     except CleanupError as error:  # written down as intended, and so found by the next run
         carried.stopped = error
         carried.unclear.update({r.intent.uid: f"nobody could look where it is: {error}" for r in records})
@@ -161,15 +174,21 @@ def _prepare(way: Way, batch: Sequence[Wish], link: Link, carried: Carried) -> t
     """
     while True:
         try:
-            mailbox = link.mailbox
+            mailbox, uids = link.mailbox, [wish.uid for wish in batch]
             _check_able(mailbox)
-            target = _target(mailbox, way.target)
+            mailbox.foresee(_preparing(mailbox.ahead(), way, batch))
             _open_source(mailbox, way)
-            seen = mailbox.fingerprints(way.source, [wish.uid for wish in batch])
-            _check_all_shown([wish.uid for wish in batch if wish.uid not in seen], mailbox, way.source)
+            target = _target(mailbox, way.target)
+            seen = mailbox.fingerprints(way.source, uids)
+            _check_all_shown([uid for uid in uids if uid not in seen], mailbox, way.source)
             return _as_judged(batch, seen, way, carried), target
         except BROKEN as error:
             link.renew(error)
+
+
+def _preparing(ahead: Ahead, way: Way, batch: Sequence[Wish]) -> Ahead:
+    """Return what _prepare() will ask for."""
+    return ahead.select(way.source).status(way.target).fingerprints([wish.uid for wish in batch])
 
 
 def _check_able(mailbox: FilingMailbox) -> None:
@@ -237,27 +256,54 @@ def _intent(way: Way, wish: Wish, now: Seen, target: _Target) -> MoveIntent:
 # --- the move ------------------------------------------------------------------------------------------------------
 
 
-def _try_by_move(trip: _Trip, records: Sequence[MoveRecord], before: Before | None) -> list[Settled] | None:
-    """MOVE, look, write down. None where the server does not know MOVE, so that nothing happened."""
+def _move(trip: _Trip, records: Sequence[MoveRecord], before: Before | None) -> list[Settled]:
+    """MOVE, look, write down; COPY where the server does not know MOVE."""
     mailbox = trip.link.mailbox
     if not mailbox.can_move:
-        return None
+        return _by_copy(trip, records, before)
+    uids, looks = [r.intent.uid for r in records], _looks_then(trip, records, before)
     try:
-        told = dict(mailbox.move([r.intent.uid for r in records], trip.way.target).pairs)
-    except (MoveNotSupported, CommandUnknown) as error:  # Exchange 2010 offers MOVE and answers BAD
-        return None if mailbox.can_uid_expunge else _after_trouble(trip, records, before, error)
+        with trip.watch.timing():
+            told = dict(mailbox.move(uids, trip.way.target, looks).pairs)
+    except MoveNotSupported:  # nothing was sent
+        return _by_copy(trip, records, before)
+    except CommandUnknown as error:
+        return _after_bad(trip, records, before, error)
     except CleanupError as error:
         return _after_trouble(trip, records, before, error)
     return _after_yes(trip, records, before, told)
 
 
-def _try_by_copy(trip: _Trip, records: Sequence[MoveRecord], before: Before | None) -> list[Settled]:
+def _after_bad(trip: _Trip, records: Sequence[MoveRecord], before: Before | None, error: CleanupError) -> list[Settled]:
+    """COPY what is where it was. Exchange 2010 offers MOVE and answers BAD; who knows whether nothing came of it."""
+    if not trip.link.mailbox.can_uid_expunge:
+        return _after_trouble(trip, records, before, error)
+    settled = settle(records, trip.link, trip.journal)
+    kept = [one.record for one in settled if one.state is MoveState.KEPT]
+    others = [one for one in settled if one.state is not MoveState.KEPT]
+    put_right = trip.journal.settle(trip.watch.put_right(others, before)) if others else []
+    if kept:
+        _open_source(trip.link.mailbox, trip.way)
+    return put_right + (_by_copy(trip, kept, before) if kept else [])
+
+
+def _by_copy(trip: _Trip, records: Sequence[MoveRecord], before: Before | None) -> list[Settled]:
     """COPY, look; what arrived is then removed from the source by name, and looked at again (looking.settle)."""
+    mailbox = trip.link.mailbox
     try:
-        told = dict(trip.link.mailbox.copy([r.intent.uid for r in records], trip.way.target).pairs)
+        with trip.watch.timing():
+            told = dict(
+                mailbox.copy([r.intent.uid for r in records], trip.way.target, expected(mailbox.ahead(), records)).pairs
+            )
     except CleanupError as error:
         return _after_trouble(trip, records, before, error)
     return _after_yes(trip, records, before, told)
+
+
+def _looks_then(trip: _Trip, records: Sequence[MoveRecord], before: Before | None) -> Ahead:
+    """Return what will be looked at once these are moved, to go out right behind the MOVE."""
+    looks = expected(trip.link.mailbox.ahead(), records)
+    return what_will_be_asked(looks, before.folders, trip.way.target) if before and before.folders else looks
 
 
 def _after_yes(

@@ -120,14 +120,15 @@ def notice_returned(journal: Journal, link: Link) -> tuple[MoveRecord, ...]:
 
 def _missing(group: Sequence[MoveRecord], mailbox: FilingMailbox) -> list[MoveRecord]:
     first = group[0].intent
-    mailbox.foresee_view(first.target, uids=[r.target_uid for r in group if r.target_uid is not None])
+    filed = [r.target_uid for r in group if r.target_uid is not None]
+    mailbox.foresee(mailbox.ahead().examine(first.target).still_there(filed))
     try:
         state = mailbox.examine(first.target)
     except FolderNotFound:
         return []
     if state.uidvalidity != first.target_uidvalidity:
         return []
-    there = set(mailbox.still_there(first.target, [r.target_uid for r in group if r.target_uid is not None]))
+    there = set(mailbox.still_there(first.target, filed))
     return [record for record in group if record.target_uid not in there]
 
 

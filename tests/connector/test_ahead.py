@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from cleanup.connector.ahead import Ahead
+from cleanup.connector.folders import backscatter_folder_name
 from cleanup.connector.pull import Seen
 from cleanup.connector.session import Mailbox, open_mailbox
-from cleanup.errors import FolderNotFound, PermissionMissing
+from cleanup.errors import FolderNotFound, PermissionMissing, ServerMisbehaved
 from tests.connector.test_contract import filled
 from tests.connector.test_lies import account
 from tests.servers.lying import Session, lying_server
@@ -29,12 +31,16 @@ def looked(mailbox: Mailbox, folder: str, first: int) -> dict[int, Seen]:
     return mailbox.fingerprints(folder, mailbox.uids(folder, first=first))
 
 
+def view_of(mailbox: Mailbox, folder: str, first: int, uids: Sequence[int]) -> Ahead:
+    return mailbox.ahead().examine(folder).uids(first).fingerprints(uids)
+
+
 def test_three_looks_take_one_round_trip(mailbox: Mailbox) -> None:
     uids = filled(mailbox, "INBOX", COUNT)
     plain = looked(mailbox, "INBOX", uids[0])
     before = mailbox.round_trips
 
-    mailbox.foresee_view("INBOX", first=uids[0], uids=uids)
+    mailbox.foresee(view_of(mailbox, "INBOX", uids[0], uids))
 
     assert looked(mailbox, "INBOX", uids[0]) == plain
     assert len(plain) == COUNT
@@ -47,7 +53,7 @@ def test_what_was_foreseen_wrongly_is_asked_for_anew(mailbox: Mailbox, expected:
     uids = filled(mailbox, "INBOX", COUNT)
     plain = looked(mailbox, "INBOX", uids[1])
 
-    mailbox.foresee_view("INBOX", first=uids[1], uids=expected)
+    mailbox.foresee(view_of(mailbox, "INBOX", uids[1], expected))
 
     assert looked(mailbox, "INBOX", uids[1]) == plain
 
@@ -58,7 +64,7 @@ def test_who_asks_for_another_folder_sees_that_one(mailbox: Mailbox) -> None:
     filled(mailbox, sent, 1)
 
     mailbox.examine(sent)
-    mailbox.foresee_view("INBOX", first=1, uids=uids)  # opens the Inbox, and nobody asks for it
+    mailbox.foresee(view_of(mailbox, "INBOX", 1, uids))  # opens the Inbox, and nobody asks for it
 
     assert len(mailbox.fingerprints(sent, uids)) == 1
     assert len(mailbox.uids(sent)) == 1
@@ -67,21 +73,126 @@ def test_who_asks_for_another_folder_sees_that_one(mailbox: Mailbox) -> None:
 def test_a_folder_that_is_foreseen_and_not_there_is_not_found(mailbox: Mailbox) -> None:
     uids = filled(mailbox, "INBOX", COUNT)
 
-    mailbox.foresee_view("Nowhere", first=1, uids=uids)
+    mailbox.foresee(view_of(mailbox, "Nowhere", 1, uids))
 
     with pytest.raises(FolderNotFound):
         mailbox.examine("Nowhere")
     assert len(mailbox.fingerprints("INBOX", uids)) == COUNT
 
 
-def test_what_is_foreseen_opens_nothing_for_changes(mailbox: Mailbox) -> None:
+def test_what_is_sent_ahead_opens_no_other_folder_for_who_does_not_ask_for_it(mailbox: Mailbox) -> None:
     uids = filled(mailbox, "INBOX", COUNT)
+    sent = next(folder.name for folder in mailbox.folders() if folder.name.endswith("Sent"))
+    filled(mailbox, sent, COUNT)
 
     mailbox.select("INBOX")
-    mailbox.foresee_view("INBOX", first=1, uids=uids)
+    mailbox.foresee(view_of(mailbox, sent, 1, [1, 2, 3]))
+    mailbox.mark_deleted(uids)
+
+    assert all("\\Deleted" in one.flags for one in looked(mailbox, "INBOX", 1).values())
+    assert not any("\\Deleted" in one.flags for one in looked(mailbox, sent, 1).values())
+
+
+def test_what_was_opened_to_look_is_not_open_for_changes_after_looks_ahead(mailbox: Mailbox) -> None:
+    uids = filled(mailbox, "INBOX", COUNT)
+
+    mailbox.examine("INBOX")
+    mailbox.foresee(mailbox.ahead().select("INBOX").fingerprints(uids))
 
     with pytest.raises(PermissionMissing):
         mailbox.mark_deleted(uids)
+
+
+def test_two_folders_take_one_round_trip(mailbox: Mailbox) -> None:
+    uids = filled(mailbox, "INBOX", COUNT)
+    sent = next(folder.name for folder in mailbox.folders() if folder.name.endswith("Sent"))
+    others = filled(mailbox, sent, 1)
+    plain = looked(mailbox, sent, 1), looked(mailbox, "INBOX", 1)
+    before = mailbox.round_trips
+
+    ahead = mailbox.ahead().examine(sent).uids(1).fingerprints(others)
+    mailbox.foresee(ahead.examine("INBOX").uids(1).fingerprints(uids))
+
+    assert (looked(mailbox, sent, 1), looked(mailbox, "INBOX", 1)) == plain
+    assert mailbox.round_trips == before + 1
+
+
+def test_a_move_and_what_both_folders_show_then_take_one_round_trip(mailbox: Mailbox) -> None:
+    uids = filled(mailbox, "INBOX", COUNT)
+    mailbox.create_folder(target := backscatter_folder_name(mailbox.folders()))
+    expected = looked(mailbox, "INBOX", 1)
+    first = mailbox.status(target).uidnext
+    mailbox.select("INBOX")
+    before = mailbox.round_trips
+
+    ahead = mailbox.ahead().examine(target).uids(first).fingerprints(range(first, first + COUNT))
+    relocate = mailbox.move if mailbox.can_move else mailbox.copy
+    relocate(uids, target, ahead.examine("INBOX").still_there(uids))
+    there = looked(mailbox, target, first)
+    mailbox.examine("INBOX")
+    left = mailbox.still_there("INBOX", uids)
+
+    assert [one.fingerprint.digest for one in there.values()] == [one.fingerprint.digest for one in expected.values()]
+    assert left == ([] if mailbox.can_move else uids)
+    assert mailbox.round_trips == before + 1
+
+
+def test_after_look_afresh_nothing_is_answered_by_what_was_sent_before(mailbox: Mailbox) -> None:
+    uids = filled(mailbox, "INBOX", COUNT)
+    mailbox.foresee(view_of(mailbox, "INBOX", 1, uids))
+    with open_mailbox(mailbox.account) as another:
+        another.select("INBOX")
+        another.mark_deleted(uids)
+
+    mailbox.look_afresh()
+
+    assert all("\\Deleted" in one.flags for one in looked(mailbox, "INBOX", 1).values())
+
+
+def test_one_by_one_nothing_is_sent_ahead(mailbox: Mailbox) -> None:
+    uids = filled(mailbox, "INBOX", COUNT)
+    mailbox.one_by_one = True
+    before = mailbox.round_trips
+
+    mailbox.foresee(view_of(mailbox, "INBOX", 1, uids))
+    looked(mailbox, "INBOX", 1)
+
+    assert mailbox.round_trips >= before + 3
+
+
+def test_a_folder_that_is_renumbered_while_looks_are_under_way_is_not_taken_for_the_same() -> None:
+    def renumbers(session: Session, name: str, args: list[bytes]) -> bool:
+        if name == "EXAMINE" and args[0].strip(b'"') == b"Sent":
+            session.server.folders["INBOX"].uidvalidity += 1
+        return False
+
+    with lying_server(renumbers) as server:
+        server.folders["INBOX"].add(b"Subject: one\r\n\r\none\r\n")
+        with open_mailbox(account(server)) as mailbox:
+            mailbox.select("INBOX")
+            mailbox.foresee(view_of(mailbox, "Sent", 1, [1]))
+
+            with pytest.raises(ServerMisbehaved, match="renumbered"):
+                mailbox.mark_deleted([1])
+
+
+def test_data_of_the_folder_that_was_open_are_not_taken_for_those_of_the_next_one() -> None:
+    """Another client flags a message of the old folder in the moment in which the next one is opened."""
+
+    def late_news(session: Session, name: str, args: list[bytes]) -> bool:
+        if name == "EXAMINE" and args[0].strip(b'"') == b"Sent":
+            session.say(b"* 2 FETCH (UID 2 FLAGS (\\Flagged))\r\n")
+        return False
+
+    with lying_server(late_news) as server:
+        for folder in ("INBOX", "Sent"):
+            server.folders[folder].add(b"Subject: one\r\n\r\none\r\n")
+        with open_mailbox(account(server)) as mailbox:
+            mailbox.examine("INBOX")
+            mailbox.foresee(mailbox.ahead().examine("Sent").flags([1, 2]))
+            mailbox.examine("Sent")
+
+            assert mailbox.flags([1, 2]) == {1: ()}
 
 
 def test_a_server_may_tell_of_messages_before_it_ends_the_search() -> None:
@@ -103,6 +214,6 @@ def test_a_server_may_tell_of_messages_before_it_ends_the_search() -> None:
     with lying_server(late) as server:
         server.folders["INBOX"].add(b"Subject: one\r\n\r\none\r\n")
         with open_mailbox(account(server)) as mailbox:
-            mailbox.foresee_view("INBOX", first=1, uids=[1])
+            mailbox.foresee(view_of(mailbox, "INBOX", 1, [1]))
 
             assert set(looked(mailbox, "INBOX", 1)) == {1}

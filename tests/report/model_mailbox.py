@@ -23,6 +23,7 @@ from cleanup.errors import (
     PermissionMissing,
 )
 from cleanup.model import Fingerprint
+from cleanup.report.mailbox import Ahead
 
 EPOCH = datetime(2026, 10, 1, tzinfo=UTC)
 
@@ -112,11 +113,23 @@ class ModelServer:
         self._late.append(effect)
 
 
+class NothingAhead:
+    """Looks that nobody needs to send ahead."""
+
+    asks: Sequence[str] = ()
+
+    def _noted(self, *_: object) -> NothingAhead:
+        return self
+
+    numbering = status = examine = watch = select = uids = still_there = of_size = fingerprints = flags = _noted
+
+
 @dataclass
 class ModelMailbox:
     """One connection."""
 
     server: ModelServer
+    one_by_one: bool = False
     _selected: str | None = None
     _writable: bool = False
     _dead: bool = False
@@ -162,14 +175,20 @@ class ModelMailbox:
         mails = self._box().mails
         return {u: Seen(mails[u].fingerprint, tuple(sorted(mails[u].flags))) for u in uids if u in mails}
 
-    def foresee_view(self, folder: str, *, first: int | None = None, uids: Sequence[int] = ()) -> None:
+    def ahead(self) -> NothingAhead:
+        return NothingAhead()
+
+    def foresee(self, ahead: Ahead) -> None:
         """Nothing here takes time."""
+
+    def look_afresh(self) -> None:
+        """Nothing was sent ahead."""
 
     def numbering(self) -> dict[str, FolderState] | None:
         self._command("LIST")
         return {folder: self._state(folder) for folder in self.server.boxes} if self.server.lists_status else None
 
-    def of_size(self, folder: str, sizes: Collection[int]) -> list[int]:
+    def of_size(self, folder: str, sizes: Collection[int], arrived: Collection[datetime]) -> list[int]:
         self._look_at(folder)
         self._command("SEARCH")
         return sorted(uid for uid, mail in self._box().mails.items() if mail.fingerprint.size in sizes)
@@ -190,11 +209,11 @@ class ModelMailbox:
 
     # --- changing ----------------------------------------------------------------------------------------------
 
-    def move(self, uids: Sequence[int], target: str) -> MoveAnswer:
+    def move(self, uids: Sequence[int], target: str, then: Ahead | None = None) -> MoveAnswer:
         self._must_write()
         return self._change("MOVE", uids, target, removes=True)
 
-    def copy(self, uids: Sequence[int], target: str) -> MoveAnswer:
+    def copy(self, uids: Sequence[int], target: str, then: Ahead | None = None) -> MoveAnswer:
         self._must_write()
         return self._change("COPY", uids, target, removes=False)
 
@@ -223,7 +242,7 @@ class ModelMailbox:
 
         self._perform("STORE", uids, effect)
 
-    def uid_expunge(self, uids: Sequence[int]) -> None:
+    def uid_expunge(self, uids: Sequence[int], then: Ahead | None = None) -> None:
         self._must_write()
         if not self.server.uidplus:
             raise MoveNotSupported("no UIDPLUS")
