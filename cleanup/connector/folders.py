@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cleanup.connector.client import decode_folder, encode_folder
+from cleanup.connector.redact import hide
 from cleanup.connector.sent_names import is_sent_name
 from cleanup.errors import SentFolderNotFound, ServerMisbehaved
 
@@ -189,5 +190,5 @@ def _all_below_inbox(folders: Sequence[Folder], delimiter: str) -> bool:
 
 
 def shown(name: str) -> str:
-    """Return a folder name for a message to a person: in quotes, control characters escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in f'"{name}"')
+    """Return a folder name for a message to a person: in quotes, control characters escaped, secrets hidden."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in f'"{hide(name)}"')

@@ -12,11 +12,20 @@ from cleanup.connector.account import LOOPBACK, Account
 from cleanup.connector.client import BoundedClient, ImapDead, ImapError, PlainTextInjected, converse
 from cleanup.connector.credentials import Mechanism
 from cleanup.connector.deadline import Budget
-from cleanup.connector.redact import Redactor
+from cleanup.connector.redact import Redactor, hide, remember
 from cleanup.connector.refusals import told
 from cleanup.connector.tls import not_encrypted, tls_context
-from cleanup.errors import CannotConnect, CleanupError, ConnectionLost, LoginRefused, TlsFailed, UsageError
+from cleanup.errors import (
+    CannotConnect,
+    CleanupError,
+    ConnectionLost,
+    LoginRefused,
+    ServerMisbehaved,
+    TlsFailed,
+    UsageError,
+)
 
+NO_SENSE = "what it says makes no sense"
 Note = Callable[[str], None]  # takes the name of each command that is sent
 
 
@@ -44,6 +53,8 @@ def connect(account: Account, budget: Budget, note: Note) -> BoundedClient:
         raise unreachable(account, error) from error
     except ImapError as error:
         raise _odd_greeting(account, told(error)) from error
+    except ValueError as error:
+        raise _odd_greeting(account, NO_SENSE) from error
     return client
 
 
@@ -55,7 +66,8 @@ def _nothing_said(account: Account, error: ConnectionLost) -> ConnectionLost:
 def _odd_greeting(account: Account, text: str) -> CannotConnect:
     if "BYE" in text.upper():
         return TurnedAway(f"{account.where} turned us away", why=text, hint="Try again later")
-    return CannotConnect(f"{account.where} does not greet as an IMAP server", why=text)
+    why = text if text != "None" else NO_SENSE
+    return CannotConnect(f"{account.where} does not greet as an IMAP server", why=why, hint="Check host and port")
 
 
 def _check_security(account: Account) -> None:
@@ -102,31 +114,64 @@ def unreachable(account: Account, error: OSError) -> CannotConnect:
 def log_in(client: BoundedClient, account: Account, note: Note) -> Redactor:
     """Show the secret to the server; return what hides it from now on."""
     secret = account.credential.read()
-    redact = Redactor(secret)
+    redact = remember(secret)
     try:
         _show(client, account, secret, note)
     except ImapDead as error:
-        raise ConnectionLost("The server hung up at the login", why=redact(told(error))) from None
+        raise ConnectionLost("The server hung up at the login", why=told(error)) from None
     except ImapError as error:
-        raise _refused(account, redact(told(error))) from None  # its context may quote the secret
+        raise _refused(account, told(error)) from None  # its context may quote the secret
     except OSError as error:
         raise ConnectionLost("The connection broke off at the login", why=error.strerror) from None
+    except ValueError:
+        raise ServerMisbehaved("The server's answer to the login makes no sense") from None
     return redact
 
 
 def _show(client: BoundedClient, account: Account, secret: str, note: Note) -> None:
-    mechanism = account.credential.mechanism
-    if mechanism is not Mechanism.PASSWORD:
-        note("AUTHENTICATE")
-        client.sasl_login(mechanism.value.upper(), _BearerToken(_bearer(account, secret)))
-    elif _fits_login(account, secret):
+    offered = frozenset(client.imap.capabilities)
+    if account.credential.mechanism is not Mechanism.PASSWORD:
+        _show_token(client, account, secret, _bearer_mechanism(account, offered), note)
+    elif "LOGINDISABLED" not in offered and _fits_login(account, secret):
         note("LOGIN")
         word, data = converse(client.imap, "LOGIN", (b"LOGIN", _quoted(account.username), _quoted(secret)), None)
         if word != "OK":
             raise ImapError(data[-1])
     else:
+        _check_offered(account, "PLAIN", offered)
         note("AUTHENTICATE")
         client.plain_login(account.username, secret, account.authzid)
+
+
+def _show_token(client: BoundedClient, account: Account, token: str, mechanism: Mechanism, note: Note) -> None:
+    note("AUTHENTICATE")
+    answers = _BearerToken(_bearer(account, token, mechanism))
+    try:
+        client.sasl_login(mechanism.value.upper(), answers)
+    except ImapDead:
+        raise
+    except ImapError as error:
+        raise ImapError(f"{told(error)} ({hide(answers.status)})" if answers.status else told(error)) from None
+
+
+def _bearer_mechanism(account: Account, offered: frozenset[str]) -> Mechanism:
+    """Return how a token is shown: as the account says, or in the other of the two ways where only that is offered."""
+    wanted = account.credential.mechanism
+    other = Mechanism.OAUTHBEARER if wanted is Mechanism.XOAUTH2 else Mechanism.XOAUTH2
+    if f"AUTH={wanted.value.upper()}" not in offered and f"AUTH={other.value.upper()}" in offered:
+        return other
+    _check_offered(account, wanted.value.upper(), offered)
+    return wanted
+
+
+def _check_offered(account: Account, mechanism: str, offered: frozenset[str]) -> None:
+    """Raise LoginRefused, before the secret is sent, where the server names ways to log in and this is none of them."""
+    ways = sorted(name.removeprefix("AUTH=") for name in offered if name.startswith("AUTH="))
+    if (ways or "LOGINDISABLED" in offered) and mechanism not in ways:
+        kind = "a password" if mechanism == "PLAIN" else "an access token"
+        others = f"it offers {', '.join(map(hide, ways[:5]))} only" if ways else "it offers none at all here"
+        hint = "Some providers want OAuth 2 (--token-command)" if kind == "a password" else "Log in with a password"
+        raise LoginRefused(f"{account.where} takes no login with {kind} ({mechanism})", why=others, hint=hint)
 
 
 def _fits_login(account: Account, secret: str) -> bool:
@@ -138,9 +183,9 @@ def _quoted(text: str) -> bytes:
     return b'"' + text.encode("ascii").replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
 
 
-def _bearer(account: Account, token: str) -> str:
+def _bearer(account: Account, token: str, mechanism: Mechanism) -> str:
     user = account.authzid or account.username
-    if account.credential.mechanism is Mechanism.XOAUTH2:
+    if mechanism is Mechanism.XOAUTH2:
         return f"user={user}\1auth=Bearer {token}\1\1"
     return f"n,a={user},\1host={account.host}\1port={account.real_port}\1auth=Bearer {token}\1\1"  # RFC 7628
 
@@ -161,6 +206,7 @@ class _BearerToken:
 
 
 def _refused(account: Account, text: str) -> CleanupError:
+    """Return the error for a server's NO or BAD at the login."""
     if re.search(r"\[UNAVAILABLE\]|temporar", text, re.IGNORECASE):
         return TurnedAway("The server cannot log anybody in just now", why=text, hint="Try again later")
     if re.search(r"\[PRIVACYREQUIRED\]", text, re.IGNORECASE):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cleanup.connector.redact import hide
 from cleanup.errors import (
     CannotConnect,
     CleanupError,
@@ -79,8 +80,8 @@ def broke_off(command: str, text: str) -> CannotConnect:
 
 
 def told(error: BaseException) -> str:
-    """Return what an imaplib error says, on one line, without its wrapping, at most 300 characters."""
-    text = str(error)[: 4 * LONGEST_TEXT]
+    """Return what an imaplib error says, on one line, without its wrapping and secrets, at most 300 characters."""
+    text = hide(str(error))[: 4 * LONGEST_TEXT]
     text = re.sub(r"^command: \w+ => |^\w+ command error: BAD ", "", text)
     if inner := re.fullmatch(r"\[?b(['\"])(.*)\1\]?", text, re.DOTALL):
         text = inner[2]
@@ -88,5 +89,5 @@ def told(error: BaseException) -> str:
 
 
 def tidy(text: str) -> str:
-    """Return a server's words on one line, at most 300 characters, without the full stop: ours follows."""
-    return " ".join(text.split())[:LONGEST_TEXT].rstrip(". ")
+    """Return a server's words on one line, at most 300 characters, without secrets and the full stop: ours follows."""
+    return hide(" ".join(hide(text).split()))[:LONGEST_TEXT].rstrip(". ")

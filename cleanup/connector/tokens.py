@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cleanup.connector.credentials import Credential, Mechanism, owner_only, write_private
+from cleanup.connector.redact import remember
+from cleanup.connector.refusals import tidy
 from cleanup.errors import CannotConnect, LoginRefused, UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +47,9 @@ def microsoft_app(client: MicrosoftClient, secret: Credential) -> Credential:
 
     def read() -> str:
         msal, session = _msal(), _session(client.ca_file)
-        app = _made(msal.ConfidentialClientApplication, client, session, client_credential=secret.read())
+        known = secret.read()
+        remember(known)
+        app = _made(msal.ConfidentialClientApplication, client, session, client_credential=known)
         return _token("Microsoft", _asked(lambda: app.acquire_token_for_client([MICROSOFT_APP_SCOPE])))
 
     return Credential(read, Mechanism.XOAUTH2)
@@ -134,7 +138,7 @@ def _token(provider: str, answer: Any) -> str:
     told = answer if isinstance(answer, dict) else {}
     lines = str(told.get("error_description") or told.get("error") or "it does not say why").splitlines()
     raise LoginRefused(
-        f"{provider} gave no access token", why=lines[0][:300], hint="Check tenant, client and permissions"
+        f"{provider} gave no access token", why=tidy(lines[0]), hint="Check tenant, client and permissions"
     )
 
 
@@ -154,7 +158,7 @@ def _google(make: Callable[[], Any], path: Path) -> str:
     except TransportError as error:
         raise CannotConnect("Google's token service cannot be reached") from error
     except RefreshError as error:
-        raise LoginRefused("Google gave no access token", why=str(error.args[0])[:300]) from None
+        raise LoginRefused("Google gave no access token", why=tidy(str(error.args[0]))) from None
     except (GoogleAuthError, ValueError, KeyError) as error:
         raise UsageError(f"The file {path} is no Google credential") from error
     return str(credential.token)
@@ -186,7 +190,7 @@ def _asked(ask: Callable[[], Any]) -> Any:
     except requests.RequestException as error:
         raise CannotConnect("Microsoft's token service cannot be reached", why=type(error).__name__) from None
     except (ValueError, KeyError, IndexError, TypeError) as error:  # an answer that its library cannot read
-        raise LoginRefused("Microsoft does not know this tenant or client", why=str(error)[:300]) from None
+        raise LoginRefused("Microsoft does not know this tenant or client", why=tidy(str(error))) from None
 
 
 def _not_installed(extra: str) -> UsageError:

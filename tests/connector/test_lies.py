@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import replace
 
 import pytest
 
-from cleanup.connector.credentials import from_text
+from cleanup.connector.credentials import Mechanism, from_text
 from cleanup.connector.folders import find_sent
 from cleanup.connector.session import Account, open_mailbox
 from cleanup.errors import (
@@ -264,6 +265,90 @@ def test_the_servers_own_words_do_not_tell_the_password() -> None:
         assert "[hidden]" in str(refused.value)
         assert "secret" not in str(refused.value)
         assert refused.value.__cause__ is None  # a traceback would show it
+
+
+@pytest.mark.parametrize("greeting", [b"* BYE go away, ", b"220 not here, ", b"* NO "])
+def test_a_later_greeting_does_not_tell_the_password_of_an_earlier_login(greeting: bytes) -> None:
+    with lying_server() as server:
+        pulled(server)
+        server.greeting = greeting + PASSWORD.encode() + b"\r\n"
+        with pytest.raises(CannotConnect) as raised, open_mailbox(account(server), run_deadline=time.monotonic() + 1):
+            pass
+
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("command", ["LOGIN", "CAPABILITY"])
+@pytest.mark.parametrize(
+    "line", [b"* OK {" + b"9" * 5000 + b"}\r\n", b"* CAPABILITY \xff\r\n", b"+ !!!\r\n", b"* CAPABILITY\r\n", b"\0\r\n"]
+)
+def test_nonsense_at_the_login_is_a_named_error(command: str, line: bytes) -> None:
+    with lying_server(says(command, line)) as server:
+        with contextlib.suppress(CannotConnect):
+            pulled(server)
+
+        assert "UID MOVE" not in server.commands
+
+
+@pytest.mark.parametrize("greeting", [b"* OK {" + b"9" * 5000 + b"}\r\n", b"+ hello\r\n"])
+def test_a_greeting_that_cannot_be_read_is_said_to_make_no_sense(greeting: bytes) -> None:
+    with lying_server(greeting=greeting) as server, pytest.raises(CannotConnect, match="makes no sense"):
+        pulled(server)
+
+
+@pytest.mark.parametrize("challenge", [b"+ !!!\r\n", b"+ =\r\n", b"+ \xff\r\n", b"+ e30=\r\n"])
+@pytest.mark.parametrize("mechanism", [Mechanism.PASSWORD, Mechanism.XOAUTH2])
+def test_a_challenge_that_is_no_base64_is_a_named_error(challenge: bytes, mechanism: Mechanism) -> None:
+    credential = from_text("pässwörd", mechanism)
+    capabilities = lying.CAPABILITIES + b" AUTH=XOAUTH2"
+    with (
+        lying_server(says("AUTHENTICATE", challenge, then=b"NO no"), capabilities=capabilities) as server,
+        pytest.raises((LoginRefused, CannotConnect)),
+        open_mailbox(account(server, credential=credential)),
+    ):
+        pass
+
+
+def test_where_login_is_disabled_the_password_is_shown_in_the_way_that_is_offered() -> None:
+    with lying_server(says("AUTHENTICATE"), capabilities=lying.CAPABILITIES + b" LOGINDISABLED") as server:
+        pulled(server)
+
+        assert "LOGIN" not in server.commands
+        assert "AUTHENTICATE" in server.commands
+
+
+@pytest.mark.parametrize(
+    ("offered", "mechanism", "hint"),
+    [
+        (b"IMAP4rev1 LOGINDISABLED AUTH=XOAUTH2", Mechanism.PASSWORD, "--token-command"),
+        (b"IMAP4rev1 LOGINDISABLED", Mechanism.PASSWORD, "none at all"),
+        (b"IMAP4rev1 AUTH=PLAIN AUTH=LOGIN", Mechanism.XOAUTH2, "LOGIN, PLAIN only"),
+    ],
+)
+def test_a_secret_is_not_sent_where_it_cannot_be_taken(offered: bytes, mechanism: Mechanism, hint: str) -> None:
+    with lying_server(capabilities=offered) as server:
+        secret = account(server, credential=from_text("some-secret", mechanism))
+        with pytest.raises(LoginRefused, match=hint), open_mailbox(secret):
+            pass
+
+        assert not {"LOGIN", "AUTHENTICATE"} & set(server.commands)
+
+
+def test_a_token_is_shown_in_the_other_way_where_only_that_is_offered() -> None:
+    way: list[bytes] = []
+
+    def note(_: lying.Session, name: str, args: list[bytes]) -> bool:
+        way.extend(args if name == "AUTHENTICATE" else ())
+        return False
+
+    token, capabilities = from_text("a-token", Mechanism.XOAUTH2), lying.CAPABILITIES + b" AUTH=OAUTHBEARER"
+    with (
+        lying_server(note, says("AUTHENTICATE"), capabilities=capabilities) as server,
+        open_mailbox(account(server, credential=token)),
+    ):
+        pass
+
+    assert way == [b"OAUTHBEARER"]
 
 
 def test_a_greeting_as_logged_in_is_refused() -> None:

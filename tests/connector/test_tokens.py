@@ -71,6 +71,15 @@ def test_a_refusal_says_why_and_not_the_secret(service: TokenService) -> None:
     assert "Trace" not in str(raised.value)
 
 
+def test_a_refusal_that_quotes_the_secret_is_told_without_it(service: TokenService) -> None:
+    service.answer = {"error": "invalid_client", "error_description": f"{'x' * 290}{SECRET} is wrong"}
+
+    with pytest.raises(LoginRefused) as raised:
+        microsoft_app(client(service), from_text(SECRET)).read()
+
+    assert "client-sec" not in str(raised.value)
+
+
 def test_a_redirect_to_another_host_is_not_followed(service: TokenService, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     with token_service(tmp_path / "other") as other:

@@ -17,10 +17,12 @@ from dataclasses import dataclass, field
 from tests.servers.running import PASSWORD
 
 CAPABILITIES = b"IMAP4rev1 UIDPLUS MOVE SPECIAL-USE LITERAL+ UNSELECT AUTH=PLAIN"
+WATCHED = CAPABILITIES + b" ENABLE QRESYNC LIST-EXTENDED LIST-STATUS"  # what the second connection works with
 _LITERAL = re.compile(rb"\{(\d+)(\+?)\}$")
 _WORD = re.compile(rb'"((?:[^"\\]|\\.)*)"|(\([^)]*\)|[^ ]+)')
 _FIELDS = re.compile(rb"HEADER\.FIELDS \(([^)]*)\)", re.IGNORECASE)
 _PARTIAL = re.compile(rb"BODY\.PEEK\[\]<0\.(\d+)>", re.IGNORECASE)
+_SIZE = re.compile(rb"LARGER (\d+) SMALLER (\d+)", re.IGNORECASE)
 
 
 @dataclass
@@ -101,6 +103,7 @@ class Session:
         self.sock = sock
         self.tag = b"*"
         self.selected = ""
+        self.opened: list[Mail] = []  # what was in the folder when it was opened, by sequence number
         self._file = sock.makefile("rb")
 
     def run(self) -> None:
@@ -144,6 +147,8 @@ class Session:
         return []
 
     def _obey(self, words: list[bytes]) -> None:
+        if len(words) < 2:  # an answer to a challenge
+            return
         self.tag, name, *args = words
         command = name.decode().upper()
         if command == "UID":
@@ -216,36 +221,50 @@ def _capability(session: Session, _: list[bytes]) -> None:
     session.done()
 
 
-def _list(session: Session, _: list[bytes]) -> None:
+def _list(session: Session, args: list[bytes]) -> None:
+    with_status = b"STATUS" in b" ".join(args)
     for name, box in session.server.folders.items():
         session.say(b'* LIST (%s) "/" "%s"\r\n' % (box.attributes, name.encode()))
+        if with_status and b"\\Noselect" not in box.attributes:
+            session.say(status_line(name.encode(), box))
     session.done()
+
+
+def status_line(name: bytes, box: Box) -> bytes:
+    """Return what STATUS says of a folder."""
+    numbers = (name, len(box.mails), box.uidnext, box.uidvalidity)
+    return b'* STATUS "%s" (MESSAGES %d UIDNEXT %d UIDVALIDITY %d)\r\n' % numbers
+
+
+def _there(session: Session, name: bytes) -> Box | None:
+    """Return a folder that can be opened; refuse what is none."""
+    box = session.server.folders.get(name.decode())
+    if box is None or b"\\Noselect" in box.attributes:
+        session.done(b"NO [NONEXISTENT] no such folder" if box is None else b"NO it holds no messages")
+        return None
+    return box
 
 
 def _status(session: Session, args: list[bytes]) -> None:
-    box = session.server.folders.get(args[0].decode())
-    if box is None:
-        session.done(b"NO [NONEXISTENT] no such folder")
-        return
-    numbers = (args[0], len(box.mails), box.uidnext, box.uidvalidity)
-    session.say(b'* STATUS "%s" (MESSAGES %d UIDNEXT %d UIDVALIDITY %d)\r\n' % numbers)
-    session.done()
+    if box := _there(session, args[0]):
+        session.say(status_line(args[0], box))
+        session.done()
 
 
 def _open(session: Session, args: list[bytes], mode: bytes) -> None:
-    name = args[0].decode()
-    if name not in session.server.folders:
-        session.done(b"NO [NONEXISTENT] no such folder")
+    box = _there(session, args[0])
+    if box is None:
         return
-    session.selected = name
-    box = session.box
+    session.selected, session.opened = args[0].decode(), list(box.mails)
     numbers = (len(box.mails), box.uidvalidity, box.uidnext)
     session.say(b"* %d EXISTS\r\n* OK [UIDVALIDITY %d] .\r\n* OK [UIDNEXT %d] .\r\n" % numbers)
     session.done(b"OK [%s] open" % mode)
 
 
 def _search(session: Session, args: list[bytes]) -> None:
-    found = uid_set(args[1], session.box)
+    sizes = [(int(low), int(high)) for low, high in _SIZE.findall(b" ".join(args))]
+    found = uid_set(args[1], session.box) if not sizes else set()
+    found |= {m.uid for m in session.box.mails if any(low < len(m.raw) < high for low, high in sizes)}
     session.say(b"* SEARCH", *(b" %d" % uid for uid in sorted(found)), b"\r\n")
     session.done()
 
@@ -255,6 +274,14 @@ def _fetch(session: Session, args: list[bytes]) -> None:
     for number, mail in enumerate(session.box.mails, start=1):
         if mail.uid in named:
             session.say(session.fetch_data(number, mail, items))
+    session.done()
+
+
+def _fetch_by_number(session: Session, args: list[bytes]) -> None:
+    """Tell the last flags of what was expunged since, as servers may (RFC 2180 section 4.1.2)."""
+    numbered = Box(mails=[Mail(n, b"") for n in range(1, len(session.opened) + 1)])
+    for number in sorted(uid_set(args[0], numbered)):
+        session.say(session.fetch_data(number, session.opened[number - 1], b" ".join(args[1:]).upper()))
     session.done()
 
 
@@ -274,8 +301,14 @@ def _relocating(keep: bool) -> Callable[[Session, list[bytes]], None]:
 
 
 def _store(session: Session, args: list[bytes]) -> None:
+    sign, flags = args[-2].decode()[0], set(args[-1].decode().strip("()").split())
     for mail in session.box.named(uid_set(args[0], session.box)):
-        mail.flags |= set(args[2].decode().strip("()").split())
+        mail.flags = mail.flags | flags if sign == "+" else mail.flags - flags
+    session.done()
+
+
+def _enable(session: Session, args: list[bytes]) -> None:
+    session.say(b"* ENABLED ", b" ".join(args), b"\r\n")
     session.done()
 
 
@@ -312,11 +345,13 @@ _HANDLERS: dict[str, Callable[[Session, list[bytes]], None]] = {
     "EXAMINE": lambda session, args: _open(session, args, b"READ-ONLY"),
     "UID SEARCH": _search,
     "UID FETCH": _fetch,
+    "FETCH": _fetch_by_number,
     "UID MOVE": _relocating(keep=False),
     "UID COPY": _relocating(keep=True),
     "UID STORE": _store,
     "UID EXPUNGE": _expunge,
     "CREATE": _create,
+    "ENABLE": _enable,
     "APPEND": _append,
     "LOGOUT": _logout,
 } | dict.fromkeys(("NOOP", "SUBSCRIBE", "UNSELECT"), lambda session, _: session.done())  # fmt: skip
