@@ -1,7 +1,9 @@
 """One run at a time in a mailbox: the second exits at once and names the first.
 
 The lock is the kernel's (flock), so it ends with the process that holds it, however that ends. The file's text only
-says who that is. It lies in this user's state folder, not beside the ledger: two ledgers are still one mailbox.
+says who that is. It lies in this user's state folder, not beside the ledger: two ledgers are still one mailbox. One
+mailbox may have several names (another host name, the letters' case, a master user's login): whoever works on it holds
+its address and its login.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ import platformdirs
 from cleanup.errors import LedgerUnusable, MailboxLocked, UsageError
 
 FOLDER_VARIABLE = "CLEANUP_LOCK_DIR"
+ANY_SERVER = ""  # an address is one mailbox, by whichever name its server is called
+_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +50,8 @@ def hold_mailbox(server: str, username: str, command: str, *, folder: Path | Non
     Raises MailboxLocked, with the holder, where another process has it; UsageError where no lock can be made.
     """
     path = lock_file(server, username, folder)
-    handle = _open(path)
+    handle = _open_and_lock(path, username)
     try:
-        _lock(handle, path, username)
         before = _read(handle)
         _say_who(handle, path, _me(command))
         yield before
@@ -79,9 +82,34 @@ def default_folder() -> Path:
 
 
 def lock_file(server: str, username: str, folder: Path | None = None) -> Path:
-    """Return where a mailbox's lock lies, under a name that no user name can lead astray: a digest."""
-    named = "\0".join((server.lower(), username)).encode()
+    """Return where a mailbox's lock lies, under a name that no user name can lead astray: a digest.
+
+    Letter case makes no difference: at worst two mailboxes wait for each other.
+    """
+    named = "\0".join((server.lower(), username.casefold())).encode()
     return (folder or default_folder()) / f"{hashlib.sha256(named).hexdigest()[:32]}.lock"
+
+
+def _open_and_lock(path: Path, username: str) -> int:
+    """Return the lock's file, held. One that was removed between opening and locking holds nobody off: once more."""
+    for _ in range(_TRIES):
+        handle = _open(path)
+        try:
+            _lock(handle, path, username)
+            if _leads_to(path, handle):
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+    raise UsageError(f"The lock {path} does not work here", why="somebody keeps removing it")
+
+
+def _leads_to(path: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.lstat())
+    except FileNotFoundError:
+        return False
 
 
 def _open(path: Path) -> int:

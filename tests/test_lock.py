@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import fcntl
+import os
 import subprocess
 import sys
 import textwrap
@@ -7,8 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from cleanup.connector.account import Account
+from cleanup.connector.credentials import from_text
 from cleanup.errors import MailboxLocked, UsageError
-from cleanup.lock import hold_mailbox
+from cleanup.lock import hold_mailbox, lock_file
+from cleanup.run.held import hold, lock_of
+from tests.servers.lying import lying_server
+from tests.whole_job.anna_lies import settings_for
 
 HOLD = textwrap.dedent(
     """
@@ -33,7 +40,7 @@ def test_the_second_run_is_told_who_the_first_is(tmp_path: Path) -> None:
     try:
         with (
             pytest.raises(MailboxLocked, match=f"process {first.pid} on .*, since 20"),
-            hold_mailbox("IMAP.example.org", "anna", "run", folder=tmp_path),
+            hold_mailbox("IMAP.example.org", "Anna", "run", folder=tmp_path),
         ):
             pass
     finally:
@@ -83,3 +90,60 @@ def test_a_lock_that_cannot_be_made_says_where(tmp_path: Path) -> None:
         hold_mailbox("imap.example.org", "anna", "run", folder=tmp_path / "file"),
     ):
         pass
+
+
+def test_a_lock_that_is_removed_while_it_is_taken_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, real = lock_file("imap.example.org", "anna", tmp_path), fcntl.flock
+    removed: list[Path] = []
+
+    def removing(handle: int, how: int) -> None:
+        if not removed:
+            path.unlink()
+            removed.append(path)
+        real(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", removing)
+    with hold_mailbox("imap.example.org", "anna", "run", folder=tmp_path):
+        monkeypatch.undo()
+        with pytest.raises(MailboxLocked), hold_mailbox("imap.example.org", "anna", "run", folder=tmp_path):
+            pass
+
+
+@pytest.mark.parametrize("kind", ["a link", "a folder", "a link to nowhere"])
+def test_what_lies_in_the_place_of_a_lock_is_left_alone(tmp_path: Path, kind: str) -> None:
+    path, other = lock_file("imap.example.org", "anna", tmp_path), tmp_path / "precious"
+    if kind == "a folder":
+        path.mkdir()
+    else:
+        path.symlink_to(other)
+    if kind == "a link":
+        other.write_text("precious")
+
+    with (
+        pytest.raises(UsageError, match="cannot be made"),
+        hold_mailbox("imap.example.org", "anna", "run", folder=tmp_path),
+    ):
+        pass
+    assert os.path.lexists(path)
+    assert not other.exists() or other.read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"host": "localhost"}, {"username": "Anna"}, {"username": "anna*helpdesk"},
+     {"username": "helpdesk", "authzid": "anna"}, {"host": "localhost", "username": "anna.berg@example.org"}],
+)  # fmt: skip
+def test_one_mailbox_under_two_names_is_held_once(tmp_path: Path, other: dict[str, str]) -> None:
+    anna = Account("127.0.0.1", "anna", from_text("x"))
+    second = Account(**({"host": "127.0.0.1", "username": "anna"} | other), credential=from_text("x"))
+    with lying_server() as server:
+        settings = settings_for(server, tmp_path)
+        with (
+            hold(anna, settings, "run"),
+            pytest.raises(MailboxLocked, match="mailbox-cleanup run"),
+            hold(second, settings, "run"),
+        ):
+            pass
+    assert ("localhost" in other.values()) or lock_of(anna) == lock_of(second)

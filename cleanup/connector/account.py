@@ -44,6 +44,11 @@ class Account:
         return f"{self.host}:{self.real_port}"
 
     @property
+    def owner(self) -> str:
+        """Whose mailbox it is, by the login: also of a master user's "anna*helpdesk", and of one with an authzid."""
+        return self.authzid or self.username.partition("*")[0] or self.username
+
+    @property
     def who(self) -> str:
         """Who acts, and for whom where that is somebody else: the audit line."""
         return f"{self.username} for {self.authzid}" if self.authzid else self.username

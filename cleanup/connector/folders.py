@@ -95,7 +95,7 @@ def read_statuses(records: Iterable[Any]) -> dict[str, dict[str, int]]:
 
 def is_number(text: bytes | None) -> bool:
     """Return whether a server's word is a number that can be one (at most 63 bits)."""
-    return text is not None and text.isdigit() and len(text) <= 19
+    return text is not None and text.isdigit() and len(text) <= 19 and int(text) < 1 << 63
 
 
 def _from_line(line: bytes) -> Folder:

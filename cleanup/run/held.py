@@ -14,7 +14,7 @@ from cleanup.connector.account import Account
 from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.ledger.resting import write_rest
 from cleanup.ledger.values import LOCK, UNDO_LABEL
-from cleanup.lock import hold_mailbox, lock_file
+from cleanup.lock import ANY_SERVER, hold_mailbox, lock_file
 from cleanup.model import Verdict
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Held:
 
 def lock_of(account: Account) -> str:
     """Return the file that hold() holds, for the ledger to tell a run that was cut off from one that runs."""
-    return str(lock_file(account.host, account.who))
+    return str(lock_file(account.host, account.owner))
 
 
 @contextmanager
@@ -131,7 +131,8 @@ def hold(account: Account, settings: MailboxSettings, command: str, ledger: Ledg
     asked for. Raises MailboxLocked, LedgerUnusable.
     """
     with ExitStack() as stack:
-        stack.enter_context(hold_mailbox(account.host, account.who, f"mailbox-cleanup {command}"))
+        stack.enter_context(hold_mailbox(ANY_SERVER, settings.address, f"mailbox-cleanup {command}"))
+        stack.enter_context(hold_mailbox(account.host, account.owner, f"mailbox-cleanup {command}"))
         held = Held(account, settings, stack, ledger)
         if "://" in held.where:
             held.hold_elsewhere()

@@ -169,6 +169,14 @@ def test_move_is_not_tried_again_where_the_server_does_not_know_it() -> None:
             assert mailbox.copy([1], "Sent").pairs == ((1, 1),)  # the connection is fine
 
 
+@pytest.mark.parametrize("validity", [1 << 63, 10**30])
+def test_a_uidvalidity_that_cannot_be_one_is_an_error(validity: int) -> None:
+    with lying_server() as server:
+        server.folders["INBOX"].uidvalidity = validity
+        with pytest.raises(ServerMisbehaved, match="UIDVALIDITY"):
+            pulled(server)
+
+
 def test_a_folder_that_is_read_only_after_all_is_not_changed() -> None:
     with lying_server(says("SELECT", b"* 1 EXISTS\r\n* OK [UIDVALIDITY 7] .\r\n* OK [UIDNEXT 2] .\r\n",
                            then=b"OK [READ-ONLY] look only")) as server:  # fmt: skip

@@ -9,6 +9,7 @@ from datetime import datetime
 from email.parser import BytesHeaderParser
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 from cleanup.access import account_of
 from cleanup.config import IdentitySettings, MailboxSettings, PolicySettings
@@ -54,7 +55,7 @@ class Ended:
 
 def run(server: LyingServer, folder: Path, **changes: object) -> Ended:
     """Run the whole job against the server. Anything but a named error is a failing test."""
-    settings = _settings(server, folder, changes)
+    settings = settings_for(server, folder, changes)
     account = account_of(settings, ask=lambda _: PASSWORD)
     try:
         done = run_mailbox(account, settings, now=LAST_DAY, agreed=lambda _: True, progress=lambda *_: None)
@@ -65,7 +66,7 @@ def run(server: LyingServer, folder: Path, **changes: object) -> Ended:
 
 def undo(server: LyingServer, folder: Path) -> UndoOutcome | None:
     """Undo the last run of which moves still stand; None where there is none. Raises the named errors."""
-    settings = _settings(server, folder, {})
+    settings = settings_for(server, folder)
     with Ledger.open(folder / "ledger.sqlite") as ledger:
         last = ledger.last_filing(OWNER)
     return undo_run(account_of(settings, ask=lambda _: PASSWORD), settings, last.run_id) if last else None
@@ -73,11 +74,14 @@ def undo(server: LyingServer, folder: Path) -> UndoOutcome | None:
 
 def scan(server: LyingServer, folder: Path) -> Look:
     """Look at the mailbox, as a dry run does."""
-    settings = _settings(server, folder, {})
+    settings = settings_for(server, folder)
     return look_at(account_of(settings, ask=lambda _: PASSWORD), settings, now=LAST_DAY, progress=lambda *_: None)
 
 
-def _settings(server: LyingServer, folder: Path, changes: dict[str, object]) -> MailboxSettings:
+def settings_for(
+    server: LyingServer, folder: Path, changes: Mapping[str, object] = MappingProxyType({})
+) -> MailboxSettings:
+    """Return Anna's settings for this server, with her ledger in the folder."""
     usual = {
         "address": OWNER,
         "host": "127.0.0.1",
