@@ -26,6 +26,7 @@ from cleanup.errors import (
 )
 
 NO_SENSE = "what it says makes no sense"
+_BUSY = re.compile(r"\[UNAVAILABLE\]|temporar", re.IGNORECASE)
 Note = Callable[[str], None]  # takes the name of each command that is sent
 
 
@@ -118,7 +119,7 @@ def log_in(client: BoundedClient, account: Account, note: Note) -> Redactor:
     try:
         _show(client, account, secret, note)
     except ImapDead as error:
-        raise ConnectionLost("The server hung up at the login", why=told(error)) from None
+        raise _hung_up(told(error)) from None
     except ImapError as error:
         raise _refused(account, told(error)) from None  # its context may quote the secret
     except OSError as error:
@@ -207,11 +208,17 @@ class _BearerToken:
 
 def _refused(account: Account, text: str) -> CleanupError:
     """Return the error for a server's NO or BAD at the login."""
-    if re.search(r"\[UNAVAILABLE\]|temporar", text, re.IGNORECASE):
+    if _BUSY.search(text):
         return TurnedAway("The server cannot log anybody in just now", why=text, hint="Try again later")
     if re.search(r"\[PRIVACYREQUIRED\]", text, re.IGNORECASE):
         return TlsFailed(f"{account.where} wants an encrypted login", why=text, hint="Use --security tls or starttls")
     return LoginRefused(f"{account.where} refused the login of {account.who}", why=text, hint=_hint(account, text))
+
+
+def _hung_up(text: str) -> CannotConnect:
+    if _BUSY.search(text):  # Courier, when its authdaemon has no time
+        return TurnedAway("The server cannot log anybody in just now", why=text, hint="Try again later")
+    return ConnectionLost("The server hung up at the login", why=text)
 
 
 def _hint(account: Account, text: str) -> str:

@@ -171,14 +171,15 @@ def _find(
 def match(group: Sequence[MoveRecord], there: FolderView, journal: Journal) -> dict[int, tuple[int, Fingerprint]]:
     """Return UID and fingerprint of each move's message in its folder now.
 
-    By the UID that it got, if the numbering still holds and the message looks right; else any equal message there that
-    no other move has claimed.
+    By the UID that it got, if the numbering still holds and the message looks right (not by its size, of which some
+    servers say now this and now that: Exchange estimates it); else any equal message there that no other move has
+    claimed.
     """
     found: dict[int, tuple[int, Fingerprint]] = {}
     for record in group:
         seen = there.seen.get(record.target_uid or 0)
         same_numbers = record.intent.target_uidvalidity == there.uidvalidity
-        if same_numbers and seen and likeness(seen) == likeness(record.intent.fingerprint):
+        if same_numbers and seen and seen.digest == record.intent.fingerprint.digest:
             found[record.move_id] = (record.target_uid or 0, seen)
     taken = {uid for uid, _ in found.values()}
     taken |= journal.claimed(group[0].intent.target, there.uidvalidity, among=there.seen)

@@ -247,6 +247,20 @@ def test_a_server_that_is_busy_at_the_login_is_asked_again() -> None:
         assert server.commands.count("LOGIN") == 2
 
 
+def test_a_server_that_hangs_up_because_it_is_busy_is_asked_again() -> None:
+    told: list[str] = []
+
+    def busy_once(session: lying.Session, name: str, _: list[bytes]) -> bool:
+        if name == "LOGIN" and not told:
+            told.append(name)
+            session.say(b"* BYE Temporary problem, please try again later\r\n")  # Courier
+            session.hang_up()
+        return False
+
+    with lying_server(busy_once) as server:
+        assert pulled(server) == []
+
+
 def test_a_batch_that_is_too_large_for_the_server_is_halved() -> None:
     def at_most_two(session: lying.Session, name: str, args: list[bytes]) -> bool:
         if name != "UID FETCH" or len(lying.uid_set(args[0], session.box)) <= 2:

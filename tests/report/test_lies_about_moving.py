@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -274,6 +275,19 @@ def test_the_owner_empties_the_target_before_recovery(ledger: Ledger) -> None:
 
         assert "in neither folder" in recovered.in_words()
         assert ledger.open_moves(OWNER) == []
+
+
+def test_an_undo_finds_what_the_server_says_another_size_of_today(ledger: Ledger) -> None:
+    with lying_server() as server:
+        before = filled(server)
+        filed(ledger, server)
+        server.alter = lambda said: re.sub(rb"RFC822\.SIZE \d+", b"RFC822.SIZE 77", said)  # Exchange estimates sizes
+        with a_mailbox(server) as mailbox:
+            outcome = undo_run(ledger, mailbox, ledger.runs()[0].run_id)
+
+        assert (len(outcome.put_back), outcome.not_put_back) == (4, ())
+        assert len(server.folders["INBOX"].mails) == COUNT
+        assert messages(server) == before
 
 
 def test_a_list_without_an_end_is_an_error_in_time() -> None:
