@@ -89,6 +89,15 @@ class BoundedImap(imaplib.IMAP4):
         assert self._reader is not None
         return self._reader.readline()
 
+    def _get_response(self) -> Any:
+        """Take what FETCH answered at one go; leave the rest to imaplib, which reads line by line."""
+        assert self._reader is not None
+        fetches = self._reader.fetches()
+        if not fetches:
+            return super()._get_response()  # type: ignore[misc] # typeshed leaves it out
+        self.untagged_responses.setdefault("FETCH", []).extend(fetches)
+        return fetches
+
     def send(self, data: Any) -> None:
         """Send within the command's deadline."""
         self.sock.settimeout(self.budget.seconds_left())

@@ -2,17 +2,18 @@
 
 Only an answer that names a UID we asked for and carries every item we asked for counts. Servers send FETCH data that
 nobody asked for (another client flags a message), and imapclient then files another message's flags under our UID.
-The fast path reads what servers normally send with two regular expressions; imapclient's lexer, which goes through
-the answer character by character, reads the rest.
+What servers normally send is read with one regular expression, in any other order of attributes with one for each of
+them; imapclient's lexer, which goes through the answer character by character, reads the rest.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from cleanup.connector.client import parse_fetch
 from cleanup.errors import ServerMisbehaved
@@ -25,13 +26,16 @@ _ATTRIBUTE = re.compile(
     rb"|RFC822\.SIZE (?P<size>\d{1,15})|MODSEQ \(\d+\))",
     re.IGNORECASE,
 )
+_AS_ASKED = re.compile(
+    rb'\d+ \(UID (\d{1,10}) FLAGS \(([^()]{0,200})\) INTERNALDATE "([^"]*)" RFC822\.SIZE (\d{1,15}) '
+    rb"BODY\[[^\]]*\](?:<0>)? ~?\{\d+\}"
+)
 _NO_LITERAL = re.compile(rb"\d+ \((.*)", re.DOTALL)
-_DATE = re.compile(r"\s?(\d{1,2})-(\w{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)", re.ASCII)
+_DATE = re.compile(r"\s?(\d{1,2})-(\w{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-]\d{4})", re.ASCII)
 _MONTHS = {name: n for n, name in enumerate(re.findall("...", "janfebmaraprmayjunjulaugsepoctnovdec"), start=1)}
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(NamedTuple):
     """One FETCH answer. What the server did not send is None. `octets` is the one BODY section asked for."""
 
     uid: int
@@ -48,9 +52,10 @@ def read_fetches(records: Iterable[Any], asked: frozenset[int], needed: Sequence
     Raises ServerMisbehaved where one UID comes twice with different octets.
     """
     found: dict[int, Fetched] = {}
+    what_is_needed = attrgetter("uid", *needed)
     for record in _by_message(records):
         fetched = read_fast(record) or read_slowly(record)
-        if fetched is None or fetched.uid not in asked or any(getattr(fetched, name) is None for name in needed):
+        if fetched is None or fetched.uid not in asked or None in what_is_needed(fetched):
             continue
         known = found.get(fetched.uid, fetched)
         if known.octets != fetched.octets:
@@ -80,6 +85,9 @@ def read_fast(record: Sequence[Any]) -> Fetched | None:
     if len(record) != 2:
         return None
     (head, octets), tail = record
+    if tail == b")" and (match := _AS_ASKED.fullmatch(head)):
+        uid, flags, arrived, size = match.groups()
+        return Fetched(int(uid), _usual_flags(flags), read_internal_date(arrived), int(size), octets)
     match = _LITERAL_HEAD.fullmatch(head)
     if not match or match[3] not in (None, b"0"):
         return None
@@ -133,18 +141,29 @@ def _kept(flags: Iterable[bytes]) -> tuple[str, ...]:
     return tuple(flag.decode("latin-1") for flag in flags if flag.lower() != b"\\recent")
 
 
+@lru_cache(maxsize=256)
+def _usual_flags(flags: bytes) -> tuple[str, ...]:
+    """Return the flags; most messages of a mailbox have those of another one."""
+    return _kept(flags.split())
+
+
 def read_internal_date(text: bytes) -> datetime:
     """Return an INTERNALDATE (RFC 9051 date-time) in UTC; NO_DATE where it is none."""
     match = _DATE.fullmatch(text.decode("latin-1"))
     if not match:
         return NO_DATE
-    day, month, year, hour, minute, second, sign, hours, minutes = match.groups()
-    east = timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if sign == "-" else 1)
+    day, month, year, hour, minute, second, zone = match.groups()
     try:
-        local = datetime(int(year), _MONTHS[month.lower()], int(day), int(hour), int(minute), int(second), tzinfo=UTC)
-        return local - east
+        local = datetime(int(year), _MONTHS[month.lower()], int(day), int(hour), int(minute), int(second), 0, UTC)
+        return local if zone == "+0000" else local - _east(zone)
     except (ValueError, KeyError, OverflowError):
         return NO_DATE
+
+
+def _east(zone: str) -> timedelta:
+    """Return how far east of UTC +0130 is."""
+    distance = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:]))
+    return -distance if zone[0] == "-" else distance
 
 
 def written_internal_date(when: datetime) -> bytes:
