@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -69,7 +70,11 @@ def read_sent_header(folder: str, uid: int, arrived: datetime | None, fields: by
 
 def inbox_clue(fields: bytes) -> InboxClue:
     """Return what the header block of an ordinary Inbox message says of the owner's sent mail."""
-    header = header_fields(fields)
+    return clue_in(header_fields(fields))
+
+
+def clue_in(header: Mapping[str, Sequence[str]]) -> InboxClue:
+    """Return what inbox_clue() does, from the values of each field by its name in lower case."""
     author = next(iter(read_people(header.get("from", ()))), None)
     moment = read_date(next(iter(header.get("date", ())), ""))
     answered = read_ids(header.get("in-reply-to", ())) or read_ids(header.get("references", ()))[-1:]

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from cleanup.connector.session import FolderState, Mailbox
-from cleanup.detector.candidates import why_candidate
+from cleanup.detector.candidates import clue_of_ordinary
 from cleanup.detector.fields_asked import INBOX_FIELDS
-from cleanup.detector.sent import SENT_FIELDS, inbox_clue, read_sent_header
+from cleanup.detector.sent import SENT_FIELDS, read_sent_header
 from cleanup.errors import CleanupError, ConnectionLost, ServerMisbehaved
 from cleanup.ledger import Memory
 from cleanup.ledger.values import Cursor, InboxRow, SentPlaces
@@ -52,8 +52,8 @@ def read_inbox(
 
 
 def _inbox_row(pulled: PulledHeaders) -> InboxRow:
-    candidate = why_candidate(pulled.fields) is not None
-    return InboxRow(pulled.ref.uid, candidate, None if candidate else inbox_clue(pulled.fields))
+    clue = clue_of_ordinary(pulled.fields)
+    return InboxRow(pulled.ref.uid, clue is None, clue)
 
 
 # --- Sent ----------------------------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ def read_notice(raw: bytes) -> Notice | None:
     """
     guarded = guard(raw)
     fields, _ = read_fields(guarded.raw)
-    if reason(fields) is None:
+    if reason(fields.by_name) is None:
         return None
     mail = Mail(fields, guarded.raw)
     if guarded.too_hostile:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -33,6 +33,11 @@ class Fields:
             key = name.lower()
             by_name[key] = (*by_name.get(key, ()), value) if len(by_name.get(key, ())) < MOST_SAME else by_name[key]
         object.__setattr__(self, "_by_name", by_name)
+
+    @property
+    def by_name(self) -> Mapping[str, tuple[str, ...]]:
+        """The values of each field, at most MOST_SAME, by its name in lower case."""
+        return self._by_name
 
     def all(self, name: str) -> tuple[str, ...]:
         """Return every value of a field, at most MOST_SAME."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
+from cleanup.detector.fields import SHORT
 from cleanup.detector.fields_asked import AUTOMATIC_FIELDS
-from cleanup.detector.notices.headers import Fields, decoded
+from cleanup.detector.notices.headers import decoded
 from cleanup.detector.notices.phrases import (
     AUTO_SUBJECT,
     LIST_SENDER,
@@ -14,37 +17,57 @@ from cleanup.detector.notices.phrases import (
     SENDER_ROLE,
 )
 
+Header = Mapping[str, Sequence[str]]  # the values of each field by its name in lower case
+
 _TYPES = ("multipart/report", "message/delivery-status", "message/disposition-notification", "message/feedback-report")
 _NULL = re.compile(r"^\s*<\s*>\s*$")
+_AUTOMATIC = {name.lower(): name for name in AUTOMATIC_FIELDS}
 
 
-def reason(fields: Fields) -> str | None:
+def reason(header: Header) -> str | None:
     """Return why a message with these fields may be a notice; None where it cannot be one."""
-    return _by_structure(fields) or _by_sender(fields) or _by_subject(decoded(fields.first("Subject") or ""))
+    return _by_structure(header) or _by_sender(header) or _by_subject(decoded(_first(header, "subject")))
 
 
-def _by_structure(fields: Fields) -> str | None:
-    declared = (fields.first("Content-Type") or "").lower()
-    if any(kind in declared for kind in _TYPES):
+def _first(header: Header, name: str) -> str:
+    values = header.get(name)
+    return values[0] if values else ""
+
+
+def _by_structure(header: Header) -> str | None:
+    declared = _first(header, "content-type").lower()
+    if ("report" in declared or "message/" in declared) and any(kind in declared for kind in _TYPES):
         return "it is a report"
-    if any(_NULL.match(path) for path in fields.all("Return-Path")):
+    if any(_NULL.match(path) for path in header.get("return-path", ())):
         return "it has no return path"
-    submitted = (fields.first("Auto-Submitted") or "").strip().lower()
-    if submitted.startswith(("auto-replied", "auto-notified")):
+    if _first(header, "auto-submitted").strip().lower().startswith(("auto-replied", "auto-notified")):
         return "it says that it is an automatic answer"
-    if "auto_reply" in (fields.first("Precedence") or "").lower():
+    if "auto_reply" in _first(header, "precedence").lower():
         return "it says that it is an automatic answer"
-    return next((f"it carries {name}" for name in AUTOMATIC_FIELDS if fields.has(name)), None)
+    if header.keys().isdisjoint(_AUTOMATIC):
+        return None
+    return next(f"it carries {name}" for key, name in _AUTOMATIC.items() if key in header)
 
 
-def _by_sender(fields: Fields) -> str | None:
-    for sender in (*fields.all("From"), *fields.all("Sender")):
-        text = decoded(sender)
-        if _NULL.match(text) or SENDER_ROLE.search(text) or SENDER_NAME.search(text):
-            return "a mail system sent it"
-    if any(LIST_SENDER.search(decoded(sender)) for sender in fields.all("From")):
-        return "a list's own address sent it"
-    return None
+def _by_sender(header: Header) -> str | None:
+    authors = header.get("from", ())
+    if any(_told_of(one)[0] for one in (*authors, *header.get("sender", ()))):
+        return "a mail system sent it"
+    return "a list's own address sent it" if any(_told_of(author)[1] for author in authors) else None
+
+
+def _told_of(sender: str) -> tuple[bool, bool]:
+    """Return whether a sender is a mail system, and whether it is a list's own address."""
+    return _known_senders(sender) if len(sender) <= SHORT else _signs_of(sender)
+
+
+def _signs_of(sender: str) -> tuple[bool, bool]:
+    text = decoded(sender)
+    is_system = bool(_NULL.match(text)) or SENDER_ROLE.search(text) or SENDER_NAME.search(text)
+    return is_system, LIST_SENDER.search(text)
+
+
+_known_senders = lru_cache(maxsize=2_048)(_signs_of)
 
 
 def _by_subject(subject: str) -> str | None:

@@ -1,0 +1,86 @@
+"""A plain header is read once, and fast; what is read of it is what the longer ways read."""
+
+from __future__ import annotations
+
+from email.utils import format_datetime
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cleanup.detector.candidates import clue_of_ordinary, why_candidate
+from cleanup.detector.fields import fields_of_any, plain_fields, read_any_date, read_date
+from cleanup.detector.notices.headers import read_fields
+from cleanup.detector.notices.signs import reason
+from cleanup.detector.sent_header import inbox_clue
+from tests.detector.samples import sample_paths
+
+NAMES = [b"From", b"to", b"SUBJECT", b"Return-Path", b"References", b"X-Autoreply", b"Date", b"Message-ID", b"A b", b""]
+VALUES = [
+    *(
+        b" <>",
+        b" <a@b.test>",
+        b" Undelivered mail",
+        b" hello",
+        b"",
+        b" =?utf-8?q?=C3=BC?=",
+        b" \xc3\xbc",
+        b" a\rb",
+        b"\x0b",
+    ),
+    *(b"\r\n folded", b"\n folded", b"\r\n\t\r\n", b" \x00", b" " + b"long" * 400, b" Wed, 1 Jul 2026 07:44:00 +0000"),
+]
+LINES = st.builds(
+    lambda name, colon, value, end: name + colon + value + end,
+    *(st.sampled_from(NAMES), st.sampled_from([b":", b":", b":", b" :", b""])),
+    st.lists(st.sampled_from(VALUES), max_size=2).map(b"".join),
+    st.sampled_from([b"\r\n", b"\r\n", b"\r\n", b"\r\n", b"\n", b"", b"\r"]),
+)
+BLOCKS = st.builds(
+    lambda lines, end: b"".join(lines) + end, st.lists(LINES, max_size=7), st.sampled_from([b"", b"\r\n", b"\r\n\r\n"])
+)
+MANY = st.integers(198, 203).map(lambda times: b"A: b\r\n" * times)
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(st.one_of(BLOCKS, BLOCKS, BLOCKS, MANY, st.binary(max_size=40)))
+def test_a_plain_block_is_what_both_readers_read(block: bytes) -> None:
+    plain = plain_fields(block)
+
+    if plain is not None:
+        assert plain == fields_of_any(block)
+        assert {name: tuple(values) for name, values in plain.items()} == read_fields(block)[0].by_name
+
+
+@settings(max_examples=500, deadline=None)
+@given(BLOCKS)
+def test_reading_once_says_what_reading_twice_says(block: bytes) -> None:
+    why = reason(read_fields(block)[0].by_name)
+
+    assert why_candidate(block) == why
+    assert clue_of_ordinary(block) == (inbox_clue(block) if why is None else None)
+
+
+def test_samples_are_candidates_either_way() -> None:
+    for sample in sample_paths():
+        block = sample.read_bytes().replace(b"\r\n", b"\n").partition(b"\n\n")[0].replace(b"\n", b"\r\n") + b"\r\n"
+        assert why_candidate(block) == reason(read_fields(block)[0].by_name)
+
+
+DATES = st.from_regex(
+    r"\A(Mon, |Xyz, |)([0-9]{1,2}) (Jan|Feb|Sep|Foo) ([0-9]{4}) [0-9]{2}:[0-9]{2}:[0-9]{2} ([+-][0-9]{4}|GMT|-0000)\Z"
+)
+
+
+@settings(max_examples=1_000)
+@given(st.one_of(DATES, st.datetimes().map(format_datetime), st.text(max_size=30)))
+def test_a_date_is_read_the_same_both_ways(text: str) -> None:
+    assert read_date(text) == read_any_date(text)
+
+
+def test_a_leap_second_and_a_zone_that_nobody_knows_are_read_as_ever() -> None:
+    for text in (
+        "Wed, 31 Dec 2025 23:59:60 +0000",
+        "Wed, 31 Dec 2025 23:59:60 -0000",
+        "Wed, 1 Jul 2026 07:44:00 +9999",
+    ):
+        assert read_date(text) == read_any_date(text) is not None
