@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 
 from cleanup.connector.account import LOOPBACK, Account
 from cleanup.connector.client import BoundedClient, ImapDead, ImapError, PlainTextInjected, converse
@@ -14,7 +15,7 @@ from cleanup.connector.credentials import Mechanism
 from cleanup.connector.deadline import Budget
 from cleanup.connector.redact import Redactor, hide, remember
 from cleanup.connector.refusals import told
-from cleanup.connector.tls import not_encrypted, tls_context
+from cleanup.connector.tls import not_encrypted, quick_context, tls_context
 from cleanup.errors import (
     CannotConnect,
     CleanupError,
@@ -38,14 +39,7 @@ def connect(account: Account, budget: Budget, note: Note) -> BoundedClient:
     """Return a connection that is encrypted as the account wants it and not logged in yet."""
     _check_security(account)
     try:
-        client = BoundedClient(account, budget, tls_context(account.ca_file))
-        if client.imap.asked_capabilities:  # as soon as it was greeted without them
-            note("CAPABILITY")
-        try:
-            _secure(client, account, note)
-        except BaseException:
-            client.imap.shutdown()
-            raise
+        return _connected(account, budget, note)
     except ssl.SSLError as error:
         raise not_encrypted(account, error) from error
     except ConnectionLost as error:
@@ -56,6 +50,26 @@ def connect(account: Account, budget: Budget, note: Note) -> BoundedClient:
         raise _odd_greeting(account, told(error)) from error
     except ValueError as error:
         raise _odd_greeting(account, NO_SENSE) from error
+    return client
+
+
+def _connected(account: Account, budget: Budget, note: Note) -> BoundedClient:
+    """Return a connection to a server that is trusted; whom the quick look does not know, all authorities may."""
+    if quick := quick_context(account.ca_file):
+        with suppress(ssl.SSLCertVerificationError):
+            return _over(quick, account, budget, note)
+    return _over(tls_context(account.ca_file), account, budget, note)
+
+
+def _over(context: ssl.SSLContext, account: Account, budget: Budget, note: Note) -> BoundedClient:
+    client = BoundedClient(account, budget, context)
+    if client.imap.asked_capabilities:  # as soon as it was greeted without them
+        note("CAPABILITY")
+    try:
+        _secure(client, account, note)
+    except BaseException:
+        client.imap.shutdown()
+        raise
     return client
 
 

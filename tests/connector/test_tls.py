@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import ssl
+import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -16,7 +19,10 @@ import trustme
 from cleanup.connector import probe
 from cleanup.connector.account import Account
 from cleanup.connector.credentials import from_text
+from cleanup.connector.deadline import Budget
+from cleanup.connector.login import connect
 from cleanup.connector.session import open_mailbox
+from cleanup.connector.tls import quick_context, tls_context
 from cleanup.errors import CannotConnect, CleanupError, TlsFailed
 from tests.cli.command import cleanup
 
@@ -166,3 +172,81 @@ def test_a_command_ends_with_the_code_for_tls(ca_file: Path) -> None:
         f"mailbox-cleanup: The certificate of localhost:{port} is not trusted: it has expired. "
         "Tell the server's administrator [tls]"
     ]
+
+
+def hashed(authority: trustme.CA, folder: Path) -> Path:
+    """Return a folder in which OpenSSL finds an authority by the hash of its name."""
+    folder.mkdir()
+    pem = folder / "ca.pem"
+    authority.cert_pem.write_to_path(pem)
+    asked = ["openssl", "x509", "-hash", "-noout", "-in", str(pem)]
+    name = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    (folder / f"{name}.0").symlink_to(pem)
+    return folder
+
+
+@pytest.fixture
+def system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[trustme.CA, trustme.CA], None]]:
+    """A system with one authority in its file and one in its folder."""
+
+    def has(in_file: trustme.CA, in_folder: trustme.CA) -> None:
+        in_file.cert_pem.write_to_path(tmp_path / "system.pem")
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "system.pem"))
+        monkeypatch.setenv("SSL_CERT_DIR", str(hashed(in_folder, tmp_path / "certs")))
+        forget()
+
+    def forget() -> None:
+        quick_context.cache_clear()
+        tls_context.cache_clear()
+
+    yield has
+    monkeypatch.undo()
+    forget()
+
+
+def greeted(certificate: trustme.LeafCert) -> tuple[int, bool]:
+    """Return how many connections it took to reach a server with this certificate, and whether that worked."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    taken: list[None] = []
+
+    def serve(sock: socket.socket) -> None:
+        taken.append(None)
+        with context.wrap_socket(sock, server_side=True) as secure:
+            secure.sendall(b"* OK [CAPABILITY IMAP4rev1] ready\r\n")
+            secure.recv(1000)
+
+    with a_server(serve) as port:
+        account = Account("localhost", "anna", from_text("x"), port=port, connect_timeout_s=5)
+        try:
+            connect(account, Budget(time.monotonic() + 5, 10_000), lambda _: None).imap.shutdown()
+        except TlsFailed:
+            return len(taken), False
+    return len(taken), True
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+@pytest.mark.parametrize(
+    ("in_file", "in_folder", "connections", "trusted"),
+    [(NOT_OURS, OURS, 1, True), (OURS, NOT_OURS, 2, True), (NOT_OURS, NOT_OURS, 2, False)],
+    ids=["found in the folder", "found in the file alone", "unknown"],
+)
+def test_an_authority_is_looked_up_by_its_hash_before_all_are_read(
+    system: Callable[[trustme.CA, trustme.CA], None],
+    in_file: trustme.CA,
+    in_folder: trustme.CA,
+    connections: int,
+    trusted: bool,
+) -> None:
+    system(in_file, in_folder)
+
+    assert greeted(OURS.issue_cert("localhost")) == (connections, trusted)
+
+
+def test_who_names_a_file_of_authorities_alone_means_that_file(
+    system: Callable[[trustme.CA, trustme.CA], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system(OURS, NOT_OURS)
+    monkeypatch.delenv("SSL_CERT_DIR")
+
+    assert quick_context(None) is None
