@@ -6,62 +6,62 @@ stdout carries data, stderr talk. Nothing heavy is imported before a command nee
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Any, NoReturn
 
 import typer
 
-from cleanup.cli import (
-    config,
-    demo,
-    doctor,
-    domains,
-    explain,
-    fleet,
-    history,
-    labels,
-    login,
-    report,
-    rescue,
-    review,
-    run,
-    scan,
-)
 from cleanup.cli.streams import prepare_streams
 from cleanup.cli.values import Named
 from cleanup.errors import CleanupError, ExitCode, Stopped, UsageError
 from cleanup.signals import StopNow, watch
 
+# The modules of this folder and the commands of each, in the order in which --help lists them.
+COMMANDS = {
+    "scan": ("scan",),
+    "run": ("run", "undo"),
+    "report": ("report",),
+    "explain": ("explain",),
+    "rescue": ("rescue",),
+    "history": ("history", "forget"),
+    "review": ("review",),
+    "labels": ("labels",),
+    "doctor": ("doctor",),
+    "login": ("login",),
+    "config": ("config",),
+    "domains": ("domains", "sieve"),
+    "fleet": ("fleet",),
+    "demo": ("demo",),
+}
+
+GARBAGE_AFTER = 20_000  # objects; looking for cycles after every 700 took a tenth of a start
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-app = typer.Typer(
-    name="mailbox-cleanup",
-    cls=Named,
-    no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Find the bounces of mail that you never sent (backscatter), file them in a folder, say why, and undo.",
-)
-for command in (
-    scan,
-    run,
-    report,
-    explain,
-    rescue,
-    history,
-    review,
-    labels,
-    doctor,
-    login,
-    config,
-    domains,
-    fleet,
-    demo,
-):
-    command.register(app)
+
+def program(words: Sequence[str] = ()) -> typer.Typer:
+    """Return the commands that these words of a command line may mean: all, or those of one module.
+
+    To read the options of all commands takes longer than a night on which nothing happened.
+    """
+    app = typer.Typer(
+        name="mailbox-cleanup",
+        cls=Named,
+        no_args_is_help=True,
+        add_completion=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="Find the bounces of mail that you never sent (backscatter), file them in a folder, say why, and undo.",
+    )
+    app.callback()(_common)
+    meant = [module for module, commands in COMMANDS.items() if words and words[0] in commands]
+    for module in meant or COMMANDS:
+        import_module(f"cleanup.cli.{module}").register(app)
+    return app
 
 
 def _version(wanted: bool) -> None:
@@ -72,7 +72,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _common(
     version: bool = typer.Option(
         False, "--version", callback=_version, is_eager=True, help="Say the versions and stop."
@@ -83,10 +82,11 @@ def _common(
 
 def main() -> None:
     """Run the command line; no traceback reaches a user unless CLEANUP_DEBUG is set."""
+    gc.set_threshold(GARBAGE_AFTER)
     prepare_streams()
     watch()
     try:
-        sys.exit(app(standalone_mode=False) or int(ExitCode.DONE))
+        sys.exit(program(sys.argv[1:])(standalone_mode=False) or int(ExitCode.DONE))
     except CleanupError as error:
         _end(error)
     except StopNow as stop:

@@ -42,7 +42,8 @@ def init(
 ) -> None:
     """Ask for what is missing, try the login, and write a profile. It is commented, and only you can read it."""
     from cleanup.access import KNOWN_HOSTS
-    from cleanup.cli.talk import asked, err, print_command, say
+    from cleanup.cli.screen import err, print_command
+    from cleanup.cli.talk import asked, say
     from cleanup.config import load_mailbox
     from cleanup.config.explained import refuse_existing, write_profile
 
@@ -84,7 +85,7 @@ def show(
     file: File = None,
 ) -> None:
     """Show every setting of a mailbox. Secrets are not among them: the settings only say where those are."""
-    from cleanup.cli.talk import cells, out, table
+    from cleanup.cli.screen import cells, out, table
     from cleanup.config.explained import values
 
     found = values(mailbox, file)

@@ -36,8 +36,9 @@ def demo(
 ) -> None:
     """Show the whole job on a made-up mailbox. Look, file, report, look again, compare with the truth."""
     from cleanup.cli.report import write_html
+    from cleanup.cli.screen import out
     from cleanup.cli.shown import print_look
-    from cleanup.cli.talk import out, progress_bars
+    from cleanup.cli.talk import progress_bars
     from cleanup.demo import LAST_DAY, OWNER, anna_on_a_server, compare
 
     console, began = out(), time.monotonic()
@@ -77,7 +78,7 @@ def _step(console: Console, text: str) -> None:
 
 
 def _print_comparison(console: Console, comparison: Comparison) -> None:
-    from cleanup.cli.talk import table
+    from cleanup.cli.screen import table
 
     said = ("ordinary", "genuine", "backscatter", "unsure")
     shown = table(None, "truth", *(f"called {word}" for word in said))

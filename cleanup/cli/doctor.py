@@ -41,7 +41,7 @@ def doctor(
 
 
 def _print(check: Check) -> None:
-    from cleanup.cli.talk import out, print_hanging
+    from cleanup.cli.screen import out, print_hanging
 
     console = out()
     mark = "FAILED" if check.error else "look" if check.warning else "ok"

@@ -128,7 +128,7 @@ def _print(summary: DomainSummary) -> None:
     from rich.padding import Padding
 
     from cleanup.cli.report import print_section
-    from cleanup.cli.talk import cells, out
+    from cleanup.cli.screen import cells, out
     from cleanup.report.safe_text import safe_text
 
     console = out()

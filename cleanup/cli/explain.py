@@ -117,7 +117,7 @@ def _said_of(one: Judged, settings: MailboxSettings) -> Said | None:
 
 def print_explained(lines: Sequence[str]) -> None:
     """Print what explains a message; what does not fit on a line goes on below its beginning."""
-    from cleanup.cli.talk import out, print_hanging
+    from cleanup.cli.screen import out, print_hanging
 
     console = out()
     for line in lines:

@@ -14,7 +14,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from cleanup.cli.talk import cells, err, logs_json, table
+from cleanup.cli.screen import cells, err, table
+from cleanup.cli.talk import logs_json
 from cleanup.cli.watching import say_end
 
 if TYPE_CHECKING:

@@ -52,7 +52,7 @@ def show_all(
 ) -> None:
     """Show the latest runs."""
     if context.invoked_subcommand is None:
-        from cleanup.cli.shown import check_format
+        from cleanup.cli.machine import check_format
         from cleanup.past import looking_back
 
         check_format(form)
@@ -67,7 +67,8 @@ def show(
     ledger: LedgerAt = None,
 ) -> None:
     """Show one run. What it found, what it moved, and what became of that."""
-    from cleanup.cli.shown import check_format, print_rows
+    from cleanup.cli.machine import check_format
+    from cleanup.cli.shown import print_rows
     from cleanup.ledger import Ledger
     from cleanup.past import which_ledger
 
@@ -169,7 +170,7 @@ def _row(record: RunRecord) -> dict[str, Any]:
 
 
 def _print_table(rows: list[list[Any]], columns: tuple[str, ...]) -> None:
-    from cleanup.cli.talk import cells, out, table
+    from cleanup.cli.screen import cells, out, table
 
     if rows:
         shown = table(None, *columns)

@@ -120,7 +120,7 @@ def _write(made: bytes, output: Path | None, open_it: bool) -> None:
 
 def _print(frames: Frames, moment: datetime) -> None:
     """Print the summary as tables: headline, what to do, what needs a person, the rest."""
-    from cleanup.cli.talk import out, print_hanging
+    from cleanup.cli.screen import out, print_hanging
     from cleanup.report.safe_text import safe_text
     from cleanup.report.summary import summarize
     from cleanup.report.words import plural
@@ -142,7 +142,7 @@ def _print(frames: Frames, moment: datetime) -> None:
 
 def print_section(console: Console, section: Section) -> None:
     """Print the first rows of a section as a table."""
-    from cleanup.cli.talk import table
+    from cleanup.cli.screen import table
     from cleanup.report.cells import shown
 
     console.print(f"\n{section.title}", style="bold")

@@ -65,7 +65,7 @@ def _many(chosen: Sequence[Rescue]) -> str:
 
 
 def _print(offered: Sequence[Rescue]) -> None:
-    from cleanup.cli.talk import cells, out, table
+    from cleanup.cli.screen import cells, out, table
 
     if not offered:
         out().print("Junk and the backscatter folder hold no genuine bounce.")

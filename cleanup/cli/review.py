@@ -85,7 +85,7 @@ class _Answer:
 
 def _ask(alike: int) -> _Answer | None:
     """Return the answer; None to stop. Asks again until it is one that is known."""
-    from cleanup.cli.talk import err
+    from cleanup.cli.screen import err
     from cleanup.model import Verdict
 
     known = {"g": _Answer(Verdict.GENUINE), "b": _Answer(Verdict.BACKSCATTER), "s": _Answer(), "": _Answer()}
@@ -106,7 +106,7 @@ def _ask(alike: int) -> _Answer | None:
 
 def _show(frames: Frames, one: Waiting, number: int, total: int) -> None:
     from cleanup.cli.explain import print_explained
-    from cleanup.cli.talk import out
+    from cleanup.cli.screen import out
     from cleanup.report.explained import explained_finding, explained_notice
     from cleanup.report.recorded import recorded
 

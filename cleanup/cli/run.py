@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,8 +43,8 @@ def run(
 ) -> None:
     """File the backscatter of one mailbox: look, ask, move, write down."""
     from cleanup.access import account_of
-    from cleanup.cli.shown import check_format, print_look
-    from cleanup.cli.talk import confirmed, err, log_as, must_be_answerable, print_command, progress_bars, say
+    from cleanup.cli.machine import check_format
+    from cleanup.cli.talk import confirmed, log_as, must_be_answerable, progress_bars, say
     from cleanup.cli.watching import facts, watch
     from cleanup.fleet.ends import Ended
     from cleanup.run import look_at, run_mailbox
@@ -60,7 +61,7 @@ def run(
     if dry_run:
         with progress_bars(reach.quiet) as bars:
             seen = look_at(account, settings, progress=bars, **how)
-        print_look(seen, form)
+        _print(seen, form)
         return
 
     with watch(settings.address, watching) as ends, progress_bars(reach.quiet) as bars:
@@ -68,18 +69,30 @@ def run(
         def agreed(look: Look) -> bool:
             bars.stop()
             if not yes:
-                print_look(look, form)
+                _print(look, form)
             count = len(look.plan.moves)
             return confirmed(f"Move {plural(count, 'message')} to {look.plan.target}?", yes=yes)
 
         began_s = time.monotonic()
         done = run_mailbox(account, settings, agreed=agreed, progress=bars, **how)
         ends.append(Ended.of(settings.address, done, time.monotonic() - began_s))
-    console = err()
-    say(done.in_words(with_undo=not console.is_terminal), level="info", **facts(ends[-1]))
-    if done.moved and console.is_terminal:
-        print_command(console, "To take it back", ["undo", done.run_id, *opt.as_words(reach)])
+    watched = sys.stderr.isatty()
+    say(done.in_words(with_undo=not watched), level="info", **facts(ends[-1]))
+    if done.moved and watched:
+        _print_undo(done, reach)
     _exit_as(done, strict_review)
+
+
+def _print(look: Look, form: str) -> None:
+    from cleanup.cli.shown import print_look
+
+    print_look(look, form)
+
+
+def _print_undo(done: Done, reach: opt.Reach) -> None:
+    from cleanup.cli.screen import err, print_command
+
+    print_command(err(), "To take it back", ["undo", done.run_id, *opt.as_words(reach)])
 
 
 def _exit_as(done: Done, strict_review: bool) -> None:

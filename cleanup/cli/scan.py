@@ -30,7 +30,7 @@ def scan(
     form: Annotated[str, typer.Option("--format", help="table, json, jsonl or csv.")] = "table",
 ) -> None:
     """Look, and change nothing: verdicts, reasons and the plan. `run` would carry out that very plan."""
-    from cleanup.cli.shown import check_format
+    from cleanup.cli.machine import check_format
 
     check_format(form)
     if since and Path(source).exists():
@@ -58,8 +58,9 @@ def _scan_archive(path: Path, sent: list[Path], rules: opt.Rules, form: str) -> 
 
 def _scan_mailbox(mailbox: str, rules: opt.Rules, reach: opt.Reach, form: str, full: bool, since: str | None) -> None:
     from cleanup.access import account_of
+    from cleanup.cli.screen import out, print_command
     from cleanup.cli.shown import print_look
-    from cleanup.cli.talk import out, print_command, progress_bars
+    from cleanup.cli.talk import progress_bars
     from cleanup.run import look_at
 
     settings = opt.settings_for(mailbox, reach, rules)

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from cleanup.cli.machine import message_row
-from cleanup.cli.talk import cells, out, print_hanging, table
+from cleanup.cli.screen import cells, out, print_hanging, table
 from cleanup.detector.account_state import AccountState, JudgedNotice, account_state
-from cleanup.errors import UsageError
 from cleanup.model import FilingPlan, Finding, Kind, Notice, Strength, Verdict
 from cleanup.report.safe_text import safe_text
 from cleanup.report.words import EARLIER, KINDS, cause_in_words, plural, row_in_words
@@ -23,14 +22,7 @@ from cleanup.run.glance import Look
 if TYPE_CHECKING:
     from cleanup.offline import Scanned
 
-FORMATS = ("table", "json", "jsonl", "csv")
 MOST_LINES = 10
-
-
-def check_format(form: str) -> None:
-    """Raise UsageError for a format that is not known, before any work is done."""
-    if form not in FORMATS:
-        raise UsageError(f"Unknown format {form!r}", hint=f"Known are: {', '.join(FORMATS)}")
 
 
 def print_scanned(scanned: Sequence[Scanned], form: str) -> None:

@@ -4,9 +4,15 @@ A mailbox is locked by its run (on PostgreSQL against other machines, too), so s
 one works on, the others leave out.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from cleanup.fleet.ends import Ended, Result, by_cause, read_failed, write_ends
 from cleanup.fleet.listing import Listed, listed, read_list, shard_of
-from cleanup.fleet.threads import Limits, Shared, run_fleet
+
+if TYPE_CHECKING:
+    from cleanup.fleet.threads import Limits, Shared, run_fleet
 
 __all__ = [
     "Ended",
@@ -22,3 +28,12 @@ __all__ = [
     "shard_of",
     "write_ends",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import what works on many mailboxes when it is asked for: a run of one tells how it ended, too."""
+    if name not in ("Limits", "Shared", "run_fleet"):
+        raise AttributeError(f"module 'cleanup.fleet' has no attribute {name!r}")
+    from cleanup.fleet import threads
+
+    return getattr(threads, name)

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from cleanup.cli import app
+from cleanup.cli import program
 
 FILE = Path(__file__).parents[2] / "docs" / "commands.md"
 _HEAD = """# Commands
@@ -21,7 +21,7 @@ stderr talk. Off a terminal no question is asked: `--yes` answers it, or the com
 
 def document() -> str:
     """Return the text of docs/commands.md."""
-    root = typer.main.get_command(app)
+    root = typer.main.get_command(program())
     parts = [_HEAD]
     for name, command in _commands(root, "mailbox-cleanup"):
         parts.append(f"## {name}\n\n{_first(command)}\n")

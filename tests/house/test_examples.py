@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import typer
 
-from cleanup.cli import app
+from cleanup.cli import program
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
@@ -32,7 +32,7 @@ EXAMPLES = [(str(file.relative_to(ROOT)), typed) for file in DOCUMENTS for typed
 
 def _left_over(words: list[str]) -> list[str]:
     """Return what the command does not understand of the words; click raises for an unknown command or option."""
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(program())
     context = command.context_class(command, info_name="mailbox-cleanup")
     while hasattr(command, "commands") and words:  # `history` alone is a command, too
         name, command, words = command.resolve_command(context, words)

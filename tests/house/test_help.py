@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import typer
 
-from cleanup.cli import app
+from cleanup.cli import COMMANDS, program
 from tests.cli.command import cleanup
 
 COLUMNS = 80
@@ -21,7 +21,7 @@ def _commands(command: Any, words: tuple[str, ...] = ()) -> list[tuple[str, ...]
 @pytest.fixture(scope="module")
 def helps() -> dict[str, list[str]]:
     """The help of every command, line by line."""
-    paths = _commands(typer.main.get_command(app))
+    paths = _commands(typer.main.get_command(program()))
     return {" ".join(path): cleanup(*path, "--help", COLUMNS=str(COLUMNS)).out.splitlines() for path in paths}
 
 
@@ -87,3 +87,25 @@ def test_a_group_alone_shows_what_is_in_it(words: tuple[str, ...]) -> None:
 
     assert done.code == 2
     assert "Commands:" in done.out + done.err
+
+
+@pytest.mark.parametrize("module", COMMANDS)
+def test_a_command_alone_is_the_one_of_the_whole_program(module: str) -> None:
+    whole: Any = typer.main.get_command(program())
+
+    for name in COMMANDS[module]:
+        alone: Any = typer.main.get_command(program((name, "--help")))
+        assert set(alone.commands) == set(COMMANDS[module])
+        assert _spelled(alone.commands[name]) == _spelled(whole.commands[name])
+
+
+def test_every_command_stands_in_the_table_from_which_it_is_loaded() -> None:
+    whole: Any = typer.main.get_command(program())
+
+    assert set(whole.commands) == {name for names in COMMANDS.values() for name in names}
+
+
+def _spelled(command: Any) -> list[tuple[str, ...]]:
+    """Return the options and arguments of a command and of those in it."""
+    inner = [one for name in sorted(getattr(command, "commands", {})) for one in _spelled(command.commands[name])]
+    return [(command.name, *(option for one in command.params for option in one.opts)), *inner]

@@ -124,13 +124,18 @@ def test_each_package_is_known_in_one_place(package: str) -> None:
     ("what", "heavy"),
     [
         (
-            "from cleanup.cli import app",
+            "from cleanup.cli import program; program()",
             ("pandas", "sqlalchemy", "pydantic_settings", "imapclient", "mailparser", "jinja2"),
         ),
         ("import cleanup", ("pandas", "sqlalchemy", "pydantic_settings", "imapclient", "mailparser", "typer")),
         (
-            "import cleanup.run, cleanup.access, cleanup.cli.shown, cleanup.cli.watching",  # all of an idle night
+            "from cleanup.cli import program; program(['run']); import cleanup.access, cleanup.cli.talk, "
+            "cleanup.cli.watching, cleanup.fleet.ends, cleanup.run",  # all of an idle night
             (
+                "rich",
+                "pydantic_settings",
+                "cleanup.cli.scan",
+                "cleanup.fleet.threads",
                 "cleanup.detector.notices",
                 "cleanup.detector.evidence",
                 "cleanup.report.mover",

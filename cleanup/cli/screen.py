@@ -1,0 +1,107 @@
+"""What is laid out for a terminal: consoles, tables, bars. Imported where something is drawn (see talk.py)."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from cleanup.cli.talk import Bars
+from cleanup.report.safe_text import safe_text
+
+WIDTH_OFF_TERMINAL = 100
+MIN_ROOM = 20  # narrower than that, a terminal may break lines as it likes
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave a reader that went away (`| head`) to main(): the library would exit with 1."""
+        raise BrokenPipeError
+
+
+def out() -> Console:
+    """Return the console for data (stdout). Off a terminal its width does not depend on where it runs."""
+    return _Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDTH_OFF_TERMINAL)
+
+
+def err() -> Console:
+    """Return the console for talk (stderr)."""
+    return _Console(stderr=True, highlight=False, markup=False)
+
+
+def print_hanging(console: Console, lead: str, text: str, *, below: int | None = None) -> None:
+    """Print text after its lead ("  * "); what does not fit on the line goes on `below` it, not at the left edge."""
+    indent = len(lead) if below is None else below
+    room = max(console.width - max(indent, len(lead)), MIN_ROOM)
+    for number, line in enumerate(Text(safe_text(text, limit=600)).wrap(console, room) or [Text()]):
+        console.print(Text(" " * indent if number else lead) + line, soft_wrap=True)
+
+
+def print_command(console: Console, lead: str, words: Sequence[object]) -> None:
+    """Print a command to copy: on a line of its own, in which only the terminal breaks."""
+    line = shlex.join(["mailbox-cleanup", *map(str, words)])
+    console.print(f"{lead}:\n  {safe_text(line, limit=2000)}", soft_wrap=True)
+
+
+def table(title: str | None, *columns: str) -> Table:
+    """Return an empty table in our style; the last column takes what width is left."""
+    made = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in columns[:-1]:
+        made.add_column(column, overflow="fold")
+    made.add_column(columns[-1], overflow="fold", ratio=1)
+    return made
+
+
+def cells(*values: object) -> tuple[str, ...]:
+    """Return values as text that is safe on a terminal."""
+    return tuple(safe_text(str(value), limit=200) for value in values)
+
+
+class _Rate(ProgressColumn):
+    """How many a second."""
+
+    def render(self, task: Task) -> Text:
+        """Return "120/s", or nothing while it is not known."""
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
+
+
+class DrawnBars(Bars):
+    """Bars on a terminal that can draw them, nothing elsewhere."""
+
+    def __init__(self) -> None:
+        console = err()
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+        shown = console.is_terminal and not console.is_dumb_terminal
+        self._bars = Progress(*columns, console=console, transient=True) if shown else None
+        self._stages: dict[str, TaskID] = {}
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Show that `done` of `total` are done in a stage."""
+        if self._bars is None:
+            return
+        if stage not in self._stages:
+            self._bars.start()
+            self._stages[stage] = self._bars.add_task(safe_text(stage, limit=60), total=total)
+        self._bars.update(self._stages[stage], completed=done, total=total)
+
+    def stop(self) -> None:
+        """Clear the bars away, before a question or an answer; the next stage shows them again."""
+        if self._bars is not None:
+            self._bars.stop()
+            for stage in self._stages.values():
+                self._bars.remove_task(stage)
+            self._stages.clear()
