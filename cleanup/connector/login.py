@@ -50,7 +50,6 @@ def connect(account: Account, budget: Budget, note: Note) -> BoundedClient:
         raise _odd_greeting(account, told(error)) from error
     except ValueError as error:
         raise _odd_greeting(account, NO_SENSE) from error
-    return client
 
 
 def _connected(account: Account, budget: Budget, note: Note) -> BoundedClient:

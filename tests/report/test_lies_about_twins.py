@@ -16,7 +16,6 @@ from tests.report.test_lies_about_moving import a_mailbox, filled, messages
 from tests.servers.lying import WATCHED, Box, Lie, LyingServer, Mail, Session, lying_server, status_line, uid_set
 
 WITHOUT_MOVE = WATCHED.replace(b" MOVE", b"")
-NOT_YET = pytest.mark.xfail(strict=True, reason="to be mended in report/doubles.py and report/looking.py")
 
 
 @pytest.fixture
@@ -49,7 +48,6 @@ def _shows_the_target(session: Session, _: str, __: list[bytes]) -> bool:
     return False
 
 
-@NOT_YET
 def test_a_folder_that_shows_what_is_elsewhere_with_flags_of_its_own_takes_nothing_away(ledger: Ledger) -> None:
     with lying_server(capabilities=WATCHED) as server:
         before = filled(server)
@@ -89,7 +87,6 @@ def _tells_an_old_status_of_copies(told: list[bool]) -> Lie:
     return lie
 
 
-@NOT_YET
 @pytest.mark.parametrize("lie", [_drops_the_first_status_of_copies, _tells_an_old_status_of_copies])
 def test_a_copy_that_was_there_before_is_no_double(ledger: Ledger, lie: Callable[[list[bool]], Lie]) -> None:
     """A server may leave out what it cannot tell of a folder (RFC 5819 section 2), and a proxy tell what was."""
@@ -114,7 +111,6 @@ def _copies_the_header_alone(session: Session, name: str, args: list[bytes]) -> 
     return True
 
 
-@NOT_YET
 def test_a_copy_of_the_header_alone_removes_nothing(ledger: Ledger) -> None:
     with lying_server(capabilities=WITHOUT_MOVE) as server:
         before = filled(server)
@@ -142,7 +138,6 @@ def test_a_move_that_copies_and_answers_bad_leaves_no_double_where_somebody_look
         assert messages(server) == before
 
 
-@NOT_YET
 def test_a_move_that_copies_and_answers_bad_is_not_followed_by_a_second_copy(ledger: Ledger) -> None:
     with lying_server() as server:
         before = filled(server)
