@@ -16,7 +16,10 @@ from cleanup.connector.wire import Ask
 
 
 class Questioner(Protocol):
-    """Knows how a mailbox writes its questions."""
+    """Knows how a mailbox writes its questions, and which folder it has open."""
+
+    @property
+    def folder(self) -> str | None: ...
 
     def ask_opening(self, command: str, folder: str) -> list[Ask]: ...
     def ask_enable(self) -> list[Ask]: ...
@@ -41,6 +44,7 @@ class Ahead:
 
     def __init__(self, mailbox: Questioner) -> None:
         self._mailbox = mailbox
+        self._folder = mailbox.folder  # which will be open then
         self._asks: list[Ask] = []
 
     @property
@@ -62,6 +66,7 @@ class Ahead:
 
     def examine(self, folder: str) -> Ahead:
         """EXAMINE: what follows is about this folder."""
+        self._folder = folder
         return self._and(self._mailbox.ask_opening("EXAMINE", folder))
 
     def watch(self, folder: str) -> Ahead:
@@ -70,6 +75,7 @@ class Ahead:
 
     def select(self, folder: str) -> Ahead:
         """SELECT: what follows is about this folder."""
+        self._folder = folder
         return self._and(self._mailbox.ask_opening("SELECT", folder))
 
     def uids(self, first: int) -> Ahead:
@@ -88,13 +94,20 @@ class Ahead:
         """UID FETCH of what these look like."""
         return self._and(questions.ask_fingerprints(uids)[:1])
 
-    def headers(self, fields: Sequence[str], uids: Sequence[int]) -> Ahead:
-        """UID FETCH of header fields."""
-        return self._and(questions.ask_headers(fields, uids)[:1])
+    def headers_of(self, folder: str, fields: Sequence[str], uids: Sequence[int]) -> Ahead:
+        """UID FETCH of header fields; EXAMINE, where the folder is not open."""
+        return self._looking_at(folder)._and(questions.ask_headers(fields, uids)[:1])
+
+    def bodies_of(self, folder: str, uids: Sequence[int], max_bytes: int) -> Ahead:
+        """UID FETCH of what messages begin with; EXAMINE, where the folder is not open."""
+        return self._looking_at(folder)._and([questions.ask_bodies(uids, max_bytes)])
 
     def flags(self, uids: Sequence[int]) -> Ahead:
         """UID FETCH of flags."""
         return self._and(questions.ask_flags(uids)[:1])
+
+    def _looking_at(self, folder: str) -> Ahead:
+        return self if self._folder == folder else self.examine(folder)
 
     def _and(self, asks: Sequence[Ask]) -> Ahead:
         self._asks += asks

@@ -15,6 +15,7 @@ from cleanup.connector.questions import (
     FINGERPRINT_FIELDS,
     FLAGS,
     LONGEST_FIELDS,
+    ask_bodies,
     ask_fetch,
     ask_of_size,
     ask_search,
@@ -191,12 +192,18 @@ def bodies(
     for some in uid_sets(uids):
         known = {uid: sizes[uid] for uid in some} if sizes is not None else _sizes(wire, some)
         for batch in _batches(known, max_bytes):
-            for fetched in _fetch(wire, batch, b"(UID BODY.PEEK[]<0.%d>)" % max_bytes, ("octets",)):
+            for fetched in _fetch(wire, batch, ask_bodies(batch, max_bytes).args[1], ("octets",)):
                 yield from ((one.uid, (one.octets or b"")[:max_bytes]) for one in fetched)
 
 
 def _sizes(wire: Wire, uids: tuple[int, ...]) -> dict[int, int]:
     return {one.uid: one.size or 0 for few in _fetch(wire, uids, b"(UID RFC822.SIZE)", ("size",)) for one in few}
+
+
+def first_batch(uids: Sequence[int], max_bytes: int, sizes: Mapping[int, int]) -> tuple[int, ...]:
+    """Return which messages bodies() will ask for first."""
+    some = next(iter(uid_sets(uids)), ())
+    return next(_batches({uid: sizes[uid] for uid in some}, max_bytes), ())
 
 
 def _batches(sizes: dict[int, int], max_bytes: int) -> Iterator[tuple[int, ...]]:

@@ -48,6 +48,11 @@ def ask_flags(uids: Sequence[int]) -> list[Ask]:
     return [ask_fetch(some, FLAGS) for some in uid_sets(uids)]
 
 
+def ask_bodies(uids: Sequence[int], max_bytes: int) -> Ask:
+    """Return the question of bodies(), for one batch."""
+    return ask_fetch(tuple(uids), b"(UID BODY.PEEK[]<0.%d>)" % max_bytes)
+
+
 def ask_fetch(uids: tuple[int, ...], items: bytes) -> Ask:
     """Return the question for some items of messages."""
     return Ask("FETCH", (written(uids), items), uid=True)

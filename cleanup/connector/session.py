@@ -126,6 +126,11 @@ class Mailbox:
         """Log out. What was marked as deleted stays."""
         self._wire.close()
 
+    @property
+    def folder(self) -> str | None:
+        """The folder that is open."""
+        return self._selected.folder if self._selected else None
+
     # --- looking ahead -----------------------------------------------------------------------------------------
 
     def ahead(self) -> Ahead:
@@ -223,8 +228,7 @@ class Mailbox:
         self, folder: str, fields: Sequence[str], uids: Sequence[int]
     ) -> Iterator[tuple[PulledHeaders, ...]]:
         """Yield the named header fields of these messages, in chunks; what has vanished is left out."""
-        if self._selected is None or self._selected.folder != folder:
-            self.foresee(self.ahead().examine(folder).headers(fields, uids))
+        self.foresee(self.ahead().headers_of(folder, fields, uids))
         state = self._looking_at(folder)
         yield from pull.headers(self._wire, folder, state.uidvalidity, fields, uids)
 
@@ -235,6 +239,8 @@ class Mailbox:
 
         `sizes` of all these messages, where they are known already, save a round trip.
         """
+        if sizes is not None:
+            self.foresee(self.ahead().bodies_of(folder, pull.first_batch(uids, max_bytes, sizes), max_bytes))
         self._looking_at(folder)
         yield from pull.bodies(self._wire, uids, max_bytes, sizes)
 

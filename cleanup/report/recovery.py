@@ -14,12 +14,13 @@ from cleanup.report.doubles import BEING_REMOVED, unmark
 from cleanup.report.journal import Journal, Settled
 from cleanup.report.link import Link
 from cleanup.report.looking import BROKEN, grouped, settle, view
-from cleanup.report.mailbox import FilingMailbox
+from cleanup.report.mailbox import Ahead, FilingMailbox
 from cleanup.report.settling import likeness
 
 YOUNG = timedelta(seconds=60)
 CALM_S = 2.0  # a server may still be at a command whose client died; measured on Dovecot: milliseconds
 _NO_RUN = 0
+Then = Callable[[Ahead], Ahead] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,11 @@ def recover(
     *,
     reopen: Callable[[], FilingMailbox] | None = None,
     pause: Callable[[float], None] = time.sleep,
+    then: Then = None,
 ) -> Recovered:
     """Settle what earlier runs in the mailbox `name` left open, then notice what the owner moved back.
 
+    `then` adds what will be asked for next, to be sent together with the last look.
     Sends nothing where the ledger holds no open and no standing move; changes the mailbox only to finish a message that
     is in both folders. Raises nothing that is a CleanupError: with `stopped` set, nothing more must be moved.
     """
@@ -63,7 +66,7 @@ def recover(
     settled: list[Settled] = []
     try:
         settled += settle_open(journal, link, pause=pause)
-        return Recovered(tuple(settled), notice_returned(journal, link))
+        return Recovered(tuple(settled), notice_returned(journal, link, then))
     except CleanupError as error:
         return Recovered(tuple(settled), stopped=error)
 
@@ -97,17 +100,18 @@ def _unmark(group: Sequence[MoveRecord], link: Link) -> None:
 # --- what the owner moved back -------------------------------------------------------------------------------------
 
 
-def notice_returned(journal: Journal, link: Link) -> tuple[MoveRecord, ...]:
+def notice_returned(journal: Journal, link: Link, then: Then = None) -> tuple[MoveRecord, ...]:
     """Return the filed messages that the owner moved back, and label them genuine; others that are gone are noted.
 
     A target that was renumbered, renamed or deleted says nothing of single messages: then nothing is concluded.
     """
     standing = journal.ledger.moves(mailbox=journal.mailbox, states=[MoveState.MOVED], undoing=False)
     returned: list[MoveRecord] = []
-    for group in grouped(standing):
+    groups = grouped(standing)
+    for group in groups:
         while True:
             try:
-                missing = _missing(group, link.mailbox)
+                missing = _missing(group, link.mailbox, then if group is groups[-1] else None)
                 back = _back_at_source(missing, link.mailbox)
                 break
             except BROKEN as error:
@@ -118,10 +122,11 @@ def notice_returned(journal: Journal, link: Link) -> tuple[MoveRecord, ...]:
     return tuple(returned)
 
 
-def _missing(group: Sequence[MoveRecord], mailbox: FilingMailbox) -> list[MoveRecord]:
+def _missing(group: Sequence[MoveRecord], mailbox: FilingMailbox, then: Then) -> list[MoveRecord]:
     first = group[0].intent
     filed = [r.target_uid for r in group if r.target_uid is not None]
-    mailbox.foresee(mailbox.ahead().examine(first.target).still_there(filed))
+    ahead = mailbox.ahead().examine(first.target).still_there(filed)
+    mailbox.foresee(then(ahead) if then else ahead)
     try:
         state = mailbox.examine(first.target)
     except FolderNotFound:

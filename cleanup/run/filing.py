@@ -17,7 +17,7 @@ from cleanup.report.journal import Journal
 from cleanup.run.done import Done, counts_of
 from cleanup.run.glance import READ_BY, Glance, Look, Task
 from cleanup.run.held import Held, words_of
-from cleanup.run.look import look
+from cleanup.run.look import look, what_look_asks
 
 
 def look_and_file(
@@ -32,8 +32,8 @@ def look_and_file(
     progress: Progress,
 ) -> Done:
     """Do what run.run_mailbox() promises, in a mailbox in which something happened. `glanced` saves asking again."""
-    recovered, mailbox = held.settle(task.mailbox, mailbox)
     memory = held.ledger.memory(task.mailbox)
+    recovered, mailbox = held.settle(task.mailbox, mailbox, lambda ahead: what_look_asks(ahead, memory, glanced))
     labels = words_of(held.ledger, held.settings, again=again)
     known = glanced if not recovered.settled else None
     seen = look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory, seen=known)

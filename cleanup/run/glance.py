@@ -71,19 +71,20 @@ class Glance:
 
 def glance(mailbox: Mailbox, task: Task, left: Left) -> Glance:
     """Return whether anything happened since the last run, for one command a folder."""
-    state = mailbox.examine(task.inbox)
     last, cursors = left.last, left.cursors
-    same_rules = last is not None and (last.read_by, last.judged_by) == (READ_BY, judged_by(task, left.words))
-    if not same_rules or not is_unchanged(cursors.get(task.inbox), state):
-        return Glance(state)
+    sent_folders = [cursor.folder for cursor in cursors.values() if cursor.is_sent]
+    ahead = mailbox.ahead().examine(task.inbox)
+    mailbox.foresee(ahead.status(sent_folders[0]) if sent_folders else ahead)
+    state = mailbox.examine(task.inbox)
     sent: dict[str, FolderState] = {}
-    for cursor in (c for c in cursors.values() if c.is_sent):
+    for folder in sent_folders:
         try:
-            sent[cursor.folder] = mailbox.status(cursor.folder)
+            sent[folder] = mailbox.status(folder)
         except FolderNotFound:
             return Glance(state, sent)
-    unchanged = all(is_unchanged(cursors[folder], seen) for folder, seen in sent.items())
-    return Glance(state, sent, last if sent and unchanged else None)
+    same_rules = last is not None and (last.read_by, last.judged_by) == (READ_BY, judged_by(task, left.words))
+    unchanged = all(is_unchanged(cursors.get(folder), seen) for folder, seen in {**sent, task.inbox: state}.items())
+    return Glance(state, sent, last if same_rules and sent and unchanged else None)
 
 
 def is_unchanged(cursor: Cursor | None, state: FolderState) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from cleanup.model import Verdict
 
 if TYPE_CHECKING:
     from cleanup.ledger import Ledger
+    from cleanup.report.mailbox import Ahead
     from cleanup.report.recovery import Recovered
 
 
@@ -68,14 +69,17 @@ class Held:
         """Return a further connection, which changes nothing."""
         return self._connected(read_only=True)
 
-    def settle(self, name: str, mailbox: Mailbox) -> tuple[Recovered, Mailbox]:
+    def settle(
+        self, name: str, mailbox: Mailbox, then: Callable[[Ahead], Ahead] | None = None
+    ) -> tuple[Recovered, Mailbox]:
         """Settle what earlier commands left open in the mailbox `name`; return that, and a connection that is alive.
 
-        Raises what stopped it: while it is unknown where messages are, nothing more must be moved.
+        `then` adds what will be asked for next. Raises what stopped it: while it is unknown where messages are, nothing
+        more must be moved.
         """
         from cleanup.report.recovery import recover
 
-        recovered = recover(self.ledger, name, mailbox, reopen=self.open)
+        recovered = recover(self.ledger, name, mailbox, reopen=self.open, then=then)
         if recovered.stopped:
             raise recovered.stopped
         return recovered, self.open() if mailbox.dead else mailbox

@@ -34,9 +34,10 @@ from cleanup.model import (
 )
 from cleanup.progress import Progress, unseen
 from cleanup.report.filing import plan_filing
+from cleanup.report.mailbox import Ahead
 from cleanup.run.asking import what_they_ask
 from cleanup.run.glance import READ_BY, Glance, Look, Task, judged_by
-from cleanup.run.reading import fetch_sent, read_inbox, read_sent
+from cleanup.run.reading import fetch_sent, read_inbox, read_sent, what_reading_asks
 
 TWO_MESSAGES = "the server showed two different messages under this UID"
 KEEP_GONE = timedelta(days=30)  # what was sent longer ago does not bounce any more
@@ -59,12 +60,13 @@ def look(
     connector.
     """
     with _remembering(memory, task) as known:
+        mailbox.foresee(what_look_asks(mailbox.ahead(), known, seen))
         folders = mailbox.folders()
         target = backscatter_folder_name(folders, task.target)
         state = seen.inbox if seen else mailbox.examine(task.inbox)
         cursor, candidates = read_inbox(mailbox, known, state, progress)
-        notices = list(_read_candidates(mailbox, known, cursor, candidates, progress))
         sources = _read_sent_folders(mailbox, task, known, folders, seen.sent if seen else {}, progress)
+        notices = list(_read_candidates(mailbox, known, cursor, candidates, progress))
         cases = [Case(notice, pulled.fingerprint.arrived, pulled.fingerprint.digest) for pulled, notice in notices]
         sent = _sent_index(mailbox, task, known, cursor, cases, sources, now)
         judged = _judge(notices, cases, sent, task, labels or {})
@@ -80,6 +82,12 @@ def look(
     )
     answer = account_state([JudgedNotice(j.notice, j.finding, j.fingerprint.arrived) for j in judged])
     return Look(task, state, ordinary, judged, sent, sent.coverage.sources, plan, answer, judged_by(task, labels or {}))
+
+
+def what_look_asks(ahead: Ahead, memory: Memory, seen: Glance | None) -> Ahead:
+    """Return what look() will ask first, as far as the memory and a glance at the folders tell."""
+    ahead.folders()
+    return what_reading_asks(ahead, memory, seen.inbox, seen.sent.values()) if seen else ahead
 
 
 @contextmanager

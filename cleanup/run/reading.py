@@ -5,7 +5,7 @@ Chunk by chunk, each written down with how far it goes, so that a run that was c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from cleanup.connector.session import FolderState, Mailbox
 from cleanup.detector.candidates import clue_of_ordinary
@@ -16,6 +16,7 @@ from cleanup.ledger import Memory
 from cleanup.ledger.values import Cursor, InboxRow, SentPlaces
 from cleanup.model import PulledHeaders, SentMessage, SentSource
 from cleanup.progress import Progress
+from cleanup.report.mailbox import Ahead
 from cleanup.run.glance import is_unchanged
 
 CHUNK = 2_000
@@ -23,6 +24,21 @@ SMALLEST_HEADER = 200  # bytes: From, To, Date and Message-ID take as much in ev
 SPARSE = 4  # UIDs to a message: from there on it is cheaper to ask which of them exist
 
 Save = Callable[[Cursor, Sequence[PulledHeaders], int], None]
+
+
+def what_reading_asks(ahead: Ahead, memory: Memory, inbox: FolderState, sent: Iterable[FolderState]) -> Ahead:
+    """Return what read_inbox() and read_sent() will ask for, as far as earlier runs read these folders."""
+    known = memory.cursors()
+    for state, fields in ((inbox, INBOX_FIELDS), *((one, SENT_FIELDS) for one in sent)):
+        cursor = known.get(state.folder)
+        if cursor is None or cursor.uidvalidity != state.uidvalidity or _is_sparse(cursor, state):
+            return ahead
+        wanted = [*(() if cursor.is_sent else memory.notices(cursor)), *range(cursor.uidnext, state.uidnext)]
+        if cursor.is_sent and not is_unchanged(cursor, state):
+            ahead.examine(state.folder)
+        if wanted:
+            ahead.headers_of(state.folder, fields, wanted)
+    return ahead
 
 
 # --- the Inbox -----------------------------------------------------------------------------------------------------
@@ -144,10 +160,14 @@ def _new(
 ) -> Iterator[Sequence[PulledHeaders]]:
     """Yield what arrived since, in chunks. The UIDs need not be asked for where most of them exist."""
     uids: Sequence[int] = range(cursor.uidnext, state.uidnext)
-    if len(uids) > SPARSE * max(state.exists - cursor.held, 0) + CHUNK:
+    if _is_sparse(cursor, state):
         uids = [uid for uid in mailbox.uids(state.folder, first=cursor.uidnext) if uid < state.uidnext]
     if state.exists and (uids or also):
         yield from (chunk for chunk in mailbox.pull_headers_of(state.folder, fields, [*also, *uids]) if chunk)
+
+
+def _is_sparse(cursor: Cursor, state: FolderState) -> bool:
+    return state.uidnext - cursor.uidnext > SPARSE * max(state.exists - cursor.held, 0) + CHUNK
 
 
 def _look_again(

@@ -121,7 +121,8 @@ class NothingAhead:
     def _noted(self, *_: object) -> NothingAhead:
         return self
 
-    numbering = status = examine = watch = select = uids = still_there = of_size = fingerprints = flags = _noted
+    folders = headers_of = numbering = status = examine = watch = select = _noted
+    uids = still_there = of_size = fingerprints = flags = _noted
 
 
 @dataclass
