@@ -7,11 +7,12 @@ ever sent ahead; looks may go out right behind it, as a server carries out one a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from cleanup.connector import questions
+from cleanup.connector.pull import first_batch
 from cleanup.connector.wire import Ask
 
 
@@ -98,9 +99,10 @@ class Ahead:
         """UID FETCH of header fields; EXAMINE, where the folder is not open."""
         return self._looking_at(folder)._and(questions.ask_headers(fields, uids)[:1])
 
-    def bodies_of(self, folder: str, uids: Sequence[int], max_bytes: int) -> Ahead:
-        """UID FETCH of what messages begin with; EXAMINE, where the folder is not open."""
-        return self._looking_at(folder)._and([questions.ask_bodies(uids, max_bytes)])
+    def bodies_of(self, folder: str, sizes: Mapping[int, int], max_bytes: int) -> Ahead:
+        """UID FETCH of what messages of these sizes, by UID, begin with; EXAMINE, where the folder is not open."""
+        batch = first_batch(sizes, max_bytes)
+        return self._looking_at(folder)._and([questions.ask_bodies(batch, max_bytes)] if batch else [])
 
     def flags(self, uids: Sequence[int]) -> Ahead:
         """UID FETCH of flags."""

@@ -200,9 +200,9 @@ def _sizes(wire: Wire, uids: tuple[int, ...]) -> dict[int, int]:
     return {one.uid: one.size or 0 for few in _fetch(wire, uids, b"(UID RFC822.SIZE)", ("size",)) for one in few}
 
 
-def first_batch(uids: Sequence[int], max_bytes: int, sizes: Mapping[int, int]) -> tuple[int, ...]:
-    """Return which messages bodies() will ask for first."""
-    some = next(iter(uid_sets(uids)), ())
+def first_batch(sizes: Mapping[int, int], max_bytes: int) -> tuple[int, ...]:
+    """Return which of the messages of these sizes bodies() will ask for first."""
+    some = next(iter(uid_sets(list(sizes))), ())
     return next(_batches({uid: sizes[uid] for uid in some}, max_bytes), ())
 
 

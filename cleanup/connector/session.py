@@ -240,7 +240,7 @@ class Mailbox:
         `sizes` of all these messages, where they are known already, save a round trip.
         """
         if sizes is not None:
-            self.foresee(self.ahead().bodies_of(folder, pull.first_batch(uids, max_bytes, sizes), max_bytes))
+            self.foresee(self.ahead().bodies_of(folder, {uid: sizes[uid] for uid in uids}, max_bytes))
         self._looking_at(folder)
         yield from pull.bodies(self._wire, uids, max_bytes, sizes)
 

@@ -51,8 +51,9 @@ class Double:
 
     @property
     def is_anothers_turn(self) -> bool:
-        """Whether the other one came into the very folder after ours: who put it there sees ours and removes his."""
-        return self.other.folder == self.ours.folder and self.other.uid > self.ours.uid
+        """Whether the other one came into the target after ours: who put it there sees ours and removes his."""
+        at_target = self.other.folder == self.ours.folder == self.record.intent.target
+        return at_target and self.other.uid > self.ours.uid
 
 
 Came = Mapping[Fingerprint, Sequence[Spot]]
@@ -145,11 +146,17 @@ class _Kept:
     arrived: datetime
 
 
-def remove_ours(double: Double, unbroken: Unbroken, journal: Journal, mirrors: set[str]) -> str | None:
+def remove_ours(
+    double: Double,
+    unbroken: Unbroken,
+    journal: Journal,
+    mirrors: set[str],
+    look_again: Callable[[FilingMailbox], Came],
+) -> str | None:
     """Remove our one of two; return why it was not done, if so.
 
-    A folder that turns out to show the very same message is added to `mirrors`. Where the other one goes as ours does,
-    it was the same, and what was read of it before is put back.
+    A folder that turns out to show the very same message is added to `mirrors`. Where the other one goes as ours does
+    and `look_again` finds none, it was the same, and what was read of it before is put back.
     """
     uid = double.ours.uid if double.ours.folder == double.record.intent.target else None
     journal.settle([Settled(double.record, MoveState.UNCLEAR, uid, BEING_REMOVED)])
@@ -162,6 +169,8 @@ def remove_ours(double: Double, unbroken: Unbroken, journal: Journal, mirrors: s
             return why_not
         unbroken(lambda mailbox: _expunge(double, mailbox))
         if unbroken(lambda mailbox: _bytes(mailbox, double.other)) == kept.content:
+            return None
+        if double.record.intent.fingerprint in unbroken(look_again):  # the owner moved it on
             return None
         mirrors.add(double.other.folder)
         unbroken(lambda mailbox: _put_back(double.ours, kept, mailbox))

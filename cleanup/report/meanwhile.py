@@ -212,7 +212,9 @@ class Watch:
             doubles = []
         moved = frozenset(one.record.intent.uid for one in settled)
         for double in doubles:
-            why_not = self._why_not_removed(double, moved)
+            why_not = self._why_not_removed(
+                double, moved, lambda mailbox: what_came(settled, before, mailbox, self.journal)
+            )
             if why_not and double.other.folder not in self._mirrors:
                 self.doubled[double.record.intent.uid] = f"it is in {double.other.folder}, too: {why_not}"
         if doubles:
@@ -235,7 +237,9 @@ class Watch:
             return replace(one, state=MoveState.RETURNED, note=f"it was moved back to {intent.source} at once")
         return replace(one, note=f"it is in {where[0]}: somebody moved it at the same moment")
 
-    def _why_not_removed(self, double: Double, moved: frozenset[int]) -> str | None:
+    def _why_not_removed(
+        self, double: Double, moved: frozenset[int], look_again: Callable[[FilingMailbox], Came]
+    ) -> str | None:
         alike = self._alike_of.get(double.record.intent.uid)
         if alike is None:
             return "nobody can tell whether it is the same one"
@@ -243,7 +247,7 @@ class Watch:
         if others and self._unbroken(lambda mailbox: list(mailbox.still_there(self.source, others))) != others:
             return "it may be another one that was equal"
         self._marked.add(double.record.intent.fingerprint)
-        return remove_ours(double, self._unbroken, self.journal, self._mirrors)
+        return remove_ours(double, self._unbroken, self.journal, self._mirrors, look_again)
 
     # --- flags ---------------------------------------------------------------------------------------------------
 

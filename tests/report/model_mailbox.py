@@ -7,7 +7,7 @@ it holds for them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -121,7 +121,7 @@ class NothingAhead:
     def _noted(self, *_: object) -> NothingAhead:
         return self
 
-    folders = headers_of = numbering = status = examine = watch = select = _noted
+    folders = headers_of = bodies_of = numbering = status = examine = watch = select = _noted
     uids = still_there = of_size = fingerprints = flags = _noted
 
 
@@ -202,7 +202,9 @@ class ModelMailbox:
 
     last_flags = flags
 
-    def pull_bodies(self, folder: str, uids: Sequence[int], *, max_bytes: int) -> list[tuple[int, bytes]]:
+    def pull_bodies(
+        self, folder: str, uids: Sequence[int], *, max_bytes: int, sizes: Mapping[int, int] | None = None
+    ) -> list[tuple[int, bytes]]:
         self._look_at(folder)
         self._command("FETCH")
         mails = self._box().mails
