@@ -13,6 +13,7 @@ from cleanup.connector.account import LOOPBACK, Account
 from cleanup.connector.client import BoundedClient, ImapDead, ImapError, PlainTextInjected, converse
 from cleanup.connector.credentials import Mechanism
 from cleanup.connector.deadline import Budget
+from cleanup.connector.quirks import LOGINS
 from cleanup.connector.redact import Redactor, hide, remember
 from cleanup.connector.refusals import told
 from cleanup.connector.tls import not_encrypted, quick_context, tls_context
@@ -235,11 +236,10 @@ def _hung_up(text: str) -> CannotConnect:
 
 
 def _hint(account: Account, text: str) -> str:
-    lower = text.lower()
     if account.credential.mechanism is not Mechanism.PASSWORD:
         return "The access token may have expired or belong to another mailbox"
-    if "application-specific" in lower or "app password" in lower:
-        return "This provider wants an app password; make one in the account's security settings"
+    if known := next((quirk for quirk in LOGINS if quirk.fits(text, account.host)), None):
+        return known.hint
     if account.authzid:
         return f"Check the password, and whether {account.username} may act for {account.authzid}"
     return "Check user name and password; some providers want an app password or OAuth 2 (--token-command)"

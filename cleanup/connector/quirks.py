@@ -1,0 +1,134 @@
+"""Every quirk of a server or provider that the program knows, by name, with its source: the one place to look for them.
+
+Three kinds: what a refusal means (`REFUSALS`), what a refused login means (`LOGINS`), and what servers do that is not
+said in words (`HABITS`, with the place in the code that lives with it). docs/servers.md tells of each by its name, and
+tests/connector/test_quirks.py holds the two together.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from cleanup.errors import CleanupError, FolderNotFound, MessageNotShown, OverQuota, PermissionMissing, Throttled
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One meaning of a NO, BAD or BYE: how it is recognised, the error it becomes, what to do next, and who says so."""
+
+    name: str
+    pattern: re.Pattern[str]
+    error: type[CleanupError]
+    hint: str | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """One meaning of a refused login: by the server's words, or by its host name where it says nothing of use."""
+
+    name: str
+    hint: str
+    source: str
+    words: re.Pattern[str] | None = None
+    host: re.Pattern[str] | None = None
+
+    def fits(self, text: str, host: str) -> bool:
+        """Return whether this is what a server at `host` means."""
+        return bool((self.words and self.words.search(text)) or (self.host and self.host.search(host)))
+
+
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """Something that a server does: who, what, and the name in `cleanup` that lives with it."""
+
+    name: str
+    who: str
+    does: str
+    where: str
+    source: str
+
+
+def _refusal(name: str, pattern: str, error: type[CleanupError], source: str, hint: str | None = None) -> Refusal:
+    return Refusal(name, re.compile(pattern, re.IGNORECASE), error, hint, source)
+
+
+def _words(name: str, pattern: str, hint: str, source: str) -> Login:
+    return Login(name, hint, source, words=re.compile(pattern, re.IGNORECASE))
+
+
+# First match wins.
+REFUSALS = (
+    _refusal("gmail-bandwidth", r"\[OVERQUOTA\].{0,80}bandwidth|exceeded .{0,40}bandwidth", Throttled,
+             "Gmail; chatwoot #6082, getmail", "Gmail allows 2,500 MB a day; try again tomorrow"),
+    _refusal("over-quota", r"\[OVERQUOTA\]|quota exceeded|over ?quota|mailbox is full", OverQuota,
+             "RFC 9208, and Dovecot with a full mailbox",
+             "The mailbox is full. Servers that know MOVE still move; without it room is needed first"),
+    _refusal("exchange-not-connected", r"authenticated but not connected", Throttled,
+             "Exchange; node-imap #689 #523, MailKit #1494, email-oauth2-proxy #74",
+             "Exchange says so when it is busy, when there are too many connections, when the token has the wrong "
+             "scope, and when this login may not open this mailbox"),
+    _refusal("throttled", r"throttl|too many (simultaneous )?(connections|requests)|\[LIMIT\]|\[INUSE\]", Throttled,
+             "Microsoft 365 with a time to wait (imapsync #272 #212); Gmail above 15 connections (imapsync #61)",
+             "The provider wants fewer requests or connections; try again later"),
+    _refusal("busy", r"\[UNAVAILABLE\]|\[SERVERBUG\]|server error|internal error", Throttled,
+             "Yahoo on large batches (imap_tools #229, MailKit #1055); RFC 5530", "Try again later"),
+    _refusal("not-shown", r"\[UNKNOWN-CTE\]|\[EXPUNGEISSUED\]", MessageNotShown, "RFC 3516, RFC 5530"),
+    _refusal("no-permission", r"\[NOPERM\]|\[READ-ONLY\]|permission denied|read-only|access denied", PermissionMissing,
+             "RFC 5530; Cyrus and Courier in words",
+             "This login may not do that here: ask for the right to (ACL), or use another folder"),
+    _refusal("no-folder", r"\[TRYCREATE\]|\[NONEXISTENT\]|doesn't exist|does not exist|no such mailbox|"
+             r"unknown mailbox|mailbox not found", FolderNotFound, "RFC 5530; Courier and Exchange in words",
+             "Check the folder's name. A Dovecot master user with ACLs needs plugin { acl_user = %u }"),
+)  # fmt: skip
+
+LOGINS = (
+    _words("app-password", r"application-specific|app password",
+           "This provider wants an app password; make one in the account's security settings", "Gmail, iCloud, Yahoo"),
+    _words("web-login", r"\[WEBALERT|web login required",
+           "The provider wants you to log in with a browser once; then run again", "Gmail"),
+    _words("imap-off", r"not enabled for IMAP|IMAP (access )?is disabled",
+           "Turn on IMAP in the account's settings, or ask its administrator to", "Gmail, and administrators' switch"),
+    _words("password-expired", r"\[EXPIRED\]", "The password has expired: set a new one", "RFC 5530"),
+    Login("no-basic-auth", "Microsoft takes no passwords over IMAP any more: configure oauth (docs/servers.md)",
+          "Microsoft 365 says LOGIN failed and nothing else; frappe #23079",
+          host=re.compile(r"(^|\.)(office365|outlook|hotmail|office)\.(com|de)$", re.IGNORECASE)),
+)  # fmt: skip
+
+HABITS = (
+    Habit("bad-to-move", "Exchange 2010", "offers MOVE and answers BAD Command Error. 12",
+          "connector.session.Mailbox.move", "parsedmarc #9"),
+    Habit("copyuid-in-place-of-ok", "Exchange 2013", "* [COPYUID ...] where no response code may stand",
+          "report.mover.carry", "parsedmarc #80 #70, MailKit #115"),
+    Habit("ok-and-nothing", "IONOS", "answers OK to MOVE and moves nothing", "report.looking.settle",
+          "imap-mcp-server #54"),
+    Habit("size-estimated", "Exchange", "tells another RFC822.SIZE than the message has", "report.undo.match",
+          "EnableExactRFC822Size is off by default"),
+    Habit("folders-are-labels", "Gmail", "X-GM-EXT-1: a message is in several folders, and an expunge takes a label",
+          "connector.session.Mailbox.numbering", "courier #53 #66, net-imap #398"),
+    Habit("all-mail", "Gmail", "a folder marked \\All shows every message again", "connector.folders.find_sent",
+          "net-imap #398"),
+    Habit("no-search-by-header", "Yahoo, Exchange", "SEARCH HEADER fails, or looks at display names",
+          "connector.pull.headers", "MailKit #1055, node-imap #737, alpine #30"),
+    Habit("localised-sent", "most providers", "Sent has a name in the owner's language and no mark",
+          "connector.sent_names.is_sent_name", "imap-mcp-server #83 #125, nextcloud #3732"),
+    Habit("mark-in-lower-case", "Cyrus", "\\sent instead of \\Sent", "connector.folders.Folder", "measured, 3.6.1"),
+    Habit("below-inbox", "Courier, and Dovecot if so configured", "all folders are INBOX.something",
+          "connector.folders.backscatter_folder_name", "measured, Courier 5.0.13"),
+    Habit("no-move", "Courier", "knows UIDPLUS and no MOVE", "connector.move.can_uid_expunge", "measured, 5.0.13"),
+    Habit("no-uidnext", "Courier", "SELECT does not tell UIDNEXT", "connector.session.Mailbox.examine",
+          "measured, 5.0.13"),
+    Habit("short-sets", "Courier, Dovecot, Cyrus", "a long UID set is BAD, or the end of the connection",
+          "connector.uid_sets.uid_sets", "measured; getmail6 #275, imapfilter #93"),
+    Habit("flags-of-others", "Dovecot", "FETCH data of other messages without a UID", "connector.fetch.read_fetches",
+          "imapclient #334"),
+    Habit("move-in-examine", "Dovecot, pymap", "carries out a MOVE in a folder opened with EXAMINE",
+          "connector.wire.LOOKING", "measured, Dovecot 2.3.19"),
+    Habit("id-wanted", "NetEase (163.com)", "opens no folder for a program that did not say ID", "connector.wire.Wire",
+          "RFC 2971, and its users' reports"),
+    Habit("login-disabled", "servers with LOGINDISABLED over TLS", "take a password by AUTHENTICATE PLAIN only",
+          "connector.login.log_in", "RFC 9051 section 6.2.3"),
+    Habit("one-token-way", "servers with OAUTHBEARER alone", "do not know XOAUTH2", "connector.login.log_in",
+          "RFC 7628"),
+)  # fmt: skip
