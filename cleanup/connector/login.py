@@ -7,7 +7,6 @@ import re
 import socket
 import ssl
 from collections.abc import Callable
-from contextlib import suppress
 
 from cleanup.connector.account import LOOPBACK, Account
 from cleanup.connector.client import BoundedClient, ImapDead, ImapError, PlainTextInjected, converse
@@ -37,10 +36,35 @@ class TurnedAway(CannotConnect):
 
 
 def connect(account: Account, budget: Budget, note: Note) -> BoundedClient:
-    """Return a connection that is encrypted as the account wants it and not logged in yet."""
+    """Return a connection that is encrypted as the account wants it and not logged in yet.
+
+    Whom the quick look at authorities does not know, all authorities may.
+    """
     _check_security(account)
+    if quick := quick_context(account.ca_file):
+        try:
+            return _connected(quick, account, budget, note)
+        except TlsFailed as error:
+            if not isinstance(error.__cause__, ssl.SSLCertVerificationError):
+                raise
+    return _connected(tls_context(account.ca_file), account, budget, note)
+
+
+def _connected(context: ssl.SSLContext, account: Account, budget: Budget, note: Note) -> BoundedClient:
+    client = _greeted(context, account, budget)
     try:
-        return _connected(account, budget, note)
+        if client.imap.asked_capabilities:  # as soon as it was greeted without them
+            note("CAPABILITY")
+        _secure(client, account, note)
+    except BaseException:
+        client.imap.shutdown()
+        raise
+    return client
+
+
+def _greeted(context: ssl.SSLContext, account: Account, budget: Budget) -> BoundedClient:
+    try:
+        return BoundedClient(account, budget, context)
     except ssl.SSLError as error:
         raise not_encrypted(account, error) from error
     except ConnectionLost as error:
@@ -51,26 +75,6 @@ def connect(account: Account, budget: Budget, note: Note) -> BoundedClient:
         raise _odd_greeting(account, told(error)) from error
     except ValueError as error:
         raise _odd_greeting(account, NO_SENSE) from error
-
-
-def _connected(account: Account, budget: Budget, note: Note) -> BoundedClient:
-    """Return a connection to a server that is trusted; whom the quick look does not know, all authorities may."""
-    if quick := quick_context(account.ca_file):
-        with suppress(ssl.SSLCertVerificationError):
-            return _over(quick, account, budget, note)
-    return _over(tls_context(account.ca_file), account, budget, note)
-
-
-def _over(context: ssl.SSLContext, account: Account, budget: Budget, note: Note) -> BoundedClient:
-    client = BoundedClient(account, budget, context)
-    if client.imap.asked_capabilities:  # as soon as it was greeted without them
-        note("CAPABILITY")
-    try:
-        _secure(client, account, note)
-    except BaseException:
-        client.imap.shutdown()
-        raise
-    return client
 
 
 def _nothing_said(account: Account, error: ConnectionLost) -> ConnectionLost:
@@ -100,14 +104,24 @@ def _secure(client: BoundedClient, account: Account, note: Note) -> None:
         raise TlsFailed(f"{account.where} offers no STARTTLS", hint=hint)
     note("STARTTLS")
     note("CAPABILITY")
+    _start_tls(client, account)
+
+
+def _start_tls(client: BoundedClient, account: Account) -> None:
     try:
         client.imap.start_tls()
     except PlainTextInjected as error:
         raise TlsFailed(f"Somebody put words into the mouth of {account.where} before TLS began") from error
-    except ImapDead:
-        raise
+    except ImapDead as error:
+        raise ConnectionLost(f"{account.where} hung up at STARTTLS", why=told(error)) from error
     except ImapError as error:
         raise TlsFailed(f"{account.where} refused STARTTLS", why=told(error)) from error
+    except (ssl.SSLError, ConnectionError) as error:
+        raise not_encrypted(account, error) from error
+    except OSError as error:
+        raise unreachable(account, error) from error
+    except ValueError as error:
+        raise ServerMisbehaved(f"The answer of {account.where} to STARTTLS makes no sense") from error
 
 
 def unreachable(account: Account, error: OSError) -> CannotConnect:

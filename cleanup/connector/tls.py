@@ -24,6 +24,10 @@ _OWN_AUTHORITY = (
     "If your organisation has an authority of its own, name its certificate with --ca-file; if not, the server may be "
     "leaving out a certificate of its chain: tell its administrator"
 )
+_AFTER_STARTTLS = (
+    "it agreed to STARTTLS and does not speak TLS then",
+    "Something on the way may be breaking encryption: try another network, or tell the server's administrator",
+)
 # X509_V_ERR_...: what Python tells as verify_code.
 _CERTIFICATE: Mapping[int, Said] = {
     9: ("it is not valid yet", "Check this machine's clock"),
@@ -92,6 +96,8 @@ def not_encrypted(account: Account, error: OSError) -> TlsFailed:
         why, hint = _HUNG_UP
     else:
         why, hint = _HANDSHAKE.get(reason, (reason.replace("_", " ").lower() or error.strerror or str(error), _ADMIN))
+    if account.security == "starttls" and (why, hint) in (_PLAIN, _HUNG_UP):
+        why, hint = _AFTER_STARTTLS
     return TlsFailed(f"No TLS connection to {account.where}", why=why, hint=hint)
 
 

@@ -151,8 +151,10 @@ def _hint(error: SQLAlchemyError) -> str:
     why = _why(error).lower()
     if "malformed" in why or "not a database" in why:
         return _MOVE_AWAY
-    if "full" in why or "disk i/o" in why:
+    if "full" in why:
         return "Make room on the disk that holds it, then run again"
+    if "disk i/o" in why:  # SQLite says so of a full disk, too, and of what is no plain file
+        return "The disk that holds it may be full or failing: look at it, then run again"
     if "locked" in why:
         return "Another program holds it open; try again"
     if "readonly" in why or "read-only" in why:

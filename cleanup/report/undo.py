@@ -134,6 +134,10 @@ def _undo_group(
         return
     found, there, back = _find(group, link, journal)
     reasons = {True: f"it is in {source} again already", False: f"it is no longer in {target}"}
+    if not there.uidvalidity:
+        reasons[False] = (
+            f"there is no folder {target} any more; if it was renamed, give it its name back and undo again"
+        )
     told.left += [NotFiled(_ref(r), reasons[r.move_id in back]) for r in group if r.move_id not in found]
     wishes = [Wish(uid, fingerprint, undoes=move_id) for move_id, (uid, fingerprint) in found.items()]
     carried = carry(Way(target, there.uidvalidity, source), wishes, link, journal, batch_size=batch_size, progress=seen)

@@ -23,7 +23,7 @@ from cleanup.connector.deadline import Budget
 from cleanup.connector.login import connect
 from cleanup.connector.session import open_mailbox
 from cleanup.connector.tls import quick_context, tls_context
-from cleanup.errors import CannotConnect, CleanupError, TlsFailed
+from cleanup.errors import CannotConnect, CleanupError, ConnectionLost, ServerMisbehaved, TlsFailed
 from tests.cli.command import cleanup
 
 OURS, NOT_OURS = trustme.CA(), trustme.CA()
@@ -151,6 +151,37 @@ def test_starttls_where_tls_begins_at_once_says_so(ca_file: Path) -> None:
         )
         with pytest.raises(CannotConnect, match="Perhaps this port wants --security tls"), open_mailbox(account):
             pass
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "says"),
+    [
+        (b"A OK go\r\n", TlsFailed, "agreed to STARTTLS and does not speak TLS"),
+        (b"A OK go\r\n* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n", TlsFailed, "put words into the mouth|does not speak TLS"),
+        (b"A BAD no\r\n", TlsFailed, "refused STARTTLS"),
+        (b"XX OK go\r\n", ConnectionLost, "hung up at STARTTLS"),
+        (b"* BYE no\r\n", ConnectionLost, "hung up at STARTTLS"),
+        (b"* OK {" + b"9" * 5000 + b"}\r\n", ServerMisbehaved, "makes no sense"),
+    ],
+)
+def test_a_server_that_breaks_off_starttls_is_named_and_gets_no_password(
+    answer: bytes, error: type[CleanupError], says: str, ca_file: Path
+) -> None:
+    heard: list[bytes] = []
+
+    def strips(sock: socket.socket) -> None:
+        sock.sendall(b"* OK [CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN] hi\r\n")
+        tag = sock.recv(1000).split()[0]
+        sock.sendall(answer.replace(b"A ", tag + b" ", 1))
+        heard.append(sock.recv(1000)[:20])
+        sock.close()
+
+    with a_server(strips) as port:
+        account = Account("localhost", "anna", from_text("x"), port=port, ca_file=ca_file, security="starttls")
+        with pytest.raises(error, match=says), open_mailbox(account):
+            pass
+
+    assert not any(b"LOGIN" in one for one in heard)
 
 
 def test_another_name_of_the_same_organisation_is_offered(ca_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

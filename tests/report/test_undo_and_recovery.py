@@ -83,6 +83,18 @@ def test_undo_finds_messages_by_fingerprint_after_a_renumbering(ledger: Ledger) 
     assert server.names(TARGET) == []
 
 
+def test_undo_of_a_folder_that_was_renamed_says_so_and_succeeds_under_its_old_name(ledger: Ledger) -> None:
+    server, mailbox, run = a_filed_server(ledger)
+    server.boxes["Old"] = server.boxes.pop(TARGET)
+
+    renamed = undo_run(ledger, mailbox, run)
+    server.boxes[TARGET] = server.boxes.pop("Old")
+    again = undo_run(ledger, mailbox, run)
+
+    assert {one.reason.partition(";")[0] for one in renamed.not_put_back} == {f"there is no folder {TARGET} any more"}
+    assert len(again.put_back) == 4
+
+
 def test_undo_never_takes_what_it_did_not_file(ledger: Ledger) -> None:
     server, mailbox, run = a_filed_server(ledger)
     server.arrive("the owner's own", TARGET)
