@@ -10,11 +10,12 @@ from typing import Any
 from cleanup.connector.client import decode_folder, encode_folder
 from cleanup.connector.redact import hide
 from cleanup.connector.sent_names import is_sent_name
-from cleanup.errors import SentFolderNotFound, ServerMisbehaved
+from cleanup.errors import SentFolderNotFound, ServerMisbehaved, UsageError
 
 _LIST_LINE = re.compile(rb'\(([^()]*)\) (NIL|"(?:[^"\\]|\\.)") ?(.*)', re.DOTALL | re.IGNORECASE)
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
-ONLY_SHOWS = frozenset({"\\all", "\\flagged", "\\important", "\\noselect", "\\nonexistent"})
+_HOLDS_NOTHING = frozenset({"\\noselect", "\\nonexistent"})
+ONLY_SHOWS = frozenset({"\\all", "\\flagged", "\\important"}) | _HOLDS_NOTHING
 _ELSEWHERE = frozenset({"\\all", "\\trash", "\\junk", "\\drafts", "\\flagged", "\\important"})
 
 
@@ -42,7 +43,7 @@ class Folder:
     @property
     def selectable(self) -> bool:
         """Whether it can hold messages."""
-        return not self.attributes & {"\\noselect", "\\nonexistent"}
+        return not self.attributes & _HOLDS_NOTHING
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -172,16 +173,41 @@ def backscatter_folder_name(folders: Sequence[Folder], wanted: str = "Backscatte
     """Return the full name of the folder to file into: the existing one, or the one to create.
 
     Some servers keep everything below INBOX ("INBOX.Backscatter"). A "/" in `wanted` stands for any delimiter.
+
+    Raises UsageError for a name that no folder may have, for a folder of sent mail (what lies there counts as sent),
+    and for one that only shows what is elsewhere.
     """
+    name = _full_name(folders, wanted)
+    _check_fit(Folder(name, _delimiter(folders)), folders)
+    return name
+
+
+def _full_name(folders: Sequence[Folder], wanted: str) -> str:
     names = {folder.name for folder in folders}
     if wanted in names:
         return wanted
-    delimiter = next((folder.delimiter for folder in folders if folder.delimiter), "/")
+    if wanted.upper() == "INBOX":  # in whatever letters (RFC 9051 section 5.1)
+        return "INBOX"
+    delimiter = _delimiter(folders)
     local = delimiter.join(wanted.split("/"))
     below = f"INBOX{delimiter}{local}"
     if below in names or (local not in names and _all_below_inbox(folders, delimiter)):
         return local if local.startswith(f"INBOX{delimiter}") else below
     return local
+
+
+def _delimiter(folders: Sequence[Folder]) -> str:
+    return next((folder.delimiter for folder in folders if folder.delimiter), "/")
+
+
+def _check_fit(target: Folder, folders: Sequence[Folder]) -> None:
+    hint = "Name another with --target"
+    if not all(target.parts) or not target.name.isprintable() or set(target.name) & set("*%"):
+        raise UsageError(f"{shown(target.name)} cannot be a folder's name", hint=hint)
+    if _looks_sent(target) or any(_within(target, folder) for folder in folders if _looks_sent(folder)):
+        raise UsageError(f"{shown(target.name)} is for sent mail: what is filed there would count as sent", hint=hint)
+    if any(folder.name == target.name and folder.attributes & ONLY_SHOWS - _HOLDS_NOTHING for folder in folders):
+        raise UsageError(f"{shown(target.name)} only shows what is in other folders", hint=hint)
 
 
 def _all_below_inbox(folders: Sequence[Folder], delimiter: str) -> bool:

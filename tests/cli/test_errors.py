@@ -59,6 +59,8 @@ def ends_with(done: Ended, code: str, says: str) -> None:
         (("--sent-folder", "Snet"), {}, "sent-not-found", "Check --sent-folder"),
         (("--max-moves", "3"), {}, "safety-stop", "--max-moves raises it"),
         (("--target", "INBOX"), {}, "safety-stop", "Nothing was moved"),
+        (("--target", "inbox"), {}, "safety-stop", "Nothing was moved"),
+        (("--target", "Sent"), {}, "usage", "Name another with --target"),
         (("--ledger", "/proc/ledger.sqlite"), {}, "ledger-unusable", "--ledger"),
     ],
 )

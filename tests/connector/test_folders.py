@@ -6,7 +6,7 @@ import pytest
 
 from cleanup.connector.folders import Folder, backscatter_folder_name, find_sent, quoted, read_list
 from cleanup.connector.sent_names import SENT_NAMES
-from cleanup.errors import SentFolderNotFound
+from cleanup.errors import SentFolderNotFound, UsageError
 
 
 def some(*names: str, delimiter: str = "/") -> list[Folder]:
@@ -113,3 +113,31 @@ def test_list_is_read_in_all_its_shapes() -> None:
     assert by_name[""].delimiter is None
     assert by_name['a "b" \\ c'].delimiter == "\\"
     assert by_name["café"].raw == b"caf\xc3\xa9"
+
+
+@pytest.mark.parametrize("wanted", ["INBOX", "inbox", "Inbox"])
+def test_the_inbox_is_the_inbox_in_whatever_letters(wanted: str) -> None:
+    assert backscatter_folder_name(some("INBOX", "Sent"), wanted) == "INBOX"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        ("", "cannot be a folder's name"),
+        ("a\r\nb", "cannot be a folder's name"),
+        ("*", "cannot be a folder's name"),
+        ("Backscatter/", "cannot be a folder's name"),
+        ("a//b", "cannot be a folder's name"),
+        ("Sent", "for sent mail"),
+        ("sent", "for sent mail"),
+        ("Gesendet", "for sent mail"),
+        ("Sent/Backscatter", "for sent mail"),
+        ("Abgang", "for sent mail"),
+        ("All", "only shows what is in other folders"),
+    ],
+)
+def test_what_cannot_take_backscatter_is_refused_by_name(wanted: str, says: str) -> None:
+    marked = [Folder("Abgang", "/", frozenset({"\\sent"})), Folder("All", "/", frozenset({"\\all"}))]
+
+    with pytest.raises(UsageError, match=says):
+        backscatter_folder_name([*some("INBOX", "Sent"), *marked], wanted)
