@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import selectors
 import shlex
 import stat
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,6 +18,8 @@ from cleanup.errors import UsageError
 from cleanup.whole_file import write_whole
 
 COMMAND_TIMEOUT_S = 60.0
+LONGEST = 1 << 16  # bytes in which a secret is looked for; tokens have 2,000
+_GLANCE_S = 0.05
 
 
 class Mechanism(StrEnum):
@@ -108,7 +113,8 @@ def write_private(path: Path, text: str) -> None:
 
 def _first_line(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig") as file:
+            text = file.read(LONGEST)
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(f"The password file {path} cannot be read", why=why) from error
@@ -119,13 +125,41 @@ def _first_line(path: Path) -> str:
 
 
 def _output_of(command: str) -> str:
+    """Return the first line of what a command prints. What it leaves running is not waited for.
+
+    Raises UsageError where it cannot be run, fails, takes too long, or prints nothing or without an end.
+    """
     try:
-        done = subprocess.run(
-            shlex.split(command), capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, check=False
-        )
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        why = getattr(error, "strerror", None) or type(error).__name__
-        raise UsageError("The password command could not be run", why=why) from error
-    if done.returncode != 0 or not done.stdout.strip():
-        raise UsageError(f"The password command gave no password (exit code {done.returncode})")
-    return done.stdout.splitlines()[0]
+        with subprocess.Popen(shlex.split(command), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            try:
+                lines = _said_by(process, time.monotonic() + COMMAND_TIMEOUT_S).decode().splitlines()
+            finally:
+                process.kill()  # nothing happens to one that has ended
+    except (OSError, ValueError, IndexError) as error:
+        why = getattr(error, "strerror", None) or type(error).__name__  # a text that cannot be decoded is the secret's
+        raise UsageError("The password command could not be run", why=why) from None
+    if process.returncode != 0 or not "".join(lines).strip():
+        raise UsageError(f"The password command gave no password (exit code {process.returncode})")
+    return lines[0]
+
+
+def _said_by(process: subprocess.Popen[bytes], deadline: float) -> bytes:
+    """Return what a process prints until it ends. Raises OSError, or ValueError, where it does not come to an end."""
+    assert process.stdout is not None
+    said, at_end = b"", False
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(process.stdout, selectors.EVENT_READ)
+        while not at_end and len(said) <= LONGEST and time.monotonic() < deadline:
+            ended = process.poll() is not None
+            if waiting.select(_GLANCE_S):
+                piece = os.read(process.stdout.fileno(), LONGEST)
+                said, at_end = said + piece, not piece
+            else:
+                at_end = ended  # what it started may hold the pipe open
+    while at_end and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(_GLANCE_S)  # it has closed its output and does something else yet
+    if len(said) > LONGEST:
+        raise OSError(errno.EFBIG, f"it prints more than {LONGEST} bytes")
+    if process.poll() is None or not at_end:
+        raise OSError(errno.ETIMEDOUT, f"it takes longer than {COMMAND_TIMEOUT_S:.0f} seconds")
+    return said

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from cleanup.connector import credentials
 from cleanup.connector.credentials import from_command, from_environment, from_file, from_text
 from cleanup.errors import UsageError
 
@@ -55,6 +57,45 @@ def test_a_command_that_fails_does_not_repeat_what_it_said() -> None:
 
     assert "secret" not in str(raised.value)
     assert "3" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("sh -c 'sleep 30; echo late'", "takes longer than"),
+        ("sh -c 'exec >&-; sleep 30'", "takes longer than"),
+        ("yes secret", "prints more than"),
+        ("sh -c 'printf \"secret-\\377\"'", "UnicodeDecodeError"),
+        ("true", "gave no password"),
+        ("sh -c 'echo; echo'", "gave no password"),
+        ("echo 'unbalanced", "could not be run"),
+        (" ", "could not be run"),
+    ],
+)
+def test_a_command_that_gives_no_password_ends_in_time_and_is_named(
+    command: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(credentials, "COMMAND_TIMEOUT_S", 0.3)
+    started = time.monotonic()
+    with pytest.raises(UsageError, match=says) as raised:
+        from_command(command).read()
+
+    assert time.monotonic() - started < 5
+    assert "secret" not in str(raised.value)
+
+
+def test_what_a_command_leaves_running_is_not_waited_for() -> None:
+    started = time.monotonic()
+
+    assert from_command("sh -c 'sleep 5 & echo token'").read() == "token"
+    assert time.monotonic() - started < 4
+
+
+def test_of_an_endless_file_no_more_than_a_secret_is_read(tmp_path: Path) -> None:
+    (tmp_path / "zero").write_bytes(b"\0" * (credentials.LONGEST + 1))
+    (tmp_path / "zero").chmod(0o600)
+
+    assert len(from_file(tmp_path / "zero").read()) == credentials.LONGEST
 
 
 def test_the_environment_gives_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
