@@ -326,7 +326,8 @@ def _create(session: Session, args: list[bytes]) -> None:
 
 def _append(session: Session, args: list[bytes]) -> None:
     box = session.server.folders[args[0].decode()]
-    uid = box.add(args[-1], set(args[1].decode().strip("()").split()))
+    when = args[2] if len(args) > 3 else None
+    uid = box.add(args[-1], set(args[1].decode().strip("()").split()), when)
     session.done(b"OK [APPENDUID %d %d] done" % (box.uidvalidity, uid))
 
 
