@@ -290,7 +290,8 @@ class PulledHeaders:
     """The header fields of one message as pulled, before anyone knows what it is."""
 
     ref: MessageRef
-    fingerprint: Fingerprint
+    size: int
+    arrived: datetime
     flags: tuple[str, ...]
     fields: bytes  # the header block as the server sent it, unparsed
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from cleanup.config import MailboxSettings
 from cleanup.connector.account import Account
 from cleanup.connector.folders import backscatter_folder_name
+from cleanup.connector.pull import digest
 from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.model import PulledHeaders
 from cleanup.progress import Progress
@@ -35,7 +36,7 @@ def _bounces_in(
     mailbox: Mailbox, folder: str, known: Collection[str], progress: Progress
 ) -> Iterator[tuple[str, bytes]]:
     chunks = mailbox.pull_headers(folder, ())
-    digests = {one.ref.uid: one.fingerprint.digest for chunk in chunks for one in chunk if _is_bounce(one, known)}
+    digests = {one.ref.uid: digest(one.fields) for chunk in chunks for one in chunk if _is_bounce(one, known)}
     if not digests:
         return
     for done, (uid, raw) in enumerate(mailbox.pull_bodies(folder, sorted(digests)), 1):
@@ -44,4 +45,4 @@ def _bounces_in(
 
 
 def _is_bounce(one: PulledHeaders, known: Collection[str]) -> bool:
-    return one.fingerprint.digest in known or bool(_NULL_SENDER.search(one.fields))
+    return digest(one.fields) in known or bool(_NULL_SENDER.search(one.fields))

@@ -10,6 +10,7 @@ from random import Random
 
 import pytest
 
+from cleanup.connector.pull import digest
 from cleanup.connector.session import Account, Mailbox, open_mailbox
 from cleanup.detector.candidates import why_candidate
 from cleanup.detector.fields_asked import INBOX_FIELDS
@@ -82,12 +83,12 @@ def everything_at_once(mailbox: Mailbox, task: Task) -> tuple[dict[int, Finding]
     notices = {uid: notice for uid, raw in mailbox.pull_bodies("INBOX", candidates) if (notice := read_notice(raw))}
     announced = mailbox.examine("Sent").exists
     sent = [
-        read_sent_header("Sent", p.ref.uid, p.fingerprint.arrived, p.fields)
+        read_sent_header("Sent", p.ref.uid, p.arrived, p.fields)
         for chunk in mailbox.pull_headers("Sent", SENT_FIELDS)
         for p in chunk
     ]
     index = MemorySentIndex.build(sent, [SentSource("Sent", announced, len(sent))], now=NOW, inbox=clues)
-    cases = [Case(n, pulled[uid].fingerprint.arrived, pulled[uid].fingerprint.digest) for uid, n in notices.items()]
+    cases = [Case(n, pulled[uid].arrived, digest(pulled[uid].fields)) for uid, n in notices.items()]
     findings = judge_all(cases, index, task.identity, task.policy)
     return dict(zip(notices, findings, strict=True)), index
 

@@ -96,7 +96,15 @@ def headers(
 
 
 def _pulled(folder: str, uidvalidity: int, one: Fetched) -> PulledHeaders:
-    return PulledHeaders(MessageRef(folder, uidvalidity, one.uid), _fingerprint(one), one.flags or (), _fields(one))
+    assert one.size is not None
+    assert one.arrived is not None
+    ref = MessageRef(folder, uidvalidity, one.uid)
+    return PulledHeaders(ref, one.size, one.arrived, one.flags or (), _fields(one))
+
+
+def fingerprint_of(pulled: PulledHeaders) -> Fingerprint:
+    """Return what stays the same of a message. Hashed when somebody asks: most of a mailbox is only read."""
+    return Fingerprint(pulled.size, pulled.arrived, digest(pulled.fields))
 
 
 def fingerprints(wire: Wire, uids: Sequence[int]) -> dict[int, Seen]:

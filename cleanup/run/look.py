@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cleanup.connector.folders import Folder, backscatter_folder_name, find_sent
-from cleanup.connector.pull import is_of
+from cleanup.connector.pull import fingerprint_of, is_of
 from cleanup.connector.session import FolderState, Mailbox
 from cleanup.detector.account_state import JudgedNotice, account_state
 from cleanup.detector.notices import read_notice
@@ -25,6 +25,7 @@ from cleanup.errors import CleanupError, ConnectionLost, SentFolderNotFound, Ser
 from cleanup.ledger import Ledger, Memory
 from cleanup.ledger.values import Cursor, Remembered
 from cleanup.model import (
+    Fingerprint,
     Judged,
     Notice,
     PulledHeaders,
@@ -40,6 +41,7 @@ from cleanup.run.glance import READ_BY, Glance, Look, Task, judged_by
 from cleanup.run.reading import fetch_sent, read_inbox, read_sent, what_reading_asks
 
 TWO_MESSAGES = "the server showed two different messages under this UID"
+_Read = tuple[PulledHeaders, Fingerprint, Notice]
 KEEP_GONE = timedelta(days=30)  # what was sent longer ago does not bounce any more
 
 
@@ -67,7 +69,7 @@ def look(
         cursor, candidates = read_inbox(mailbox, known, state, progress)
         sources = _read_sent_folders(mailbox, task, known, folders, seen.sent if seen else {}, progress)
         notices = list(_read_candidates(mailbox, known, cursor, candidates, progress))
-        cases = [Case(notice, pulled.fingerprint.arrived, pulled.fingerprint.digest) for pulled, notice in notices]
+        cases = [Case(notice, fingerprint.arrived, fingerprint.digest) for _, fingerprint, notice in notices]
         sent = _sent_index(mailbox, task, known, cursor, cases, sources, now)
         judged = _judge(notices, cases, sent, task, labels or {})
         ordinary = known.cursors()[task.inbox].held - len(judged)
@@ -114,17 +116,18 @@ def _remembering(memory: Memory | None, task: Task) -> Iterator[Memory]:
 
 def _read_candidates(
     mailbox: Mailbox, memory: Memory, cursor: Cursor, candidates: Mapping[int, PulledHeaders], progress: Progress
-) -> Iterator[tuple[PulledHeaders, Notice]]:
+) -> Iterator[_Read]:
     """Yield what is a notice, by UID, and let the memory know what is none."""
     none: list[int] = []
-    sizes = {uid: pulled.fingerprint.size for uid, pulled in candidates.items()}
+    sizes = {uid: pulled.size for uid, pulled in candidates.items()}
     bodies = mailbox.pull_bodies(cursor.folder, sorted(candidates), sizes=sizes) if candidates else ()
     for done, (uid, raw) in enumerate(bodies, start=1):
         progress("Reading the notices", done, len(candidates))
         notice, pulled = read_notice(raw), candidates[uid]
-        as_announced = is_of(pulled.fingerprint, raw)
+        fingerprint = fingerprint_of(pulled)
+        as_announced = is_of(fingerprint, raw)
         if notice is not None:
-            yield pulled, notice if as_announced else replace(notice, too_hostile=TWO_MESSAGES)
+            yield pulled, fingerprint, notice if as_announced else replace(notice, too_hostile=TWO_MESSAGES)
         elif as_announced:
             none.append(uid)
     if none:
@@ -198,15 +201,15 @@ def _check_them(memory: Memory, fetched: Sequence[SentMessage]) -> None:
 
 
 def _judge(
-    notices: Sequence[tuple[PulledHeaders, Notice]],
+    notices: Sequence[_Read],
     cases: Sequence[Case],
     sent: MemorySentIndex,
     task: Task,
     labels: Mapping[str, Verdict],
 ) -> tuple[Judged, ...]:
-    answers = answers_for([notice for _, notice in notices], task.identity, task.policy, task.network)
+    answers = answers_for([notice for _, _, notice in notices], task.identity, task.policy, task.network)
     findings = judge_all(cases, sent, task.identity, task.policy, labels=labels, dns_answers=answers)
     return tuple(
-        Judged(pulled.ref, pulled.fingerprint, pulled.flags, notice, finding)
-        for (pulled, notice), finding in zip(notices, findings, strict=True)
+        Judged(pulled.ref, fingerprint, pulled.flags, notice, finding)
+        for (pulled, fingerprint, notice), finding in zip(notices, findings, strict=True)
     )

@@ -115,11 +115,11 @@ def fetch_sent(mailbox: Mailbox, places: SentPlaces) -> Iterator[SentMessage]:
 
 def _is_withheld(pulled: PulledHeaders) -> bool:
     """Return whether a server shows nothing of a header that must be there. It is not written down, so asked again."""
-    return pulled.fingerprint.size >= SMALLEST_HEADER and not pulled.fields.strip()
+    return pulled.size >= SMALLEST_HEADER and not pulled.fields.strip()
 
 
 def _sent_message(pulled: PulledHeaders) -> SentMessage:
-    return read_sent_header(pulled.ref.folder, pulled.ref.uid, pulled.fingerprint.arrived, pulled.fields)
+    return read_sent_header(pulled.ref.folder, pulled.ref.uid, pulled.arrived, pulled.fields)
 
 
 # --- any folder ----------------------------------------------------------------------------------------------------

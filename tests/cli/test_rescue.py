@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from cleanup.connector.pull import digest
 from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.demo import LAST_DAY, Demo, anna_on_a_server
 from cleanup.detector.rescue import Rescue
@@ -19,7 +20,7 @@ OWNER = "anna.berg@example.org"
 
 def _ids(mailbox: Mailbox, folder: str) -> list[str]:
     chunks = mailbox.pull_headers(folder, ("Message-ID",))
-    return [one.fingerprint.digest for chunk in chunks for one in chunk]
+    return [digest(one.fields) for chunk in chunks for one in chunk]
 
 
 def _put_away(demo: Demo) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cleanup.connector.pull import FINGERPRINT_FIELDS, header_block, is_of
+from cleanup.connector.pull import FINGERPRINT_FIELDS, fingerprint_of, header_block, is_of
 from cleanup.connector.session import open_mailbox
 from tests.servers.running import RunningServer
 
@@ -20,10 +20,10 @@ def test_every_sample_notice_is_the_message_whose_header_was_pulled(server: Runn
         bodies = dict(mailbox.pull_bodies("INBOX", sorted(pulled)))
 
     assert len(bodies) == len(raw)
-    others = [uid for uid, body in bodies.items() if not is_of(pulled[uid].fingerprint, body)]
+    others = [uid for uid, body in bodies.items() if not is_of(fingerprint_of(pulled[uid]), body)]
     assert others == []
     first, second = sorted(bodies)[:2]
-    assert not is_of(pulled[first].fingerprint, bodies[second])
+    assert not is_of(fingerprint_of(pulled[first]), bodies[second])
 
 
 def test_the_header_ends_at_the_first_empty_line() -> None:
