@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Table, func, select, update
@@ -26,14 +26,13 @@ _SUMMED: Mapping[Table, tuple[str, ...]] = {
 }
 
 
-def added_up(table: Table, rows: Iterable[Mapping[str, Any]]) -> Sums:
-    """Return the sums of rows that are about to be written."""
-    sums: Sums = Counter()
-    for row in rows:
-        sums[table.name] += 1
-        for name in _SUMMED[table]:
-            sums[f"{table.name}.{name}"] += abs(row[name] or 0) % _PRIME
-    return sums
+def added_up(table: Table, rows: Sequence[Sequence[Any]]) -> Sums:
+    """Return the sums of rows that are about to be written, each in the order of the table's columns."""
+    if not rows:
+        return Counter()
+    by_column = dict(zip((column.name for column in table.columns), zip(*rows, strict=True), strict=True))
+    sums = {f"{table.name}.{name}": sum(abs(v or 0) % _PRIME for v in by_column[name]) for name in _SUMMED[table]}
+    return Counter({table.name: len(rows), **sums})
 
 
 def stored(connection: Connection, table: Table, folder_id: int, uids: Sequence[int] | None = None) -> Sums:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import blake2b
 
 from cleanup.detector.addresses import address_key, untagged_key
@@ -19,12 +20,14 @@ class Keys:
     """Hashes with the secret of one ledger; those of two ledgers cannot be compared."""
 
     def __init__(self, secret: str) -> None:
-        self._secret = bytes.fromhex(secret)
+        self._begun = blake2b(digest_size=8, key=bytes.fromhex(secret))
+        self._known = lru_cache(maxsize=4_096)(self.of)  # people and hosts come again and again
 
     def of(self, kind: str, text: str) -> int:
         """Return the hash of a text among its kind, as a signed 64-bit number."""
-        octets = f"{kind}:{text}".encode("utf-8", "surrogatepass")
-        return int.from_bytes(blake2b(octets, digest_size=8, key=self._secret).digest(), signed=True)
+        hashed = self._begun.copy()
+        hashed.update(f"{kind}:{text}".encode("utf-8", "surrogatepass"))
+        return int.from_bytes(hashed.digest(), "big", signed=True)
 
     def message_id(self, message_id: str) -> int:
         """Return the hash of a message's id, whatever form it is written in."""
@@ -32,15 +35,19 @@ class Keys:
 
     def right_side(self, message_id: str) -> int:
         """Return the hash of what stands after the @ of an id."""
-        return self.of("right", right_side(message_id))
+        return self._known("right", right_side(message_id))
 
     def recipient(self, address: str) -> int:
         """Return the hash of somebody who was written to, without tags."""
-        return self.of("recipient", untagged_key(address))
+        return self._known("recipient", untagged_key(address))
 
     def sender(self, address: str) -> int:
         """Return the hash of somebody who wrote."""
-        return self.of("address", address_key(address))
+        return self.address(address_key(address))
+
+    def address(self, key: str) -> int:
+        """Return the hash of an address in its compared form."""
+        return self._known("address", key)
 
     def of_sent(self, message: SentMessage) -> Iterator[int]:
         """Yield everything by which a sent message can be asked for: ids, recipients, subject, conversation."""

@@ -20,7 +20,7 @@ from cleanup.ledger.keys import Keys
 from cleanup.ledger.migrations import HASH_KEY
 from cleanup.ledger.opening import told, writing
 from cleanup.ledger.profiles import profile_from_json, profile_to_json, together
-from cleanup.ledger.rows import AT_ONCE, insert_one, pieces
+from cleanup.ledger.rows import AT_ONCE, insert_many, insert_one, pieces
 from cleanup.ledger.schema import cursors, inbox_rows, memories, meta, sent_rows
 from cleanup.ledger.texts import Moments, from_us, sure_text, us
 from cleanup.ledger.values import Asked, Cursor, InboxRow, Remembered, SentPlaces
@@ -134,8 +134,7 @@ class Memory:
         """Write a chunk of the Inbox, and that everything below `uidnext` was read."""
         values = [inbox_values(cursor.folder_id, row, self.keys) for row in rows]
         with self._writing() as connection:
-            if values:
-                connection.execute(insert(inbox_rows), values)
+            insert_many(connection, inbox_rows, values)
             self._reached(connection, cursor, uidnext)
 
     def notices(self, cursor: Cursor) -> list[int]:

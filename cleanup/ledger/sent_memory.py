@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, and_, delete, exists, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, delete, exists, or_, select, update
 
 from cleanup.detector.sent_rows import moment_of
 from cleanup.ledger import checksums
 from cleanup.ledger.keys import Keys
-from cleanup.ledger.rows import FETCHED_AT_ONCE, pieces
+from cleanup.ledger.rows import FETCHED_AT_ONCE, insert_many, pieces
 from cleanup.ledger.schema import cursors, sent_keys, sent_rows
 from cleanup.ledger.texts import Moments, from_us, sure_text, to_us, us
 from cleanup.ledger.values import Asked, SentPlaces, Stretches
@@ -45,27 +45,18 @@ def add(connection: Connection, folder_id: int, messages: Sequence[SentMessage],
     if not messages:
         return
     rows = [_row(folder_id, message, keys) for message in messages]
-    connection.execute(insert(sent_rows), rows)
-    found = [
-        {"folder_id": folder_id, "key": key, "uid": message.uid}
-        for message in messages
-        for key in dict.fromkeys(keys.of_sent(message))
-    ]
-    if found:
-        connection.execute(insert(sent_keys), found)
+    insert_many(connection, sent_rows, rows)
+    found = sorted((folder_id, key, m.uid) for m in messages for key in dict.fromkeys(keys.of_sent(m)))
+    insert_many(connection, sent_keys, found)
     sums = checksums.added_up(sent_rows, rows) + checksums.added_up(sent_keys, found)
     checksums.change_by(connection, folder_id, sums)
 
 
-def _row(folder_id: int, message: SentMessage, keys: Keys) -> dict[str, Any]:
-    return {
-        "folder_id": folder_id,
-        "uid": message.uid,
-        "moment_us": to_us(moment_of(message)),
-        "stored_us": to_us(message.arrived or message.date),
-        "id_key": keys.message_id(message.message_id) if message.message_id else None,
-        "gone": 0,
-    }
+def _row(folder_id: int, message: SentMessage, keys: Keys) -> tuple[int | None, ...]:
+    """Return the row of one sent message, in the order of the table's columns."""
+    id_key = keys.message_id(message.message_id) if message.message_id else None
+    stored = message.arrived or message.date
+    return (folder_id, message.uid, to_us(moment_of(message)), to_us(stored), id_key, 0)
 
 
 def mark_gone(connection: Connection, folder_id: int, uids: Sequence[int]) -> None:

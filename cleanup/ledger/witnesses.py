@@ -22,31 +22,29 @@ from cleanup.ledger.schema import inbox_rows, sent_keys, sent_rows
 from cleanup.ledger.texts import sure_text, to_us
 from cleanup.ledger.values import InboxRow
 
-_NOTHING = dict.fromkeys(
-    ("date_us", "own_id", "own_right", "own_shape", "sender", "answered", "answered_right", "answered_shape",
-     "only_recipient")
-)  # fmt: skip
+_NOTHING = (None,) * 9
+_Values = tuple[int | str | None, ...]
 
 
-def inbox_values(folder_id: int, row: InboxRow, keys: Keys) -> dict[str, Any]:
-    """Return the row of one message of the Inbox."""
-    known = _of_clue(row.clue, keys) if row.clue else _NOTHING
-    return {"folder_id": folder_id, "uid": row.uid, "sort": int(row.looks_like_notice), **known}
+def inbox_values(folder_id: int, row: InboxRow, keys: Keys) -> _Values:
+    """Return the row of one message of the Inbox, in the order of the table's columns."""
+    return (folder_id, row.uid, int(row.looks_like_notice), *(_of_clue(row.clue, keys) if row.clue else _NOTHING))
 
 
-def _of_clue(clue: InboxClue, keys: Keys) -> dict[str, Any]:
+def _of_clue(clue: InboxClue, keys: Keys) -> _Values:
     own, answered = clue.message_id, clue.answers[0] if len(clue.answers) == 1 and len(clue.to) == 1 else None
-    return {
-        "date_us": to_us(clue.date),
-        "own_id": keys.message_id(own) if own else None,
-        "own_right": keys.right_side(own) if own else None,
-        "own_shape": _left_shape(own) if own else None,
-        "sender": keys.sender(clue.from_address or ""),
-        "answered": keys.message_id(answered) if answered else None,
-        "answered_right": keys.right_side(answered) if answered else None,
-        "answered_shape": _left_shape(answered) if answered else None,
-        "only_recipient": keys.of("address", untagged_key(clue.to[0])) if answered else None,
-    }
+    return (
+        to_us(clue.date),
+        *(_of_id(own, keys) if own else (None, None, None)),
+        keys.sender(clue.from_address or ""),
+        *(_of_id(answered, keys) if answered else (None, None, None)),
+        keys.address(untagged_key(clue.to[0])) if answered else None,
+    )
+
+
+def _of_id(message_id: str, keys: Keys) -> tuple[int, int, str]:
+    """Return the hash of an id, that of its right side, and its shape."""
+    return keys.message_id(message_id), keys.right_side(message_id), _left_shape(message_id)
 
 
 def _left_shape(message_id: str) -> str:
