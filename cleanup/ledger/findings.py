@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import Connection, Table, insert, select
 
 from cleanup.ledger import schema
-from cleanup.ledger.rows import insert_one
 from cleanup.ledger.texts import sure_text, text, to_us, us
 from cleanup.model import FilingPlan, Judged, MessageRef, Recipient, SentSource
 
@@ -19,11 +18,20 @@ def write_findings(connection: Connection, run_id: int, judged: Sequence[Judged]
     """Write the findings of a run; `plan` says which of them are to be filed, and why others are not."""
     planned = {move.ref for move in plan.moves} if plan else set()
     why_not = {kept.ref: kept.reason for kept in plan.not_filed} if plan else {}
-    for one in judged:
-        row = _finding_row(run_id, one, planned=one.ref in planned, why_not=why_not.get(one.ref))
-        finding_id = insert_one(connection, schema.findings, row)
-        _write_all(connection, schema.recipients, _recipient_rows(finding_id, one.notice.recipients))
-        _write_all(connection, schema.reasons, _reason_rows(finding_id, one))
+    found = [_finding_row(run_id, one, planned=one.ref in planned, why_not=why_not.get(one.ref)) for one in judged]
+    _write_all(connection, schema.findings, found)
+    numbers = _numbers(connection, run_id)
+    numbered = [(numbers[tuple(_place(one.ref).values())], one) for one in judged]
+    recipients = [row for number, one in numbered for row in _recipient_rows(number, one.notice.recipients)]
+    _write_all(connection, schema.recipients, recipients)
+    _write_all(connection, schema.reasons, [row for number, one in numbered for row in _reason_rows(number, one)])
+
+
+def _numbers(connection: Connection, run_id: int) -> dict[tuple[Any, ...], int]:
+    """Return the number that the database gave each finding of a run, by its place."""
+    row = schema.findings.c
+    query = select(row.finding_id, row.folder, row.uidvalidity, row.uid).where(row.run_id == run_id)
+    return {tuple(place): number for number, *place in connection.execute(query)}
 
 
 def write_sources(connection: Connection, run_id: int, sources: Iterable[SentSource]) -> None:
