@@ -127,6 +127,13 @@ def _server(running: RunningServer, ledger: Path) -> Server:
     return Server(account.host, account.port or 993, "tls", str(running.ca_file), USER, running.password, str(ledger))
 
 
+def make_cold(maildir: Path) -> None:
+    """Remove what Dovecot keeps beside the mail: its indexes, its cache of header fields, its list of folders."""
+    for file in maildir.rglob("dovecot*"):
+        if file.name.startswith(("dovecot.index", "dovecot.list")):
+            file.unlink()
+
+
 def give_to_dovecot(maildir: Path) -> None:
     """Let Dovecot's user own what was written."""
     if os.geteuid() == 0:

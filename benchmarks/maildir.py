@@ -1,9 +1,15 @@
-"""A large made-up Maildir with the truth: ordinary mail, genuine bounces, backscatter, shaped like sample_data."""
+"""A large made-up Maildir with the truth: ordinary mail, genuine bounces, backscatter, shaped like sample_data.
+
+Messages are small, so that it is made in seconds. With `realistic` those of people are as large as real ones
+(log-normal, half of them below 20 kB, 60 kB on average, 10 MB at most), and names of files carry S= and W=, as Dovecot
+writes them.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
+import math
 import os
 import random
 from dataclasses import dataclass
@@ -14,6 +20,10 @@ from types import ModuleType
 from typing import Any
 
 NEW_NUMBERS = 10_000_000  # in the names of files that are delivered later: apart from those of build()
+MEDIAN, MEAN, LARGEST = 20_000, 60_000, 10_000_000  # bytes of realistic messages
+SPREAD = math.sqrt(2 * math.log(MEAN / MEDIAN))  # sigma of that log-normal distribution
+ATTACHMENT = "JVBERi0xLjcKJeLjz9MKMSAwIG9iago8PC9UeXBlL0NhdGFsb2cvUGFnZXMgMiAwIFI+PgplbmRvYmoK\n"  # a line of base64
+LINE_END = "\n"
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -25,6 +35,7 @@ class Size:
     sent: int
     notices: int
     genuine: int
+    realistic: bool = False
 
 
 def build(maildir: Path, size: Size, seed: int) -> set[str]:
@@ -32,25 +43,27 @@ def build(maildir: Path, size: Size, seed: int) -> set[str]:
     shapes = _shapes()
     rng = random.Random(seed)
     sent = [_sent(shapes, rng, n, size.sent) for n in range(size.sent)]
+    write = Writer(random.Random(seed + 1) if size.realistic else None)
     for n, m in enumerate(sent):
-        _write(maildir / ".Sent", f"{m.headers()}\n{shapes.BODY}", m.date.timestamp(), n)
+        write(maildir / ".Sent", write.grown(f"{m.headers()}\n{shapes.BODY}"), m.date.timestamp(), n)
     items = [*_genuine(shapes, rng, sent, size.genuine), *_forged(shapes, rng, size.notices - size.genuine)]
     items += [_ordinary(shapes, rng, sent) for _ in range(size.inbox - len(items))]
     rng.shuffle(items)
     for n, item in enumerate(items):
-        _write(maildir, item.text, item.arrived.timestamp(), n, flags=rng.choice(("", "S", "S", "FS", "RS")))
+        text = write.grown(item.text) if item.what == "ordinary" else item.text
+        write(maildir, text, item.arrived.timestamp(), n, flags=rng.choice(("", "S", "S", "FS", "RS")))
     return {shapes.own_id(item.text) for item in items if item.verdict == "backscatter"}
 
 
 def deliver(maildir: Path, rng: random.Random, inbox: int, sent: int, notices: int) -> None:
     """Add mail that came and went since: so many to the Inbox, of which some are backscatter, and so many to Sent."""
-    shapes = _shapes()
+    shapes, write = _shapes(), Writer(None)
     wrote = [_sent(shapes, rng, n, sent) for n in range(sent)]
     for n, m in enumerate(wrote):
-        _write(maildir / ".Sent", f"{m.headers()}\n{shapes.BODY}", m.date.timestamp(), NEW_NUMBERS + n)
+        write(maildir / ".Sent", f"{m.headers()}\n{shapes.BODY}", m.date.timestamp(), NEW_NUMBERS + n)
     items = [*_forged(shapes, rng, notices), *(_ordinary(shapes, rng, wrote) for _ in range(inbox - notices))]
     for n, item in enumerate(items):
-        _write(maildir, item.text, item.arrived.timestamp(), NEW_NUMBERS + n)
+        write(maildir, item.text, item.arrived.timestamp(), NEW_NUMBERS + n)
 
 
 def snapshot(maildir: Path) -> list[tuple[str, str, int]]:
@@ -116,10 +129,26 @@ def _ordinary(shapes: ModuleType, rng: random.Random, sent: list) -> object:  # 
     return shapes.Item(text, when, "ordinary", "")
 
 
-def _write(folder: Path, text: str, arrived: float, number: int, flags: str = "S") -> None:
-    (folder / "cur").mkdir(parents=True, exist_ok=True)
-    for name in ("new", "tmp"):
-        (folder / name).mkdir(exist_ok=True)
-    file = folder / "cur" / f"{int(arrived)}.M{number}.made:2,{flags}"
-    file.write_text(text, encoding="utf-8", newline="\n")
-    os.utime(file, (int(arrived), int(arrived)))
+class Writer:
+    """Writes messages into Maildir folders; those of people as large as real ones where it has a `rng`."""
+
+    def __init__(self, rng: random.Random | None) -> None:
+        self._rng = rng
+
+    def grown(self, text: str) -> str:
+        """Return a message with as much attached as real ones have."""
+        if self._rng is None:
+            return text
+        wanted = min(self._rng.lognormvariate(math.log(MEDIAN), SPREAD), LARGEST)
+        return text + ATTACHMENT * max(0, round((wanted - len(text)) / len(ATTACHMENT)))
+
+    def __call__(self, folder: Path, text: str, arrived: float, number: int, flags: str = "S") -> None:
+        """Write one message that arrived then."""
+        (folder / "cur").mkdir(parents=True, exist_ok=True)
+        for name in ("new", "tmp"):
+            (folder / name).mkdir(exist_ok=True)
+        octets = text.encode()
+        sizes = f",S={len(octets)},W={len(octets) + text.count(LINE_END)}" if self._rng else ""
+        file = folder / "cur" / f"{int(arrived)}.M{number}.made{sizes}:2,{flags}"
+        file.write_bytes(octets)
+        os.utime(file, (int(arrived), int(arrived)))

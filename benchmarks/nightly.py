@@ -3,7 +3,10 @@
     python -m benchmarks.nightly --inbox 10000 20000 50000
 
 Sent holds 0.4 times as many messages, 2 % of the Inbox are notices. Ratios are to floors of the same run: a socket that
-fetches the same header fields, and `python -c "import imapclient"` for nights with little to do. Needs Dovecot.
+fetches the same header fields, and `python -c "import imapclient"` for nights with little to do. Cold: Dovecot's index
+and cache files were removed before, as on a server that nobody has asked for long; warm: it has answered so before.
+Peers (what a user would write) fetch everything every night, so they are compared with each of our nights.
+`--realistic`: messages as large as real ones, 60 kB on average. Needs Dovecot.
 
     python -m benchmarks.nightly --inbox 20000 --round-trip-ms 30
 
@@ -23,7 +26,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.first_run import give_to_dovecot, job, mailbox_on_dovecot, raw_floor
+from benchmarks.first_run import give_to_dovecot, job, mailbox_on_dovecot, make_cold, raw_floor
+from benchmarks.job import Server
 from benchmarks.latency import delayed
 from benchmarks.maildir import Size, deliver
 from benchmarks.peers import PEERS, peer
@@ -39,54 +43,89 @@ def main() -> None:
     wanted = argparse.ArgumentParser(description=__doc__)
     wanted.add_argument("--inbox", type=int, nargs="+", default=[10_000, 20_000, 50_000])
     wanted.add_argument("--no-peers", action="store_true")
+    wanted.add_argument("--realistic", action="store_true")
     wanted.add_argument("--json", action="store_true")
     wanted.add_argument("--round-trip-ms", type=float)
     given = wanted.parse_args()
+    sizes = {str(inbox): _size(inbox, realistic=given.realistic) for inbox in given.inbox}
     if given.round_trip_ms:
-        figures = {str(inbox): near_and_far(inbox, given.round_trip_ms) for inbox in given.inbox}
+        figures = {name: near_and_far(size, given.round_trip_ms) for name, size in sizes.items()}
     else:
-        figures = {str(inbox): measure(inbox, peers=not given.no_peers) for inbox in given.inbox}
-    print(json.dumps(figures, indent=1) if given.json else "\n\n".join(_table(*one) for one in figures.items()))
+        figures = {name: measure(size, peers=not given.no_peers) for name, size in sizes.items()}
+    if given.json:
+        print(json.dumps(figures, indent=1))
+    else:
+        print("\n\n".join([*(_table(*one) for one in figures.items()), *_growth(figures)]))
 
 
-def near_and_far(inbox: int, round_trip_ms: float) -> Figures:
+def near_and_far(size: Size, round_trip_ms: float) -> Figures:
     """Return what the first run takes near and far. An undo in between leaves the mailbox as it was."""
-    with mailbox_on_dovecot(_size(inbox), 1) as (server, _, _):
+    with mailbox_on_dovecot(size, 1) as (server, _, _):
         raw_floor(server)
-        near = job("run", server)
-        job("undo", server)
-        Path(server.ledger).unlink()
+        near = _first_run(server)
         with delayed(server.port, round_trip_ms) as port:
             far = job("run", replace(server, port=port))
     far["more_s"] = round(far["process_s"] - near["process_s"], 2)
     return {"near": near, f"far ({round_trip_ms:g} ms)": far}
 
 
-def _size(inbox: int) -> Size:
-    return Size(inbox, inbox * 2 // 5, inbox // 50, max(inbox // 500, 8))
+def _size(inbox: int, *, realistic: bool = False) -> Size:
+    return Size(inbox, inbox * 2 // 5, inbox // 50, max(inbox // 500, 8), realistic)
 
 
-def measure(inbox: int, *, peers: bool = True) -> Figures:
+def _first_run(server: Server) -> dict[str, Any]:
+    """Return what a first run takes, and leave mailbox and ledger as they were before."""
+    took = job("run", server)
+    job("undo", server)
+    Path(server.ledger).unlink()
+    return took
+
+
+def measure(size: Size, *, peers: bool = True) -> Figures:
     """Return the figures of each phase by its name."""
-    with mailbox_on_dovecot(_size(inbox), 1) as (server, maildir, _):
-        raw_floor(server)  # Dovecot builds its index and cache: both sides find them warm
+    with mailbox_on_dovecot(size, 1) as (server, maildir, _):
+        raw_floor(server)  # the files of a mailbox that was just made come from memory then: for both sides
+        make_cold(maildir)
+        cold_floor = raw_floor(server)
+        make_cold(maildir)
+        cold = _first_run(server)
         floor, start = raw_floor(server), _start_up_s()
-        compared = {name: peer(name, server, SLICE, inbox) for name in PEERS} if peers else {}
-        first = job("run", server)
+        compared = {name: peer(name, server, SLICE, size.inbox) for name in PEERS} if peers else {}
+        warm = job("run", server)
         idle = sorted((job("run", server) for _ in range(NIGHTS)), key=lambda took: float(took["process_s"]))[
             NIGHTS // 2
         ]
         deliver(maildir, random.Random(2), NEW, NEW_SENT, NEW_NOTICES)
         give_to_dovecot(maildir)
         delta = job("run", server)
-    first["x_floor_wall"] = round(first["process_s"] / floor["wall_s"], 2)
-    first["x_floor_bytes"] = round(first["bytes_read"] / floor["bytes_read"], 2)
+    _compare(cold, cold_floor)
+    _compare(warm, floor)
     for took in (idle, delta):
         took["x_import_imapclient"] = round(took["process_s"] / start, 2)
     for took in compared.values():
-        took["x_first_run"] = round(took["wall_s_extrapolated"] / first["process_s"], 1)
-    base = {"floor": floor, "import imapclient": {"process_s": start}}
-    return {**base, "first run": first, "idle": idle, "delta": delta, **compared}
+        for name, ours in (("first_run_cold", cold), ("first_run_warm", warm), ("idle", idle), ("delta", delta)):
+            took[f"x_{name}"] = round(took["wall_s_extrapolated"] / ours["process_s"], 1)
+    floors = {"floor, cold": cold_floor, "floor, warm": floor, "import imapclient": {"process_s": start}}
+    return {**floors, "first run, cold": cold, "first run, warm": warm, "idle": idle, "delta": delta, **compared}
+
+
+def _compare(first: dict[str, Any], floor: dict[str, Any]) -> None:
+    first["x_floor_wall"] = round(first["process_s"] / floor["wall_s"], 2)
+    first["x_floor_bytes"] = round(first["bytes_read"] / floor["bytes_read"], 2)
+
+
+def _growth(figures: dict[str, Figures]) -> list[str]:
+    """Return how much longer the first run takes in the largest mailbox than in the smallest."""
+    if len(figures) < 2 or "first run, cold" not in next(iter(figures.values())):
+        return []
+    small, large = min(figures, key=int), max(figures, key=int)
+    times = int(large) / int(small)
+    grown = {
+        phase: figures[large][phase]["process_s"] / figures[small][phase]["process_s"]
+        for phase in ("first run, cold", "first run, warm")
+    }
+    told = "  ".join(f"{phase}: {ratio:.2f}" for phase, ratio in grown.items())
+    return [f"Times as long at {large} as at {small}, {times:g} times as many messages: {told}"]
 
 
 def _start_up_s() -> float:
