@@ -120,14 +120,19 @@ def _misused(error: Any) -> NoReturn:
 def _named(error: Exception) -> CleanupError:
     """Return an error that nobody foresaw; a full disk behind stdout is no defect."""
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        _discard_output()  # or Python fails once more, as it writes what is left in the end
         return UsageError("The output cannot be written", why=error.strerror, hint="Make room there, and run again")
     what = f"Something went wrong that should not: {type(error).__name__}: {error}"
     return CleanupError(what, hint="Set CLEANUP_DEBUG=1 to see where, and please report it")
 
 
 def _reader_went_away() -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())  # type: ignore[union-attr]
+    _discard_output()
     sys.exit(int(ExitCode.DONE))
+
+
+def _discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())  # type: ignore[union-attr]
 
 
 def _end(error: CleanupError) -> NoReturn:

@@ -261,7 +261,7 @@ class Memory:
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        with told("written"), writing(self._engine) as connection:
+        with told("written"), writing(self._engine, durably=False) as connection:
             yield connection
 
     @contextmanager

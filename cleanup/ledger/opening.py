@@ -18,6 +18,7 @@ from cleanup.ledger.migrations import bring_up_to_date
 BUSY_TIMEOUT_S = 30
 THREADS_AT_ONCE = 32  # connections that are kept; each is made when it is first needed
 _AT_ONCE = {"sqlite_begin": "BEGIN IMMEDIATE"}  # two programs may open a new ledger at the same time
+_SOON = _AT_ONCE | {"sqlite_synchronous": "NORMAL"}
 _MAKING = 0x6C656467  # PostgreSQL's lock while tables are made or changed; any number that nobody else uses
 _MOVE_AWAY = "Restore it from a backup, or move it away: the mailbox is untouched, only history is lost"
 
@@ -57,12 +58,16 @@ def is_there(where: str) -> bool:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def writing(engine: Engine, *, durably: bool = True) -> Iterator[Connection]:
     """Yield a connection in a transaction that may write from its first statement on.
 
-    SQLite refuses at once, without waiting, to let a transaction write that read before another one wrote.
+    SQLite refuses at once, without waiting, to let a transaction write that read before another one wrote. What need
+    not be written `durably` is on the disk when the next durable transaction is, at the latest: a power cut takes the
+    last ones away, never one from the middle, as a kill before them would have. Each durable one waits for the disk,
+    and all others of the ledger with it. https://sqlite.org/pragma.html#pragma_synchronous
     """
-    with engine.connect().execution_options(**_AT_ONCE) as connection, connection.begin():
+    options = _AT_ONCE if durably else _SOON
+    with engine.connect().execution_options(**options) as connection, connection.begin():
         yield connection
 
 
@@ -121,7 +126,10 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+    options = connection.get_execution_options()
+    if "sqlite_begin" in options:
+        connection.exec_driver_sql(f"PRAGMA synchronous = {options.get('sqlite_synchronous', 'FULL')}")
+    connection.exec_driver_sql(options.get("sqlite_begin", "BEGIN"))
 
 
 def _make_private(file: Path) -> None:

@@ -28,8 +28,10 @@ def _now() -> datetime:
 
 
 class Ledger:
-    """Runs, findings, moves, labels and memories of any number of mailboxes. What returns was written durably.
+    """Runs, findings, moves, labels and memories of any number of mailboxes.
 
+    What returns of moves and labels was written durably; a power cut may take runs, findings and memories of the last
+    seconds, and the next run reads them again.
     Every method raises LedgerUnusable where the database fails. `engine` is there for frames and notebooks to read.
     """
 
@@ -90,12 +92,12 @@ class Ledger:
     ) -> int:
         """Write that a run begins; return its number."""
         row = {"mailbox": mailbox, "command": command, "actor": text(actor), "version": version, "policy": policy}
-        with self._writing() as connection:
+        with self._writing(durably=False) as connection:
             return history.write_run(connection, self._clock(), row | {"options": dict(options or {})})
 
     def finish_run(self, run_id: int, counts: Mapping[str, int] | None = None, status: str = "done") -> None:
         """Write how a run ended: done, partly, refused or failed."""
-        with self._writing() as connection:
+        with self._writing(durably=False) as connection:
             history.end_run(connection, run_id, self._clock(), status, counts or {})
 
     def runs(self, mailbox: str | None = None, *, limit: int = 50) -> list[RunRecord]:
@@ -122,12 +124,12 @@ class Ledger:
 
     def record_findings(self, run_id: int, judged: Sequence[Judged], plan: FilingPlan | None = None) -> None:
         """Write the findings of a run, all or none; `plan` says which are to be filed and why others are not."""
-        with self._writing() as connection:
+        with self._writing(durably=False) as connection:
             findings.write_findings(connection, run_id, judged, plan)
 
     def record_sent(self, run_id: int, sources: Iterable[SentSource], coverage: Coverage | None = None) -> None:
         """Write which Sent folders were read, and what they can vouch for."""
-        with self._writing() as connection:
+        with self._writing(durably=False) as connection:
             findings.write_sources(connection, run_id, sources)
             if coverage is not None:
                 connection.execute(insert(schema.sent_coverage).values(_coverage_row(run_id, coverage)))
@@ -214,8 +216,8 @@ class Ledger:
     # --- pieces ------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        with told("written"), writing(self.engine) as connection:
+    def _writing(self, *, durably: bool = True) -> Iterator[Connection]:
+        with told("written"), writing(self.engine, durably=durably) as connection:
             yield connection
 
     @contextmanager

@@ -6,12 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import Connection, event, select
 
 from cleanup.detector.sent_coverage import Coverage
 from cleanup.errors import LedgerUnusable, UsageError
 from cleanup.ledger import Ledger, MoveState, schema
 from cleanup.ledger.texts import from_us, us
+from cleanup.ledger.values import Remembered
 from cleanup.model import FilingPlan, NotFiled, SentSource, Verdict
 from tests.ledger.some import MAILBOX, NOON, a_judged, an_intent
 
@@ -245,3 +246,25 @@ def test_many_programs_may_open_a_new_ledger_at_once(file: Path) -> None:
         opened = list(pool.map(lambda _: Ledger.open(file), range(16)))
 
     assert all(ledger.runs() == [] for ledger in opened)
+
+
+def test_moves_and_peoples_words_wait_for_the_disk_and_nothing_else_does(ledger: Ledger) -> None:
+    waits: dict[str, set[int]] = {}
+
+    @event.listens_for(ledger.engine, "before_cursor_execute")
+    def note(connection: Connection, cursor: sqlite3.Cursor, statement: str, *_: object) -> None:
+        if statement.startswith(("INSERT", "UPDATE")):
+            asked = cursor.connection.execute("PRAGMA synchronous").fetchone()[0]
+            waits.setdefault(statement.replace("INSERT INTO", "UPDATE").split()[1], set()).add(asked)
+
+    run_id = ledger.start_run(MAILBOX, "run")
+    ledger.record_findings(run_id, [a_judged()])
+    (move,) = ledger.intend(run_id, [an_intent()])
+    ledger.memory(MAILBOX).remember(Remembered("reader", "rules", run_id, {}))
+    ledger.advance([(move.move_id, MoveState.MOVED, 40, None)])
+    ledger.label(MAILBOX, "digest", Verdict.GENUINE, said_by="review")
+    ledger.finish_run(run_id)
+
+    full, normal = 2, 1
+    assert {table for table, asked in waits.items() if asked == {full}} == {"moves", "labels"}
+    assert {asked for table in ("runs", "findings", "memories") for asked in waits[table]} == {normal}
