@@ -86,7 +86,9 @@ def main() -> None:
     prepare_streams()
     watch()
     try:
-        sys.exit(program(sys.argv[1:])(standalone_mode=False) or int(ExitCode.DONE))
+        code = program(sys.argv[1:])(standalone_mode=False)
+        sys.stdout.flush()  # while somebody is there to tell that it cannot be written
+        sys.exit(code or int(ExitCode.DONE))
     except CleanupError as error:
         _end(error)
     except StopNow as stop:
