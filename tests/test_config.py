@@ -93,3 +93,14 @@ def test_the_mailboxs_own_address_is_always_the_owners(tmp_path: Path) -> None:
     settings = load_mailbox("anna@example.org", options={"identity": {"addresses": ("Berg@Example.org",)}})
 
     assert identity_of(settings).addresses == {"anna@example.org", "berg@example.org"}
+
+
+def test_a_file_that_was_changed_is_read_anew(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[mailboxes.anna]\naddress = "anna@example.org"\n')
+    before = load_mailbox("anna", config=file)
+
+    file.write_text('[mailboxes.anna]\naddress = "anna@example.com"\n')
+
+    assert before.address == "anna@example.org"
+    assert load_mailbox("anna", config=file).address == "anna@example.com"

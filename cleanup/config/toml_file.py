@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def default_config_file() -> Path:
 
 
 def read_config_file(path: Path | None = None) -> dict[str, Any]:
-    """Return the tables of the configuration file; empty where there is none at the default place.
+    """Return the tables of the configuration file, not to be changed; empty where there is none at the default place.
 
     Raises ConfigurationError for a file that was named and is missing, cannot be read, or is not TOML.
     """
@@ -30,7 +31,7 @@ def read_config_file(path: Path | None = None) -> dict[str, Any]:
     if not file.exists() and path is None:
         return {}
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        return _read(file, _state(file))
     except FileNotFoundError as error:
         hint = "mailbox-cleanup config init writes one"
         raise ConfigurationError(f"There is no configuration file {file}", hint=hint) from error
@@ -38,9 +39,6 @@ def read_config_file(path: Path | None = None) -> dict[str, Any]:
         raise ConfigurationError(f"The configuration file {file} cannot be read", why=plain(error)) from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"The configuration file {file} is not valid TOML", why=str(error)) from error
-    _refuse_unknown(tables, ("defaults", "mailboxes"), str(file))
-    _refuse_no_tables(tables, str(file))
-    return tables
 
 
 def nearest(key: str, known: tuple[str, ...]) -> str:
@@ -57,6 +55,20 @@ def plain(error: Exception) -> str:
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
+
+
+def _state(file: Path) -> tuple[int, ...]:
+    """Return what changes with a file: a fleet would read it anew for each of its mailboxes."""
+    told = file.stat()
+    return told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns, told.st_ctime_ns
+
+
+@lru_cache(maxsize=1)
+def _read(file: Path, _state: tuple[int, ...]) -> dict[str, Any]:
+    tables = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    _refuse_unknown(tables, ("defaults", "mailboxes"), str(file))
+    _refuse_no_tables(tables, str(file))
+    return tables
 
 
 def _refuse_unknown(table: dict[str, Any], known: tuple[str, ...], where: str) -> None:
