@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from cleanup.connector.account import Account
-from cleanup.detector.networks import organisation
 from cleanup.errors import TlsFailed, UsageError
 
 _HASHED = re.compile(r"[0-9a-f]{8}\.\d+")  # what OpenSSL calls a certificate in a folder of authorities
@@ -113,6 +112,8 @@ def _not_trusted(account: Account, error: ssl.SSLCertVerificationError) -> TlsFa
 
 def _right_name(host: str, names: Collection[str]) -> str:
     """Return what to do about another name: one of the same organisation is offered, a stranger's never."""
+    from cleanup.detector.networks import organisation  # reads the list of public suffixes
+
     if own := organisation(host):
         for name in names:
             if organisation(name) == own and "*" not in name:

@@ -136,6 +136,7 @@ def test_each_package_is_known_in_one_place(package: str) -> None:
                 "pydantic_settings",
                 "cleanup.cli.scan",
                 "cleanup.fleet.threads",
+                "publicsuffixlist",
                 "cleanup.detector.notices",
                 "cleanup.detector.evidence",
                 "cleanup.report.mover",
