@@ -49,6 +49,19 @@ def test_a_night_on_which_nothing_happened_costs_six_round_trips_and_three_kilob
     assert night.waiting == first.waiting
 
 
+def test_a_night_on_which_nothing_happened_asks_for_no_shared_ledger(anna: Demo) -> None:
+    anna.run()
+
+    def never() -> Ledger:
+        raise AssertionError("it was opened, which checks the whole of it")
+
+    night = run_mailbox(
+        anna.account, anna.settings, now=LAST_DAY, agreed=lambda _: False, progress=lambda *_: None, ledger=never
+    )
+
+    assert night.look.resting is not None
+
+
 def test_new_mail_is_read_and_judged_with_what_was_there(anna: Demo) -> None:
     anna.run()
     with open_mailbox(anna.account) as mailbox:

@@ -56,7 +56,10 @@ class Limits:
 
 @dataclass(slots=True)
 class Ledgers:
-    """One open ledger for each that the mailboxes name, for all threads: opening one checks the whole of it."""
+    """One open ledger for each that the mailboxes name, for all threads: opening one checks the whole of it.
+
+    Where nothing happened in any mailbox, none is opened.
+    """
 
     _stack: ExitStack
     _open: dict[str, Ledger] = field(default_factory=dict)
@@ -144,7 +147,7 @@ def _file(settings: MailboxSettings, ledgers: Ledgers) -> Done:
         now=datetime.now(UTC),
         agreed=lambda _: True,
         progress=lambda *_: None,
-        ledger=ledgers.of(settings),
+        ledger=lambda: ledgers.of(settings),
     )
 
 

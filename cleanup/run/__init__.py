@@ -63,14 +63,15 @@ def run_mailbox(
     again: bool = False,
     full: bool = False,
     since: datetime | None = None,
-    ledger: Ledger | None = None,
+    ledger: Callable[[], Ledger] | None = None,
 ) -> Done:
     """File the backscatter of a mailbox and return what was done.
 
     `agreed` is shown what was found, before anything is moved, and says whether to go on. `again`: also file what an
     undo put back; without it that stays, so that no nightly run files what a person took back. `full`: read everything,
-    whatever earlier runs read. `since`: file only what arrived from then on. `ledger`: one that is open already and
-    stays open. Where nothing happened since the last run, nothing is read and nobody is asked.
+    whatever earlier runs read. `since`: file only what arrived from then on. `ledger` returns one that others
+    use, too; it is asked for where something happened. Where nothing did since the last run, nothing is read and nobody
+    is asked.
 
     Raises MailboxLocked, the connector's errors, LedgerUnusable; what had been moved by then is in the ledger, and the
     next run settles it.

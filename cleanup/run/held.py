@@ -39,6 +39,7 @@ class Held:
     account: Account
     settings: MailboxSettings
     _stack: ExitStack
+    _shared: Callable[[], Ledger] | None = None
     _ledger: Ledger | None = None
     _began: datetime = field(default_factory=lambda: datetime.now(UTC))
     _opened: list[Mailbox] = field(default_factory=list)
@@ -52,10 +53,13 @@ class Held:
     def ledger(self) -> Ledger:
         """The ledger, opened when it is first asked for. Raises LedgerUnusable."""
         if self._ledger is None:
-            from cleanup.ledger import Ledger
-
-            self._ledger = self._stack.enter_context(Ledger.open(self.where))
+            self._ledger = self._shared() if self._shared else self._stack.enter_context(self._opened_ledger())
         return self._ledger
+
+    def _opened_ledger(self) -> Ledger:
+        from cleanup.ledger import Ledger
+
+        return Ledger.open(self.where)
 
     def hold_elsewhere(self) -> None:
         """Hold the mailbox on every machine that shares its ledger. Raises MailboxLocked, LedgerUnusable."""
@@ -128,11 +132,13 @@ def lock_of(account: Account) -> str:
 
 
 @contextmanager
-def hold(account: Account, settings: MailboxSettings, command: str, ledger: Ledger | None = None) -> Iterator[Held]:
+def hold(
+    account: Account, settings: MailboxSettings, command: str, ledger: Callable[[], Ledger] | None = None
+) -> Iterator[Held]:
     """Hold a mailbox on this machine, and on every machine that shares its ledger.
 
-    `ledger`: one that is open already and stays open; without it the settings' own is opened, a file not before it is
-    asked for. Raises MailboxLocked, LedgerUnusable.
+    `ledger` returns one that others use, too, and that stays open; without it the settings' own is opened. Neither is
+    done for a file before it is asked for. Raises MailboxLocked, LedgerUnusable.
     """
     with ExitStack() as stack:
         stack.enter_context(hold_mailbox(ANY_SERVER, settings.address, f"mailbox-cleanup {command}"))
