@@ -70,6 +70,10 @@ class ConnectionLost(CannotConnect):
     code = "connection-lost"
 
 
+class TookTooLong(ConnectionLost):
+    """The server did not answer in time: it may still be at it."""
+
+
 class ServerMisbehaved(CannotConnect):
     """The server answered something that IMAP does not allow, or contradicted itself."""
 

@@ -12,21 +12,9 @@ from datetime import datetime
 from typing import Protocol
 
 from cleanup.connector import questions
+from cleanup.connector.asks import Ask
+from cleanup.connector.phrasing import Phrasing
 from cleanup.connector.pull import first_batch
-from cleanup.connector.wire import Ask
-
-
-class Questioner(Protocol):
-    """Knows how a mailbox writes its questions, and which folder it has open."""
-
-    @property
-    def folder(self) -> str | None: ...
-
-    def ask_opening(self, command: str, folder: str) -> list[Ask]: ...
-    def ask_enable(self) -> list[Ask]: ...
-    def ask_status(self, folder: str) -> Ask: ...
-    def ask_numbering(self) -> list[Ask]: ...
-    def ask_folders(self) -> Ask: ...
 
 
 class Looks(Protocol):
@@ -43,9 +31,9 @@ class Ahead:
     to move() and copy(), behind which the looks then go out.
     """
 
-    def __init__(self, mailbox: Questioner) -> None:
-        self._mailbox = mailbox
-        self._folder = mailbox.folder  # which will be open then
+    def __init__(self, phrasing: Phrasing, folder: str | None) -> None:
+        self._phrasing = phrasing
+        self._folder = folder  # which will be open then
         self._asks: list[Ask] = []
 
     @property
@@ -55,29 +43,29 @@ class Ahead:
 
     def folders(self) -> Ahead:
         """LIST."""
-        return self._and([self._mailbox.ask_folders()])
+        return self._and([self._phrasing.folders()])
 
     def status(self, folder: str) -> Ahead:
         """STATUS."""
-        return self._and([self._mailbox.ask_status(folder)])
+        return self._and([self._phrasing.status(folder)])
 
     def numbering(self) -> Ahead:
         """LIST with STATUS, where that is offered."""
-        return self._and(self._mailbox.ask_numbering())
+        return self._and(self._phrasing.numbering())
 
     def examine(self, folder: str) -> Ahead:
         """EXAMINE: what follows is about this folder."""
         self._folder = folder
-        return self._and(self._mailbox.ask_opening("EXAMINE", folder))
+        return self._and(self._phrasing.opening("EXAMINE", folder))
 
     def watch(self, folder: str) -> Ahead:
         """ENABLE QRESYNC, where that is offered and not done yet, and EXAMINE."""
-        return self._and(self._mailbox.ask_enable()).examine(folder)
+        return self._and(self._phrasing.enable()).examine(folder)
 
     def select(self, folder: str) -> Ahead:
         """SELECT: what follows is about this folder."""
         self._folder = folder
-        return self._and(self._mailbox.ask_opening("SELECT", folder))
+        return self._and(self._phrasing.opening("SELECT", folder))
 
     def uids(self, first: int) -> Ahead:
         """UID SEARCH for all from `first` on."""

@@ -12,7 +12,7 @@ import socket
 import time
 from dataclasses import dataclass
 
-from cleanup.errors import ConnectionLost, ServerMisbehaved
+from cleanup.errors import ServerMisbehaved, TookTooLong
 
 _PIECE = 65536
 LONGEST_LINE = 16 << 20  # a SEARCH answer with two million UIDs; imaplib's own bound breaks at 125,000
@@ -38,7 +38,7 @@ class Budget:
         self.deadline, self.bytes_left, self.lines_left = deadline, max_bytes, MOST_LINES
 
     def seconds_left(self) -> float:
-        """Return how long the command may still take; raises ConnectionLost when that is nothing."""
+        """Return how long the command may still take; raises TookTooLong when that is nothing."""
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise _too_slow()
@@ -136,5 +136,5 @@ class TimedReader:
         return bool(piece)
 
 
-def _too_slow() -> ConnectionLost:
-    return ConnectionLost("The server took too long to answer")
+def _too_slow() -> TookTooLong:
+    return TookTooLong("The server took too long to answer")

@@ -94,6 +94,31 @@ def read_statuses(records: Iterable[Any]) -> dict[str, dict[str, int]]:
     return found
 
 
+def read_state(folder: str, records: Iterable[Any]) -> FolderState:
+    """Return a folder's state from a STATUS answer. Raises ServerMisbehaved where a number is missing."""
+    told = list(read_statuses(records).values())
+    values = told[-1] if told else {}
+    try:
+        numbers = values["UIDVALIDITY"], values["UIDNEXT"], values["MESSAGES"]
+    except KeyError as error:
+        raise ServerMisbehaved(f"The server does not tell {error} of {shown(folder)}") from error
+    return FolderState(folder, *numbers, highest_modseq=values.get("HIGHESTMODSEQ"))
+
+
+def read_states(listed: Iterable[Any], told: Iterable[Any]) -> dict[str, FolderState]:
+    """Return the state of every folder that holds messages of its own, from LIST with STATUS (RFC 5819).
+
+    Numbers are 0 where none were told.
+    """
+    statuses = read_statuses(told)
+    own = [folder.name for folder in read_list(listed) if not folder.attributes & ONLY_SHOWS]
+    return {
+        name: FolderState(name, known.get("UIDVALIDITY", 0), known.get("UIDNEXT", 0), known.get("MESSAGES", 0))
+        for name in own
+        for known in (statuses.get(name, {}),)
+    }
+
+
 def is_number(text: bytes | None) -> bool:
     """Return whether a server's word is a number that can be one (at most 63 bits)."""
     return text is not None and text.isdigit() and len(text) <= 19 and int(text) < 1 << 63

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from cleanup.connector.asks import Answer, Ask
 from cleanup.connector.fetch import written_internal_date
 from cleanup.connector.folders import quoted
 from cleanup.connector.uid_sets import read_set, uid_sets, written
-from cleanup.connector.wire import Answer, Ask, Wire
+from cleanup.connector.wire import Wire
 from cleanup.errors import MoveNotSupported
 
 

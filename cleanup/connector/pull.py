@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import zip_longest
 
 from cleanup.connector.account import MIB
+from cleanup.connector.asks import Answer, Ask
 from cleanup.connector.fetch import Fetched, read_fetches
 from cleanup.connector.questions import (
     FINGERPRINT_FIELDS,
@@ -23,7 +24,7 @@ from cleanup.connector.questions import (
     from_uid,
 )
 from cleanup.connector.uid_sets import uid_sets, written
-from cleanup.connector.wire import Answer, Ask, Wire
+from cleanup.connector.wire import Wire
 from cleanup.errors import MessageNotShown, ServerMisbehaved, Throttled
 from cleanup.model import Fingerprint, MessageRef, PulledHeaders
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
+from cleanup.connector.asks import Ask
 from cleanup.connector.uid_sets import uid_sets, written
-from cleanup.connector.wire import Ask
 
 FINGERPRINT_FIELDS = ("Message-ID", "Date", "From", "Subject", "Return-Path")
 LONGEST_FIELDS = 64 * 1024  # of one message: two thousand hostile ones still fit the budget of an answer

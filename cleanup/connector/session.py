@@ -10,20 +10,21 @@ from datetime import datetime
 from cleanup.connector import move, pull
 from cleanup.connector.account import MIB, Account
 from cleanup.connector.ahead import Ahead, Looks
+from cleanup.connector.asks import Answer, Ask
 from cleanup.connector.folders import (
-    ONLY_SHOWS,
     Folder,
     FolderState,
     is_number,
-    quoted,
     read_list,
-    read_statuses,
+    read_state,
+    read_states,
     shown,
 )
 from cleanup.connector.login import TurnedAway
 from cleanup.connector.move import MoveAnswer
+from cleanup.connector.phrasing import Phrasing
 from cleanup.connector.pull import Seen
-from cleanup.connector.wire import Answer, Ask, Wire
+from cleanup.connector.wire import Wire
 from cleanup.errors import CommandRefused, CommandUnknown, FolderNotFound, PermissionMissing, ServerMisbehaved
 from cleanup.model import PulledHeaders
 
@@ -69,11 +70,9 @@ class Mailbox:
         self.one_by_one = False
         self._wire = wire
         self._selected: FolderState | None = None
-        self._raw_names: dict[str, bytes] = {}
+        self._phrasing = Phrasing(wire)
         self._move_refused = False
-        self._says_uidnext = True
         self._numbers: dict[int, int] = {}
-        self._enabled = False
 
     # --- what it is --------------------------------------------------------------------------------------------
 
@@ -135,7 +134,7 @@ class Mailbox:
 
     def ahead(self) -> Ahead:
         """Return an empty list of looks, to be filled with what will be asked for next."""
-        return Ahead(self)
+        return Ahead(self._phrasing, self.folder)
 
     def foresee(self, ahead: Looks) -> None:
         """Send these looks at once; the methods that ask for them then need not wait, each in its turn."""
@@ -154,21 +153,15 @@ class Mailbox:
 
     def folders(self) -> tuple[Folder, ...]:
         """Return all folders, sorted by name."""
-        asked = self.ask_folders()
+        asked = self._phrasing.folders()
         folders = read_list(self._wire.ask(asked.name, *asked.args).untagged.get("LIST", []))
-        self._raw_names = {folder.name: folder.raw for folder in folders}
+        self._phrasing.learn(folders)
         return folders
 
     def status(self, folder: str) -> FolderState:
         """Return a folder's state without opening it. Raises FolderNotFound."""
-        answer = self._about(folder, self.ask_status(folder))
-        told = list(read_statuses(answer.untagged.get("STATUS", [])).values())
-        values = told[-1] if told else {}
-        try:
-            numbers = values["UIDVALIDITY"], values["UIDNEXT"], values["MESSAGES"]
-        except KeyError as error:
-            raise ServerMisbehaved(f"The server does not tell {error} of {shown(folder)}") from error
-        return FolderState(folder, *numbers, highest_modseq=values.get("HIGHESTMODSEQ"))
+        answer = self._about(folder, self._phrasing.status(folder))
+        return read_state(folder, answer.untagged.get("STATUS", []))
 
     def numbering(self) -> dict[str, FolderState] | None:
         """Return the state of every folder that holds messages of its own; None where one trip cannot tell.
@@ -176,16 +169,10 @@ class Mailbox:
         Numbers are 0 where the server tells none of a folder that it lists. One trip cannot tell without LIST-STATUS
         (RFC 5819), and where folders are labels, so that a message may be in several.
         """
-        if not self._can_number:
+        if not self._phrasing.can_number:
             return None
-        answer = self._wire.ask("LIST", *self.ask_numbering()[0].args)
-        statuses = read_statuses(answer.untagged.get("STATUS", []))
-        own = [f.name for f in read_list(answer.untagged.get("LIST", [])) if not f.attributes & ONLY_SHOWS]
-        return {
-            name: FolderState(name, told.get("UIDVALIDITY", 0), told.get("UIDNEXT", 0), told.get("MESSAGES", 0))
-            for name in own
-            for told in (statuses.get(name, {}),)
-        }
+        answer = self._wire.ask("LIST", *self._phrasing.numbering()[0].args)
+        return read_states(answer.untagged.get("LIST", []), answer.untagged.get("STATUS", []))
 
     def examine(self, folder: str) -> FolderState:
         """Open a folder to look at it. Raises FolderNotFound, PermissionMissing."""
@@ -196,8 +183,8 @@ class Mailbox:
 
         Without QRESYNC Dovecot tells new flags by sequence number alone, after the old ones that were asked for.
         """
-        for ask in self.ask_enable():
-            self._enabled = True
+        for ask in self._phrasing.enable():
+            self._phrasing.enabled = True
             self._wire.ask(ask.name, *ask.args)
         return self.examine(folder)
 
@@ -290,7 +277,7 @@ class Mailbox:
         """
         self._must_be_writable()
         try:
-            return move.move_uids(self._wire, uids, self._written(target), self._sent_ahead(then))
+            return move.move_uids(self._wire, uids, self._phrasing.written(target), self._sent_ahead(then))
         except CommandUnknown:
             self._move_refused = True
             raise
@@ -300,7 +287,7 @@ class Mailbox:
     def copy(self, uids: Sequence[int], target: str, then: Looks | None = None) -> MoveAnswer:
         """COPY these messages and return what the server says, which proves nothing. `then` is as in move()."""
         self._must_be_writable()
-        return move.copy(self._wire, uids, self._written(target), self._sent_ahead(then))
+        return move.copy(self._wire, uids, self._phrasing.written(target), self._sent_ahead(then))
 
     def mark_deleted(self, uids: Sequence[int]) -> None:
         """Mark exactly these messages as deleted."""
@@ -327,40 +314,9 @@ class Mailbox:
 
     def append(self, folder: str, raw: bytes, flags: Sequence[str] = (), when: datetime | None = None) -> int | None:
         """Add a message to a folder, byte for byte; return its UID where the server tells."""
-        return move.append(self._wire, self._written(folder), raw, flags, when)
-
-    # --- questions: as they are written, for who asks and for who looks ahead ------------------------------------
-
-    def ask_opening(self, command: str, folder: str) -> list[Ask]:
-        """Return the questions of examine() or select(): Courier does not say UIDNEXT then, so it is asked for."""
-        more = [] if self._says_uidnext else [self.ask_status(folder)]
-        return [Ask(command, (self._written(folder),)), *more]
-
-    def ask_enable(self) -> list[Ask]:
-        """Return what watch() asks first: ENABLE, once, where QRESYNC is offered."""
-        wanted = self._wire.has("QRESYNC") and not self._enabled
-        return [Ask("ENABLE", (b"QRESYNC",))] if wanted else []
-
-    def ask_status(self, folder: str) -> Ask:
-        """Return the question of status()."""
-        more = b" HIGHESTMODSEQ" if self._wire.has("CONDSTORE") else b""
-        return Ask("STATUS", (self._written(folder), b"(MESSAGES UIDNEXT UIDVALIDITY%b)" % more))
-
-    def ask_numbering(self) -> list[Ask]:
-        """Return the question of numbering(), where it can be asked."""
-        wanted = b"SPECIAL-USE " if self._wire.has("SPECIAL-USE") else b""
-        args = b'""', b'"*"', b"RETURN (%bSTATUS (MESSAGES UIDNEXT UIDVALIDITY))" % wanted
-        return [Ask("LIST", args)] if self._can_number else []
-
-    def ask_folders(self) -> Ask:
-        """Return the question of folders()."""
-        extended = self._wire.has("LIST-EXTENDED") and self._wire.has("SPECIAL-USE")
-        return Ask("LIST", (b'""', b'"*"', b"RETURN (SPECIAL-USE)") if extended else (b'""', b'"*"'))
+        return move.append(self._wire, self._phrasing.written(folder), raw, flags, when)
 
     # --- pieces ------------------------------------------------------------------------------------------------
-
-    def _written(self, folder: str) -> bytes:
-        return quoted(self._raw_names.get(folder, folder))
 
     def _looking_at(self, folder: str) -> FolderState:
         if self._selected is not None and self._selected.folder == folder:
@@ -372,10 +328,6 @@ class Mailbox:
         if self._selected is None or not self._selected.read_write:
             raise PermissionMissing("No folder is open for changes", hint="The folder may be read-only for this login")
 
-    @property
-    def _can_number(self) -> bool:
-        return self._wire.has("LIST-STATUS") and not self._wire.has("X-GM-EXT-1")
-
     def _about(self, folder: str, ask: Ask) -> Answer:
         try:
             return self._wire.ask(ask.name, *ask.args)
@@ -384,12 +336,12 @@ class Mailbox:
 
     def _open(self, folder: str, command: str) -> FolderState:
         self._selected = None
-        answer = self._about(folder, self.ask_opening(command, folder)[0])
+        answer = self._about(folder, self._phrasing.opening(command, folder)[0])
         uidvalidity = _number(answer.code("UIDVALIDITY"))
         if uidvalidity is None:
             raise ServerMisbehaved(f"{shown(folder)} has no UIDVALIDITY, so its messages cannot be told apart")
         uidnext = _number(answer.code("UIDNEXT"))
-        self._says_uidnext = uidnext is not None
+        self._phrasing.says_uidnext = uidnext is not None
         self._selected = FolderState(
             folder=folder,
             uidvalidity=uidvalidity,

@@ -6,11 +6,11 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
 from cleanup.connector.account import MIB, Account
+from cleanup.connector.asks import ANSWERED_BY, LOOKING, OF_MESSAGES, OPENING, Answer, Ask
 from cleanup.connector.client import (
     BoundedClient,
     ImapDead,
@@ -26,50 +26,10 @@ from cleanup.connector.redact import Redactor
 from cleanup.connector.refusals import broke_off, refusal, told
 from cleanup.errors import CleanupError, ConnectionLost, PermissionMissing, ServerMisbehaved, Throttled
 
-LOOKING = frozenset(
-    {"LOGIN", "AUTHENTICATE", "STARTTLS", "CAPABILITY", "ID", "ENABLE", "NAMESPACE", "LIST", "STATUS", "EXAMINE",
-     "SEARCH", "FETCH", "GETQUOTAROOT", "MYRIGHTS", "NOOP", "UNSELECT", "LOGOUT"}
-)  # fmt: skip
-OPENING = frozenset({"EXAMINE", "SELECT"})
-# Untagged data that answer a command; whatever else comes belongs to the opening of a folder, or to the last command.
-ANSWERED_BY = {"LIST": ("LIST", "STATUS"), "STATUS": ("STATUS",), "SEARCH": ("SEARCH",), "FETCH": ("FETCH",)}
-OF_MESSAGES = frozenset({"SEARCH", "FETCH", "EXPUNGE", "VANISHED"})  # data about messages of the folder that is open
 MOST_AT_ONCE = 16_000  # bytes of commands sent at once: whatever the answers, neither side waits for the other to read
 GOODBYE_S = 5.0
 TRIES = 3
 LONGEST_PAUSE_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One command that only looks."""
-
-    name: str
-    args: tuple[bytes, ...]
-    uid: bool = False
-
-    @property
-    def line(self) -> bytes:
-        """The command as it is sent, without its tag."""
-        return b" ".join([*([b"UID"] if self.uid else []), self.name.encode(), *self.args])
-
-    @property
-    def logged(self) -> str:
-        """Its name for the log."""
-        return f"UID {self.name}" if self.uid else self.name
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the server said to one command: its untagged data by name, as imaplib keeps it, and the final text."""
-
-    untagged: dict[str, list[Any]]
-    text: str
-
-    def code(self, name: str) -> bytes | None:
-        """Return the argument of a response code (COPYUID, UIDNEXT, ...), tagged or untagged, or None."""
-        values = self.untagged.get(name, [])
-        return values[-1] if values and isinstance(values[-1], bytes) else None
 
 
 class Wire:

@@ -138,8 +138,16 @@ def _at_target(one: Settled) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class FoldersSeen:
+    """What was learned of folders: which ones only show what is in others, and whose messages are their own."""
+
+    mirrors: set[str]
+    own: set[str]
+
+
+@dataclass(frozen=True, slots=True)
 class _Kept:
-    """A message as it was before it was removed, to be put back if need be."""
+    """A message as it was before it was removed."""
 
     content: bytes
     flags: tuple[str, ...]
@@ -150,13 +158,13 @@ def remove_ours(
     double: Double,
     unbroken: Unbroken,
     journal: Journal,
-    mirrors: set[str],
+    folders: FoldersSeen,
     look_again: Callable[[FilingMailbox], Came],
 ) -> str | None:
     """Remove our one of two; return why it was not done, if so.
 
-    A folder that turns out to show the very same message is added to `mirrors`. Where the other one goes as ours does
-    and `look_again` finds none, it was the same, and what was read of it before is put back.
+    The first time a folder holds the other one, a copy of ours is put beside it before it is expunged, and is removed
+    only once the other one was seen to be still there, or by `look_again` in another folder: both may have been one.
     """
     uid = double.ours.uid if double.ours.folder == double.record.intent.target else None
     journal.settle([Settled(double.record, MoveState.UNCLEAR, uid, BEING_REMOVED)])
@@ -164,27 +172,62 @@ def remove_ours(
         kept = unbroken(lambda mailbox: _seen_twice(double, mailbox))
         if kept is None:
             return "it cannot be seen whole"
-        if why_not := unbroken(lambda mailbox: _why_not_alone(double, mailbox, mirrors)):
+        if why_not := unbroken(lambda mailbox: _why_not_alone(double, mailbox, folders.mirrors)):
             unbroken(lambda mailbox: _unmark(double.record, double.ours, mailbox))
             return why_not
-        unbroken(lambda mailbox: _expunge(double, mailbox))
-        if unbroken(lambda mailbox: _bytes(mailbox, double.other)) == kept.content:
+        if double.other.folder in folders.own:
+            unbroken(lambda mailbox: _expunge(double.record, double.ours, mailbox))
             return None
-        if double.record.intent.fingerprint in unbroken(look_again):  # the owner moved it on
-            return None
-        mirrors.add(double.other.folder)
-        unbroken(lambda mailbox: _put_back(double.ours, kept, mailbox))
-        return "it went with the other one, and was put back"
+        return _remove_with_a_copy(double, kept, unbroken, folders, look_again)
     except (CommandRefused, FolderNotFound, PermissionMissing) as error:
         unbroken(lambda mailbox: _unmark(double.record, double.ours, mailbox))
         return str(error)
 
 
+def _remove_with_a_copy(
+    double: Double,
+    kept: _Kept,
+    unbroken: Unbroken,
+    folders: FoldersSeen,
+    look_again: Callable[[FilingMailbox], Came],
+) -> str | None:
+    known = unbroken(lambda mailbox: _uids_in(mailbox, double.ours.folder))
+    copy = unbroken(lambda mailbox: _put_beside(double.ours.folder, kept, known, mailbox))
+    if copy is None:
+        unbroken(lambda mailbox: _unmark(double.record, double.ours, mailbox))
+        return "no copy of it can be put beside it first"
+    unbroken(lambda mailbox: _expunge(double.record, double.ours, mailbox))
+    if not _is_left(double, kept, copy, unbroken, look_again):
+        folders.mirrors.add(double.other.folder)
+        return "it went with the other one; a copy of it is left"
+    unbroken(lambda mailbox: _expunge(double.record, copy, mailbox))
+    if not _is_left(double, kept, copy, unbroken, look_again):  # it was shown because the copy was there
+        folders.mirrors.add(double.other.folder)
+        unbroken(lambda mailbox: _put_beside(double.ours.folder, kept, known, mailbox))
+        return "it went with the other one, and was put back"
+    folders.own.add(double.other.folder)
+    return None
+
+
+def _is_left(
+    double: Double, kept: _Kept, copy: Spot, unbroken: Unbroken, look_again: Callable[[FilingMailbox], Came]
+) -> bool:
+    """Return whether the other one is where it was, or the owner moved it on."""
+    if unbroken(lambda mailbox: _bytes(mailbox, double.other)) == kept.content:
+        return True
+    others = unbroken(look_again).get(double.record.intent.fingerprint, ())
+    return any(spot != copy for spot in others)
+
+
 def unmark(record: MoveRecord, mailbox: FilingMailbox) -> None:
-    """Take the mark from what a run was about to remove when it was cut off."""
-    intent = record.intent
-    here = Spot(intent.target, record.target_uid) if record.target_uid else Spot(intent.source, intent.uid)
-    _unmark(record, here, mailbox)
+    """Take the marks from what a run was about to remove when it was cut off: ours, and a copy of it beside it."""
+    fingerprint = record.intent.fingerprint
+    folder = record.intent.target if record.target_uid else record.intent.source
+    here = Spot(folder, record.target_uid or record.intent.uid)
+    if _open(record, here, mailbox):
+        equal = mailbox.of_size(folder, {fingerprint.size}, {fingerprint.arrived})
+        for uid in [uid for uid in equal if uid >= here.uid]:
+            _unmark(record, Spot(folder, uid), mailbox)
 
 
 def unmark_strays(marked: Set[Fingerprint], came: Came, target: str, mailbox: FilingMailbox) -> None:
@@ -226,18 +269,30 @@ def _why_not_alone(double: Double, mailbox: FilingMailbox, mirrors: set[str]) ->
     return "it has gone again" if marked is None else None
 
 
-def _expunge(double: Double, mailbox: FilingMailbox) -> None:
-    if _open(double.record, double.ours, mailbox):
-        mailbox.uid_expunge([double.ours.uid])
+def _expunge(record: MoveRecord, spot: Spot, mailbox: FilingMailbox) -> None:
+    if _open(record, spot, mailbox):
+        mailbox.mark_deleted([spot.uid])
+        mailbox.uid_expunge([spot.uid])
 
 
-def _put_back(ours: Spot, kept: _Kept, mailbox: FilingMailbox) -> None:
-    """Add the message again where it was, unless it is there: this may be begun again after it was done."""
-    mailbox.examine(ours.folder)
-    later = mailbox.uids(ours.folder, first=ours.uid)
-    again = mailbox.pull_bodies(ours.folder, later, max_bytes=LARGEST) if later else ()
-    if all(content != kept.content for _, content in again):
-        mailbox.append(ours.folder, kept.content, kept.flags, kept.arrived)
+def _put_beside(folder: str, kept: _Kept, known: frozenset[int], mailbox: FilingMailbox) -> Spot | None:
+    """Add the message to a folder; return where it is seen whole then. May be begun again after it was done."""
+    if (there := _new_copy(folder, kept, known, mailbox)) is None:
+        mailbox.append(folder, kept.content, kept.flags, kept.arrived)
+        there = _new_copy(folder, kept, known, mailbox)
+    return there
+
+
+def _new_copy(folder: str, kept: _Kept, known: frozenset[int], mailbox: FilingMailbox) -> Spot | None:
+    new = sorted(_uids_in(mailbox, folder) - known)
+    found = mailbox.pull_bodies(folder, new, max_bytes=LARGEST) if new else ()
+    return next((Spot(folder, uid) for uid, content in found if content == kept.content), None)
+
+
+def _uids_in(mailbox: FilingMailbox, folder: str) -> frozenset[int]:
+    mailbox.look_afresh()
+    mailbox.examine(folder)
+    return frozenset(mailbox.uids(folder))
 
 
 def _unmark(record: MoveRecord, ours: Spot, mailbox: FilingMailbox) -> None:

@@ -25,7 +25,8 @@ from cleanup.progress import Progress, unseen
 from cleanup.report.journal import Journal
 from cleanup.report.link import Link
 from cleanup.report.mailbox import FilingMailbox
-from cleanup.report.mover import BATCH, Carried, Way, Wish, carry
+from cleanup.report.mover import BATCH, Carried, carry
+from cleanup.report.preparing import Way, Wish
 from cleanup.report.words import EARLIER
 
 MOVING = "Moving"  # the stage, as progress shows it

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
-from cleanup.errors import CleanupError
+from cleanup.errors import CleanupError, CommandRefused, FolderNotFound, PermissionMissing
 from cleanup.ledger import MoveState
 from cleanup.model import Fingerprint
-from cleanup.report.doubles import Came, Double, find_doubles, remove_ours, unmark_strays, what_came
+from cleanup.report.doubles import Came, Double, FoldersSeen, find_doubles, remove_ours, unmark_strays, what_came
 from cleanup.report.journal import Journal, Settled
 from cleanup.report.link import Link
 from cleanup.report.looking import BROKEN, settle
@@ -75,6 +75,7 @@ class Watch:
     _alike_of: dict[int, frozenset[int]] = field(default_factory=dict)
     _settled: list[Settled] = field(default_factory=list)
     _mirrors: set[str] = field(default_factory=set)  # folders that only show what is in others
+    _own: set[str] = field(default_factory=set)  # folders whose messages were seen to be their own
     _marked: set[Fingerprint] = field(default_factory=set)  # of what was, for a moment, marked as deleted by us
     _is_anothers_turn: bool = False  # to remove a double that we see
     _started: Mapping[str, FolderState] | None = None
@@ -90,6 +91,13 @@ class Watch:
         finally:
             self._last_ended = time.monotonic()
             self._slowest_s = max(self._slowest_s, self._last_ended - began)
+
+    def begin(self) -> None:
+        """Have the second connection ready: the looks of both should lie close together."""
+        try:
+            self.link.onlooker()
+        except CleanupError:
+            self.link.without_onlooker()
 
     def look_before(self, batch: Sequence[int]) -> Before | None:
         """Open the source on the second connection and note where every folder's numbering stands; None: no watch."""
@@ -139,7 +147,7 @@ class Watch:
                 settled = self._withdraw(settled, before.folders)
             arrived = [one for one in settled if one.state is MoveState.MOVED and one.record.intent.uid in changes]
             if arrived:
-                self._unbroken(lambda mailbox: _mend_flags(arrived, changes, mailbox))
+                settled = self._with_flags_mended(settled, arrived, changes)
         self._settled += settled
         return settled
 
@@ -212,6 +220,8 @@ class Watch:
             doubles = []
         moved = frozenset(one.record.intent.uid for one in settled)
         for double in doubles:
+            if double.other.folder in self._mirrors:
+                continue
             why_not = self._why_not_removed(
                 double, moved, lambda mailbox: what_came(settled, before, mailbox, self.journal)
             )
@@ -247,14 +257,26 @@ class Watch:
         if others and self._unbroken(lambda mailbox: list(mailbox.still_there(self.source, others))) != others:
             return "it may be another one that was equal"
         self._marked.add(double.record.intent.fingerprint)
-        return remove_ours(double, self._unbroken, self.journal, self._mirrors, look_again)
+        return remove_ours(double, self._unbroken, self.journal, FoldersSeen(self._mirrors, self._own), look_again)
 
     # --- flags ---------------------------------------------------------------------------------------------------
+
+    def _with_flags_mended(
+        self, settled: list[Settled], arrived: Sequence[Settled], changes: Mapping[int, _Change]
+    ) -> list[Settled]:
+        """Return what became of the moves, with a note where flags could not be mended: that stops nothing."""
+        try:
+            self._unbroken(lambda mailbox: _mend_flags(arrived, changes, mailbox))
+        except (CommandRefused, FolderNotFound, PermissionMissing) as error:
+            note = f"flags that were changed in the moment of the move are lost: {error}"
+            return [replace(one, note=note) if one in arrived else one for one in settled]
+        return settled
 
     def _changes(self, settled: Sequence[Settled], before: Before) -> dict[int, _Change]:
         """Return by UID how flags changed at the source until it was gone, of what has arrived.
 
-        Both times the second connection tells: what another one saw may be newer than its answer.
+        Both times the second connection tells: what another one saw may be newer than its answer. But what it told
+        before must be what the first one saw, too: what stands before a server may tell one of them old things.
         """
         moved = sorted(s.record.intent.uid for s in settled if s.state is MoveState.MOVED)
         try:
@@ -262,10 +284,11 @@ class Watch:
         except CleanupError:
             self.link.without_onlooker()
             return {}
+        known = {s.record.intent.uid: _carried(s.record.intent.flags) for s in settled}
         changes = {}
         for uid in seen.keys() & before.flags.keys():
             was, last = _carried(before.flags[uid]), _carried(seen[uid])
-            if was != last:
+            if was != last and was == known[uid]:
                 changes[uid] = _Change(set=last - was, cleared=was - last)
         return changes
 

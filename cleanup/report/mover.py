@@ -12,42 +12,22 @@ from dataclasses import dataclass, field
 from cleanup.errors import (
     CleanupError,
     CommandUnknown,
-    FolderNotFound,
     MoveNotSupported,
-    PermissionMissing,
     ServerMisbehaved,
-    UidValidityChanged,
+    TookTooLong,
 )
-from cleanup.ledger import MoveIntent, MoveRecord, MoveState
-from cleanup.model import Fingerprint
+from cleanup.ledger import MoveRecord, MoveState
 from cleanup.report.doubles import what_will_be_asked
 from cleanup.report.journal import Journal, Settled
 from cleanup.report.link import Link
 from cleanup.report.looking import BROKEN, expected, settle
-from cleanup.report.mailbox import Ahead, FilingMailbox, Seen
+from cleanup.report.mailbox import Ahead
 from cleanup.report.meanwhile import Before, Watch
+from cleanup.report.preparing import Way, Wish, intent_of, open_source, prepare, what_prepare_asks
 from cleanup.signals import finishing
 
 BATCH = 100
 FIRST_BATCH = 10  # where earlier moves were seen to arrive
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """One message that is to be moved. `undoes` is the journal line that this takes back."""
-
-    uid: int
-    fingerprint: Fingerprint
-    undoes: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """From where to where. `uidvalidity` is the source's, under which the wishes' UIDs were read."""
-
-    source: str
-    uidvalidity: int
-    target: str
 
 
 @dataclass(slots=True)
@@ -127,12 +107,13 @@ def _first_size(trip: _Trip, batch_size: int) -> int:
 def _carry_batch(trip: _Trip, batch: Sequence[Wish]) -> bool:
     """Move one batch and note what became of it; return whether anything arrived."""
     way, carried, mailbox = trip.way, trip.carried, trip.link.mailbox
-    mailbox.foresee(_preparing(trip.watch.expected_on_first(mailbox.ahead()), way, batch))
+    trip.watch.begin()
+    mailbox.foresee(what_prepare_asks(trip.watch.expected_on_first(mailbox.ahead()), way, batch))
     before = trip.watch.look_before([wish.uid for wish in batch])
-    here, target = _prepare(way, batch, trip.link, carried)
+    here, target = prepare(way, batch, trip.link, carried.gone, carried.kept)
     if not here:
         return False
-    records = trip.journal.intend([_intent(way, wish, here[wish.uid], target) for wish in batch if wish.uid in here])
+    records = trip.journal.intend([intent_of(way, wish, here[wish.uid], target) for wish in batch if wish.uid in here])
     try:
         settled = _move(trip, records, before)
     except CleanupError as error:  # written down as intended, and so found by the next run
@@ -155,102 +136,6 @@ def _look_after(trip: _Trip) -> None:
     for one in changed:
         trip.carried.moved.pop(one.record.intent.uid, None)
         _tell(one, trip.carried)
-
-
-# --- before --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    uidvalidity: int
-    uidnext: int
-
-
-def _prepare(way: Way, batch: Sequence[Wish], link: Link, carried: Carried) -> tuple[dict[int, Seen], _Target]:
-    """Return what of the batch is there and as it was judged, and where the target's numbering stands.
-
-    Leaves the source open for writing. Nothing is changed but for making the target, so it is repeated on a new
-    connection where the old one breaks.
-    """
-    while True:
-        try:
-            mailbox, uids = link.mailbox, [wish.uid for wish in batch]
-            _check_able(mailbox)
-            mailbox.foresee(_preparing(mailbox.ahead(), way, batch))
-            _open_source(mailbox, way)
-            target = _target(mailbox, way.target)
-            seen = mailbox.fingerprints(way.source, uids)
-            _check_all_shown([uid for uid in uids if uid not in seen], mailbox, way.source)
-            return _as_judged(batch, seen, way, carried), target
-        except BROKEN as error:
-            link.renew(error)
-
-
-def _preparing(ahead: Ahead, way: Way, batch: Sequence[Wish]) -> Ahead:
-    """Return what _prepare() will ask for."""
-    return ahead.select(way.source).status(way.target).fingerprints([wish.uid for wish in batch])
-
-
-def _check_able(mailbox: FilingMailbox) -> None:
-    if not mailbox.can_move and not mailbox.can_uid_expunge:
-        raise MoveNotSupported(
-            "The server can neither move messages nor expunge them by name (no MOVE, no UIDPLUS)",
-            hint="Nothing can be moved safely on it; the verdicts can still be read",
-        )
-
-
-def _target(mailbox: FilingMailbox, folder: str) -> _Target:
-    try:
-        state = mailbox.status(folder)
-    except FolderNotFound:
-        mailbox.create_folder(folder)
-        state = mailbox.status(folder)
-    return _Target(state.uidvalidity, state.uidnext)
-
-
-def _open_source(mailbox: FilingMailbox, way: Way) -> None:
-    state = mailbox.select(way.source)
-    if state.uidvalidity != way.uidvalidity:
-        raise UidValidityChanged(
-            f"{way.source} was renumbered since it was read", hint="Run again: everything will be read anew"
-        )
-    if not state.read_write:
-        raise PermissionMissing(f"{way.source} is read-only for this login", hint="Ask for the right to move messages")
-
-
-def _check_all_shown(missing: Sequence[int], mailbox: FilingMailbox, folder: str) -> None:
-    """Raise ServerMisbehaved where messages are still listed that were not shown: they are not gone."""
-    if missing and mailbox.still_there(folder, missing):
-        raise ServerMisbehaved(f"The server lists messages in {folder} and does not show them")
-
-
-def _as_judged(batch: Sequence[Wish], seen: Mapping[int, Seen], way: Way, carried: Carried) -> dict[int, Seen]:
-    fit: dict[int, Seen] = {}
-    for wish in batch:
-        now = seen.get(wish.uid)
-        if now is None:
-            carried.gone[wish.uid] = f"it is no longer in {way.source}"
-        elif now.fingerprint != wish.fingerprint:
-            carried.kept[wish.uid] = "its number now names another message"
-        elif any(flag.lower() == "\\deleted" for flag in now.flags):
-            carried.gone[wish.uid] = "it is marked as deleted"
-        else:
-            fit[wish.uid] = now
-    return fit
-
-
-def _intent(way: Way, wish: Wish, now: Seen, target: _Target) -> MoveIntent:
-    return MoveIntent(
-        source=way.source,
-        source_uidvalidity=way.uidvalidity,
-        uid=wish.uid,
-        target=way.target,
-        target_uidvalidity=target.uidvalidity,
-        target_uidnext=target.uidnext,
-        fingerprint=wish.fingerprint,
-        flags=now.flags,
-        undoes=wish.undoes,
-    )
 
 
 # --- the move ------------------------------------------------------------------------------------------------------
@@ -283,7 +168,7 @@ def _after_bad(trip: _Trip, records: Sequence[MoveRecord], before: Before | None
     others = [one for one in settled if one.state is not MoveState.KEPT]
     put_right = trip.journal.settle(trip.watch.put_right(others, before)) if others else []
     if kept:
-        _open_source(trip.link.mailbox, trip.way)
+        open_source(trip.link.mailbox, trip.way)
     return put_right + (_by_copy(trip, kept, before) if kept else [])
 
 
@@ -311,29 +196,31 @@ def _after_yes(
 ) -> list[Settled]:
     """Look whether it is true; stop where the server said yes and a message is where it was, or nowhere."""
     settled = settle(records, trip.link, trip.journal, told)
+    now = trip.journal.settle(trip.watch.put_right(settled, before))
     states = {one.state for one in settled}
+    gone = [after for was, after in zip(settled, now, strict=True) if was.state is after.state is MoveState.TAKEN]
     if states & {MoveState.KEPT, MoveState.UNCLEAR}:
         why = next((s.note for s in settled if s.state is MoveState.UNCLEAR), "messages are still where they were")
         trip.carried.stopped = ServerMisbehaved("The server said that it moved the messages, which is not so", why=why)
-    elif states == {MoveState.TAKEN} and (len(settled) > 1 or trip.carried.gone):
+    elif len(gone) == len(settled) and (len(settled) > 1 or trip.carried.gone):
         trip.carried.stopped = ServerMisbehaved(
             "Messages vanished while they were moved",
             hint="Another program may be moving them, too. Look for them before you run again",
         )
-    return trip.journal.settle(trip.watch.put_right(settled, before))
+    return now
 
 
 def _after_trouble(
     trip: _Trip, records: Sequence[MoveRecord], before: Before | None, error: CleanupError
 ) -> list[Settled]:
-    """Look what happened, and never try again: the server may still be at it.
+    """Look what happened, and never try again: the server may still be at it. Too slow a server is asked no more.
 
     What has not arrived after a broken connection stays open in the journal, for the next run to look at again.
     """
     broken = isinstance(error, BROKEN)
     if broken:
         trip.link.renew(error)
-    else:
+    if not broken or isinstance(error, TookTooLong):
         trip.carried.stopped = error
     settled = trip.watch.put_right(settle(records, trip.link, trip.journal), before)
     return trip.journal.settle(_left_open(one, error) if broken else one for one in settled)

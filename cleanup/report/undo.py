@@ -15,7 +15,8 @@ from cleanup.report.journal import Journal
 from cleanup.report.link import Link
 from cleanup.report.looking import BROKEN, grouped, view
 from cleanup.report.mailbox import FilingMailbox
-from cleanup.report.mover import BATCH, Carried, Way, Wish, carry
+from cleanup.report.mover import BATCH, Carried, carry
+from cleanup.report.preparing import Way, Wish
 from cleanup.report.recovery import settle_open
 from cleanup.report.settling import FolderView, likeness
 

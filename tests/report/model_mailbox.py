@@ -258,6 +258,16 @@ class ModelMailbox:
 
         self._perform("EXPUNGE", uids, effect)
 
+    def append(self, folder: str, raw: bytes, flags: Sequence[str] = (), when: datetime | None = None) -> int:
+        added: list[int] = []
+
+        def effect(_: Sequence[int]) -> None:
+            assert when is not None
+            added.append(self.server.boxes[folder].add(Mail(raw.decode(), when, frozenset(flags))))
+
+        self._perform("APPEND", [0], effect)
+        return added[0]
+
     def create_folder(self, folder: str) -> None:
         self._perform("CREATE", [0], lambda some: [self.server.make(folder) for _ in some] and None)
 

@@ -58,6 +58,32 @@ def test_a_folder_that_shows_what_is_elsewhere_with_flags_of_its_own_takes_nothi
         assert before - of_own(server, "Label") == Counter()
 
 
+def _refuses_more(session: Session, name: str, _: list[bytes]) -> bool:
+    if name != "APPEND":
+        return False
+    session.done(b"NO [OVERQUOTA] Quota exceeded")
+    return True
+
+
+def _keeps_nothing(session: Session, name: str, _: list[bytes]) -> bool:
+    if name != "APPEND":
+        return False
+    session.done(b"OK appended")
+    return True
+
+
+@pytest.mark.parametrize("lie", [_refuses_more, _keeps_nothing])
+def test_what_cannot_be_copied_first_is_not_removed(ledger: Ledger, lie: Lie) -> None:
+    with lying_server(capabilities=WATCHED) as server:
+        before = filled(server)
+        server.folders["Label"] = Box(uidvalidity=99)
+
+        outcome = filed(ledger, server, _shows_the_target, lie)
+
+        assert before - of_own(server, "Label") == Counter()
+        assert "it is in Label, too" in outcome.in_words() or outcome.doubled
+
+
 def _drops_the_first_status_of_copies(told: list[bool]) -> Lie:
     def lie(session: Session, name: str, args: list[bytes]) -> bool:
         if name != "LIST" or b"STATUS" not in b" ".join(args) or told:

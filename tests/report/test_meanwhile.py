@@ -193,10 +193,13 @@ def test_a_mark_is_written_down_before_it_is_set(ledger: Ledger) -> None:
 class OwnerMovesTheMarked(ModelMailbox):
     """A mailbox whose owner moves a message out of the target in the moment in which we have marked it."""
 
+    has_moved: bool = False
+
     def mark_deleted(self, uids: Sequence[int]) -> None:
         super().mark_deleted(uids)
         target = self.server.boxes[TARGET]
-        for uid in uids:
+        waiting, self.has_moved = [] if self.has_moved else uids, True
+        for uid in waiting:
             if uid in target.mails:
                 self.server.boxes["INBOX"].add(target.mails[uid])
                 target.expunge(uid)
