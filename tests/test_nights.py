@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from cleanup.config import PolicySettings
 from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.demo import LAST_DAY, Demo, anna_on_a_server
-from cleanup.errors import ConnectionLost
+from cleanup.errors import CannotConnect, ConnectionLost, ServerMisbehaved
 from cleanup.ledger import Ledger
 from cleanup.model import Verdict
 from cleanup.run import run_mailbox
@@ -37,14 +38,14 @@ def with_policy(anna: Demo, policy: PolicySettings) -> Demo:
     return replace(anna, settings=settings)
 
 
-def test_a_night_on_which_nothing_happened_costs_six_round_trips_and_three_kilobytes(anna: Demo) -> None:
+def test_a_night_on_which_nothing_happened_costs_two_round_trips_and_three_kilobytes(anna: Demo) -> None:
     first = anna.run()
 
     night = anna.run()
 
     assert night.look.resting is not None
     assert night.look.resting.run_id == first.run_id
-    assert night.round_trips <= 6
+    assert night.round_trips == 2
     assert night.bytes_read <= 3_000
     assert night.waiting == first.waiting
 
@@ -67,12 +68,15 @@ def test_new_mail_is_read_and_judged_with_what_was_there(anna: Demo) -> None:
     with open_mailbox(anna.account) as mailbox:
         mailbox.examine("Backscatter")
         _, raw = next(iter(mailbox.pull_bodies("Backscatter", mailbox.uids("Backscatter")[:1])))
-        mailbox.append("INBOX", raw.replace(b"Message-ID: <", b"Message-ID: <again-", 1))
+        again = raw.replace(b"Message-ID: <", b"Message-ID: <again-", 1)
+        mailbox.append("INBOX", again, (), LAST_DAY - timedelta(days=1))
 
     night = anna.run()
 
     assert night.look.resting is None
     assert len(night.look.judged) == 21
+    assert night.moved == 1
+    assert night.round_trips <= 12
     assert night.bytes_read < 300_000
     assert anna.run().look.resting is not None
 
@@ -149,6 +153,24 @@ def test_a_run_that_was_cut_off_while_reading_is_carried_on(
             anna.run()
 
     assert (anna.run().moved, len(anna.filed())) == (72, 72)
+
+
+def test_a_run_ends_when_it_has_taken_as_long_as_it_may_and_the_next_one_does_the_work(anna: Demo) -> None:
+    hasty = replace(anna, settings=anna.settings.model_copy(update={"run_timeout_s": 0.001}))
+
+    with pytest.raises(CannotConnect, match=r"longer than it may|took too long"):
+        hasty.run()
+
+    assert anna.run().moved == 72
+
+
+def test_a_server_that_lists_mail_and_does_not_show_it_is_not_taken_for_an_empty_mailbox(
+    anna: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Mailbox, "pull_headers_of", lambda *_, **__: iter(()))
+
+    with pytest.raises(ServerMisbehaved, match="does not show them"):
+        anna.run()
 
 
 def test_a_renumbered_inbox_is_read_anew(anna: Demo) -> None:

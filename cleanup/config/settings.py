@@ -99,6 +99,7 @@ class MailboxSettings(Strict):
     ca_file: Path | None = None
     connect_timeout_s: float = Field(default=30, gt=0)
     command_timeout_s: float = Field(default=120, gt=0)
+    run_timeout_s: float = Field(default=6 * 3600, gt=0)
     inbox: str = "INBOX"
     target: str = "Backscatter"
     sent_folders: tuple[str, ...] = ()

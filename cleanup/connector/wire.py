@@ -24,7 +24,7 @@ from cleanup.connector.client import (
 from cleanup.connector.login import connect, log_in
 from cleanup.connector.redact import Redactor
 from cleanup.connector.refusals import broke_off, refusal, told
-from cleanup.errors import CleanupError, ConnectionLost, PermissionMissing, ServerMisbehaved, Throttled
+from cleanup.errors import CleanupError, ConnectionLost, PermissionMissing, ServerMisbehaved, Throttled, TookTooLong
 
 MOST_AT_ONCE = 16_000  # bytes of commands sent at once: whatever the answers, neither side waits for the other to read
 GOODBYE_S = 5.0
@@ -262,6 +262,11 @@ class Wire:
         try:
             yield
         except CleanupError as error:
+            if self.run_deadline is not None and time.monotonic() >= self.run_deadline:
+                late = "This run took longer than it may"
+                raise self._died(
+                    TookTooLong(late, hint="run_timeout_s sets how long; the next run carries on")
+                ) from None
             raise self._died(type(error)(f"{error.what} (at {name})")) from None
         except ImapDead as error:
             raise self._died(broke_off(name, self._redact(told(error)))) from None

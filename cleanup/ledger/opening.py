@@ -138,6 +138,8 @@ def _make_private(file: Path) -> None:
         if not file.parent.exists():
             file.parent.mkdir(parents=True, mode=0o700, exist_ok=True)  # another program may be quicker
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+        if not file.is_file():  # root may open a device, and must not change its mode
+            raise LedgerUnusable(f"The ledger {file} is no file", hint="Name another with --ledger")
         if os.name == "posix" and file.stat().st_mode & 0o077:
             file.chmod(0o600)  # its -wal and -shm files take the same mode
     except OSError as error:

@@ -41,12 +41,14 @@ def left_in(where: str, mailbox: str, *, without: str | None = None) -> Left | N
 
     `without` leaves out what people said in this way.
     """
-    if "://" in where or not Path(where).expanduser().exists():
+    if "://" in where:
         return None
     try:
+        if not Path(where).expanduser().exists():
+            return None
         with _opened(where) as connection:
             return _left(connection, mailbox, without)
-    except (sqlite3.Error, ValueError, TypeError, KeyError):
+    except (OSError, sqlite3.Error, ValueError, TypeError, KeyError):
         return None
 
 

@@ -6,6 +6,7 @@ load than such a night does.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import replace
@@ -47,7 +48,8 @@ def look_at(
     task = replace(task_of(settings), since=since)
     with ExitStack() as stack:
         labels, memory = known_before(stack, settings, again=again, full=full)
-        mailbox = stack.enter_context(open_mailbox(account, read_only=True))
+        ends = time.monotonic() + settings.run_timeout_s
+        mailbox = stack.enter_context(open_mailbox(account, read_only=True, run_deadline=ends))
         from cleanup.run.look import look
 
         return look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory)

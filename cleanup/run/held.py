@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -43,6 +44,10 @@ class Held:
     _ledger: Ledger | None = None
     _began: datetime = field(default_factory=lambda: datetime.now(UTC))
     _opened: list[Mailbox] = field(default_factory=list)
+    _ends: float = field(init=False)  # on time.monotonic()'s clock
+
+    def __post_init__(self) -> None:
+        self._ends = time.monotonic() + self.settings.run_timeout_s
 
     @property
     def where(self) -> str:
@@ -121,7 +126,8 @@ class Held:
         )
 
     def _connected(self, *, read_only: bool) -> Mailbox:
-        mailbox = self._stack.enter_context(open_mailbox(self.account, read_only=read_only))
+        ends = self._ends
+        mailbox = self._stack.enter_context(open_mailbox(self.account, read_only=read_only, run_deadline=ends))
         self._opened.append(mailbox)
         return mailbox
 

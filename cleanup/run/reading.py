@@ -21,6 +21,7 @@ from cleanup.run.glance import is_unchanged
 
 CHUNK = 2_000
 SMALLEST_HEADER = 200  # bytes: From, To, Date and Message-ID take as much in every sent message
+MOST_HIDDEN = 20  # messages that a server lists and cannot show, and that are passed over
 SPARSE = 4  # UIDs to a message: from there on it is cheaper to ask which of them exist
 
 Save = Callable[[Cursor, Sequence[PulledHeaders], int], None]
@@ -184,6 +185,9 @@ def _look_again(
         memory.make_room(cursor, missing)
         for chunk in mailbox.pull_headers_of(state.folder, fields, missing):
             save(cursor, chunk, state.uidnext)
+            missing = sorted(set(missing) - {pulled.ref.uid for pulled in chunk})
+    if len(missing) > MOST_HIDDEN and (left := mailbox.still_there(state.folder, missing)):
+        raise ServerMisbehaved(f"The server lists {len(left):,} messages of {state.folder} and does not show them")
 
 
 def _counting(progress: Progress, stage: str, state: FolderState) -> Callable[[int], None]:

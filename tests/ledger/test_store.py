@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -200,6 +201,20 @@ def test_a_ledger_without_one_of_its_columns_is_refused(file: Path) -> None:
 
     with pytest.raises(LedgerUnusable, match="moves lacks note"):
         Ledger.open(file)
+
+
+def test_a_device_is_no_ledger_and_keeps_its_mode(tmp_path: Path) -> None:
+    device = tmp_path / "null"
+    try:
+        os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    except PermissionError:
+        pytest.skip("only root can make a device")
+    device.chmod(0o666)
+
+    with pytest.raises(LedgerUnusable, match="is no file"):
+        Ledger.open(device)
+
+    assert stat.S_IMODE(device.stat().st_mode) == 0o666
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
