@@ -114,6 +114,41 @@ def test_a_flag_that_the_owner_changes_at_the_target_stays_as_he_wants_it(ledger
     assert server.boxes[TARGET].mails[1].flags == {"\\Flagged", "\\Seen"}
 
 
+class HearsOldNews(ModelMailbox):
+    """A connection over a proxy that tells flags of an hour ago, and then that they are gone."""
+
+    def flags(self, uids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        super().flags(uids)
+        return dict.fromkeys(uids, ("\\Flagged", "\\Seen"))
+
+    def last_flags(self, uids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        super().flags(uids)
+        return dict.fromkeys(uids, ())
+
+
+def test_flags_are_not_changed_on_the_word_of_the_second_connection_alone(ledger: Ledger) -> None:
+    server = a_server()
+    mailbox = ModelMailbox(server)
+
+    file_these(ledger, mailbox, plan_of(mailbox, [1]), look_on=lambda: HearsOldNews(server))
+
+    assert server.boxes[TARGET].mails[1].flags == {"\\Seen"}
+
+
+def test_flags_that_cannot_be_mended_are_told_and_stop_nothing(ledger: Ledger) -> None:
+    server = a_server(4)
+    server.amid = once(lambda: flagged(server, 1, "\\Flagged"))
+    server.trouble = lambda name: "refuse" if name == "STORE" else None
+
+    outcome = filed(ledger, server, [1, 2, 3])
+
+    assert outcome.complete
+    assert len(outcome.moved) == 3
+    assert [m.note for m in ledger.moves(run_id=1) if m.note] == [
+        "flags that were changed in the moment of the move are lost: STORE refused"
+    ]
+
+
 def test_of_two_equal_messages_the_owner_may_move_one(ledger: Ledger) -> None:
     server = a_server()
     server.boxes["INBOX"].add(server.boxes["INBOX"].mails[1])
