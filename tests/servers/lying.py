@@ -157,7 +157,10 @@ class Session:
             self.server.commands.append(command)
             if not any(lie(self, command, args) for lie in self.server.lies):
                 handler = _HANDLERS.get(command)
-                handler(self, args) if handler else self.done(b"BAD unknown")
+                try:
+                    handler(self, args) if handler else self.done(b"BAD unknown")
+                except KeyError:  # no folder is open, or none of that name
+                    self.done(b"BAD no mailbox selected")
 
     # --- the honest answers ------------------------------------------------------------------------------------
 
