@@ -48,9 +48,9 @@ def remember(secret: str) -> Redactor:
 
 
 def hide(text: str) -> str:
-    """Return the text without the secrets that were shown to servers so far."""
-    for redactor in tuple(_shown.values()):
-        text = redactor(text)
+    """Return the text without the secrets that were shown so far, the longest first: one may hold another."""
+    for secret in sorted(_shown.copy(), key=len, reverse=True):
+        text = remembered(text) if (remembered := _shown.get(secret)) else text
     return text
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -20,18 +19,14 @@ from cleanup.connector.folders import (
     read_states,
     shown,
 )
-from cleanup.connector.login import TurnedAway
 from cleanup.connector.move import MoveAnswer
 from cleanup.connector.phrasing import Phrasing
 from cleanup.connector.pull import Seen
-from cleanup.connector.wire import Wire
+from cleanup.connector.wire import Wire, connected
 from cleanup.errors import CommandRefused, CommandUnknown, FolderNotFound, PermissionMissing, ServerMisbehaved
 from cleanup.model import PulledHeaders
 
 __all__ = ["Account", "Folder", "FolderState", "Mailbox", "MoveAnswer", "Seen", "open_mailbox"]
-
-
-PAUSES_S = (1.0, 3.0)
 TRIES_AT_NUMBERS = 5  # each time somebody else may expunge in between
 
 
@@ -41,23 +36,11 @@ def open_mailbox(account: Account, *, read_only: bool = False, run_deadline: flo
 
     With `read_only` no command that could change anything is ever sent. `run_deadline` is on time.monotonic()'s clock.
     """
-    mailbox = Mailbox(_connected(account, read_only, run_deadline))
+    mailbox = Mailbox(connected(account, read_only, run_deadline))
     try:
         yield mailbox
     finally:
         mailbox.close()
-
-
-def _connected(account: Account, read_only: bool, run_deadline: float | None) -> Wire:
-    """Return a logged-in connection; a server that is busy is asked at most three times."""
-    for pause_s in PAUSES_S:
-        try:
-            return Wire(account, read_only=read_only, run_deadline=run_deadline)
-        except TurnedAway:
-            if run_deadline is not None and time.monotonic() + pause_s > run_deadline:
-                raise
-            time.sleep(pause_s)
-    return Wire(account, read_only=read_only, run_deadline=run_deadline)
 
 
 class Mailbox:
@@ -281,8 +264,6 @@ class Mailbox:
         except CommandUnknown:
             self._move_refused = True
             raise
-
-    move_uids = move
 
     def copy(self, uids: Sequence[int], target: str, then: Looks | None = None) -> MoveAnswer:
         """COPY these messages and return what the server says, which proves nothing. `then` is as in move()."""

@@ -76,7 +76,9 @@ def test_blanks_that_the_server_adds_do_not_show_a_secret() -> None:
 
 
 def test_what_was_shown_once_is_hidden_in_folder_names_too() -> None:
+    remember("anna")  # the secret of another mailbox
     remember("hunter2-of-anna")
+    remember("hunter2")
 
     assert shown("Sent/hunter2-of-anna") == f'"Sent/{HIDDEN}"'
 

@@ -1,6 +1,7 @@
 """Months of one mailbox in minutes: mail, an owner who tidies, a server that lies, lost ledgers, runs and undos.
 
 What must hold at every step: no message is lost or doubled, no flag is altered, nothing but backscatter is ever filed.
+Of a bounce with a stolen id Sent alone tells, or the ledger that read it: with both gone it is backscatter like any.
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ class Mailbox(RuleBasedStateMachine):
         self.expected: dict[bytes, frozenset[str]] = {}
         self.put_there: set[bytes] = set()
         self.deleted: list[Mail] = []  # from Sent
+        self.is_forgotten = False  # whether something that was deleted from Sent is in no ledger either
         self.arrives(begins_with)
 
     def teardown(self) -> None:
@@ -131,6 +133,7 @@ class Mailbox(RuleBasedStateMachine):
         mails = self.server.folders["Sent"].mails
         start = pick % len(mails) if mails else 0
         self.deleted += mails[start : start + count]
+        self.is_forgotten = self.is_forgotten or not any(self.folder.iterdir())
         del mails[start : start + count]
 
     @rule()
@@ -143,6 +146,7 @@ class Mailbox(RuleBasedStateMachine):
     def ledger_is_lost(self) -> None:
         for file in self.folder.iterdir():
             file.unlink()
+        self.is_forgotten = self.is_forgotten or bool(self.deleted)
 
     # --- the program -----------------------------------------------------------------------------------------------
 
@@ -190,7 +194,7 @@ class Mailbox(RuleBasedStateMachine):
     def only_backscatter_is_filed(self) -> None:
         if hasattr(self, "expected"):
             filed = [mail.raw for mail in self._mails(TARGET) if mail.raw not in self.put_there]
-            assert {truth_of(raw) for raw in filed} <= {"backscatter"}
+            assert {truth_of(raw) for raw in filed} <= {"backscatter", *(["unsure"] if self.is_forgotten else [])}
 
     # --- pieces ------------------------------------------------------------------------------------------------------
 
