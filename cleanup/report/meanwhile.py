@@ -29,7 +29,7 @@ from cleanup.report.settling import likeness
 
 MOST_UNKNOWN = 1000  # messages of equal size that are looked at
 CALM = 10  # times as long as our own slowest move: others' moves take a server as long
-CALM_S = (0.05, 2.0)  # but so much at least, and at most
+CALM_S = (0.05, 0.5)  # but so much at least, and at most
 MOST_AT_ONCE = 3  # messages that an owner moves in the same moment, all of a batch
 MOST_LOOKS = 4  # at flags that the owner may be changing
 _A_FLAG = re.compile(r"\\?[A-Za-z0-9$_.+-]{1,100}")
