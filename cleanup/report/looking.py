@@ -76,6 +76,8 @@ def look(
     if target.uidvalidity not in (0, first.target_uidvalidity) or 0 < target.uidnext < from_uid:
         target = view(mailbox, first.target)
     source = view(mailbox, first.source, only=[r.intent.uid for r in records])
+    if any(source.seen.get(r.intent.uid, r.intent.fingerprint) != r.intent.fingerprint for r in records):
+        source = view(mailbox, first.source, only=[r.intent.uid for r in records])  # a byte may have been altered
     if source.uidvalidity not in (0, first.source_uidvalidity):
         source = view(mailbox, first.source)
     claimed = journal.claimed(first.target, target.uidvalidity, among=target.seen)
