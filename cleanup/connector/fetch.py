@@ -16,6 +16,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from cleanup.connector.client import parse_fetch
+from cleanup.connector.questions import MONTHS
 from cleanup.errors import ServerMisbehaved
 
 NO_DATE = datetime(1970, 1, 1, tzinfo=UTC)  # what stands for an INTERNALDATE that is no date
@@ -32,7 +33,7 @@ _AS_ASKED = re.compile(
 )
 _NO_LITERAL = re.compile(rb"\d+ \((.*)", re.DOTALL)
 _DATE = re.compile(r"\s?(\d{1,2})-(\w{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-]\d{4})", re.ASCII)
-_MONTHS = {name: n for n, name in enumerate(re.findall("...", "janfebmaraprmayjunjulaugsepoctnovdec"), start=1)}
+_MONTHS = {name.lower(): n for n, name in enumerate(MONTHS, start=1)}
 
 
 class Fetched(NamedTuple):
@@ -169,5 +170,5 @@ def _east(zone: str) -> timedelta:
 def written_internal_date(when: datetime) -> bytes:
     """Return a time as APPEND wants it, in UTC."""
     utc = when.astimezone(UTC)
-    month = list(_MONTHS)[utc.month - 1].title()
+    month = MONTHS[utc.month - 1]
     return f'"{utc.day:2d}-{month}-{utc:%Y %H:%M:%S} +0000"'.encode()

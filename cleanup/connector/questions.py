@@ -75,12 +75,15 @@ def ask_of_size(sizes: Collection[int], arrived: Collection[datetime]) -> list[A
 
 
 def _around(arrived: Collection[datetime]) -> bytes:
-    first, last = min(arrived) - SOME_DAYS, max(arrived) + SOME_DAYS
+    try:
+        first, last = min(arrived) - SOME_DAYS, max(arrived) + SOME_DAYS
+    except OverflowError:  # a server may say that a message came in the year 1
+        return b""
     return b"SINCE %b BEFORE %b " % (_day(first), _day(last))
 
 
 def _day(when: datetime) -> bytes:
-    return f"{when.day}-{MONTHS[when.month - 1]}-{when.year:04}".encode()
+    return f"{when.day}-{MONTHS[when.month - 1]}-{when.year:04}".encode()  # %b would follow the locale
 
 
 def _any_of(sizes: Sequence[int]) -> bytes:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 import pytest
 
 from cleanup.connector.ahead import Ahead
 from cleanup.connector.folders import backscatter_folder_name
 from cleanup.connector.pull import Seen
+from cleanup.connector.questions import ask_of_size
 from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.errors import FolderNotFound, PermissionMissing, ServerMisbehaved
 from tests.connector.test_contract import filled
@@ -147,6 +149,13 @@ def test_after_look_afresh_nothing_is_answered_by_what_was_sent_before(mailbox: 
     mailbox.look_afresh()
 
     assert all("\\Deleted" in one.flags for one in looked(mailbox, "INBOX", 1).values())
+
+
+@pytest.mark.parametrize("when", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
+def test_messages_from_the_ends_of_time_are_asked_for_by_size_alone(when: datetime) -> None:
+    (asked,) = ask_of_size({178}, {when})
+
+    assert asked.args == (b"LARGER 177 SMALLER 179",)
 
 
 def test_one_by_one_nothing_is_sent_ahead(mailbox: Mailbox) -> None:
