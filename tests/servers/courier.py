@@ -18,6 +18,7 @@ COURIER_PASSWORD = "courier-secret"
 _AUTH_DAEMON = Path("/usr/lib/courier/courier-authlib/authdaemond")
 _AUTH_SOCKET = Path("/run/courier/authdaemon/socket")
 _CONFIG = Path("/etc/courier")
+_USERS = frozenset(f"user{number}" for number in range(5000))
 
 
 @contextlib.contextmanager
@@ -46,8 +47,7 @@ def _environment(prefix: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _auth_daemon(folder: Path) -> Iterator[None]:
-    (folder / "userdb").touch(mode=0o600)
-    _publish(folder)
+    _write_users(folder)
     settings = _CONFIG / "authdaemonrc"
     lines = settings.read_text().splitlines()
     wanted = ['authmodulelist="authuserdb"' if line.startswith("authmodulelist=") else line for line in lines]
@@ -67,7 +67,23 @@ def _auth_daemon(folder: Path) -> Iterator[None]:
         daemon.wait(10)
 
 
+def _write_users(folder: Path) -> None:
+    """Make every user known before the daemon starts: one that is added later is refused now and then."""
+    mail = pwd.getpwnam("mail")
+    hashed = subprocess.run(["openssl", "passwd", "-1", COURIER_PASSWORD], check=True, capture_output=True, text=True)
+    target = _CONFIG / "userdb"
+    with target.open("w") as file:
+        for user, home in ((name, folder / name) for name in _USERS):
+            secret = hashed.stdout.strip()
+            file.write(f"{user}\tuid={mail.pw_uid}|gid={mail.pw_gid}|home={home}|mail={home}/Maildir|imappw={secret}\n")
+    target.chmod(0o600)
+    shutil.chown(target, "courier", "courier")
+    subprocess.run(["makeuserdb"], check=True, capture_output=True)
+
+
 def _make_user(folder: Path, user: str) -> None:
+    if user not in _USERS:
+        raise LookupError(f"Courier knows {len(_USERS)} users, and {user} is none of them")
     home = folder / user
     maildir = home / "Maildir"
     home.mkdir()
@@ -75,17 +91,3 @@ def _make_user(folder: Path, user: str) -> None:
         subprocess.run(command, check=True)
     for path in (home, *home.rglob("*")):
         shutil.chown(path, "mail", "mail")
-    hashed = subprocess.run(["openssl", "passwd", "-1", COURIER_PASSWORD], check=True, capture_output=True, text=True)
-    mail = pwd.getpwnam("mail")
-    with (folder / "userdb").open("a") as file:
-        file.write(f"{user}\tuid={mail.pw_uid}|gid={mail.pw_gid}|home={home}|mail={maildir}|imappw={hashed.stdout}")
-    _publish(folder)
-
-
-def _publish(folder: Path) -> None:
-    """Put the users where the daemon looks for them."""
-    target = _CONFIG / "userdb"
-    shutil.copyfile(folder / "userdb", target)
-    target.chmod(0o600)
-    shutil.chown(target, "courier", "courier")
-    subprocess.run(["makeuserdb"], check=True, capture_output=True)
