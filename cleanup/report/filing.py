@@ -25,7 +25,7 @@ from cleanup.progress import Progress, unseen
 from cleanup.report.journal import Journal
 from cleanup.report.link import Link
 from cleanup.report.mailbox import FilingMailbox
-from cleanup.report.mover import BATCH, Carried, carry
+from cleanup.report.mover import BATCHES, Batches, Carried, carry
 from cleanup.report.preparing import Way, Wish
 from cleanup.report.words import EARLIER
 
@@ -146,7 +146,7 @@ def file_all(
     *,
     reopen: Callable[[], FilingMailbox] | None = None,
     look_on: Callable[[], FilingMailbox] | None = None,
-    batch_size: int = BATCH,
+    batches: Batches = BATCHES,
     progress: Progress = unseen,
     pause: Callable[[float], None] = time.sleep,
 ) -> FilingOutcome:
@@ -173,7 +173,7 @@ def file_all(
         [Wish(m.ref.uid, m.fingerprint) for m in plan.moves],
         Link(mailbox, reopen, look_on, pause),
         journal,
-        batch_size=batch_size,
+        batches=batches,
         progress=lambda done: progress(MOVING, done, total),
     )
     return _outcome(plan, carried)

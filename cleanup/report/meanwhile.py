@@ -28,7 +28,7 @@ from cleanup.report.mailbox import Ahead, FilingMailbox, FolderState
 from cleanup.report.settling import likeness
 
 MOST_UNKNOWN = 1000  # messages of equal size that are looked at
-CALM = 10  # times as long as our own slowest move: others' moves take a server as long
+CALM = 5  # times as long as our own slowest move: others' moves take a server as long
 CALM_S = (0.05, 0.5)  # but so much at least, and at most
 MOST_AT_ONCE = 3  # messages that an owner moves in the same moment, all of a batch
 MOST_LOOKS = 4  # at flags that the owner may be changing
@@ -79,6 +79,7 @@ class Watch:
     _marked: set[Fingerprint] = field(default_factory=set)  # of what was, for a moment, marked as deleted by us
     _is_anothers_turn: bool = False  # to remove a double that we see
     _started: Mapping[str, FolderState] | None = None
+    last_took_s: float = 0.0  # that our last move took the server
     _slowest_s: float = 0.0  # of our moves
     _last_ended: float = 0.0  # of them, on time.monotonic()'s clock
 
@@ -90,7 +91,8 @@ class Watch:
             yield
         finally:
             self._last_ended = time.monotonic()
-            self._slowest_s = max(self._slowest_s, self._last_ended - began)
+            self.last_took_s = self._last_ended - began
+            self._slowest_s = max(self._slowest_s, self.last_took_s)
 
     def begin(self) -> None:
         """Have the second connection ready: the looks of both should lie close together."""

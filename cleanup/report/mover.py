@@ -1,7 +1,8 @@
 """Moves messages between two folders, a batch at a time: check, write down, move, look, write down.
 
 The first batch is a single message: a server that loses mail or lies is found out with one. Where moves to this very
-folder have been seen to work, it is a few.
+folder have been seen to work, it is a few. The looks at a large folder take longer than a move, so after a batch of
+the usual size, and where MOVE is quick, they are larger.
 """
 
 from __future__ import annotations
@@ -26,8 +27,19 @@ from cleanup.report.meanwhile import Before, Watch
 from cleanup.report.preparing import Way, Wish, intent_of, open_source, prepare, what_prepare_asks
 from cleanup.signals import finishing
 
-BATCH = 100
-FIRST_BATCH = 10  # where earlier moves were seen to arrive
+LONGEST_MOVE_S = 5.0  # that a large batch should take the server; somebody may be waiting for it to end
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """How many messages are moved at once. The very first batch is one, unless such moves were seen to arrive."""
+
+    first: int = 10  # where they were
+    usual: int = 100
+    large: int = 1000  # after a usual one, where MOVE is quick
+
+
+BATCHES = Batches()
 
 
 @dataclass(slots=True)
@@ -63,7 +75,7 @@ def carry(
     link: Link,
     journal: Journal,
     *,
-    batch_size: int = BATCH,
+    batches: Batches = BATCHES,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Carried:
     """Move the wished messages; return what became of each. Raises nothing that is a CleanupError.
@@ -75,7 +87,7 @@ def carry(
     watch = Watch(link, journal, way.source, way.uidvalidity, known, carried.doubled)
     trip = _Trip(way, link, journal, watch, carried)
     waiting = list(wishes)
-    size = _first_size(trip, batch_size)
+    size = _first_size(trip, batches)
     while waiting and carried.stopped is None:
         batch, waiting = waiting[:size], waiting[size:]
         try:
@@ -86,14 +98,14 @@ def carry(
             carried.stopped = error
             _note(carried.kept, _unknown(batch, carried), f"not tried: {error}")
             break
-        size = batch_size if arrived else 1
+        size = _next_size(trip, len(batch), batches) if arrived else 1
     _look_after(trip)
     reason = f"not tried: {carried.stopped}" if carried.stopped else "not tried"
     _note(carried.kept, waiting, reason)
     return carried
 
 
-def _first_size(trip: _Trip, batch_size: int) -> int:
+def _first_size(trip: _Trip, batches: Batches) -> int:
     """Return how many messages to begin with: one, unless moves on this very way were seen to arrive."""
     way = trip.way
     try:
@@ -101,7 +113,15 @@ def _first_size(trip: _Trip, batch_size: int) -> int:
     except CleanupError as error:
         trip.carried.stopped = error
         return 1
-    return min(FIRST_BATCH, batch_size) if known else 1
+    return batches.first if known else 1
+
+
+def _next_size(trip: _Trip, size: int, batches: Batches) -> int:
+    """Return how many messages to move next, after `size` of them arrived."""
+    if size < batches.usual or not trip.link.mailbox.can_move:
+        return batches.usual
+    in_time = int(size * LONGEST_MOVE_S / max(trip.watch.last_took_s, 0.001))
+    return max(batches.usual, min(batches.large, in_time))
 
 
 def _carry_batch(trip: _Trip, batch: Sequence[Wish]) -> bool:

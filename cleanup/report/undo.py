@@ -15,7 +15,7 @@ from cleanup.report.journal import Journal
 from cleanup.report.link import Link
 from cleanup.report.looking import BROKEN, grouped, view
 from cleanup.report.mailbox import FilingMailbox
-from cleanup.report.mover import BATCH, Carried, carry
+from cleanup.report.mover import BATCHES, Batches, Carried, carry
 from cleanup.report.preparing import Way, Wish
 from cleanup.report.recovery import settle_open
 from cleanup.report.settling import FolderView, likeness
@@ -59,7 +59,7 @@ def undo(
     noted: Mapping[str, object] | None = None,
     reopen: Callable[[], FilingMailbox] | None = None,
     look_on: Callable[[], FilingMailbox] | None = None,
-    batch_size: int = BATCH,
+    batches: Batches = BATCHES,
     progress: Progress = unseen,
     pause: Callable[[float], None] = time.sleep,
 ) -> UndoOutcome:
@@ -86,7 +86,7 @@ def undo(
         for group in grouped(records):
             seen = partial(_show, progress, tried, len(records))
             seen(0)
-            _undo_group(group, link, journal, told, batch_size, seen)
+            _undo_group(group, link, journal, told, batches, seen)
             tried += len(group)
     except CleanupError as error:
         told.stopped = error
@@ -127,7 +127,12 @@ def _ref(record: MoveRecord) -> MessageRef:
 
 
 def _undo_group(
-    group: Sequence[MoveRecord], link: Link, journal: Journal, told: _Told, batch_size: int, seen: Callable[[int], None]
+    group: Sequence[MoveRecord],
+    link: Link,
+    journal: Journal,
+    told: _Told,
+    batches: Batches,
+    seen: Callable[[int], None],
 ) -> None:
     source, target = group[0].intent.source, group[0].intent.target
     if told.stopped is not None:
@@ -141,7 +146,7 @@ def _undo_group(
         )
     told.left += [NotFiled(_ref(r), reasons[r.move_id in back]) for r in group if r.move_id not in found]
     wishes = [Wish(uid, fingerprint, undoes=move_id) for move_id, (uid, fingerprint) in found.items()]
-    carried = carry(Way(target, there.uidvalidity, source), wishes, link, journal, batch_size=batch_size, progress=seen)
+    carried = carry(Way(target, there.uidvalidity, source), wishes, link, journal, batches=batches, progress=seen)
     _tell(group, {move_id: uid for move_id, (uid, _) in found.items()}, carried, told)
 
 

@@ -10,11 +10,13 @@ from cleanup.progress import Progress, unseen
 from cleanup.report.filing import FilingOutcome, file_all
 from cleanup.report.journal import Journal
 from cleanup.report.mailbox import FilingMailbox
+from cleanup.report.mover import Batches
 from cleanup.report.recovery import Recovered, recover
 from cleanup.report.undo import UndoOutcome, undo
 
 OWNER = "anna@example.org"
 TARGET = "Backscatter"
+BATCHES = Batches(first=3, usual=3, large=3)  # few, so that a handful of messages takes several
 Reopen = Callable[[], FilingMailbox]
 
 
@@ -33,10 +35,11 @@ def file_these(
     look_on: Reopen | None = None,
     pause: Callable[[float], None] = lambda _: None,
     progress: Progress = unseen,
+    batches: Batches = BATCHES,
 ) -> FilingOutcome:
     run = ledger.start_run(OWNER, "run")
     journal = Journal(ledger, run, OWNER)
-    more = {"reopen": reopen, "look_on": look_on, "batch_size": 3, "pause": pause, "progress": progress}
+    more = {"reopen": reopen, "look_on": look_on, "batches": batches, "pause": pause, "progress": progress}
     outcome = file_all(plan, mailbox, journal, **more)
     ledger.finish_run(run, {"moved": len(outcome.moved)})
     return outcome
@@ -57,5 +60,5 @@ def undo_run(
     pause: Callable[[float], None] = lambda _: None,
     progress: Progress = unseen,
 ) -> UndoOutcome:
-    more = {"reopen": reopen, "look_on": look_on, "batch_size": 3, "pause": pause, "progress": progress}
+    more = {"reopen": reopen, "look_on": look_on, "batches": BATCHES, "pause": pause, "progress": progress}
     return undo(run, mailbox, ledger, only=only, **more)

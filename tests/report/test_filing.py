@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from cleanup.errors import (
 )
 from cleanup.ledger import Ledger, MoveState
 from cleanup.model import FilingPlan
+from cleanup.report.mover import Batches
 from tests.report.acts import OWNER, TARGET, file_these, plan_of, recover_now
 from tests.report.model_mailbox import Mail, ModelMailbox, ModelServer
 
@@ -64,6 +66,32 @@ def test_progress_is_told_after_every_batch(ledger: Ledger) -> None:
     file_these(ledger, mailbox, plan_of(mailbox, [1, 2, 3, 4, 5, 6, 7, 8]), progress=lambda *how: told.append(how))
 
     assert told == [("Moving", done, 8) for done in (0, 1, 4, 7, 8)]
+
+
+@pytest.mark.parametrize(
+    ("abilities", "move_takes_s", "tried"),
+    [({}, 0.0, (1, 4, 12)), ({"move": False}, 0.0, (1, 4, 7, 10, 12)), ({}, 10.0, (1, 4, 7, 10, 12))],
+    ids=["quick", "without MOVE", "slow"],
+)
+def test_batches_grow_where_a_move_is_quick(
+    ledger: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
+    abilities: dict[str, bool],
+    move_takes_s: float,
+    tried: tuple[int, ...],
+) -> None:
+    _, mailbox = a_server(13, **abilities)
+    clock = itertools.count(step=move_takes_s)
+    monkeypatch.setattr("cleanup.report.meanwhile.time.monotonic", lambda: next(clock))
+    told: list[int] = []
+
+    plan = plan_of(mailbox, list(range(1, 13)))
+    outcome = file_these(
+        ledger, mailbox, plan, progress=lambda _, done, __: told.append(done), batches=Batches(3, 3, 9)
+    )
+
+    assert len(outcome.moved) == 12
+    assert tuple(told) == (0, *tried)
 
 
 @pytest.mark.parametrize("abilities", [{}, {"move": False}, {"uidplus": False}, {"tells_copyuid": False}])
