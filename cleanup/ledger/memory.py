@@ -35,6 +35,7 @@ class Memory:
         self._engine = engine
         self._mailbox = mailbox
         self._clock = clock
+        self._cursors: dict[str, Cursor] | None = None  # as they stand, until something is written: the lock is ours
         with self._reading() as connection:
             secret = connection.execute(select(meta.c.value).where(meta.c.key == HASH_KEY)).scalar_one()
         self.keys = Keys(str(secret))
@@ -59,6 +60,11 @@ class Memory:
 
     def cursors(self) -> dict[str, Cursor]:
         """Return the folders that were read, by name, and how far."""
+        if self._cursors is None:
+            self._cursors = self._stored_cursors()
+        return dict(self._cursors)
+
+    def _stored_cursors(self) -> dict[str, Cursor]:
         with self._reading() as connection:
             held = _held(connection, self._mine())
             rows = connection.execute(select(cursors).where(self._current()).order_by(cursors.c.folder_id)).mappings()
@@ -96,6 +102,8 @@ class Memory:
         Sent messages with an id are kept for a while as gone: they may still spare a bounce, never accuse one.
         """
         names = [sure_text(folder) for folder in folders]
+        if not names:
+            return
         with self._writing() as connection:
             ids = connection.execute(
                 select(cursors.c.folder_id).where(self._current(), cursors.c.folder.in_(names))
@@ -261,6 +269,7 @@ class Memory:
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
+        self._cursors = None
         with told("written"), writing(self._engine, durably=False) as connection:
             yield connection
 

@@ -7,10 +7,20 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    RowMapping,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from cleanup.errors import LedgerUnusable
-from cleanup.ledger.rows import insert_one
+from cleanup.ledger.rows import pieces
 from cleanup.ledger.schema import moves, runs
 from cleanup.ledger.texts import from_us, moment, text, us
 from cleanup.ledger.values import OPEN_STATES, MoveIntent, MoveRecord, MoveState
@@ -26,34 +36,59 @@ def write_intents(
     connection: Connection, run_id: int, intents: Sequence[MoveIntent], now: datetime
 ) -> list[MoveRecord]:
     """Write the moves that are about to be made; return their lines, in order."""
-    lines = []
-    for intent in intents:
-        row = _row(run_id, intent) | {"state": MoveState.INTENDED.value, "intended_us": us(now)}
-        row["seal"] = seal(row)
-        number = insert_one(connection, moves, row)
-        lines.append(MoveRecord(number, run_id, intent, MoveState.INTENDED, None, None, now, None))
-    return lines
+    rows = [_row(run_id, intent) | {"state": MoveState.INTENDED.value, "intended_us": us(now)} for intent in intents]
+    rows = [row | {"seal": seal(row)} for row in rows]
+    numbered = insert(moves).returning(moves.c.move_id, sort_by_parameter_order=True)
+    numbers = connection.execute(numbered, rows).scalars() if rows else ()
+    return [
+        MoveRecord(number, run_id, intent, MoveState.INTENDED, None, None, now, None)
+        for number, intent in zip(numbers, intents, strict=True)
+    ]
 
 
-def advance(
-    connection: Connection, move_id: int, state: MoveState, now: datetime, target_uid: int | None, note: str | None
-) -> None:
-    """Write how far a move got; `target_uid` and `note` keep what they had where they are None.
+Outcome = tuple[int, MoveState, int | None, str | None]  # move id, state, UID at the target, note
+
+
+def advance(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -> None:
+    """Write how far moves got; the UID at the target and the note keep what they had where they are None.
 
     A move that takes back another and arrived makes that other one UNDONE.
     """
-    values: dict[str, Any] = {"state": state.value}
-    if target_uid is not None:
-        values["target_uid"] = target_uid
-    if note is not None:
-        values["note"] = text(note)
-    if state not in OPEN_STATES:
-        values["finished_us"] = us(now)
-    connection.execute(update(moves).where(moves.c.move_id == move_id).values(values))
-    if state is MoveState.MOVED:
-        taken_back = select(moves.c.undoes).where(moves.c.move_id == move_id).scalar_subquery()
-        undone = {"state": MoveState.UNDONE.value, "finished_us": us(now)}
-        connection.execute(update(moves).where(moves.c.move_id == taken_back).values(undone))
+    if not outcomes:
+        return
+    connection.execute(_ADVANCE, [_reached(one, now) for one in outcomes])
+    arrived = [move_id for move_id, state, _, _ in outcomes if state is MoveState.MOVED]
+    undone = {"state": MoveState.UNDONE.value, "finished_us": us(now)}
+    for some in pieces(arrived):
+        taken_back = select(moves.c.undoes).where(moves.c.move_id.in_(some), moves.c.undoes.is_not(None))
+        connection.execute(update(moves).where(moves.c.move_id.in_(taken_back)).values(undone))
+
+
+def _or_as_before(column: Column[Any]) -> ColumnElement[Any]:
+    return func.coalesce(bindparam(f"new_{column.name}", type_=column.type), column)
+
+
+_ADVANCE = (
+    update(moves)
+    .where(moves.c.move_id == bindparam("of_move"))
+    .values(
+        state=bindparam("new_state"),
+        target_uid=_or_as_before(moves.c.target_uid),
+        note=_or_as_before(moves.c.note),
+        finished_us=_or_as_before(moves.c.finished_us),
+    )
+)
+
+
+def _reached(outcome: Outcome, now: datetime) -> dict[str, Any]:
+    move_id, state, target_uid, note = outcome
+    return {
+        "of_move": move_id,
+        "new_state": state.value,
+        "new_target_uid": target_uid,
+        "new_note": text(note),
+        "new_finished_us": None if state in OPEN_STATES else us(now),
+    }
 
 
 def read_moves(

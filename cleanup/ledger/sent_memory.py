@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Select, and_, delete, exists, or_, select, up
 from cleanup.detector.sent_rows import moment_of
 from cleanup.ledger import checksums
 from cleanup.ledger.keys import Keys
-from cleanup.ledger.rows import FETCHED_AT_ONCE, insert_many, pieces
+from cleanup.ledger.rows import each_row, each_value, insert_many, pieces
 from cleanup.ledger.schema import cursors, sent_keys, sent_rows
 from cleanup.ledger.texts import Moments, from_us, sure_text, to_us, us
 from cleanup.ledger.values import Asked, SentPlaces, Stretches
@@ -35,6 +35,14 @@ class _Place(NamedTuple):
     def in_time(self) -> tuple[bool, int, int, int]:
         """The order in which the detector's own index keeps them."""
         return (self.moment_us is not None, self.moment_us or 0, self.folder_id, self.uid)
+
+    def is_after(self, other: _Place | None) -> bool:
+        """Return whether it comes after another one in that order, or there is no other."""
+        if other is None:
+            return True
+        if self.moment_us is None or other.moment_us is None or self.moment_us == other.moment_us:
+            return self.in_time > other.in_time
+        return self.moment_us > other.moment_us
 
 
 # --- written -------------------------------------------------------------------------------------------------------
@@ -117,8 +125,7 @@ def times(connection: Connection, folders: Select[Any], now: datetime) -> Moment
     """Return when the messages that are there were stored, in order, up to now."""
     row = sent_rows.c
     query = select(row.stored_us).where(row.folder_id.in_(folders), row.gone == 0, row.stored_us <= us(now))
-    ordered = query.order_by(row.stored_us).execution_options(**FETCHED_AT_ONCE)
-    return Moments(connection.execute(ordered).scalars())
+    return Moments(each_value(connection, query.order_by(row.stored_us)))
 
 
 def id_keys(connection: Connection, current: Select[Any], folder: str, uids: Sequence[int]) -> dict[int, int | None]:
@@ -180,7 +187,8 @@ def _places_of_people(
     last: dict[int, _Place] = {}
     when = {key: _Times(stretches) for key, stretches in people.items()}
     for key, place in _each_place(connection, mine, list(people)):
-        last[key] = max(last.get(key, place), place, key=lambda one: one.in_time)
+        if place.is_after(last.get(key)):
+            last[key] = place
         if place in known or place.moment_us in when[key]:
             found[key].append(place)
     for key, place in last.items():
@@ -193,8 +201,8 @@ def _each_place(connection: Connection, mine: Sequence[int], keys: Sequence[int]
     columns = (sent_keys.c.key, sent_keys.c.folder_id, sent_keys.c.uid, sent_rows.c.moment_us, sent_rows.c.gone)
     query = select(*columns).join(sent_rows, _SAME_MESSAGE).where(sent_keys.c.folder_id.in_(mine))
     for some in pieces(keys, KEYS_AT_ONCE):
-        named = query.where(sent_keys.c.key.in_(some)).execution_options(**FETCHED_AT_ONCE)
-        yield from ((key, _Place(*place)) for key, *place in connection.execute(named))
+        for row in each_row(connection, query.where(sent_keys.c.key.in_(some))):
+            yield row[0], _Place._make(row[1:])
 
 
 def _sorted(found: dict[int, list[_Place]]) -> dict[int, list[_Place]]:

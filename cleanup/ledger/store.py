@@ -141,17 +141,14 @@ class Ledger:
         with self._writing() as connection:
             return moves.write_intents(connection, run_id, intents, self._clock())
 
-    def advance(
-        self, outcomes: Iterable[tuple[int, MoveState, int | None, str | None]], *, labels: Iterable[Label] = ()
-    ) -> None:
+    def advance(self, outcomes: Sequence[moves.Outcome], *, labels: Iterable[Label] = ()) -> None:
         """Write how far moves got: (move id, state, target UID or None for as before, note or None), all or none.
 
         `labels` are written in the same transaction: what a person's act says of the messages.
         """
         now = self._clock()
         with self._writing() as connection:
-            for move_id, state, target_uid, note in outcomes:
-                moves.advance(connection, move_id, state, now, target_uid, note)
+            moves.advance(connection, outcomes, now)
             for label in labels:
                 history.write_label(connection, label, now)
 

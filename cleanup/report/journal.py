@@ -40,7 +40,7 @@ class Journal:
         """
         told = list(settled)
         labels = [label for one in told if (label := self._label(one))]
-        self.ledger.advance(((s.record.move_id, s.state, s.target_uid, s.note) for s in told), labels=labels)
+        self.ledger.advance([(s.record.move_id, s.state, s.target_uid, s.note) for s in told], labels=labels)
         return [replace(s, record=replace(s.record, state=s.state, target_uid=s.target_uid)) for s in told]
 
     def _label(self, one: Settled) -> Label | None:
