@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import resource
 import sys
@@ -31,6 +32,7 @@ class Server:
 
 def main() -> None:
     """Do what argv says ("run" or "undo") with the server that argv describes, and print what it took."""
+    gc.set_threshold(20_000, 20, 20)  # as the command does
     command, server = sys.argv[1], Server(**json.loads(sys.argv[2]))
     began = time.perf_counter()
     told = _run(server) if command == "run" else _undo(server)

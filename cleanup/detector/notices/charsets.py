@@ -7,7 +7,6 @@ import html
 import re
 from functools import lru_cache
 
-from charset_normalizer import from_bytes
 from selectolax.lexbor import LexborHTMLParser
 
 MOST_TEXT = 131_072  # bytes that are decoded; a notice says what it has to say at its beginning
@@ -71,6 +70,8 @@ def _guessed(octets: bytes, declared: str) -> str:
 
 @lru_cache(maxsize=256)
 def _likely(sample: bytes) -> str:
+    from charset_normalizer import from_bytes  # few nights see a text that needs it
+
     try:
         best = from_bytes(sample, steps=2, chunk_size=512).best()
     except (ValueError, LookupError, RecursionError):
