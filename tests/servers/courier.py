@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pwd
 import shlex
 import shutil
+import sqlite3
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from tests.servers.running import RunningServer, cannot_run, free_port, needs, private_folder, running, unpacked
 
 COURIER_PASSWORD = "courier-secret"
 _AUTH_DAEMON = Path("/usr/lib/courier/courier-authlib/authdaemond")
+_AUTH_SQLITE = Path("/usr/lib/courier-authlib/libauthsqlite.so")
 _AUTH_SOCKET = Path("/run/courier/authdaemon/socket")
 _CONFIG = Path("/etc/courier")
-_USERS = frozenset(f"user{number}" for number in range(5000))
+_USERS = """##NAME: MARKER:0
+SQLITE_DATABASE {database}
+SQLITE_USER_TABLE users
+SQLITE_CLEAR_PWFIELD clear
+SQLITE_LOGIN_FIELD id
+SQLITE_UID_FIELD uid
+SQLITE_GID_FIELD gid
+SQLITE_HOME_FIELD home
+SQLITE_MAILDIR_FIELD maildir
+"""
 
 
 @contextlib.contextmanager
@@ -26,15 +41,26 @@ def courier() -> Iterator[RunningServer]:
     """Yield a running Courier on loopback, in plain text."""
     prefix = unpacked()
     login = prefix / "usr/lib/courier/courier/imaplogin"
-    needs(_AUTH_DAEMON, "couriertcpd", "makeuserdb", "maildirmake.courier", login)
+    needs(_AUTH_DAEMON, "couriertcpd", _AUTH_SQLITE, "maildirmake.courier", login)
     if os.geteuid() != 0:
         cannot_run("Courier's authentication daemon has its paths compiled in: it needs root")
-    with private_folder("courier") as folder, _auth_daemon(folder):
+    with _alone(), private_folder("courier") as folder, _auth_daemon(folder):
         port = free_port()
         command = ["couriertcpd", "-address=127.0.0.1", "-maxprocs=40", "-maxperip=40", "-nodnslookup",
                    "-noidentlookup", port, login, prefix / "usr/bin/imapd", "Maildir"]  # fmt: skip
         with running(command, folder / "imapd.log", port=port, env=_environment(prefix)):
             yield RunningServer("courier", port, None, None, folder, COURIER_PASSWORD, lambda u: _make_user(folder, u))
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Refuse to start a second one beside a first: they would take each other's users and socket away."""
+    with Path(tempfile.gettempdir(), "mailbox-cleanup-courier.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pytest.fail("another Courier runs on this machine: with xdist use --dist loadgroup")
+        yield
 
 
 def _environment(prefix: Path) -> dict[str, str]:
@@ -47,11 +73,16 @@ def _environment(prefix: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _auth_daemon(folder: Path) -> Iterator[None]:
-    _write_users(folder)
+    """Run the daemon over a database of users. (With userdb it now and then refused a user, whom gdbm had lost.)"""
+    with sqlite3.connect(folder / "users.sqlite") as users:
+        users.execute("CREATE TABLE users (id TEXT PRIMARY KEY, clear TEXT, uid INT, gid INT, home TEXT, maildir TEXT)")
+    users.close()
+    shutil.chown(folder / "users.sqlite", "courier", "courier")
     settings = _CONFIG / "authdaemonrc"
     lines = settings.read_text().splitlines()
-    wanted = ['authmodulelist="authuserdb"' if line.startswith("authmodulelist=") else line for line in lines]
+    wanted = ['authmodulelist="authsqlite"' if line.startswith("authmodulelist=") else line for line in lines]
     settings.write_text("\n".join(wanted) + "\n")
+    (_CONFIG / "authsqliterc").write_text(_USERS.format(database=folder / "users.sqlite"))
     _AUTH_SOCKET.parent.mkdir(parents=True, exist_ok=True)
     shutil.chown(_AUTH_SOCKET.parent, "courier", "courier")
     _AUTH_SOCKET.unlink(missing_ok=True)
@@ -67,23 +98,7 @@ def _auth_daemon(folder: Path) -> Iterator[None]:
         daemon.wait(10)
 
 
-def _write_users(folder: Path) -> None:
-    """Make every user known before the daemon starts: one that is added later is refused now and then."""
-    mail = pwd.getpwnam("mail")
-    hashed = subprocess.run(["openssl", "passwd", "-1", COURIER_PASSWORD], check=True, capture_output=True, text=True)
-    target = _CONFIG / "userdb"
-    with target.open("w") as file:
-        for user, home in ((name, folder / name) for name in _USERS):
-            secret = hashed.stdout.strip()
-            file.write(f"{user}\tuid={mail.pw_uid}|gid={mail.pw_gid}|home={home}|mail={home}/Maildir|imappw={secret}\n")
-    target.chmod(0o600)
-    shutil.chown(target, "courier", "courier")
-    subprocess.run(["makeuserdb"], check=True, capture_output=True)
-
-
 def _make_user(folder: Path, user: str) -> None:
-    if user not in _USERS:
-        raise LookupError(f"Courier knows {len(_USERS)} users, and {user} is none of them")
     home = folder / user
     maildir = home / "Maildir"
     home.mkdir()
@@ -91,3 +106,8 @@ def _make_user(folder: Path, user: str) -> None:
         subprocess.run(command, check=True)
     for path in (home, *home.rglob("*")):
         shutil.chown(path, "mail", "mail")
+    mail = pwd.getpwnam("mail")
+    row = (user, COURIER_PASSWORD, mail.pw_uid, mail.pw_gid, str(home), str(maildir))
+    with sqlite3.connect(folder / "users.sqlite") as users:
+        users.execute("INSERT INTO users VALUES (?, ?, ?, ?, ?, ?)", row)
+    users.close()
