@@ -44,13 +44,9 @@ def open_mailbox(account: Account, *, read_only: bool = False, run_deadline: flo
 
 
 class Mailbox:
-    """One login's folders. After ConnectionLost or ServerMisbehaved it is of no use: open another one.
-
-    `one_by_one`: nothing is sent ahead, for a server that may not take it.
-    """
+    """One login's folders. After ConnectionLost or ServerMisbehaved it is of no use: open another one."""
 
     def __init__(self, wire: Wire) -> None:
-        self.one_by_one = False
         self._wire = wire
         self._selected: FolderState | None = None
         self._phrasing = Phrasing(wire)
@@ -115,22 +111,32 @@ class Mailbox:
 
     # --- looking ahead -----------------------------------------------------------------------------------------
 
+    @property
+    def one_by_one(self) -> bool:
+        """Whether nothing is sent ahead, for a server that may not take it."""
+        return self._wire.one_by_one
+
+    @one_by_one.setter
+    def one_by_one(self, wanted: bool) -> None:
+        self._wire.one_by_one = wanted
+
+    @property
+    def hurried(self) -> bool:
+        """Whether the connection died while several commands were on their way: perhaps of that."""
+        return self._wire.hurried
+
     def ahead(self) -> Ahead:
         """Return an empty list of looks, to be filled with what will be asked for next."""
         return Ahead(self._phrasing, self.folder)
 
     def foresee(self, ahead: Looks) -> None:
         """Send these looks at once; the methods that ask for them then need not wait, each in its turn."""
-        asks = self._sent_ahead(ahead)
-        if len(asks) > 1 and not self._wire.dead:
-            self._wire.foresee(asks)
+        if len(ahead.asks) > 1:
+            self._wire.foresee(ahead.asks)
 
     def look_afresh(self) -> None:
         """Forget what was sent ahead: whoever asks from now on is told how things are from now on."""
         self._wire.look_afresh()
-
-    def _sent_ahead(self, ahead: Looks | None) -> Sequence[Ask]:
-        return () if ahead is None or self.one_by_one else ahead.asks
 
     # --- folders -----------------------------------------------------------------------------------------------
 
@@ -260,7 +266,7 @@ class Mailbox:
         """
         self._must_be_writable()
         try:
-            return move.move_uids(self._wire, uids, self._phrasing.written(target), self._sent_ahead(then))
+            return move.move_uids(self._wire, uids, self._phrasing.written(target), _asks_of(then))
         except CommandUnknown:
             self._move_refused = True
             raise
@@ -268,7 +274,7 @@ class Mailbox:
     def copy(self, uids: Sequence[int], target: str, then: Looks | None = None) -> MoveAnswer:
         """COPY these messages and return what the server says, which proves nothing. `then` is as in move()."""
         self._must_be_writable()
-        return move.copy(self._wire, uids, self._phrasing.written(target), self._sent_ahead(then))
+        return move.copy(self._wire, uids, self._phrasing.written(target), _asks_of(then))
 
     def mark_deleted(self, uids: Sequence[int]) -> None:
         """Mark exactly these messages as deleted."""
@@ -291,7 +297,7 @@ class Mailbox:
         `then` is as in move().
         """
         self._must_be_writable()
-        move.uid_expunge(self._wire, uids, self._sent_ahead(then))
+        move.uid_expunge(self._wire, uids, _asks_of(then))
 
     def append(self, folder: str, raw: bytes, flags: Sequence[str] = (), when: datetime | None = None) -> int | None:
         """Add a message to a folder, byte for byte; return its UID where the server tells."""
@@ -336,3 +342,7 @@ class Mailbox:
 
 def _number(text: bytes | None) -> int | None:
     return int(text) if text is not None and is_number(text) else None
+
+
+def _asks_of(ahead: Looks | None) -> Sequence[Ask]:
+    return () if ahead is None else ahead.asks

@@ -37,7 +37,8 @@ class Wire:
     """One connection. After ConnectionLost or ServerMisbehaved it is dead, and says so to every further command.
 
     `log` holds the names of the commands that were sent, without their arguments. `run_deadline` (time.monotonic())
-    bounds the whole run; each command also has its own.
+    bounds the whole run; each command also has its own. `one_by_one`: nothing is sent before the answer to what went
+    before, for a server that may not take it. `hurried`: whether the connection died while several were on their way.
     """
 
     def __init__(self, account: Account, *, read_only: bool = False, run_deadline: float | None = None) -> None:
@@ -45,9 +46,12 @@ class Wire:
         self.read_only = read_only
         self.run_deadline = run_deadline
         self.log: list[str] = []
+        self.one_by_one = False
+        self.hurried = False
         self._dead: CleanupError | None = None
         self._waits = 0
         self._is_unheard = False  # whether something was sent since we last listened
+        self._are_several = False  # whether what was sent last went out before all else was answered
         self._ahead: deque[tuple[Ask, bytes]] = deque()  # sent and not yet heard, with their tags
         self._open: Ask | None = None  # what opened the folder that whoever asks takes to be open
         self._open_as: bytes | None = None  # its UIDVALIDITY
@@ -80,7 +84,7 @@ class Wire:
         self._arm(self.account.command_timeout_s)
         if literal is not None:
             args = (*args, b"{%d%s}" % (len(literal), b"+" if self.has("LITERAL+") else b""))
-        word, answer = self._converse(Ask(name, args, uid), literal, self._sendable(then))
+        word, answer = self._converse(Ask(name, args, uid), literal, () if self.one_by_one else self._sendable(then))
         if word != "OK":
             raise refusal(name, word, answer.text)
         return answer
@@ -107,7 +111,7 @@ class Wire:
         for before it ends the SEARCH before it), so between one opening of a folder and the next no two may be answered
         by data of one name. What is on its way already is not sent again.
         """
-        if self.dead or not (sent := self._sendable(asks)):
+        if self.dead or self.one_by_one or not (sent := self._sendable(asks)):
             return
         if [ask for ask, _ in self._ahead][: len(sent)] == list(sent):
             return
@@ -160,12 +164,7 @@ class Wire:
     def _converse(self, ask: Ask, literal: bytes | None, then: Sequence[Ask]) -> tuple[str, Answer]:
         try:
             with self._named(ask.name):
-                if self._ahead and self._ahead[0][0] == ask:
-                    word, data = self._heard(*self._ahead.popleft())
-                else:
-                    self._drop_what_was_foreseen()
-                    self._go_back(ask)
-                    word, data = self._said(ask, literal, then)
+                word, data = self._answered(ask, literal, then)
                 found = self._taken_by(ask)
         except ImapError as error:
             word, answer = "BAD", Answer({}, self._redact(told(error)))
@@ -176,6 +175,26 @@ class Wire:
             self._open, self._is_elsewhere = ask if word == "OK" else None, False
             self._open_as = answer.code("UIDVALIDITY")
         return word, answer
+
+    def _answered(self, ask: Ask, literal: bytes | None, then: Sequence[Ask]) -> tuple[str, list[Any]]:
+        """Return the answer to a command. A look that is found bad beside others is asked once more, and by itself."""
+        try:
+            if self._ahead and self._ahead[0][0] == ask:
+                return self._heard(*self._ahead.popleft())
+            return self._said_here(ask, literal, then)
+        except ImapDead:
+            raise
+        except ImapError:
+            if not self._are_several or not (ask.name in LOOKING or ask.name in OPENING):
+                raise
+            self.one_by_one = True
+            return self._said_here(ask, None, ())
+
+    def _said_here(self, ask: Ask, literal: bytes | None, then: Sequence[Ask]) -> tuple[str, list[Any]]:
+        """Send a command in the folder that whoever asks takes to be open."""
+        self._drop_what_was_foreseen()
+        self._go_back(ask)
+        return self._said(ask, literal, then)
 
     def _said(self, ask: Ask, literal: bytes | None, then: Sequence[Ask]) -> tuple[str, list[Any]]:
         if literal is not None:
@@ -201,9 +220,14 @@ class Wire:
     def _send(self, asks: Sequence[Ask]) -> list[bytes]:
         """Send commands at once; return their tags, to be heard in this order."""
         first, self._introduction = self._introduction, []
+        if first and self.one_by_one:
+            self._unread.extend((ask, self._send([ask])[0]) for ask in first)
+            self._drop(self._unread)
+            first = []
         every = [*first, *asks]
         self.log += [ask.logged for ask in every]
         self._is_unheard = True
+        self._are_several = len(every) + len(self._ahead) + len(self._unread) > 1
         tags = send_at_once(self._client.imap, [ask.line for ask in every])
         self._unread.extend(zip(first, tags, strict=False))
         return tags[len(first) :]
@@ -284,6 +308,7 @@ class Wire:
 
     def _died(self, error: CleanupError) -> CleanupError:
         self._dead = error
+        self.hurried = self._are_several
         self._client.imap.shutdown()
         return error
 

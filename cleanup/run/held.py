@@ -128,6 +128,7 @@ class Held:
     def _connected(self, *, read_only: bool) -> Mailbox:
         ends = self._ends
         mailbox = self._stack.enter_context(open_mailbox(self.account, read_only=read_only, run_deadline=ends))
+        mailbox.one_by_one = any(earlier.one_by_one for earlier in self._opened)
         self._opened.append(mailbox)
         return mailbox
 
