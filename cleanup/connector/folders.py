@@ -60,7 +60,10 @@ def quoted(name: str | bytes) -> bytes:
 
 
 def read_list(records: Iterable[Any]) -> tuple[Folder, ...]:
-    """Return the folders of a LIST answer as imaplib keeps it, sorted by name, once each."""
+    """Return the folders of a LIST answer as imaplib keeps it, sorted by name, once each.
+
+    One whose name tells a password is left out: names stand in reports and in the ledger.
+    """
     folders: dict[str, Folder] = {}
     pending: list[bytes] = []
     for record in records:
@@ -70,7 +73,13 @@ def read_list(records: Iterable[Any]) -> tuple[Folder, ...]:
         folder = _from_literal(pending) if pending else _from_line(record)
         pending = []
         folders.setdefault(folder.name, folder)
-    return tuple(folders[name] for name in sorted(folders))
+    return tuple(folders[name] for name in sorted(folders) if not _tells_a_secret(folders[name]))
+
+
+def _tells_a_secret(folder: Folder) -> bool:
+    """Return whether a name holds what was shown to a server as a password; that may be a usual word, too."""
+    is_usual = folder.name == "INBOX" or is_sent_name(folder.parts[-1])
+    return not is_usual and hide(folder.name) != folder.name
 
 
 def read_statuses(records: Iterable[Any]) -> dict[str, dict[str, int]]:

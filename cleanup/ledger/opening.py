@@ -15,7 +15,8 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from cleanup.errors import LedgerUnusable, UsageError
 from cleanup.ledger.migrations import bring_up_to_date
 
-BUSY_TIMEOUT_S = 30
+BUSY_TIMEOUT_S = 30  # others write
+OPENING_TIMEOUT_S = 5  # no reader waits for writers; who keeps it closed to readers, too, keeps it so for long
 THREADS_AT_ONCE = 32  # connections that are kept; each is made when it is first needed
 _AT_ONCE = {"sqlite_begin": "BEGIN IMMEDIATE"}  # two programs may open a new ledger at the same time
 _SOON = _AT_ONCE | {"sqlite_synchronous": "NORMAL"}
@@ -118,8 +119,9 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     """FULL, as a journal that is lost with the power is none; foreign keys, as SQLite leaves them off."""
     connection.isolation_level = None  # transactions are ours: Python's sqlite3 commits before every CREATE TABLE
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {round(BUSY_TIMEOUT_S * 1000)}")
+    cursor.execute(f"PRAGMA busy_timeout = {round(OPENING_TIMEOUT_S * 1000)}")
     cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute(f"PRAGMA busy_timeout = {round(BUSY_TIMEOUT_S * 1000)}")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()

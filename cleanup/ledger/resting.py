@@ -19,7 +19,7 @@ from cleanup.ledger.texts import text, us
 from cleanup.ledger.values import OPEN_STATES, SCHEMA, Cursor, Left, Remembered
 from cleanup.model import Verdict
 
-BUSY_TIMEOUT_S = 30
+BUSY_TIMEOUT_S = 3  # the ledger, opened in full, is more patient
 
 _OPEN = ", ".join(f"'{state.value}'" for state in OPEN_STATES)
 _SCHEMA = "SELECT value FROM meta WHERE key = 'schema'"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cleanup.connector.folders import Folder, backscatter_folder_name, find_sent, quoted, read_list
+from cleanup.connector.redact import remember
 from cleanup.connector.sent_names import SENT_NAMES
 from cleanup.errors import SentFolderNotFound, UsageError
 
@@ -141,3 +142,14 @@ def test_what_cannot_take_backscatter_is_refused_by_name(wanted: str, says: str)
 
     with pytest.raises(UsageError, match=says):
         backscatter_folder_name([*some("INBOX", "Sent"), *marked], wanted)
+
+
+def test_a_folder_whose_name_tells_a_password_is_none() -> None:
+    remember("Gesendet")  # a poor password, and a usual name
+    remember("hunter-22")
+
+    folders = read_list(
+        [b'(\\Sent) "/" "Post hunter-22"', b'() "/" Gesendet', b'() "/" INBOX', b'() "/" HUNTER-22/Old']
+    )
+
+    assert [folder.name for folder in folders] == ["Gesendet", "INBOX"]

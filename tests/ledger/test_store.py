@@ -3,7 +3,9 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from sqlalchemy import Connection, event, select
 from cleanup.detector.sent_coverage import Coverage
 from cleanup.errors import LedgerUnusable, UsageError
 from cleanup.ledger import Ledger, MoveState, schema
+from cleanup.ledger.opening import BUSY_TIMEOUT_S
 from cleanup.ledger.texts import from_us, us
 from cleanup.ledger.values import Remembered
 from cleanup.model import FilingPlan, NotFiled, SentSource, Verdict
@@ -43,6 +46,20 @@ def test_a_ledger_that_others_may_read_is_closed_to_them(file: Path) -> None:
     Ledger.open(file).close()
 
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_ledger_that_is_closed_to_readers_is_said_soon(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Ledger.open(file).close()
+    monkeypatch.setattr("cleanup.ledger.opening.OPENING_TIMEOUT_S", 0.1)  # and not BUSY_TIMEOUT_S
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        began = time.monotonic()
+
+        with pytest.raises(LedgerUnusable, match="Another program holds it open"):
+            Ledger.open(file)
+
+    assert time.monotonic() - began < BUSY_TIMEOUT_S / 2
 
 
 def test_commits_reach_the_disk_before_they_return(ledger: Ledger) -> None:
