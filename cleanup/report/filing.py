@@ -121,6 +121,7 @@ class FilingOutcome:
     not_moved: tuple[NotFiled, ...] = ()
     unclear: tuple[NotFiled, ...] = ()  # the next run looks again
     doubled: tuple[NotFiled, ...] = ()  # of the moved ones, what is in another folder, too
+    altered: tuple[NotFiled, ...] = ()  # of the moved ones, what is not quite as it was
     stopped: CleanupError | None = None
 
     @property
@@ -134,6 +135,7 @@ class FilingOutcome:
         lines += _counted(self.gone, "were moved or deleted by somebody else meanwhile")
         lines += _counted(self.not_moved, "were not moved")
         lines += _counted(self.unclear, "are to be looked at again by the next run")
+        lines += _counted(self.altered, "of them are not quite as they were")
         lines += _counted(self.doubled, "were moved by somebody else at the same moment; delete one by hand")
         lines += [f"Stopped: {self.stopped}"] if self.stopped else []
         return "\n".join(lines)
@@ -202,6 +204,7 @@ def _outcome(plan: FilingPlan, carried: Carried) -> FilingOutcome:
         not_moved=_not_filed(by_uid, carried.kept),
         unclear=_not_filed(by_uid, carried.unclear),
         doubled=_not_filed(by_uid, carried.doubled),
+        altered=_not_filed(by_uid, carried.altered),
         stopped=carried.stopped,
     )
 

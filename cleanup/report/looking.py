@@ -15,6 +15,8 @@ from cleanup.report.settling import FolderView, Place, Sighting, locate
 BROKEN = (ConnectionLost, ServerMisbehaved)
 _STATES = {Place.SOURCE: MoveState.KEPT, Place.TARGET: MoveState.MOVED, Place.NEITHER: MoveState.TAKEN}
 LARGEST = 1 << 20  # bytes of a message that are compared
+MOST_NAMED = 10
+REDATED = "the server gave it a new date of arrival"
 _GONE = "it is in neither folder: somebody moved or deleted it meanwhile"
 
 
@@ -107,7 +109,9 @@ def _finish(both: Sequence[Sighting], records: Sequence[MoveRecord], mailbox: Fi
             mailbox.mark_deleted(whole)
             mailbox.uid_expunge(whole, then=expected(mailbox.ahead(), records))
         if len(whole) < len(same):
-            return "it is in both folders, and the copy is not the same message"
+            copies = {s.record.intent.uid: s.target_uid for s in both}
+            odd = ", ".join(str(copies[uid]) for uid in sorted(set(same) - set(whole))[:MOST_NAMED])
+            return f"it is in both folders, and the copy is not the same message (in {first.target}: UID {odd})"
     except (CommandRefused, PermissionMissing) as error:
         return (
             f"it is in both folders, and the server refuses to remove it from {first.source}: {error.why or error.what}"
@@ -146,9 +150,19 @@ def _conclude(seen: Sequence[tuple[Sighting, str | None]]) -> list[Settled]:
             note = why_not or "it is in both folders: the server did not remove it"
             settled.append(Settled(record, MoveState.UNCLEAR, uid, note))
         else:
-            note_gone = _GONE if sighting.place is Place.NEITHER else None
-            settled.append(Settled(record, _STATES[sighting.place], uid, note_gone))
+            settled.append(Settled(record, _STATES[sighting.place], uid, _remark(sighting)))
     return settled
+
+
+def _remark(sighting: Sighting) -> str | None:
+    if sighting.place is Place.NEITHER:
+        return _GONE
+    if sighting.redated:
+        return REDATED
+    if sighting.not_its_copy is not None:
+        target = sighting.record.intent.target
+        return f"what the server made of it in {target}, UID {sighting.not_its_copy}, is another message"
+    return None
 
 
 def grouped(records: Sequence[MoveRecord]) -> list[list[MoveRecord]]:

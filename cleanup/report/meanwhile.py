@@ -30,7 +30,8 @@ from cleanup.report.settling import likeness
 MOST_UNKNOWN = 1000  # messages of equal size that are looked at
 CALM = 5  # times as long as our own slowest move: others' moves take a server as long
 CALM_S = (0.05, 0.5)  # but so much at least, and at most
-MOST_AT_ONCE = 3  # messages that an owner moves in the same moment, all of a batch
+MOST_AT_ONCE = 3  # messages that an owner moves or flags in the same moment, all or most of a batch
+NOT_BELIEVED = "the server tells new flags of most of them from the moment of the move, which is not believed"
 MOST_LOOKS = 4  # at flags that the owner may be changing
 _A_FLAG = re.compile(r"\\?[A-Za-z0-9$_.+-]{1,100}")
 _NOT_CARRIED = frozenset({"\\deleted", "\\recent"})
@@ -147,9 +148,7 @@ class Watch:
             changes = self._changes(settled, before)
             if before.folders:
                 settled = self._withdraw(settled, before.folders)
-            arrived = [one for one in settled if one.state is MoveState.MOVED and one.record.intent.uid in changes]
-            if arrived:
-                settled = self._with_flags_mended(settled, arrived, changes)
+            settled = self._with_flags_mended(settled, changes)
         self._settled += settled
         return settled
 
@@ -263,16 +262,20 @@ class Watch:
 
     # --- flags ---------------------------------------------------------------------------------------------------
 
-    def _with_flags_mended(
-        self, settled: list[Settled], arrived: Sequence[Settled], changes: Mapping[int, _Change]
-    ) -> list[Settled]:
+    def _with_flags_mended(self, settled: list[Settled], changes: Mapping[int, _Change]) -> list[Settled]:
         """Return what became of the moves, with a note where flags could not be mended: that stops nothing."""
-        try:
-            self._unbroken(lambda mailbox: _mend_flags(arrived, changes, mailbox))
-        except (CommandRefused, FolderNotFound, PermissionMissing) as error:
-            note = f"flags that were changed in the moment of the move are lost: {error}"
-            return [replace(one, note=note) if one in arrived else one for one in settled]
-        return settled
+        moved = [one for one in settled if one.state is MoveState.MOVED]
+        arrived = [one for one in moved if one.record.intent.uid in changes]
+        if not arrived:
+            return settled
+        note = NOT_BELIEVED
+        if len(arrived) <= max(MOST_AT_ONCE, len(moved) // 2):
+            try:
+                self._unbroken(lambda mailbox: _mend_flags(arrived, changes, mailbox))
+                return settled
+            except (CommandRefused, FolderNotFound, PermissionMissing) as error:
+                note = f"flags that were changed in the moment of the move are lost: {error}"
+        return [replace(one, note=note) if one.record.intent.uid in changes else one for one in settled]
 
     def _changes(self, settled: Sequence[Settled], before: Before) -> dict[int, _Change]:
         """Return by UID how flags changed at the source until it was gone, of what has arrived.

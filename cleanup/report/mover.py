@@ -47,7 +47,8 @@ class Carried:
     """What became of the wishes, by source UID: every wish is in exactly one of the four.
 
     `moved` with the UID at the target; `gone`, `kept` and `unclear` with the reason. `doubled` says of some that they
-    are in another folder, too. `stopped` is why not all of them were tried.
+    are in another folder, too, `altered` of some that moved that they are not quite as they were. `stopped` is why not
+    all of them were tried.
     """
 
     moved: dict[int, int | None] = field(default_factory=dict)
@@ -55,6 +56,7 @@ class Carried:
     kept: dict[int, str] = field(default_factory=dict)
     unclear: dict[int, str] = field(default_factory=dict)
     doubled: dict[int, str] = field(default_factory=dict)
+    altered: dict[int, str] = field(default_factory=dict)
     stopped: CleanupError | None = None
 
 
@@ -261,6 +263,8 @@ def _tell(one: Settled, carried: Carried) -> None:
     uid = one.record.intent.uid
     if one.state is MoveState.MOVED:
         carried.moved[uid] = one.target_uid
+        if one.note and uid not in carried.doubled:
+            carried.altered[uid] = one.note
     elif one.state in (MoveState.TAKEN, MoveState.RETURNED):
         carried.gone[uid] = one.note or "it is gone"
     elif one.state is MoveState.KEPT:

@@ -33,12 +33,14 @@ class FolderView:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """Where the message of one journal line is now. `copies` counts how often it arrived."""
+    """Where the message of one journal line is now."""
 
     record: MoveRecord
     place: Place
     target_uid: int | None = None
     renumbered: bool = False  # the source's UIDVALIDITY changed, so that no UID there may be touched
+    redated: bool = False  # it arrived with another INTERNALDATE
+    not_its_copy: int | None = None  # UID at the target of what the server calls its copy and is another message
 
 
 def likeness(fingerprint: Fingerprint) -> Likeness:
@@ -69,8 +71,17 @@ def locate(
                 told_uid = (told or {}).get(record.intent.uid)
                 matched[record.move_id] = arrived.take(record, told_uid, left_the_source=not wanted_first)
     renumbered = source.uidvalidity != (records[0].intent.source_uidvalidity if records else 0)
+    strange = set(target.seen) - claimed - set(matched.values())
     return [
-        Sighting(r, _place(r.move_id in at_source, matched[r.move_id]), matched[r.move_id], renumbered) for r in records
+        Sighting(
+            record,
+            _place(record.move_id in at_source, uid := matched[record.move_id]),
+            uid,
+            renumbered,
+            redated=uid is not None and target.seen[uid].arrived != record.intent.fingerprint.arrived,
+            not_its_copy=told_uid if (told_uid := (told or {}).get(record.intent.uid)) in strange else None,
+        )
+        for record in records
     ]
 
 

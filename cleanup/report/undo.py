@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,7 +14,7 @@ from cleanup.model import Fingerprint, MessageRef, NotFiled
 from cleanup.progress import Progress, unseen
 from cleanup.report.journal import Journal
 from cleanup.report.link import Link
-from cleanup.report.looking import BROKEN, grouped, view
+from cleanup.report.looking import BROKEN, REDATED, grouped, view
 from cleanup.report.mailbox import FilingMailbox
 from cleanup.report.mover import BATCHES, Batches, Carried, carry
 from cleanup.report.preparing import Way, Wish
@@ -34,6 +35,7 @@ class UndoOutcome:
     put_back: tuple[MessageRef, ...] = ()
     not_put_back: tuple[NotFiled, ...] = ()
     doubled: tuple[NotFiled, ...] = ()  # of what was put back, what is in another folder, too
+    altered: tuple[NotFiled, ...] = ()  # of what was put back, what is not quite as it was
     stopped: CleanupError | None = None
 
     def in_words(self) -> str:
@@ -44,6 +46,8 @@ class UndoOutcome:
             uids = [str(one.ref.uid) for one in self.not_put_back if one.reason == reason]
             named = ", ".join(uids[:10]) + (", ..." if len(uids) > 10 else "")
             lines.append(f"{len(uids):,} were not put back: {reason} (UID {named} before).")
+        altered = Counter(one.reason for one in self.altered)
+        lines += [f"{count:,} of them are not quite as they were: {reason}." for reason, count in altered.items()]
         lines += [f"UID {one.ref.uid} before: {one.reason}. Delete one by hand." for one in self.doubled[:10]]
         if self.stopped:
             lines.append(f"Stopped: {self.stopped}")
@@ -90,7 +94,15 @@ def undo(
             tried += len(group)
     except CleanupError as error:
         told.stopped = error
-    outcome = UndoOutcome(journal.run_id, run_id, tuple(told.back), tuple(told.left), tuple(told.doubled), told.stopped)
+    outcome = UndoOutcome(
+        journal.run_id,
+        run_id,
+        tuple(told.back),
+        tuple(told.left),
+        tuple(told.doubled),
+        tuple(told.altered),
+        told.stopped,
+    )
     return _ended(outcome, ledger)
 
 
@@ -99,6 +111,7 @@ class _Told:
     back: list[MessageRef] = field(default_factory=list)
     left: list[NotFiled] = field(default_factory=list)
     doubled: list[NotFiled] = field(default_factory=list)
+    altered: list[NotFiled] = field(default_factory=list)
     stopped: CleanupError | None = None
 
 
@@ -147,15 +160,20 @@ def _undo_group(
     told.left += [NotFiled(_ref(r), reasons[r.move_id in back]) for r in group if r.move_id not in found]
     wishes = [Wish(uid, fingerprint, undoes=move_id) for move_id, (uid, fingerprint) in found.items()]
     carried = carry(Way(target, there.uidvalidity, source), wishes, link, journal, batches=batches, progress=seen)
-    _tell(group, {move_id: uid for move_id, (uid, _) in found.items()}, carried, told)
+    _tell(group, found, carried, told)
 
 
-def _tell(group: Sequence[MoveRecord], uids: dict[int, int], carried: Carried, told: _Told) -> None:
+def _tell(
+    group: Sequence[MoveRecord], found: Mapping[int, tuple[int, Fingerprint]], carried: Carried, told: _Told
+) -> None:
     reasons = carried.gone | carried.kept | carried.unclear
     for record in group:
-        uid = uids.get(record.move_id)
+        uid, fingerprint = found.get(record.move_id, (None, record.intent.fingerprint))
         if uid in carried.moved:
             told.back.append(_ref(record))
+            redated = REDATED if fingerprint.arrived != record.intent.fingerprint.arrived else None
+            if altered := carried.altered.get(uid, redated):
+                told.altered.append(NotFiled(_ref(record), altered))
         elif uid in reasons:
             told.left.append(NotFiled(_ref(record), reasons[uid]))
         if uid in carried.doubled:

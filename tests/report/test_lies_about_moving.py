@@ -219,6 +219,68 @@ def test_a_full_mailbox_is_told_as_such(ledger: Ledger) -> None:
         assert isinstance(outcome.stopped, OverQuota)
 
 
+def _redates(session: Session, name: str, args: list[bytes]) -> bool:
+    if name != "UID MOVE":
+        return False
+    moved = session.box.named(uid_set(args[0], session.box))
+    for mail in moved:
+        mail.arrived = b"19-Oct-2026 03:00:00 +0000"
+    return False
+
+
+def test_new_dates_of_arrival_are_told_and_so_is_that_an_undo_leaves_them(ledger: Ledger) -> None:
+    with lying_server() as server:
+        before = filled(server)
+
+        outcome = filed(ledger, server, _redates)
+        with a_mailbox(server) as mailbox:
+            undone = undo_run(ledger, mailbox, ledger.runs()[0].run_id)
+
+        assert outcome.complete
+        assert {ref.uid for ref in outcome.moved} == {1, 2, 3, 4}
+        assert "4 of them are not quite as they were (the server gave it a new date of arrival)." in outcome.in_words()
+        assert {move.note for move in ledger.moves(run_id=1)} == {"the server gave it a new date of arrival"}
+        assert len(undone.put_back) == 4
+        assert "4 of them are not quite as they were: the server gave it a new date of arrival." in undone.in_words()
+        assert messages(server) == before
+
+
+def _copies_something_else(session: Session, name: str, args: list[bytes]) -> bool:
+    if name != "UID COPY":
+        return False
+    uids = sorted(uid_set(args[0], session.box))
+    target = session.server.folders[args[1].decode()]
+    copies = [target.add(a_message(99)) for _ in uids]
+    named = [b",".join(b"%d" % uid for uid in some) for some in (uids, copies)]
+    session.done(b"OK [COPYUID %d %b %b] copied" % (target.uidvalidity, *named))
+    return True
+
+
+def _copies_another_body(session: Session, name: str, args: list[bytes]) -> bool:
+    if name != "UID COPY":
+        return False
+    session.relocate(uid_set(args[0], session.box), args[1].decode(), keep=True)
+    for mail in session.server.folders[args[1].decode()].mails:
+        mail.raw = mail.raw[:-3] + b"?\r\n"
+    session.done()
+    return True
+
+
+@pytest.mark.parametrize("lie", [_copies_something_else, _copies_another_body])
+def test_a_copy_that_is_another_message_is_named_and_the_original_stays(ledger: Ledger, lie: Lie) -> None:
+    with lying_server(capabilities=WITHOUT_MOVE) as server:
+        filled(server)
+
+        outcome = filed(ledger, server, lie)
+
+        assert [mail.uid for mail in server.folders["INBOX"].mails] == [1, 2, 3, 4, 5, 6]
+        assert outcome.moved == ()
+        reasons = [one.reason for one in (*outcome.not_moved, *outcome.unclear) if one.ref.uid == 1]
+        assert len(reasons) == 1
+        assert TARGET in reasons[0]
+        assert "UID 1" in reasons[0]
+
+
 def test_two_equal_bounces_of_which_one_is_moved_and_named(ledger: Ledger) -> None:
     def moves_one(session: Session, name: str, args: list[bytes]) -> bool:
         uids = uid_set(args[0], session.box) if name == "UID MOVE" else set()

@@ -12,6 +12,7 @@ from cleanup.ledger import Ledger, MoveState
 from cleanup.model import Verdict
 from cleanup.report.doubles import BEING_REMOVED
 from cleanup.report.filing import FilingOutcome
+from cleanup.report.mover import Batches
 from tests.report.acts import OWNER, TARGET, file_these, plan_of, recover_now, undo_run
 from tests.report.model_mailbox import Killed, Mail, ModelMailbox, ModelServer
 
@@ -133,6 +134,27 @@ def test_flags_are_not_changed_on_the_word_of_the_second_connection_alone(ledger
     file_these(ledger, mailbox, plan_of(mailbox, [1]), look_on=lambda: HearsOldNews(server))
 
     assert server.boxes[TARGET].mails[1].flags == {"\\Seen"}
+
+
+class TellsNewFlags(ModelMailbox):
+    """A connection over a proxy that tells of a change that nobody made, once the messages are gone."""
+
+    def last_flags(self, uids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        super().flags(uids)
+        return dict.fromkeys(uids, ("\\Seen", "\\Flagged"))
+
+
+def test_new_flags_of_all_at_once_are_told_and_not_believed(ledger: Ledger) -> None:
+    server = a_server(20)
+    mailbox = ModelMailbox(server)
+    uids, ten = list(range(1, 12)), Batches(first=10, usual=10, large=10)
+
+    outcome = file_these(ledger, mailbox, plan_of(mailbox, uids), look_on=lambda: TellsNewFlags(server), batches=ten)
+
+    flagged = [mail for mail in server.boxes[TARGET].mails.values() if "\\Flagged" in mail.flags]
+    assert len(flagged) == 1  # of the first batch, which is one message
+    assert len(outcome.altered) == 10
+    assert "10 of them are not quite as they were (the server tells new flags of most of them" in outcome.in_words()
 
 
 def test_flags_that_cannot_be_mended_are_told_and_stop_nothing(ledger: Ledger) -> None:
