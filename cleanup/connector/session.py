@@ -52,6 +52,8 @@ class Mailbox:
         self._phrasing = Phrasing(wire)
         self._move_refused = False
         self._numbers: dict[int, int] = {}
+        self._flags: dict[int, tuple[str, ...]] = {}
+        self._numbered_at = -1  # expunges when they were told
 
     # --- what it is --------------------------------------------------------------------------------------------
 
@@ -243,17 +245,24 @@ class Mailbox:
     def flags(self, uids: Sequence[int]) -> dict[int, tuple[str, ...]]:
         """Return the flags of messages of the open folder, by UID. Asked again where numbers changed meanwhile."""
         for _ in range(TRIES_AT_NUMBERS):
-            found, self._numbers = pull.flags(self._wire, uids)
-            if self._numbers or not found:
+            self._flags, self._numbers = pull.flags(self._wire, uids)
+            self._numbered_at = self._wire.expunges
+            if self._numbers or not self._flags:
                 break
-        return found
+        return self._flags
+
+    def flags_again(self, uids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        """Return what flags() told before; asked again where messages were expunged since, as numbers changed then."""
+        return self._flags if self._numbered_at == self._wire.expunges else self.flags(uids)
 
     def last_flags(self, uids: Sequence[int]) -> dict[int, tuple[str, ...]]:
         """Return the flags of messages that flags() told before, by UID, as they are or were when they were expunged.
 
         Servers may not tell of expunges at a FETCH by sequence number, and so Dovecot and Cyrus tell the last flags
-        (RFC 2180 section 4.1.2). What a server does not tell is left out. Nothing else may be asked in between.
+        (RFC 2180 section 4.1.2). What a server does not tell is left out, and all where numbers changed since.
         """
+        if self._numbered_at != self._wire.expunges:
+            return {}
         return pull.flags_at(self._wire, {uid: self._numbers[uid] for uid in uids if uid in self._numbers})
 
     # --- changing: only in a folder that select() opened ---------------------------------------------------------

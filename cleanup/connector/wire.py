@@ -31,6 +31,7 @@ GOODBYE_S = 5.0
 TRIES = 3
 PAUSES_S = (1.0, 3.0)  # before a busy server is asked again
 LONGEST_PAUSE_S = 60.0
+_GONE = frozenset({"EXPUNGE", "VANISHED"})
 
 
 class Wire:
@@ -39,6 +40,7 @@ class Wire:
     `log` holds the names of the commands that were sent, without their arguments. `run_deadline` (time.monotonic())
     bounds the whole run; each command also has its own. `one_by_one`: nothing is sent before the answer to what went
     before, for a server that may not take it. `hurried`: whether the connection died while several were on their way.
+    `expunges` grows whenever the server tells that messages are gone, and so that sequence numbers changed.
     """
 
     def __init__(self, account: Account, *, read_only: bool = False, run_deadline: float | None = None) -> None:
@@ -48,6 +50,7 @@ class Wire:
         self.log: list[str] = []
         self.one_by_one = False
         self.hurried = False
+        self.expunges = 0
         self._dead: CleanupError | None = None
         self._waits = 0
         self._is_unheard = False  # whether something was sent since we last listened
@@ -264,6 +267,7 @@ class Wire:
         others -= OF_MESSAGES if opens else set()
         own = ANSWERED_BY.get(ask.name, ()) if beside and not opens else there.keys() - others
         found = {name: list(there.pop(name)) for name in list(there) if name in own}
+        self.expunges += len(found.keys() & _GONE)
         return {name: values for name, values in found.items() if not (opens and name in OF_MESSAGES)}
 
     def _sendable(self, asks: Sequence[Ask]) -> Sequence[Ask]:

@@ -114,9 +114,13 @@ class Watch:
                 return None
             folders = _later(folders, self._from_the_start())
             self._first = self._first or folders
-            if folders:
-                self._note_alike(onlooker, batch)
-            return Before(onlooker, folders, onlooker.flags(batch))
+            if not folders:
+                return Before(onlooker, folders, onlooker.flags(batch))
+            alike = onlooker.of_size(self.source, *self._sizes_and_times(batch))
+            flags = onlooker.flags(batch)
+            if self._note_alike(onlooker, batch, alike):
+                flags = onlooker.flags_again(batch)
+            return Before(onlooker, folders, flags)
         except CleanupError:
             self.link.without_onlooker()
             return None
@@ -188,19 +192,23 @@ class Watch:
 
     # --- doubles -------------------------------------------------------------------------------------------------
 
-    def _note_alike(self, onlooker: FilingMailbox, batch: Sequence[int]) -> None:
-        """Note which others at the source have the fingerprint of one of the batch; of what is not noted none knows."""
-        found = onlooker.of_size(self.source, *self._sizes_and_times(batch))
+    def _note_alike(self, onlooker: FilingMailbox, batch: Sequence[int], found: Sequence[int]) -> bool:
+        """Note which of those found have the fingerprint of one of the batch; return whether that was asked.
+
+        Of what is not noted nobody knows it.
+        """
         unknown = [uid for uid in found if uid not in self.known]
         if len(unknown) > MOST_UNKNOWN:
-            return
+            return False
         seen = onlooker.fingerprints(self.source, unknown) if unknown else {}
         self.known |= {uid: one.fingerprint for uid, one in seen.items()}
         equal: dict[Fingerprint, set[int]] = {}
         for uid in found:
             if uid in self.known:
                 equal.setdefault(self.known[uid], set()).add(uid)
-        self._alike_of |= {uid: frozenset(equal[self.known[uid]] - {uid}) for uid in batch if uid in found}
+        there = frozenset(found)
+        self._alike_of |= {uid: frozenset(equal[self.known[uid]] - {uid}) for uid in batch if uid in there}
+        return bool(unknown)
 
     def _sizes_and_times(self, batch: Sequence[int]) -> tuple[set[int], set[datetime]]:
         return {self.known[uid].size for uid in batch}, {self.known[uid].arrived for uid in batch}

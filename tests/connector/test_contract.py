@@ -308,3 +308,23 @@ def test_a_message_with_endless_header_fields_is_cut_and_the_next_one_comes(mail
 
     assert 20_000 < len(first.fields) <= LONGEST_FIELDS  # Cyrus keeps a thousand fields of one name
     assert b"Message-ID: <2@relay.example>" in second.fields
+
+
+def test_the_last_flags_are_never_another_messages(mailbox: Mailbox, account: Account) -> None:
+    uids = filled(mailbox, "INBOX", 3)
+    mailbox.select("INBOX")
+    mailbox.change_flags([uids[1]], add=["\\Answered"])
+    with open_mailbox(account, read_only=True) as onlooker:
+        onlooker.watch("INBOX")
+        onlooker.flags(uids[1:])
+        mailbox.mark_deleted(uids[:1])
+        mailbox.uid_expunge(uids[:1])
+        onlooker.fingerprints("INBOX", uids[1:])  # where some servers tell of the expunge: the numbers are others now
+
+        unaware = onlooker.last_flags(uids[1:])
+        onlooker.flags_again(uids[1:])
+        aware = onlooker.last_flags(uids[1:])
+
+    right = {uids[1]: ("\\Answered",), uids[2]: ()}
+    assert aware == right
+    assert unaware in ({}, right)
