@@ -9,7 +9,6 @@ two folders since then (doubles.py).
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,19 +21,15 @@ from cleanup.ledger import MoveState
 from cleanup.model import Fingerprint
 from cleanup.report.doubles import Came, Double, FoldersSeen, find_doubles, remove_ours, unmark_strays, what_came
 from cleanup.report.journal import Journal, Settled
+from cleanup.report.late_flags import NOT_BELIEVED, Change, changed, is_credible, may_lack, mend
 from cleanup.report.link import Link
 from cleanup.report.looking import BROKEN, settle
 from cleanup.report.mailbox import Ahead, FilingMailbox, FolderState
-from cleanup.report.settling import likeness
 
 MOST_UNKNOWN = 1000  # messages of equal size that are looked at
 CALM = 5  # times as long as our own slowest move: others' moves take a server as long
 CALM_S = (0.05, 0.5)  # but so much at least, and at most
-MOST_AT_ONCE = 3  # messages that an owner moves or flags in the same moment, all or most of a batch
-NOT_BELIEVED = "the server tells new flags of most of them from the moment of the move, which is not believed"
-MOST_LOOKS = 4  # at flags that the owner may be changing
-_A_FLAG = re.compile(r"\\?[A-Za-z0-9$_.+-]{1,100}")
-_NOT_CARRIED = frozenset({"\\deleted", "\\recent"})
+MOST_AT_ONCE = 3  # messages that an owner moves in the same moment, all of a batch
 _T = TypeVar("_T")
 
 
@@ -48,14 +43,6 @@ class Before:
     onlooker: FilingMailbox
     folders: Mapping[str, FolderState]
     flags: Mapping[int, tuple[str, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """What somebody did to a message's flags."""
-
-    set: frozenset[str]
-    cleared: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -270,40 +257,32 @@ class Watch:
 
     # --- flags ---------------------------------------------------------------------------------------------------
 
-    def _with_flags_mended(self, settled: list[Settled], changes: Mapping[int, _Change]) -> list[Settled]:
+    def _with_flags_mended(self, settled: list[Settled], changes: Mapping[int, Change]) -> list[Settled]:
         """Return what became of the moves, with a note where flags could not be mended: that stops nothing."""
-        moved = [one for one in settled if one.state is MoveState.MOVED]
-        arrived = [one for one in moved if one.record.intent.uid in changes]
-        if not arrived:
+        lacking = may_lack(settled, changes)
+        if not lacking:
             return settled
         note = NOT_BELIEVED
-        if len(arrived) <= max(MOST_AT_ONCE, len(moved) // 2):
+        if is_credible(lacking, settled):
             try:
-                self._unbroken(lambda mailbox: _mend_flags(arrived, changes, mailbox))
+                self._unbroken(lambda mailbox: mend(lacking, mailbox))
                 return settled
             except (CommandRefused, FolderNotFound, PermissionMissing) as error:
                 note = f"flags that were changed in the moment of the move are lost: {error}"
         return [replace(one, note=note) if one.record.intent.uid in changes else one for one in settled]
 
-    def _changes(self, settled: Sequence[Settled], before: Before) -> dict[int, _Change]:
+    def _changes(self, settled: Sequence[Settled], before: Before) -> dict[int, Change]:
         """Return by UID how flags changed at the source until it was gone, of what has arrived.
 
-        Both times the second connection tells: what another one saw may be newer than its answer. But what it told
-        before must be what the first one saw, too: what stands before a server may tell one of them old things.
+        Both times the second connection tells: what another one saw may be newer than its answer.
         """
         moved = sorted(s.record.intent.uid for s in settled if s.state is MoveState.MOVED)
         try:
-            seen = before.onlooker.last_flags(moved) if moved else {}
+            last = before.onlooker.last_flags(moved) if moved else {}
         except CleanupError:
             self.link.without_onlooker()
             return {}
-        known = {s.record.intent.uid: _carried(s.record.intent.flags) for s in settled}
-        changes = {}
-        for uid in seen.keys() & before.flags.keys():
-            was, last = _carried(before.flags[uid]), _carried(seen[uid])
-            if was != last and was == known[uid]:
-                changes[uid] = _Change(set=last - was, cleared=was - last)
-        return changes
+        return changed([one.record.intent for one in settled], before.flags, last)
 
 
 def _later(told: Mapping[str, FolderState], started: Mapping[str, FolderState]) -> dict[str, FolderState]:
@@ -319,41 +298,3 @@ def _shows_all(doubles: Sequence[Double], settled: Sequence[Settled]) -> str | N
     if moved <= MOST_AT_ONCE or len(doubles) < moved or len(folders) != 1:
         return None
     return next(iter(folders - {settled[0].record.intent.target}), None)
-
-
-def _carried(flags: Sequence[str]) -> frozenset[str]:
-    """Return the flags that go along with a message and can be set again as they are written."""
-    return frozenset(flag for flag in flags if _A_FLAG.fullmatch(flag) and flag.lower() not in _NOT_CARRIED)
-
-
-def _mend_flags(arrived: Sequence[Settled], changes: Mapping[int, _Change], mailbox: FilingMailbox) -> None:
-    """Make the changes of the owner's that a move lost, and no others.
-
-    A server with CONDSTORE sets no flag on a message that changed after we looked; then we look again.
-    """
-    first = arrived[0].record.intent
-    for _ in range(MOST_LOOKS):
-        opened = mailbox.select(first.target)
-        if opened.uidvalidity != first.target_uidvalidity:
-            return
-        lacking = list(_lacking(arrived, changes, mailbox))
-        for uid, change in lacking:
-            mailbox.change_flags([uid], add=change.set, remove=change.cleared, since=opened.highest_modseq)
-        if not lacking:
-            return
-
-
-def _lacking(
-    arrived: Sequence[Settled], changes: Mapping[int, _Change], mailbox: FilingMailbox
-) -> Iterator[tuple[int, _Change]]:
-    """Yield the UID at the target of every message that lacks a change, and what is left of it."""
-    seen = mailbox.fingerprints(arrived[0].record.intent.target, [one.target_uid or 0 for one in arrived])
-    for one in arrived:
-        intent = one.record.intent
-        there = seen.get(one.target_uid or 0)
-        if there is None or likeness(there.fingerprint) != likeness(intent.fingerprint):
-            continue
-        now, change = _carried(there.flags), changes[intent.uid]
-        left = _Change(set=change.set - now, cleared=change.cleared & now)
-        if left.set or left.cleared:
-            yield one.target_uid or 0, left
