@@ -5,11 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from cleanup.ledger import MoveIntent, MoveState
-from cleanup.model import Fingerprint
-from cleanup.report.doubles import Spot
 from cleanup.report.journal import Settled
 from cleanup.report.mailbox import FilingMailbox
 from cleanup.report.settling import likeness
@@ -31,10 +28,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Lacking:
-    """A message that may lack a change, where it is now. It has to look like the one that was moved."""
+    """A message that may lack a change, and its UID at the target."""
 
-    spot: Spot
-    fingerprint: Fingerprint
+    intent: MoveIntent
+    uid: int
     change: Change
 
 
@@ -61,7 +58,7 @@ def may_lack(settled: Sequence[Settled], changes: Mapping[int, Change]) -> list[
     What is no longer there is left alone: what the owner moved on took its flags along, and he may have changed them.
     """
     return [
-        Lacking(Spot(one.record.intent.target, one.target_uid), one.record.intent.fingerprint, change)
+        Lacking(one.record.intent, one.target_uid, change)
         for one in settled
         if one.state is MoveState.MOVED and one.target_uid is not None
         if (change := changes.get(one.record.intent.uid)) is not None
@@ -74,33 +71,33 @@ def is_credible(lacking: Sequence[Lacking], settled: Sequence[Settled]) -> bool:
 
 
 def mend(lacking: Sequence[Lacking], mailbox: FilingMailbox) -> None:
-    """Make the changes that a move lost, and no others. May be begun again after it was done."""
-    ordered = sorted(lacking, key=lambda one: (one.spot.folder, one.spot.uid))
-    for folder, here in groupby(ordered, key=lambda one: one.spot.folder):
-        _mend_in(folder, list(here), mailbox)
+    """Make the changes that a move to one folder lost, and no others. May be begun again after it was done.
 
-
-def _mend_in(folder: str, lacking: Sequence[Lacking], mailbox: FilingMailbox) -> None:
-    """A server with CONDSTORE sets no flag on a message that changed after we looked; then we look again."""
+    A server with CONDSTORE sets no flag on a message that changed after we looked; then we look again.
+    """
+    first = lacking[0].intent
     for _ in range(MOST_LOOKS):
-        opened = mailbox.select(folder)
-        left = list(_left_to_do(folder, lacking, mailbox))
+        opened = mailbox.select(first.target)
+        if opened.uidvalidity != first.target_uidvalidity:
+            return
+        left = list(_left_to_do(lacking, mailbox))
         for uid, change in left:
             mailbox.change_flags([uid], add=change.set, remove=change.cleared, since=opened.highest_modseq)
         if not left:
             return
 
 
-def _left_to_do(folder: str, lacking: Sequence[Lacking], mailbox: FilingMailbox) -> Iterator[tuple[int, Change]]:
-    seen = mailbox.fingerprints(folder, [one.spot.uid for one in lacking])
+def _left_to_do(lacking: Sequence[Lacking], mailbox: FilingMailbox) -> Iterator[tuple[int, Change]]:
+    """Yield the UID of every message that lacks a change, and what is left of it. It has to look like the message."""
+    seen = mailbox.fingerprints(lacking[0].intent.target, [one.uid for one in lacking])
     for one in lacking:
-        there = seen.get(one.spot.uid)
-        if there is None or likeness(there.fingerprint) != likeness(one.fingerprint):
+        there = seen.get(one.uid)
+        if there is None or likeness(there.fingerprint) != likeness(one.intent.fingerprint):
             continue
         now = _carried(there.flags)
         left = Change(set=one.change.set - now, cleared=one.change.cleared & now)
         if left.set or left.cleared:
-            yield one.spot.uid, left
+            yield one.uid, left
 
 
 def _carried(flags: Sequence[str]) -> frozenset[str]:
