@@ -10,11 +10,10 @@ from datetime import datetime
 from itertools import zip_longest
 
 from cleanup.connector.account import MIB
-from cleanup.connector.asks import Answer, Ask
+from cleanup.connector.asks import Ask
 from cleanup.connector.fetch import Fetched, read_fetches
 from cleanup.connector.questions import (
     FINGERPRINT_FIELDS,
-    FLAGS,
     LONGEST_FIELDS,
     ask_bodies,
     ask_fetch,
@@ -33,7 +32,6 @@ MOST_HIDDEN = 20  # of one FETCH: more would be a storm of tries
 _NAMES = [name.lower().encode() for name in FINGERPRINT_FIELDS]
 _HEADER_END = re.compile(rb"\n\r*\n|\A\r*\n")
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
-_NUMBERED = re.compile(rb"(\d{1,10}) \(.*?\bUID (\d{1,10})\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,38 +115,6 @@ def fingerprints(wire: Wire, uids: Sequence[int]) -> dict[int, Seen]:
         for fetched in _fetch(wire, some, items, ("flags", "arrived", "size", "octets"))
         for one in fetched
     }
-
-
-def flags(wire: Wire, uids: Sequence[int]) -> tuple[dict[int, tuple[str, ...]], dict[int, int]]:
-    """Return flags and sequence numbers in the selected folder, by UID; no numbers where they changed meanwhile."""
-    found: dict[int, tuple[str, ...]] = {}
-    numbers: dict[int, int] = {}
-    moved_up = False
-    for some in uid_sets(uids):
-        asked = ask_fetch(some, FLAGS)
-        answer = wire.ask(asked.name, *asked.args, uid=asked.uid)
-        found |= _flags_in(answer, frozenset(some))
-        numbers |= {int(m[2]): int(m[1]) for m in map(_NUMBERED.match, _lines(answer)) if m}
-        moved_up = moved_up or bool(answer.untagged.keys() & {"EXPUNGE", "VANISHED"})
-    return found, {} if moved_up else {uid: numbers[uid] for uid in found if uid in numbers}
-
-
-def flags_at(wire: Wire, numbers: Mapping[int, int]) -> dict[int, tuple[str, ...]]:
-    """Return flags by UID, asked for by sequence number: so they are told of what others have expunged, too."""
-    asked = frozenset(numbers)
-    found: dict[int, tuple[str, ...]] = {}
-    for some in uid_sets(list(numbers.values())):
-        found |= _flags_in(wire.ask("FETCH", written(some), FLAGS), asked)
-    return found
-
-
-def _flags_in(answer: Answer, asked: frozenset[int]) -> dict[int, tuple[str, ...]]:
-    fetched = read_fetches(answer.untagged.get("FETCH", []), asked, ("flags",))
-    return {uid: one.flags or () for uid, one in fetched.items()}
-
-
-def _lines(answer: Answer) -> list[bytes]:
-    return [line for line in answer.untagged.get("FETCH", []) if isinstance(line, bytes)]
 
 
 def _fields(one: Fetched) -> bytes:

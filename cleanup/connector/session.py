@@ -10,6 +10,8 @@ from cleanup.connector import move, pull
 from cleanup.connector.account import MIB, Account
 from cleanup.connector.ahead import Ahead, Looks
 from cleanup.connector.asks import Answer, Ask
+from cleanup.connector.busy import connected
+from cleanup.connector.flags import Flags, WatchedFlags
 from cleanup.connector.folders import (
     Folder,
     FolderState,
@@ -22,12 +24,11 @@ from cleanup.connector.folders import (
 from cleanup.connector.move import MoveAnswer
 from cleanup.connector.phrasing import Phrasing
 from cleanup.connector.pull import Seen
-from cleanup.connector.wire import Wire, connected
+from cleanup.connector.wire import Wire
 from cleanup.errors import CommandRefused, CommandUnknown, FolderNotFound, PermissionMissing, ServerMisbehaved
 from cleanup.model import PulledHeaders
 
 __all__ = ["Account", "Folder", "FolderState", "Mailbox", "MoveAnswer", "Seen", "open_mailbox"]
-TRIES_AT_NUMBERS = 5  # each time somebody else may expunge in between
 
 
 @contextmanager
@@ -51,9 +52,7 @@ class Mailbox:
         self._selected: FolderState | None = None
         self._phrasing = Phrasing(wire)
         self._move_refused = False
-        self._numbers: dict[int, int] = {}
-        self._flags: dict[int, tuple[str, ...]] = {}
-        self._numbered_at = -1  # expunges when they were told
+        self._flags = WatchedFlags(wire)
 
     # --- what it is --------------------------------------------------------------------------------------------
 
@@ -242,28 +241,17 @@ class Mailbox:
         self._looking_at(folder)
         return pull.of_size(self._wire, sizes, arrived)
 
-    def flags(self, uids: Sequence[int]) -> dict[int, tuple[str, ...]]:
-        """Return the flags of messages of the open folder, by UID. Asked again where numbers changed meanwhile."""
-        for _ in range(TRIES_AT_NUMBERS):
-            self._flags, self._numbers = pull.flags(self._wire, uids)
-            self._numbered_at = self._wire.expunges
-            if self._numbers or not self._flags:
-                break
-        return self._flags
+    def flags(self, uids: Sequence[int]) -> Flags:
+        """Return the flags of messages of the open folder, by UID."""
+        return self._flags.ask(uids)
 
-    def flags_again(self, uids: Sequence[int]) -> dict[int, tuple[str, ...]]:
-        """Return what flags() told before; asked again where messages were expunged since, as numbers changed then."""
-        return self._flags if self._numbered_at == self._wire.expunges else self.flags(uids)
+    def flags_again(self, uids: Sequence[int]) -> Flags:
+        """Return what flags() told, asked for anew where last_flags() could not be told otherwise."""
+        return self._flags.again(uids)
 
-    def last_flags(self, uids: Sequence[int]) -> dict[int, tuple[str, ...]]:
-        """Return the flags of messages that flags() told before, by UID, as they are or were when they were expunged.
-
-        Servers may not tell of expunges at a FETCH by sequence number, and so Dovecot and Cyrus tell the last flags
-        (RFC 2180 section 4.1.2). What a server does not tell is left out, and all where numbers changed since.
-        """
-        if self._numbered_at != self._wire.expunges:
-            return {}
-        return pull.flags_at(self._wire, {uid: self._numbers[uid] for uid in uids if uid in self._numbers})
+    def last_flags(self, uids: Sequence[int]) -> Flags:
+        """Return the flags of messages that flags() told, as they are or were when they were expunged."""
+        return self._flags.last(uids)
 
     # --- changing: only in a folder that select() opened ---------------------------------------------------------
 

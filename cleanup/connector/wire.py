@@ -21,7 +21,7 @@ from cleanup.connector.client import (
     send_at_once,
     untagged,
 )
-from cleanup.connector.login import TurnedAway, connect, log_in
+from cleanup.connector.login import connect, log_in
 from cleanup.connector.redact import Redactor
 from cleanup.connector.refusals import broke_off, refusal, told
 from cleanup.errors import CleanupError, ConnectionLost, PermissionMissing, ServerMisbehaved, Throttled, TookTooLong
@@ -29,7 +29,6 @@ from cleanup.errors import CleanupError, ConnectionLost, PermissionMissing, Serv
 MOST_AT_ONCE = 16_000  # bytes of commands sent at once: whatever the answers, neither side waits for the other to read
 GOODBYE_S = 5.0
 TRIES = 3
-PAUSES_S = (1.0, 3.0)  # before a busy server is asked again
 LONGEST_PAUSE_S = 60.0
 _GONE = frozenset({"EXPUNGE", "VANISHED"})
 
@@ -344,15 +343,3 @@ class Wire:
         found = told_already or self.command("CAPABILITY").untagged.get("CAPABILITY", [])
         listed = b" ".join(part for part in found if isinstance(part, bytes))
         return frozenset(listed.decode("ascii", "replace").upper().split())
-
-
-def connected(account: Account, read_only: bool, run_deadline: float | None) -> Wire:
-    """Return a logged-in connection; a server that is busy is asked at most three times."""
-    for pause_s in PAUSES_S:
-        try:
-            return Wire(account, read_only=read_only, run_deadline=run_deadline)
-        except TurnedAway:
-            if run_deadline is not None and time.monotonic() + pause_s > run_deadline:
-                raise
-            time.sleep(pause_s)
-    return Wire(account, read_only=read_only, run_deadline=run_deadline)
