@@ -270,7 +270,10 @@ def _why_not_alone(double: Double, mailbox: FilingMailbox, mirrors: set[str]) ->
 
 
 def _expunge(record: MoveRecord, spot: Spot, mailbox: FilingMailbox) -> None:
-    if _open(record, spot, mailbox):
+    if not _open(record, spot, mailbox):
+        return
+    seen = mailbox.fingerprints(spot.folder, [spot.uid]).get(spot.uid)
+    if seen and likeness(seen.fingerprint) == likeness(record.intent.fingerprint):
         mailbox.mark_deleted([spot.uid])
         mailbox.uid_expunge([spot.uid])
 
@@ -304,10 +307,15 @@ def _unmark(record: MoveRecord, ours: Spot, mailbox: FilingMailbox) -> None:
 
 
 def _open(record: MoveRecord, ours: Spot, mailbox: FilingMailbox) -> bool:
-    """Open the folder of ours for changes; return whether its numbers still mean what they meant."""
-    intent = record.intent
-    known = intent.target_uidvalidity if ours.folder == intent.target else intent.source_uidvalidity
-    return mailbox.select(ours.folder).uidvalidity == known
+    """Open the folder of ours for changes; return whether its numbers still mean what they meant.
+
+    A folder that was new when its numbering was asked for may have got another one as it was opened: Dovecot numbers it
+    twice where two do so at once. Nothing in it is older than the move.
+    """
+    intent, told = record.intent, mailbox.select(ours.folder).uidvalidity
+    if ours.folder != intent.target:
+        return told == intent.source_uidvalidity
+    return told == intent.target_uidvalidity or intent.target_uidnext == 1
 
 
 def _bytes(mailbox: FilingMailbox, spot: Spot) -> bytes | None:

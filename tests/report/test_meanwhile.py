@@ -70,6 +70,20 @@ def test_what_the_owner_moves_in_the_same_moment_is_where_he_moved_it(ledger: Le
     assert ledger.open_moves(OWNER) == []
 
 
+def test_a_new_folder_that_is_numbered_twice_hides_no_double(ledger: Ledger) -> None:
+    server = a_server()
+
+    def moves_it_while_the_target_is_numbered() -> None:
+        server.renumber(TARGET)
+        copied(server, 1, "Archive")
+
+    server.amid = once(moves_it_while_the_target_is_numbered)
+
+    filed(ledger, server, [1])
+
+    assert (server.names("Archive"), server.names(TARGET)) == (["m0"], [])
+
+
 def test_what_the_owner_moves_while_an_undo_moves_it_is_put_back_once(ledger: Ledger) -> None:
     server = a_server()
     filed(ledger, server, [1])
