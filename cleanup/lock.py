@@ -113,9 +113,13 @@ def _leads_to(path: Path, handle: int) -> bool:
 
 
 def _open(path: Path) -> int:
+    how = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            return os.open(path, how, 0o600)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return os.open(path, how, 0o600)
     except OSError as error:
         raise UsageError(
             f"The lock {path} cannot be made", why=error.strerror, hint=f"Set {FOLDER_VARIABLE}"

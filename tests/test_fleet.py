@@ -23,6 +23,7 @@ from cleanup.fleet import (
     write_ends,
 )
 from cleanup.ledger import Ledger
+from cleanup.run.ledgers import MOST_RESTING, Ledgers
 from tests.cli.command import cleanup
 from tests.servers.running import RunningServer
 
@@ -164,3 +165,23 @@ def test_the_command_says_a_line_a_mailbox_and_the_failures_by_cause(
     assert embedded.password not in done.err
     again = cleanup("fleet", "run", *given, "--only-failed")
     assert "0 of 1 mailboxes are done." in again.err
+
+
+def test_a_ledger_for_each_mailbox_keeps_few_files_open(tmp_path: Path) -> None:
+    def open_files() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    places = [str(tmp_path / f"{number}.sqlite") for number in range(3 * MOST_RESTING)]
+    for where in places:
+        Ledger.open(where).close()
+    before = open_files()
+
+    with Ledgers() as ledgers:
+        first = ledgers.resting(places[0])
+        for where in places:
+            ledgers.resting(where).left("anna@example.org")
+        assert open_files() <= before + 3 * MOST_RESTING  # the ledger, its log and the log's index each
+        assert ledgers.resting(places[-1]) is ledgers.resting(places[-1])
+        assert first.left("anna@example.org") is None
+
+    assert open_files() == before

@@ -19,6 +19,7 @@ from cleanup.ledger import Ledger
 from cleanup.model import Verdict
 from cleanup.run import run_mailbox
 from cleanup.run.done import Done
+from cleanup.run.ledgers import Ledgers
 
 
 def declined(anna: Demo, *, full: bool = False) -> Done:
@@ -53,12 +54,19 @@ def test_a_night_on_which_nothing_happened_costs_two_round_trips_and_three_kilob
 def test_a_night_on_which_nothing_happened_asks_for_no_shared_ledger(anna: Demo) -> None:
     anna.run()
 
-    def never() -> Ledger:
-        raise AssertionError("it was opened, which checks the whole of it")
+    class Closed(Ledgers):
+        def of(self, where: str) -> Ledger:
+            raise AssertionError(f"{where} was opened, which checks the whole of it")
 
-    night = run_mailbox(
-        anna.account, anna.settings, now=LAST_DAY, agreed=lambda _: False, progress=lambda *_: None, ledger=never
-    )
+    with Closed() as ledgers:
+        night = run_mailbox(
+            anna.account,
+            anna.settings,
+            now=LAST_DAY,
+            agreed=lambda _: False,
+            progress=lambda *_: None,
+            ledgers=ledgers,
+        )
 
     assert night.look.resting is not None
 

@@ -9,21 +9,18 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cleanup.access import account_of, host_of
-from cleanup.config import MailboxSettings, ledger_of, load_mailbox
+from cleanup.config import MailboxSettings, load_mailbox
 from cleanup.errors import CleanupError, MailboxLocked, UsageError
 from cleanup.fleet.ends import Ended, Result
 from cleanup.fleet.listing import Listed
 from cleanup.run import run_mailbox
 from cleanup.run.done import Done
-
-if TYPE_CHECKING:
-    from cleanup.ledger import Ledger
+from cleanup.run.ledgers import Ledgers
 
 THREADS = 16
 PER_HOST = 8  # connections to one server; ask the provider what it allows
@@ -52,28 +49,6 @@ class Limits:
     per_host: int = PER_HOST
     deadline_s: float | None = None
     spread_s: float = 0.0  # mailboxes begin within this time, at random
-
-
-@dataclass(slots=True)
-class Ledgers:
-    """One open ledger for each that the mailboxes name, for all threads: opening one checks the whole of it.
-
-    Where nothing happened in any mailbox, none is opened.
-    """
-
-    _stack: ExitStack
-    _open: dict[str, Ledger] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def of(self, settings: MailboxSettings) -> Ledger:
-        """Return the ledger of a mailbox."""
-        where = ledger_of(settings)
-        with self._lock:
-            if where not in self._open:
-                from cleanup.ledger import Ledger
-
-                self._open[where] = self._stack.enter_context(Ledger.open(where))
-            return self._open[where]
 
 
 Gates = Mapping[str, AbstractContextManager[object]]  # by server: waits until another connection to it is allowed
@@ -107,7 +82,7 @@ def run_fleet(
         return _one(one, settings_of, gates, ledgers)
 
     with ExitStack() as stack:
-        ledgers = Ledgers(stack)
+        ledgers = stack.enter_context(Ledgers())
         pool = stack.enter_context(ThreadPoolExecutor(limits.threads, thread_name_prefix="mailbox"))
         stack.callback(stop.set)  # before the pool waits for its threads
         waiting = {pool.submit(work, one, late.uniform(0, limits.spread_s)) for one in mailboxes}
@@ -147,7 +122,7 @@ def _file(settings: MailboxSettings, ledgers: Ledgers) -> Done:
         now=datetime.now(UTC),
         agreed=lambda _: True,
         progress=lambda *_: None,
-        ledger=lambda: ledgers.of(settings),
+        ledgers=ledgers,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -36,44 +37,77 @@ _WRITE = """
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'done', ?)"""
 
 
-def left_in(where: str, mailbox: str, *, without: str | None = None) -> Left | None:
-    """Return what the last run left of a mailbox in the ledger at a path; None where that is not plain to see.
+class Resting:
+    """The plain connection to a ledger in SQLite, for any number of mailboxes and threads, opened when first needed.
 
-    `without` leaves out what people said in this way.
+    A fleet keeps one: the last connection that closes a ledger writes its log back, which takes longer than all the
+    rest that an idle mailbox asks of it.
     """
-    if "://" in where:
-        return None
-    try:
-        if not Path(where).expanduser().exists():
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._connection: sqlite3.Connection | None = None
+        self._stays = True
+        self._lock = threading.Lock()
+
+    def left(self, mailbox: str, *, without: str | None = None) -> Left | None:
+        """Return what the last run left of a mailbox; None where that is not plain to see.
+
+        `without` leaves out what people said in this way.
+        """
+        if "://" in self._where:
             return None
-        with _opened(where) as connection:
-            return _left(connection, mailbox, without)
-    except (OSError, sqlite3.Error, ValueError, TypeError, KeyError):
-        return None
+        try:
+            if not Path(self._where).expanduser().exists():
+                return None
+            with self._opened() as connection:
+                return _left(connection, mailbox, without)
+        except (OSError, sqlite3.Error, ValueError, TypeError, KeyError):
+            return None
+
+    def write(self, run: Mapping[str, Any], counts: Mapping[str, int], began: datetime) -> int | None:
+        """Write a run that found nothing new; return its number, None where it could not be written.
+
+        `run` is what Ledger.start_run() takes, by its names.
+        """
+        who = (run["mailbox"], run["command"], text(run["actor"]), run["version"], run["policy"])
+        told = (*who, json.dumps(run["options"]), us(began), us(datetime.now(UTC)), json.dumps(counts))
+        try:
+            with self._opened() as connection, connection:
+                return connection.execute(_WRITE, told).lastrowid
+        except sqlite3.Error:
+            return None
+
+    def close(self) -> None:
+        """Let the ledger go; whoever still asks opens it for that alone."""
+        with self._lock:
+            self._stays = False
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        """Yield the connection to one thread at a time."""
+        with self._lock:
+            connection = self._connection or _connected(self._where)
+            if not self._stays:
+                with closing(connection):
+                    yield connection
+                return
+            self._connection = connection
+            yield connection
 
 
-def write_rest(where: str, run: Mapping[str, Any], counts: Mapping[str, int], began: datetime) -> int | None:
-    """Write a run that found nothing new; return its number, None where it could not be written.
-
-    `run` is what Ledger.start_run() takes, by its names.
-    """
-    who = (run["mailbox"], run["command"], text(run["actor"]), run["version"], run["policy"])
-    told = (*who, json.dumps(run["options"]), us(began), us(datetime.now(UTC)), json.dumps(counts))
-    try:
-        with _opened(where) as connection, connection:
-            connection.execute(
-                "PRAGMA synchronous = NORMAL"
-            )  # a power cut may take the line: it says that nothing was done
-            return connection.execute(_WRITE, told).lastrowid
-    except sqlite3.Error:
-        return None
-
-
-@contextmanager
-def _opened(where: str) -> Iterator[sqlite3.Connection]:
+def _connected(where: str) -> sqlite3.Connection:
     file = Path(where).expanduser().absolute().as_uri()
-    with closing(sqlite3.connect(f"{file}?mode=rw", timeout=BUSY_TIMEOUT_S, uri=True)) as connection:
-        yield connection
+    connection = sqlite3.connect(f"{file}?mode=rw", timeout=BUSY_TIMEOUT_S, uri=True, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may take a line: it says that nothing was done
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _left(connection: sqlite3.Connection, mailbox: str, without: str | None) -> Left | None:

@@ -17,17 +17,17 @@ from cleanup.config import MailboxSettings, identity_of, ledger_of, policy_of
 from cleanup.connector.account import Account
 from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.dns import network_of
-from cleanup.ledger.resting import left_in
 from cleanup.ledger.values import LOCK, UNDO_LABEL, Left
 from cleanup.model import Verdict
 from cleanup.progress import Progress, unseen
 from cleanup.run.done import Done
 from cleanup.run.glance import Look, Task, at_rest, glance
 from cleanup.run.held import Held, hold, lock_of, words_of
+from cleanup.run.ledgers import Ledgers
 from cleanup.run.unhurried import unhurried
 
 if TYPE_CHECKING:
-    from cleanup.ledger import Ledger, Memory
+    from cleanup.ledger import Memory
     from cleanup.report.undo import UndoOutcome
 
 
@@ -75,21 +75,20 @@ def run_mailbox(
     again: bool = False,
     full: bool = False,
     since: datetime | None = None,
-    ledger: Callable[[], Ledger] | None = None,
+    ledgers: Ledgers | None = None,
 ) -> Done:
     """File the backscatter of a mailbox and return what was done.
 
     `agreed` is shown what was found, before anything is moved, and says whether to go on. `again`: also file what an
     undo put back; without it that stays, so that no nightly run files what a person took back. `full`: read everything,
-    whatever earlier runs read. `since`: file only what arrived from then on. `ledger` returns one that others
-    use, too; it is asked for where something happened. Where nothing did since the last run, nothing is read and nobody
-    is asked.
+    whatever earlier runs read. `since`: file only what arrived from then on. `ledgers` are open for other
+    mailboxes, too. Where nothing happened since the last run, nothing is read and nobody is asked.
 
     Raises MailboxLocked, the connector's errors, LedgerUnusable; what had been moved by then is in the ledger, and the
     next run settles it.
     """
     task = replace(task_of(settings), since=since)
-    with hold(account, settings, "run", ledger) as held:
+    with hold(account, settings, "run", ledgers) as held:
         left = _left(held, again=again, full=full)
         mailbox, seen = held.open(), None
         if not left.open_moves:
@@ -158,8 +157,7 @@ def _left(held: Held, *, again: bool, full: bool) -> Left:
     if full:
         memory = held.ledger.memory(held.settings.address)
         memory.retire(list(memory.cursors()))
-    plain = left_in(held.where, held.settings.address, without=without)
-    return plain or held.ledger.left(held.settings.address, without=without)
+    return held.left(without=without)
 
 
 def _rest(held: Held, seen: Look) -> Done:

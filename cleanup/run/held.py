@@ -13,10 +13,10 @@ from cleanup import __version__
 from cleanup.config import MailboxSettings, ledger_of
 from cleanup.connector.account import Account
 from cleanup.connector.session import Mailbox, open_mailbox
-from cleanup.ledger.resting import write_rest
-from cleanup.ledger.values import LOCK, UNDO_LABEL
+from cleanup.ledger.values import LOCK, UNDO_LABEL, Left
 from cleanup.lock import ANY_SERVER, hold_mailbox, lock_file
 from cleanup.model import Verdict
+from cleanup.run.ledgers import Ledgers
 
 if TYPE_CHECKING:
     from cleanup.ledger import Ledger
@@ -40,8 +40,7 @@ class Held:
     account: Account
     settings: MailboxSettings
     _stack: ExitStack
-    _shared: Callable[[], Ledger] | None = None
-    _ledger: Ledger | None = None
+    _ledgers: Ledgers
     _began: datetime = field(default_factory=lambda: datetime.now(UTC))
     _opened: list[Mailbox] = field(default_factory=list)
     _ends: float = field(init=False)  # on time.monotonic()'s clock
@@ -57,14 +56,12 @@ class Held:
     @property
     def ledger(self) -> Ledger:
         """The ledger, opened when it is first asked for. Raises LedgerUnusable."""
-        if self._ledger is None:
-            self._ledger = self._shared() if self._shared else self._stack.enter_context(self._opened_ledger())
-        return self._ledger
+        return self._ledgers.of(self.where)
 
-    def _opened_ledger(self) -> Ledger:
-        from cleanup.ledger import Ledger
-
-        return Ledger.open(self.where)
+    def left(self, *, without: str | None = None) -> Left:
+        """Return what the last run left; `without` leaves out what people said in this way. Raises LedgerUnusable."""
+        plain = self._ledgers.resting(self.where).left(self.settings.address, without=without)
+        return plain or self.ledger.left(self.settings.address, without=without)
 
     def hold_elsewhere(self) -> None:
         """Hold the mailbox on every machine that shares its ledger. Raises MailboxLocked, LedgerUnusable."""
@@ -99,7 +96,8 @@ class Held:
 
     def write_rest(self, options: Mapping[str, object], counts: Mapping[str, int]) -> int:
         """Write a run that found nothing new; return its number."""
-        if (run_id := write_rest(self.where, self._run(options), counts, self._began)) is None:
+        resting = self._ledgers.resting(self.where)
+        if (run_id := resting.write(self._run(options), counts, self._began)) is None:
             run_id = self.start_run(options)
             self.ledger.finish_run(run_id, counts)
         return run_id
@@ -139,18 +137,16 @@ def lock_of(account: Account) -> str:
 
 
 @contextmanager
-def hold(
-    account: Account, settings: MailboxSettings, command: str, ledger: Callable[[], Ledger] | None = None
-) -> Iterator[Held]:
+def hold(account: Account, settings: MailboxSettings, command: str, ledgers: Ledgers | None = None) -> Iterator[Held]:
     """Hold a mailbox on this machine, and on every machine that shares its ledger.
 
-    `ledger` returns one that others use, too, and that stays open; without it the settings' own is opened. Neither is
-    done for a file before it is asked for. Raises MailboxLocked, LedgerUnusable.
+    `ledgers` are open for others, too; without them the settings' own is opened, when it is first asked for. Raises
+    MailboxLocked, LedgerUnusable.
     """
     with ExitStack() as stack:
         stack.enter_context(hold_mailbox(ANY_SERVER, settings.address, f"mailbox-cleanup {command}"))
         stack.enter_context(hold_mailbox(account.host, account.owner, f"mailbox-cleanup {command}"))
-        held = Held(account, settings, stack, ledger)
+        held = Held(account, settings, stack, ledgers or stack.enter_context(Ledgers()))
         if "://" in held.where:
             held.hold_elsewhere()
         yield held

@@ -24,7 +24,13 @@ ROWS = (
     ("model", "errors", "progress", "whole_file"),
 )
 # Within run/: what a night is made of.
-RUN_ROWS = (("__init__",), ("filing",), ("look",), ("reading", "asking", "held", "done", "unhurried"), ("glance",))
+RUN_ROWS = (
+    ("__init__",),
+    ("filing",),
+    ("look",),
+    ("reading", "asking", "held", "done", "unhurried"),
+    ("glance", "ledgers"),
+)
 PURE = (
     "imapclient",
     "sqlalchemy",

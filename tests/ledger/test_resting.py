@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from cleanup.ledger import Ledger
-from cleanup.ledger.resting import left_in, write_rest
-from cleanup.ledger.values import UNDO_LABEL, InboxRow, Remembered
+from cleanup.ledger.resting import Resting
+from cleanup.ledger.values import UNDO_LABEL, InboxRow, Left, Remembered
 from cleanup.model import Verdict
 from tests.ledger.memories import filled
 from tests.ledger.some import MAILBOX, NOON, an_intent
@@ -35,6 +36,16 @@ def ledger(where: str) -> Iterator[Ledger]:
         filled(opened)  # what was read of Sent before is retired
         memory.remember(Remembered("reader", "rules", 3, {"unsure": 2}))
         yield opened
+
+
+def left_in(where: str, mailbox: str, *, without: str | None = None) -> Left | None:
+    with closing(Resting(where)) as resting:
+        return resting.left(mailbox, without=without)
+
+
+def write_rest(where: str, counts: dict[str, int], began: datetime) -> int | None:
+    with closing(Resting(where)) as resting:
+        return resting.write(RUN | {"options": OPTIONS}, counts, began)
 
 
 def said(ledger: Ledger, digest: str, verdict: Verdict, by: str) -> None:
@@ -81,7 +92,7 @@ def test_an_older_or_broken_ledger_is_left_to_the_ledger(ledger: Ledger, where: 
 
     Path(where).write_bytes(b"no ledger at all" * 1000)
     assert left_in(where, MAILBOX) is None
-    assert write_rest(where, RUN | {"options": OPTIONS}, {}, NOON) is None
+    assert write_rest(where, {}, NOON) is None
 
 
 def test_both_write_the_same_line(ledger: Ledger, where: str) -> None:
@@ -89,7 +100,7 @@ def test_both_write_the_same_line(ledger: Ledger, where: str) -> None:
     theirs = ledger.start_run(MAILBOX, "run", actor="anna", version="1", policy="balanced", options=OPTIONS)
     ledger.finish_run(theirs, {"filed": 0})
 
-    ours = write_rest(where, RUN | {"options": OPTIONS}, {"filed": 0}, began)
+    ours = write_rest(where, {"filed": 0}, began)
 
     rows = ledger.rows("SELECT * FROM runs ORDER BY run_id DESC LIMIT 2")
     times = ("run_id", "started_us", "finished_us")
@@ -97,3 +108,43 @@ def test_both_write_the_same_line(ledger: Ledger, where: str) -> None:
     assert {k: v for k, v in rows[0].items() if k not in times} == {k: v for k, v in rows[1].items() if k not in times}
     assert [record.run_id for record in ledger.runs(limit=2)] == [ours, theirs]
     assert ledger.runs(limit=1)[0].finished is not None
+
+
+def test_one_connection_serves_many_threads(ledger: Ledger, where: str) -> None:
+    began, wanted = datetime.now(UTC), ledger.left(MAILBOX)
+
+    def night(_: int) -> tuple[Left | None, int | None]:
+        return resting.left(MAILBOX), resting.write(RUN | {"options": OPTIONS}, {"filed": 0}, began)
+
+    with closing(Resting(where)) as resting, ThreadPoolExecutor(8) as pool:
+        nights = list(pool.map(night, range(200)))
+
+    assert {run_id for _, run_id in nights} == {record.run_id for record in ledger.runs(limit=200)}
+    assert all(left == wanted for left, _ in nights)
+
+
+def test_it_sees_what_others_write_meanwhile(ledger: Ledger, where: str) -> None:
+    with closing(Resting(where)) as resting:
+        assert resting.left(MAILBOX) == ledger.left(MAILBOX)
+        said(ledger, "a", Verdict.BACKSCATTER, "review")
+        ledger.intend(ledger.start_run(MAILBOX, "run"), [an_intent()])
+
+        left = resting.left(MAILBOX)
+
+    assert left == ledger.left(MAILBOX)
+    assert left is not None
+    assert left.open_moves
+
+
+def test_whoever_asks_after_the_end_is_still_told(ledger: Ledger, where: str) -> None:
+    resting = Resting(where)
+    resting.close()
+
+    assert resting.left(MAILBOX) == ledger.left(MAILBOX)
+    assert resting.write(RUN | {"options": OPTIONS}, {}, NOON) is not None
+    assert not any(file.resolve() == Path(where).resolve() for file in _open_files_beside(ledger))
+
+
+def _open_files_beside(ledger: Ledger) -> list[Path]:
+    ledger.close()
+    return [file for file in Path("/proc/self/fd").iterdir() if file.exists()]
