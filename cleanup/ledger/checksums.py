@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, func, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Table, bindparam, func, select, update
 
 from cleanup.ledger.schema import cursors, sent_keys, sent_rows
 
@@ -37,11 +37,9 @@ def added_up(table: Table, rows: Sequence[Sequence[Any]]) -> Sums:
 
 def stored(connection: Connection, table: Table, folder_id: int, uids: Sequence[int] | None = None) -> Sums:
     """Return the sums of the rows that stand in a table: of a whole folder, or of these messages of it."""
-    columns = {f"{table.name}.{name}": _sum(table.c[name]) for name in _SUMMED[table]}
-    query = select(func.count().label(table.name), *(column.label(name) for name, column in columns.items()))
-    mine = table.c.folder_id == folder_id
-    query = query.where(mine if uids is None else mine & table.c.uid.in_(uids))
-    found = connection.execute(query).mappings().one()
+    query = _STORED[table]
+    query = query if uids is None else query.where(table.c.uid.in_(uids))
+    found = connection.execute(query, {"of_folder": folder_id}).mappings().one()
     return Counter({name: int(value) for name, value in found.items()})
 
 
@@ -58,17 +56,20 @@ def of_profile(profile: Mapping[str, Any]) -> Sums:
 
 def change_by(connection: Connection, folder_id: int, added: Sums | None = None, *, taken: Sums | None = None) -> None:
     """Add to the sums that a folder's cursor keeps, and take from them."""
-    mine = cursors.c.folder_id == folder_id
-    sums = Counter(connection.execute(select(cursors.c.sums).where(mine)).scalar() or {})
+    kept = connection.execute(_KEPT, {"of_folder": folder_id}).scalar()
+    connection.execute(_KEEP, {"of_folder": folder_id, "sums": changed(kept, added, taken=taken)})
+
+
+def changed(kept: Mapping[str, int] | None, added: Sums | None = None, *, taken: Sums | None = None) -> Sums:
+    """Return the sums that a folder's cursor is to keep in place of those that it kept."""
+    sums = Counter(kept or {})
     sums.update(added or {})
     sums.subtract(taken or {})
-    connection.execute(update(cursors).where(mine).values(sums=sums))
+    return sums
 
 
-def add_up(connection: Connection, folder_id: int) -> bool:
-    """Return whether a folder's rows and habits are those that were written."""
-    of_folder = select(cursors.c.sums, cursors.c.profile).where(cursors.c.folder_id == folder_id)
-    kept, profile = connection.execute(of_folder).one()
+def add_up(connection: Connection, folder_id: int, kept: Mapping[str, int] | None, profile: Mapping[str, Any]) -> bool:
+    """Return whether a folder's rows and habits are those that were written, as the sums that were kept say."""
     found = of_profile(profile)
     for table in _SUMMED:
         found.update(stored(connection, table, folder_id))
@@ -77,3 +78,13 @@ def add_up(connection: Connection, folder_id: int) -> bool:
 
 def _sum(column: Column[Any]) -> ColumnElement[int]:
     return func.coalesce(func.sum(func.abs(func.coalesce(column, 0)) % _PRIME), 0)
+
+
+_KEPT = select(cursors.c.sums).where(cursors.c.folder_id == bindparam("of_folder"))
+_KEEP = update(cursors).where(cursors.c.folder_id == bindparam("of_folder"))
+_STORED = {
+    table: select(
+        func.count().label(table.name), *(_sum(table.c[name]).label(f"{table.name}.{name}") for name in names)
+    ).where(table.c.folder_id == bindparam("of_folder"))
+    for table, names in _SUMMED.items()
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy import Connection, Table, bindparam, insert, select
 
 from cleanup.ledger import schema
 from cleanup.ledger.texts import sure_text, text, to_us, us
@@ -29,9 +29,11 @@ def write_findings(connection: Connection, run_id: int, judged: Sequence[Judged]
 
 def _numbers(connection: Connection, run_id: int) -> dict[tuple[Any, ...], int]:
     """Return the number that the database gave each finding of a run, by its place."""
-    row = schema.findings.c
-    query = select(row.finding_id, row.folder, row.uidvalidity, row.uid).where(row.run_id == run_id)
-    return {tuple(place): number for number, *place in connection.execute(query)}
+    return {tuple(place): number for number, *place in connection.execute(_NUMBERS, {"of_run": run_id})}
+
+
+_row = schema.findings.c
+_NUMBERS = select(_row.finding_id, _row.folder, _row.uidvalidity, _row.uid).where(_row.run_id == bindparam("of_run"))
 
 
 def write_sources(connection: Connection, run_id: int, sources: Iterable[SentSource]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, union, update
+from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, union, update
 
 from cleanup.detector.mailings import label_of_mailing, subject_template
 from cleanup.ledger.cut_off import RUNNING, status_of
@@ -29,7 +29,10 @@ def write_run(connection: Connection, now: datetime, values: Mapping[str, Any]) 
 def end_run(connection: Connection, run_id: int, now: datetime, status: str, counts: Mapping[str, int]) -> None:
     """Write how a run ended."""
     values = {"finished_us": us(now), "status": status, "counts": dict(counts)}
-    connection.execute(update(runs).where(runs.c.run_id == run_id).values(values))
+    connection.execute(_END, {"of_run": run_id, **values})
+
+
+_END = update(runs).where(runs.c.run_id == bindparam("of_run"))
 
 
 def read_runs(
@@ -72,11 +75,16 @@ def read_labels(connection: Connection, mailbox: str, without: Collection[str] =
 
     A mailing is called genuine where one of its messages is. `without` leaves out what was said in these ways.
     """
-    query = select(labels.c.digest, labels.c.verdict).where(labels.c.mailbox == mailbox).order_by(labels.c.label_id)
-    if without:
-        query = query.where(labels.c.said_by.not_in(tuple(without)))
-    said = {row.digest: Verdict(row.verdict) for row in connection.execute(query)}
+    query = _LABELS.where(labels.c.said_by.not_in(tuple(without))) if without else _LABELS
+    said = {row.digest: Verdict(row.verdict) for row in connection.execute(query, {"of_mailbox": mailbox})}
     return said | dict.fromkeys(_genuine_mailings(connection, mailbox, said), Verdict.GENUINE)
+
+
+_LABELS = (
+    select(labels.c.digest, labels.c.verdict)
+    .where(labels.c.mailbox == bindparam("of_mailbox"))
+    .order_by(labels.c.label_id)
+)
 
 
 def _genuine_mailings(connection: Connection, mailbox: str, said: Mapping[str, Verdict]) -> set[str]:

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, delete, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, Engine, bindparam, case, delete, func, insert, select, update
 
 from cleanup.detector.sent_coverage import Proof
 from cleanup.detector.sent_profile import Profile, learn_profile
 from cleanup.ledger import checksums, sent_memory
+from cleanup.ledger.folders import CURRENT, CURRENT_SENT, MINE, SENT
 from cleanup.ledger.keys import Keys
 from cleanup.ledger.migrations import HASH_KEY
 from cleanup.ledger.opening import told, writing
@@ -37,24 +38,22 @@ class Memory:
         self._clock = clock
         self._cursors: dict[str, Cursor] | None = None  # as they stand, until something is written: the lock is ours
         with self._reading() as connection:
-            secret = connection.execute(select(meta.c.value).where(meta.c.key == HASH_KEY)).scalar_one()
-        self.keys = Keys(str(secret))
+            self.keys = Keys(str(connection.execute(_SECRET).scalar_one()))
 
     # --- the last run ------------------------------------------------------------------------------------------
 
     def remembered(self) -> Remembered | None:
         """Return what the last run left; None where the mailbox was never looked at."""
-        query = select(memories).where(memories.c.mailbox == self._mailbox)
         with self._reading() as connection:
-            row = connection.execute(query).mappings().first()
+            row = connection.execute(_MEMORY, self._whose).mappings().first()
         return Remembered(row["read_by"], row["judged_by"], row["run_id"], dict(row["counts"])) if row else None
 
     def remember(self, what: Remembered) -> None:
         """Write what a run leaves."""
         values = {"read_by": what.read_by, "judged_by": what.judged_by, "run_id": what.run_id, "counts": what.counts}
-        with self._writing() as connection:
-            connection.execute(delete(memories).where(memories.c.mailbox == self._mailbox))
-            connection.execute(insert(memories).values(mailbox=self._mailbox, **values))
+        with self._writing(cursors_too=False) as connection:
+            connection.execute(_FORGET, self._whose)
+            connection.execute(_REMEMBER, {**self._whose, **values})
 
     # --- folders -----------------------------------------------------------------------------------------------
 
@@ -66,18 +65,16 @@ class Memory:
 
     def _stored_cursors(self) -> dict[str, Cursor]:
         with self._reading() as connection:
-            held = _held(connection, self._mine())
-            rows = connection.execute(select(cursors).where(self._current()).order_by(cursors.c.folder_id)).mappings()
             return {
-                row["folder"]: Cursor(
-                    folder_id=row["folder_id"],
-                    folder=row["folder"],
-                    uidvalidity=row["uidvalidity"],
-                    uidnext=row["uidnext"],
-                    is_sent=bool(row["is_sent"]),
-                    held=held.get(row["folder_id"], 0),
+                row.folder: Cursor(
+                    folder_id=row.folder_id,
+                    folder=row.folder,
+                    uidvalidity=row.uidvalidity,
+                    uidnext=row.uidnext,
+                    is_sent=bool(row.is_sent),
+                    held=row.held,
                 )
-                for row in rows
+                for row in connection.execute(_CURSORS, self._whose)
             }
 
     def begin(self, folder: str, uidvalidity: int, *, is_sent: bool) -> Cursor:
@@ -106,7 +103,7 @@ class Memory:
             return
         with self._writing() as connection:
             ids = connection.execute(
-                select(cursors.c.folder_id).where(self._current(), cursors.c.folder.in_(names))
+                select(cursors.c.folder_id).where(CURRENT, cursors.c.folder.in_(names)), self._whose
             ).scalars()
             for folder_id in list(ids):
                 connection.execute(delete(inbox_rows).where(inbox_rows.c.folder_id == folder_id))
@@ -147,9 +144,8 @@ class Memory:
 
     def notices(self, cursor: Cursor) -> list[int]:
         """Return the UIDs of the Inbox's notices, and of what was not yet read and may be one, ascending."""
-        query = select(inbox_rows.c.uid).where(inbox_rows.c.folder_id == cursor.folder_id, inbox_rows.c.sort == 1)
         with self._reading() as connection:
-            return sorted(connection.execute(query).scalars())
+            return sorted(connection.execute(_NOTICES, {"of_folder": cursor.folder_id}).scalars())
 
     def no_notices(self, cursor: Cursor, uids: Collection[int]) -> None:
         """Write that these looked like notices and are none."""
@@ -160,17 +156,13 @@ class Memory:
 
     def last_mail(self, cursor: Cursor, now: datetime) -> datetime | None:
         """Return the latest Date of ordinary mail that is not in the future."""
-        row = inbox_rows.c
-        query = select(func.max(row.date_us)).where(
-            row.folder_id == cursor.folder_id, row.sort == 0, row.date_us <= us(now)
-        )
         with self._reading() as connection:
-            return from_us(connection.execute(query).scalar())
+            return from_us(connection.execute(_LAST_MAIL, {"of_folder": cursor.folder_id, "now_us": us(now)}).scalar())
 
     def proofs(self, cursor: Cursor, profile: Profile) -> list[Proof]:
         """Return what ordinary mail in the Inbox proves to have been sent, and whether Sent holds it."""
         with self._reading() as connection:
-            sent = list(connection.execute(self._sent()).scalars())
+            sent = list(connection.execute(SENT, self._whose).scalars())
             return list(proofs(connection, cursor.folder_id, sent, profile, self.keys))
 
     # --- Sent --------------------------------------------------------------------------------------------------
@@ -178,30 +170,29 @@ class Memory:
     def add_sent(self, cursor: Cursor, messages: Sequence[SentMessage], uidnext: int) -> None:
         """Write a chunk of a Sent folder, and that everything below `uidnext` was read."""
         with self._writing() as connection:
-            sent_memory.add(connection, cursor.folder_id, messages, self.keys)
-            stored = select(cursors.c.profile).where(cursors.c.folder_id == cursor.folder_id)
-            known = connection.execute(stored).scalar_one()
-            new = profile_to_json(together((profile_from_json(known), learn_profile(messages)))) if messages else known
-            profile_sums = checksums.of_profile(new)
-            checksums.change_by(connection, cursor.folder_id, profile_sums, taken=checksums.of_profile(known))
-            self._reached(connection, cursor, uidnext, profile=new)
+            if not messages:
+                self._reached(connection, cursor, uidnext)
+                return
+            kept, known = connection.execute(_SUMS_AND_PROFILE, {"of_folder": cursor.folder_id}).one()
+            new = profile_to_json(together((profile_from_json(known), learn_profile(messages))))
+            added = sent_memory.add(connection, cursor.folder_id, messages, self.keys) + checksums.of_profile(new)
+            sums = checksums.changed(kept, added, taken=checksums.of_profile(known))
+            self._reached(connection, cursor, uidnext, profile=new, sums=sums)
 
     def profile(self) -> Profile:
         """Return the owner's habits, as all Sent folders together show them, deleted messages included."""
-        query = select(cursors.c.profile).where(self._current(), cursors.c.is_sent == 1)
         with self._reading() as connection:
-            return together(profile_from_json(stored) for stored in connection.execute(query).scalars())
+            return together(profile_from_json(row.profile) for row in connection.execute(_SENT_SUMMED, self._whose))
 
     def sent_times(self, now: datetime) -> Moments:
         """Return when the messages that Sent holds were stored, in order, as far as that is not in the future."""
         with self._reading() as connection:
-            return sent_memory.times(connection, self._sent(), now)
+            return sent_memory.times(connection, self._mailbox, now)
 
     def answers(self, asked: Asked) -> SentPlaces:
         """Return at least every sent message that decides what is asked."""
         with self._reading() as connection:
-            names = select(cursors.c.folder_id, cursors.c.folder).where(cursors.c.mailbox == self._mailbox)
-            mine = {row.folder_id: row.folder for row in connection.execute(names)}
+            mine = {row.folder_id: row.folder for row in connection.execute(_NAMES, self._whose)}
             return sent_memory.answers(connection, mine, asked, self.keys)
 
     def mistaken(self, messages: Sequence[SentMessage]) -> list[str]:
@@ -211,7 +202,7 @@ class Memory:
             key = self.keys.message_id(message.message_id) if message.message_id else None
             by_folder.setdefault(message.folder, {})[message.uid] = key
         with self._reading() as connection:
-            known = {f: sent_memory.id_keys(connection, self._sent(), f, sorted(keys)) for f, keys in by_folder.items()}
+            known = {f: sent_memory.id_keys(connection, self._mailbox, f, sorted(k)) for f, k in by_folder.items()}
         return [folder for folder, keys in by_folder.items() if known[folder] != keys]
 
     def retire_the_damaged(self) -> list[str]:
@@ -219,57 +210,51 @@ class Memory:
 
         A key that a flipped bit changed hides a message that was sent, and only this sees it.
         """
-        sent = select(cursors.c.folder_id, cursors.c.folder).where(self._current(), cursors.c.is_sent == 1)
         with self._reading() as connection:
-            folders = list(connection.execute(sent))
-            damaged = [row.folder for row in folders if not checksums.add_up(connection, row.folder_id)]
+            damaged = [
+                row.folder
+                for row in connection.execute(_SENT_SUMMED, self._whose).all()
+                if not checksums.add_up(connection, row.folder_id, row.sums, row.profile)
+            ]
         self.retire(damaged)
         return damaged
 
     def forget_the_gone(self, before: datetime) -> None:
         """Forget sent messages that are gone and were sent before then, and those that are in Sent again."""
         with self._writing() as connection:
-            sent_memory.forget_the_gone(connection, self._mine(), self._sent(), before)
+            sent_memory.forget_the_gone(connection, self._mailbox, before)
 
     # --- a copy ------------------------------------------------------------------------------------------------
 
     def copied_to(self, engine: Engine) -> Memory:
         """Return this memory in another, empty database: what only looks reads on there and leaves this one alone."""
-        mine = self._mine()
         with self._reading() as source, told("read"), engine.begin() as target:
-            target.execute(update(meta).where(meta.c.key == HASH_KEY).values(value=self._secret(source)))
+            secret = source.execute(_SECRET).scalar_one()
+            target.execute(update(meta).where(meta.c.key == HASH_KEY).values(value=secret))
             for table, rows in (
-                (memories, select(memories).where(memories.c.mailbox == self._mailbox)),
-                (cursors, select(cursors).where(cursors.c.mailbox == self._mailbox)),
-                *((t, select(t).where(t.c.folder_id.in_(mine))) for t in sent_memory.TABLES),
-                (inbox_rows, select(inbox_rows).where(inbox_rows.c.folder_id.in_(mine))),
+                (memories, _MEMORY),
+                (cursors, select(cursors).where(cursors.c.mailbox == bindparam("mailbox"))),
+                *((t, select(t).where(t.c.folder_id.in_(MINE))) for t in sent_memory.TABLES),
+                (inbox_rows, select(inbox_rows).where(inbox_rows.c.folder_id.in_(MINE))),
             ):
-                for some in source.execute(rows).mappings().partitions(AT_ONCE):
+                for some in source.execute(rows, self._whose).mappings().partitions(AT_ONCE):
                     target.execute(insert(table), [dict(row) for row in some])
         return Memory(engine, self._mailbox, self._clock)
 
     # --- pieces ------------------------------------------------------------------------------------------------
 
-    def _secret(self, connection: Connection) -> Any:
-        return connection.execute(select(meta.c.value).where(meta.c.key == HASH_KEY)).scalar_one()
-
-    def _current(self) -> ColumnElement[bool]:
-        return (cursors.c.mailbox == self._mailbox) & (cursors.c.is_current == 1)
-
-    def _mine(self) -> Select[Any]:
-        """Every folder of the mailbox, the retired ones too."""
-        return select(cursors.c.folder_id).where(cursors.c.mailbox == self._mailbox)
-
-    def _sent(self) -> Select[Any]:
-        return select(cursors.c.folder_id).where(self._current(), cursors.c.is_sent == 1)
+    @property
+    def _whose(self) -> dict[str, Any]:
+        return {"mailbox": self._mailbox}
 
     def _reached(self, connection: Connection, cursor: Cursor, uidnext: int, **more: Any) -> None:
         values = {"uidnext": uidnext, "updated_us": us(self._clock()), **more}
-        connection.execute(update(cursors).where(cursors.c.folder_id == cursor.folder_id).values(values))
+        connection.execute(_REACHED, {"of_folder": cursor.folder_id, **values})
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        self._cursors = None
+    def _writing(self, *, cursors_too: bool = True) -> Iterator[Connection]:
+        if cursors_too:
+            self._cursors = None
         with told("written"), writing(self._engine, durably=False) as connection:
             yield connection
 
@@ -279,12 +264,22 @@ class Memory:
             yield connection
 
 
-def _held(connection: Connection, folders: Select[Any]) -> dict[int, int]:
-    """Return how many messages are held of each folder."""
-    inbox = select(inbox_rows.c.folder_id, func.count()).where(inbox_rows.c.folder_id.in_(folders))
-    sent = select(sent_rows.c.folder_id, func.count()).where(sent_rows.c.folder_id.in_(folders), sent_rows.c.gone == 0)
-    return {
-        folder_id: count
-        for query, rows in ((inbox, inbox_rows), (sent, sent_rows))
-        for folder_id, count in connection.execute(query.group_by(rows.c.folder_id))
-    }
+# --- what the database is asked ------------------------------------------------------------------------------------
+
+_OF_FOLDER: BindParameter[int] = bindparam("of_folder")
+_SECRET = select(meta.c.value).where(meta.c.key == HASH_KEY)
+_MEMORY = select(memories).where(memories.c.mailbox == bindparam("mailbox"))
+_FORGET = delete(memories).where(memories.c.mailbox == bindparam("mailbox"))
+_REMEMBER = insert(memories)
+_HELD_OF_SENT = select(func.count()).where(sent_rows.c.folder_id == cursors.c.folder_id, sent_rows.c.gone == 0)
+_HELD_OF_INBOX = select(func.count()).where(inbox_rows.c.folder_id == cursors.c.folder_id)
+_HELD = case((cursors.c.is_sent == 1, _HELD_OF_SENT.scalar_subquery()), else_=_HELD_OF_INBOX.scalar_subquery())
+_CURSORS = select(cursors, _HELD.label("held")).where(CURRENT).order_by(cursors.c.folder_id)
+_NAMES = select(cursors.c.folder_id, cursors.c.folder).where(cursors.c.mailbox == bindparam("mailbox"))
+_SENT_SUMMED = select(cursors.c.folder_id, cursors.c.folder, cursors.c.sums, cursors.c.profile).where(CURRENT_SENT)
+_SUMS_AND_PROFILE = select(cursors.c.sums, cursors.c.profile).where(cursors.c.folder_id == _OF_FOLDER)
+_REACHED = update(cursors).where(cursors.c.folder_id == _OF_FOLDER)
+_NOTICES = select(inbox_rows.c.uid).where(inbox_rows.c.folder_id == _OF_FOLDER, inbox_rows.c.sort == 1)
+_LAST_MAIL = select(func.max(inbox_rows.c.date_us)).where(
+    inbox_rows.c.folder_id == _OF_FOLDER, inbox_rows.c.sort == 0, inbox_rows.c.date_us <= bindparam("now_us")
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -12,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     RowMapping,
+    Select,
     bindparam,
     func,
     insert,
@@ -60,8 +62,7 @@ def advance(connection: Connection, outcomes: Sequence[Outcome], now: datetime) 
     arrived = [move_id for move_id, state, _, _ in outcomes if state is MoveState.MOVED]
     undone = {"state": MoveState.UNDONE.value, "finished_us": us(now)}
     for some in pieces(arrived):
-        taken_back = select(moves.c.undoes).where(moves.c.move_id.in_(some), moves.c.undoes.is_not(None))
-        connection.execute(update(moves).where(moves.c.move_id.in_(taken_back)).values(undone))
+        connection.execute(_UNDO, {"arrived": list(some), **undone})
 
 
 def _or_as_before(column: Column[Any]) -> ColumnElement[Any]:
@@ -78,6 +79,10 @@ _ADVANCE = (
         finished_us=_or_as_before(moves.c.finished_us),
     )
 )
+_TAKEN_BACK = select(moves.c.undoes).where(
+    moves.c.move_id.in_(bindparam("arrived", expanding=True)), moves.c.undoes.is_not(None)
+)
+_UNDO = update(moves).where(moves.c.move_id.in_(_TAKEN_BACK))
 
 
 def _reached(outcome: Outcome, now: datetime) -> dict[str, Any]:
@@ -105,38 +110,56 @@ def read_moves(
 
     Raises LedgerUnusable for a line whose seal does not fit.
     """
+    wanted = [state.value for state in states] or None
+    asked = {"of_run": run_id, "of_mailbox": mailbox, "in_states": wanted}
+    given = {name: value for name, value in asked.items() if value is not None}
+    return [_record(row) for row in connection.execute(_moves(frozenset(given), undoing), given).mappings()]
+
+
+@cache
+def _moves(given: frozenset[str], undoing: bool | None) -> Select[Any]:
+    """Return the statement that asks for moves by what is given."""
     query = select(moves).order_by(moves.c.move_id)
-    if run_id is not None:
-        query = query.where(moves.c.run_id == run_id)
-    if mailbox is not None:
-        query = query.join(runs, runs.c.run_id == moves.c.run_id).where(runs.c.mailbox == mailbox)
-    if wanted := [state.value for state in states]:
-        query = query.where(moves.c.state.in_(wanted))
+    if "of_run" in given:
+        query = query.where(moves.c.run_id == bindparam("of_run"))
+    if "of_mailbox" in given:
+        query = query.join(runs, runs.c.run_id == moves.c.run_id).where(runs.c.mailbox == bindparam("of_mailbox"))
+    if "in_states" in given:
+        query = query.where(moves.c.state.in_(bindparam("in_states", expanding=True)))
     if undoing is not None:
         query = query.where(moves.c.undoes.is_not(None) if undoing else moves.c.undoes.is_(None))
-    return [_record(row) for row in connection.execute(query).mappings()]
+    return query
 
 
 def read_filed_uids(connection: Connection, mailbox: str, folder: str, uidvalidity: int, first: int) -> frozenset[int]:
     """Return the UIDs from `first` on in a folder that moves put there."""
-    query = (
-        select(moves.c.target_uid)
-        .join(runs, runs.c.run_id == moves.c.run_id)
-        .where(runs.c.mailbox == mailbox, moves.c.state == MoveState.MOVED.value, moves.c.target == folder)
-        .where(moves.c.target_uidvalidity == uidvalidity, moves.c.target_uid >= first)
-    )
-    return frozenset(connection.execute(query).scalars())
+    where = {"of_mailbox": mailbox, "folder": folder, "numbering": uidvalidity, "first": first}
+    return frozenset(connection.execute(_FILED, where).scalars())
+
+
+_FILED = (
+    select(moves.c.target_uid)
+    .join(runs, runs.c.run_id == moves.c.run_id)
+    .where(runs.c.mailbox == bindparam("of_mailbox"), moves.c.state == MoveState.MOVED.value)
+    .where(moves.c.target == bindparam("folder"), moves.c.target_uidvalidity == bindparam("numbering"))
+    .where(moves.c.target_uid >= bindparam("first"))
+)
 
 
 def have_arrived(connection: Connection, mailbox: str, source: str, uidvalidity: int, target: str) -> bool:
     """Return whether a move from one folder, numbered as it is now, into another was ever seen to arrive."""
-    query = (
-        select(moves.c.move_id)
-        .join(runs, runs.c.run_id == moves.c.run_id)
-        .where(runs.c.mailbox == mailbox, moves.c.source == source, moves.c.source_uidvalidity == uidvalidity)
-        .where(moves.c.target == target, moves.c.state.in_([MoveState.MOVED.value, MoveState.UNDONE.value]))
-    )
-    return connection.execute(query.limit(1)).first() is not None
+    way = {"of_mailbox": mailbox, "source": source, "numbering": uidvalidity, "target": target}
+    return connection.execute(_ARRIVED, way).first() is not None
+
+
+_ARRIVED = (
+    select(moves.c.move_id)
+    .join(runs, runs.c.run_id == moves.c.run_id)
+    .where(runs.c.mailbox == bindparam("of_mailbox"), moves.c.source == bindparam("source"))
+    .where(moves.c.source_uidvalidity == bindparam("numbering"), moves.c.target == bindparam("target"))
+    .where(moves.c.state.in_([MoveState.MOVED.value, MoveState.UNDONE.value]))
+    .limit(1)
+)
 
 
 def seal(row: Any) -> str:

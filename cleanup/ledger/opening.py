@@ -129,10 +129,10 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin(connection: Connection) -> None:
     options = connection.get_execution_options()
+    plain: Any = connection.connection.dbapi_connection  # fifty a night, and SQLAlchemy takes its time
     if "sqlite_begin" in options:
-        plain: Any = connection.connection.dbapi_connection  # eighteen a night, and SQLAlchemy takes its time
         plain.execute(f"PRAGMA synchronous = {options.get('sqlite_synchronous', 'FULL')}")
-    connection.exec_driver_sql(options.get("sqlite_begin", "BEGIN"))
+    plain.execute(options.get("sqlite_begin", "BEGIN"))
 
 
 def _make_private(file: Path) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, Select, Table, insert
+from sqlalchemy import Connection, Dialect, Row, Select, Table, insert
 
 One = TypeVar("One")
+_INSERTS: dict[tuple[Table, str], str | None] = {}  # by table and dialect: made once
 FETCHED_AT_ONCE = 5_000  # rows of an answer that may have one for each message
 AT_ONCE = 5_000  # parameters of one statement: SQLite takes 32,766, PostgreSQL 65,535
 
 
 def insert_one(connection: Connection, table: Table, row: Mapping[str, Any]) -> int:
     """Insert one row; return the number that the database gave it."""
-    key = connection.execute(insert(table).values(dict(row))).inserted_primary_key
+    key = connection.execute(insert(table), dict(row)).inserted_primary_key
     assert key is not None
     return int(key[0])
 
@@ -27,26 +28,36 @@ def insert_many(connection: Connection, table: Table, rows: Sequence[Sequence[An
     """
     if not rows:
         return
-    names = [column.name for column in table.columns]
-    statement = insert(table).compile(dialect=connection.dialect, column_keys=names)
-    if statement.positional:
-        connection.exec_driver_sql(str(statement), [tuple(row) for row in rows])
+    if statement := _in_place(table, connection.dialect):
+        connection.exec_driver_sql(statement, [tuple(row) for row in rows])
     else:
+        names = [column.name for column in table.columns]
         connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
 
 
-def each_row(connection: Connection, query: Select[Any]) -> Iterator[Row[Any]]:
+def _in_place(table: Table, dialect: Dialect) -> str | None:
+    """Return the statement that takes values by their place; None where the driver takes them by name."""
+    if (table, dialect.name) not in _INSERTS:
+        statement = insert(table).compile(dialect=dialect, column_keys=[column.name for column in table.columns])
+        _INSERTS[table, dialect.name] = str(statement) if statement.positional else None
+    return _INSERTS[table, dialect.name]
+
+
+def each_row(connection: Connection, query: Select[Any], values: Mapping[str, Any] | None = None) -> Iterator[Row[Any]]:
     """Yield the rows of an answer that may have one for each message, without holding them all.
 
     Fetched some thousands at once: one by one takes SQLAlchemy three times as long.
     """
-    for some in connection.execute(query.execution_options(yield_per=FETCHED_AT_ONCE)).partitions():
+    answer = connection.execute(query, values, execution_options={"yield_per": FETCHED_AT_ONCE})
+    for some in answer.partitions():
         yield from some
 
 
-def each_value(connection: Connection, query: Select[tuple[One]]) -> Iterator[One]:
+def each_value(
+    connection: Connection, query: Select[tuple[One]], values: Mapping[str, Any] | None = None
+) -> Iterator[One]:
     """Yield the values of an answer of one column, as each_row()."""
-    return (row[0] for row in each_row(connection, query))
+    return (row[0] for row in each_row(connection, query, values))
 
 
 def pieces(many: Sequence[One], at_once: int = AT_ONCE) -> Iterator[Sequence[One]]:

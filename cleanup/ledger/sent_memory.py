@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, and_, delete, exists, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, or_, select, update
 
 from cleanup.detector.sent_rows import moment_of
 from cleanup.ledger import checksums
+from cleanup.ledger.folders import CURRENT_SENT, MINE, SENT
 from cleanup.ledger.keys import Keys
 from cleanup.ledger.rows import each_row, each_value, insert_many, pieces
 from cleanup.ledger.schema import cursors, sent_keys, sent_rows
@@ -48,16 +49,13 @@ class _Place(NamedTuple):
 # --- written -------------------------------------------------------------------------------------------------------
 
 
-def add(connection: Connection, folder_id: int, messages: Sequence[SentMessage], keys: Keys) -> None:
-    """Write messages of a Sent folder."""
-    if not messages:
-        return
+def add(connection: Connection, folder_id: int, messages: Sequence[SentMessage], keys: Keys) -> checksums.Sums:
+    """Write messages of a Sent folder; return what its sums rise by, which is for the caller to write."""
     rows = [_row(folder_id, message, keys) for message in messages]
     insert_many(connection, sent_rows, rows)
     found = sorted((folder_id, key, m.uid) for m in messages for key in dict.fromkeys(keys.of_sent(m)))
     insert_many(connection, sent_keys, found)
-    sums = checksums.added_up(sent_rows, rows) + checksums.added_up(sent_keys, found)
-    checksums.change_by(connection, folder_id, sums)
+    return checksums.added_up(sent_rows, rows) + checksums.added_up(sent_keys, found)
 
 
 def _row(folder_id: int, message: SentMessage, keys: Keys) -> tuple[int | None, ...]:
@@ -81,29 +79,30 @@ def retire(connection: Connection, folder_id: int) -> None:
     _drop(connection, select(sent_rows).where(mine, sent_rows.c.id_key.is_(None)))
 
 
-def forget_the_gone(connection: Connection, mine: Select[Any], current: Select[Any], before: datetime) -> None:
+def forget_the_gone(connection: Connection, mailbox: str, before: datetime) -> None:
     """Drop what is gone and was sent before then, or is in one of the current folders again; and empty folders."""
-    again = (
-        select(sent_keys.c.uid)
-        .join(
-            live := sent_rows.alias("live"),
-            and_(live.c.folder_id == sent_keys.c.folder_id, live.c.uid == sent_keys.c.uid),
-        )
-        .where(sent_keys.c.folder_id.in_(current), sent_keys.c.key == sent_rows.c.id_key, live.c.gone == 0)
-        .correlate(sent_rows)
-    )
-    old = or_(sent_rows.c.moment_us.is_(None), sent_rows.c.moment_us < us(before))
-    _drop(
-        connection,
-        select(sent_rows).where(sent_rows.c.folder_id.in_(mine), sent_rows.c.gone == 1, or_(old, exists(again))),
-    )
-    held = exists().where(sent_rows.c.folder_id == cursors.c.folder_id)
-    connection.execute(delete(cursors).where(cursors.c.folder_id.in_(mine), cursors.c.is_current == 0, ~held))
+    _drop(connection, _TO_FORGET, {"mailbox": mailbox, "before_us": us(before)})
+    connection.execute(_EMPTY, {"mailbox": mailbox})
 
 
-def _drop(connection: Connection, rows: Select[Any]) -> None:
+_LIVE = sent_rows.alias("live")
+_AGAIN = (
+    select(sent_keys.c.uid)
+    .join(_LIVE, and_(_LIVE.c.folder_id == sent_keys.c.folder_id, _LIVE.c.uid == sent_keys.c.uid))
+    .where(sent_keys.c.folder_id.in_(SENT), sent_keys.c.key == sent_rows.c.id_key, _LIVE.c.gone == 0)
+    .correlate(sent_rows)
+)
+_OLD = or_(sent_rows.c.moment_us.is_(None), sent_rows.c.moment_us < bindparam("before_us"))
+_TO_FORGET = select(sent_rows.c.folder_id, sent_rows.c.uid).where(
+    sent_rows.c.folder_id.in_(MINE), sent_rows.c.gone == 1, or_(_OLD, exists(_AGAIN))
+)
+_HELD = exists().where(sent_rows.c.folder_id == cursors.c.folder_id)
+_EMPTY = delete(cursors).where(cursors.c.folder_id.in_(MINE), cursors.c.is_current == 0, ~_HELD)
+
+
+def _drop(connection: Connection, rows: Select[Any], values: Mapping[str, Any] | None = None) -> None:
     by_folder: dict[int, list[int]] = defaultdict(list)
-    for row in connection.execute(rows):
+    for row in connection.execute(rows, values):
         by_folder[row.folder_id].append(row.uid)
     for folder_id, uids in by_folder.items():
         drop(connection, folder_id, uids)
@@ -121,22 +120,32 @@ def drop(connection: Connection, folder_id: int, uids: Sequence[int]) -> None:
 # --- asked ---------------------------------------------------------------------------------------------------------
 
 
-def times(connection: Connection, folders: Select[Any], now: datetime) -> Moments:
-    """Return when the messages that are there were stored, in order, up to now."""
-    row = sent_rows.c
-    query = select(row.stored_us).where(row.folder_id.in_(folders), row.gone == 0, row.stored_us <= us(now))
-    return Moments(each_value(connection, query.order_by(row.stored_us)))
+def times(connection: Connection, mailbox: str, now: datetime) -> Moments:
+    """Return when the messages that Sent holds were stored, in order, up to now."""
+    return Moments(each_value(connection, _STORED, {"mailbox": mailbox, "now_us": us(now)}))
 
 
-def id_keys(connection: Connection, current: Select[Any], folder: str, uids: Sequence[int]) -> dict[int, int | None]:
+_STORED = (
+    select(sent_rows.c.stored_us)
+    .where(sent_rows.c.folder_id.in_(SENT), sent_rows.c.gone == 0, sent_rows.c.stored_us <= bindparam("now_us"))
+    .order_by(sent_rows.c.stored_us)
+)
+
+
+def id_keys(connection: Connection, mailbox: str, folder: str, uids: Sequence[int]) -> dict[int, int | None]:
     """Return the hash of the id that each of these messages of a folder had when it was read."""
-    row = sent_rows.c
-    query = (
-        select(row.uid, row.id_key)
-        .join(cursors, cursors.c.folder_id == row.folder_id)
-        .where(row.folder_id.in_(current), cursors.c.folder == sure_text(folder), row.gone == 0)
-    )
-    return {uid: key for some in pieces(uids) for uid, key in connection.execute(query.where(row.uid.in_(some)))}
+    whose = {"mailbox": mailbox, "in_folder": sure_text(folder)}
+    return {
+        uid: key for some in pieces(uids) for uid, key in connection.execute(_ID_KEYS, whose | {"uids": list(some)})
+    }
+
+
+_ID_KEYS = (
+    select(sent_rows.c.uid, sent_rows.c.id_key)
+    .join(cursors, cursors.c.folder_id == sent_rows.c.folder_id)
+    .where(CURRENT_SENT, cursors.c.folder == bindparam("in_folder"), sent_rows.c.gone == 0)
+    .where(sent_rows.c.uid.in_(bindparam("uids", expanding=True)))
+)
 
 
 def answers(connection: Connection, names: Mapping[int, str], asked: Asked, keys: Keys) -> SentPlaces:
@@ -198,11 +207,17 @@ def _places_of_people(
 
 
 def _each_place(connection: Connection, mine: Sequence[int], keys: Sequence[int]) -> Iterator[tuple[int, _Place]]:
-    columns = (sent_keys.c.key, sent_keys.c.folder_id, sent_keys.c.uid, sent_rows.c.moment_us, sent_rows.c.gone)
-    query = select(*columns).join(sent_rows, _SAME_MESSAGE).where(sent_keys.c.folder_id.in_(mine))
     for some in pieces(keys, KEYS_AT_ONCE):
-        for row in each_row(connection, query.where(sent_keys.c.key.in_(some))):
+        for row in each_row(connection, _PLACES, {"folders": list(mine), "keys": list(some)}):
             yield row[0], _Place._make(row[1:])
+
+
+_PLACES = (
+    select(sent_keys.c.key, sent_keys.c.folder_id, sent_keys.c.uid, sent_rows.c.moment_us, sent_rows.c.gone)
+    .join(sent_rows, _SAME_MESSAGE)
+    .where(sent_keys.c.folder_id.in_(bindparam("folders", expanding=True)))
+    .where(sent_keys.c.key.in_(bindparam("keys", expanding=True)))
+)
 
 
 def _sorted(found: dict[int, list[_Place]]) -> dict[int, list[_Place]]:

@@ -146,12 +146,14 @@ def _catch_up(
     """Fetch and save what is new, and `also` what is known and wanted again; then account for what has vanished."""
     if is_unchanged(cursor, state) and not also:
         return
-    held = cursor.held
+    held, reached = cursor.held, cursor.uidnext
     for chunk in _new(mailbox, cursor, state, fields, also):
-        save(cursor, chunk, max(chunk[-1].ref.uid + 1, cursor.uidnext))
+        reached = max(chunk[-1].ref.uid + 1, cursor.uidnext)
+        save(cursor, chunk, reached)
         held += sum(pulled.ref.uid >= cursor.uidnext for pulled in chunk)
         count(held)
-    save(cursor, (), state.uidnext)
+    if reached != state.uidnext:
+        save(cursor, (), state.uidnext)
     if held != state.exists:
         _look_again(mailbox, memory, cursor, state, fields, save)
 
