@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 # --- what a message is ---------------------------------------------------------------------------------------------
 
@@ -267,8 +268,7 @@ class Finding:
 # --- where messages are --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class MessageRef:
+class MessageRef(NamedTuple):
     """A message's place on a server: a UID means nothing without its folder and that folder's UIDVALIDITY."""
 
     folder: str
@@ -285,8 +285,7 @@ class Fingerprint:
     digest: str  # SHA-256, hex, of Message-ID, Date, From, Subject and Return-Path as stored
 
 
-@dataclass(frozen=True, slots=True)
-class PulledHeaders:
+class PulledHeaders(NamedTuple):
     """The header fields of one message as pulled, before anyone knows what it is."""
 
     ref: MessageRef

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from heapq import nlargest
 from itertools import pairwise
 from math import log
@@ -23,6 +23,9 @@ IMPROBABLE_HOLE = 5.0  # with log(n): a silence so long comes by chance in less 
 HOLE_TO_LONGEST = 4.0  # times the longest but one silence: habits come in bursts, a purge does not
 REWRITTEN_BELOW = 0.2  # share found below which a route's ids are rewritten after Sent is stored
 REWRITTEN_N = 3
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_DAY_US = timedelta(days=1) // _MICROSECOND
 SMALL_SENT = 20  # messages below which an unmeasured Sent never vouches
 
 
@@ -193,43 +196,58 @@ def cover(
     complete_since: datetime | None = None,
 ) -> Coverage:
     """Return what these sent messages can vouch for. Dates after `now` are wrong clocks and bound nothing."""
-    times = sorted(t for m in messages if (t := m.arrived or m.date) is not None and t <= now)
+    times = sorted(in_us(t) for m in messages if (t := m.arrived or m.date) is not None and t <= now)
     return cover_times(times, len(messages), sources, complete_since=complete_since)
 
 
 def cover_times(
-    times: Sequence[datetime],
+    times_us: Sequence[int],
     messages: int,
     sources: Sequence[SentSource],
     *,
     complete_since: datetime | None = None,
 ) -> Coverage:
-    """Return what so many sent messages can vouch for that were stored at these times, in order and not after now."""
-    odd = odd_silence(times)
+    """Return what so many sent messages can vouch for that were stored at these times.
+
+    The times are in UTC microseconds since 1970, in order and not after now: a large Sent has a million of them.
+    """
+    odd = odd_silence(times_us)
+    odd_us = None if odd is None else odd // _MICROSECOND
     return Coverage(
         sources=tuple(sources),
         messages=messages,
-        oldest=times[0] if times else None,
-        newest=times[-1] if times else None,
+        oldest=_moment(times_us[0]) if times_us else None,
+        newest=_moment(times_us[-1]) if times_us else None,
         complete_since=complete_since,
         odd_silence=odd,
-        holes=tuple(Hole(a, b) for a, b in pairwise(times) if odd is not None and b - a >= odd),
+        holes=tuple(
+            Hole(_moment(a), _moment(b)) for a, b in pairwise(times_us) if odd_us is not None and b - a >= odd_us
+        ),
     )
 
 
-def odd_silence(times: Sequence[datetime]) -> timedelta | None:
+def odd_silence(times_us: Sequence[int]) -> timedelta | None:
     """Return how long a silence must be to be a hole; None where too few messages show what is usual.
 
     At least three days, four times what the longer silences usually last, and improbable at the usual rate. The rate
-    counts days with mail, so that a burst does not make every other week a hole. `times` are in order.
+    counts days with mail, so that a burst does not make every other week a hole. Times are as in cover_times().
     """
-    if len(times) < SMALL_SENT:
+    if len(times_us) < SMALL_SENT:
         return None
-    silences = len(times) - 1
-    usual = nlargest(min(max(3, silences // 50), silences - 1) + 1, (b - a for a, b in pairwise(times)))[-1]
-    per_day = len({time.date() for time in times}) / max((times[-1] - times[0]).days, 1)
-    improbable = timedelta(days=(IMPROBABLE_HOLE + log(len(times))) / per_day)
-    return max(SHORTEST_HOLE, HOLE_TO_LONGEST * usual, improbable)
+    silences = len(times_us) - 1
+    usual = nlargest(min(max(3, silences // 50), silences - 1) + 1, (b - a for a, b in pairwise(times_us)))[-1]
+    per_day = len({time // _DAY_US for time in times_us}) / max((times_us[-1] - times_us[0]) // _DAY_US, 1)
+    improbable = timedelta(days=(IMPROBABLE_HOLE + log(len(times_us))) / per_day)
+    return max(SHORTEST_HOLE, HOLE_TO_LONGEST * usual * _MICROSECOND, improbable)
+
+
+def in_us(moment: datetime) -> int:
+    """Return a moment as cover_times() takes it."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def _moment(time_us: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=time_us)
 
 
 def _span(oldest: datetime | None, newest: datetime | None) -> str:

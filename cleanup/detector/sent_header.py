@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from cleanup.detector.fields import decode_words, header_fields, read_date, read_ids, read_people
 from cleanup.model import SentMessage
@@ -33,8 +33,7 @@ _RECIPIENTS = ("to", "cc", "bcc", "resent-to", "resent-cc")
 _UNSENT = ("com.apple.mail-draft", "com.apple.mail-template")
 
 
-@dataclass(frozen=True, slots=True)
-class InboxClue:
+class InboxClue(NamedTuple):
     """What an ordinary message in the Inbox says of the owner's sent mail: whom it answers, and who wrote it."""
 
     message_id: str | None = None

@@ -23,7 +23,7 @@ from cleanup.ledger.opening import told, writing
 from cleanup.ledger.profiles import profile_from_json, profile_to_json, together
 from cleanup.ledger.rows import AT_ONCE, insert_many, insert_one, pieces
 from cleanup.ledger.schema import cursors, inbox_rows, memories, meta, sent_rows
-from cleanup.ledger.texts import Moments, from_us, sure_text, us
+from cleanup.ledger.texts import from_us, sure_text, us
 from cleanup.ledger.values import Asked, Cursor, InboxRow, Remembered, SentPlaces
 from cleanup.ledger.witnesses import inbox_values, proofs
 from cleanup.model import SentMessage
@@ -184,8 +184,8 @@ class Memory:
         with self._reading() as connection:
             return together(profile_from_json(row.profile) for row in connection.execute(_SENT_SUMMED, self._whose))
 
-    def sent_times(self, now: datetime) -> Moments:
-        """Return when the messages that Sent holds were stored, in order, as far as that is not in the future."""
+    def sent_times(self, now: datetime) -> Sequence[int]:
+        """Return when the messages that Sent holds were stored, in UTC microseconds since 1970, in order, up to now."""
         with self._reading() as connection:
             return sent_memory.times(connection, self._mailbox, now)
 

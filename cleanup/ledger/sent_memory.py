@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from cleanup.ledger.folders import CURRENT_SENT, MINE, SENT
 from cleanup.ledger.keys import Keys
 from cleanup.ledger.rows import each_row, each_value, insert_many, pieces
 from cleanup.ledger.schema import cursors, sent_keys, sent_rows
-from cleanup.ledger.texts import Moments, from_us, sure_text, to_us, us
+from cleanup.ledger.texts import from_us, sure_text, to_us, us
 from cleanup.ledger.values import Asked, SentPlaces, Stretches
 from cleanup.model import SentMessage
 
@@ -120,9 +121,9 @@ def drop(connection: Connection, folder_id: int, uids: Sequence[int]) -> None:
 # --- asked ---------------------------------------------------------------------------------------------------------
 
 
-def times(connection: Connection, mailbox: str, now: datetime) -> Moments:
-    """Return when the messages that Sent holds were stored, in order, up to now."""
-    return Moments(each_value(connection, _STORED, {"mailbox": mailbox, "now_us": us(now)}))
+def times(connection: Connection, mailbox: str, now: datetime) -> Sequence[int]:
+    """Return when the messages that Sent holds were stored, in order, up to now: eight bytes each, as they stand."""
+    return array("q", each_value(connection, _STORED, {"mailbox": mailbox, "now_us": us(now)}))
 
 
 _STORED = (

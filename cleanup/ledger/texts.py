@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import overload
 
 LONGEST_TEXT = 4000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -29,23 +26,6 @@ def from_us(stored: int | None) -> datetime | None:
 def moment(stored: int) -> datetime:
     """Return the moment of a stored time, which is there."""
     return _EPOCH + timedelta(microseconds=stored)
-
-
-class Moments(Sequence[datetime]):
-    """Stored times in their order, eight bytes each: a moment is made of one when it is looked at."""
-
-    def __init__(self, stored: Iterable[int]) -> None:
-        self._stored = array("q", stored)
-
-    def __len__(self) -> int:
-        return len(self._stored)
-
-    @overload
-    def __getitem__(self, at: int) -> datetime: ...
-    @overload
-    def __getitem__(self, at: slice) -> Moments: ...
-    def __getitem__(self, at: int | slice) -> datetime | Moments:
-        return Moments(self._stored[at]) if isinstance(at, slice) else moment(self._stored[at])
 
 
 def text(given: str | None) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from cleanup.detector.sent_header import InboxClue
 from cleanup.model import Fingerprint, SentMessage, Verdict
@@ -134,8 +135,7 @@ class Left:
     open_moves: bool
 
 
-@dataclass(frozen=True, slots=True)
-class InboxRow:
+class InboxRow(NamedTuple):
     """What the memory keeps of one message of the Inbox: what tells whether Sent is complete (see InboxClue)."""
 
     uid: int

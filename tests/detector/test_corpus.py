@@ -23,6 +23,7 @@ from cleanup.detector.notices.headers import read_fields
 from cleanup.detector.notices.mail import Mail, unwrapped
 from cleanup.model import Kind, Notice
 from tests.detector.hostile import mutants
+from tests.detector.pace import a_million_counted
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpora" / "dev"
 
@@ -180,4 +181,4 @@ def test_the_corpus_is_read_at_a_fair_pace():
     pace = len(raws) / (time.process_time() - started)
     print(f"\n{pace:,.0f} mails a second of processor time")
 
-    assert pace > 500  # a shared machine; see the figure
+    assert pace * min(a_million_counted() for _ in range(5)) > 20  # 60 where nothing else runs

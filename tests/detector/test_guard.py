@@ -12,6 +12,7 @@ from cleanup.detector.guard import MOST_BYTES, MOST_FIELD, MOST_HEADER, guard, s
 from cleanup.detector.notices import read_notice
 from cleanup.model import Kind
 from tests.detector.hostile import HEAD, WORDS, hostile_mails, mutants
+from tests.detector.pace import a_million_counted
 
 BOUNCE = HEAD + b"\r\n" + WORDS
 HOSTILE = dict(hostile_mails())
@@ -83,11 +84,11 @@ def test_time_grows_no_faster_than_size(name):
     assert large < 0.02 or large < small * 4 * 2.5, (small, large)
 
 
-def test_hardly_any_hostile_mail_of_a_megabyte_takes_a_twentieth_of_a_second():
-    seconds = sorted(min(_seconds(raw) for _ in range(2)) for _, raw in hostile_mails(1_000_000))
-    print(f"\n{len(seconds)} of 1 MB: p99 {seconds[len(seconds) * 99 // 100]:.4f} s, most {seconds[-1]:.4f} s")
+def test_hardly_any_hostile_mail_of_a_megabyte_takes_longer_than_counting_to_three_million():
+    efforts = sorted(_effort(raw) for _, raw in hostile_mails(1_000_000))
+    print(f"\n{len(efforts)} of 1 MB: p99 {efforts[len(efforts) * 99 // 100]:.2f} million, most {efforts[-1]:.2f}")
 
-    assert seconds[len(seconds) * 99 // 100] < 0.1  # 0.05 on an idle machine
+    assert efforts[len(efforts) * 99 // 100] < 3
 
 
 @pytest.mark.parametrize("name", ["recipients without end", "words of fields", "many subjects", "markup of tables"])
@@ -104,10 +105,15 @@ def test_memory_stays_bounded(name):
 
 def test_damaged_mails_are_read_quickly_and_without_an_exception():
     seeds = [BOUNCE, *(raw for _, raw in hostile_mails(10_000) if 200 < len(raw) < 60_000)][:40]
-    seconds = sorted(_seconds(raw) for number, seed in enumerate(seeds) for raw in mutants(seed, 25, number))
+    efforts = sorted(_effort(raw) for number, seed in enumerate(seeds) for raw in mutants(seed, 25, number))
 
-    assert seconds[-1] < 1.0
-    assert seconds[len(seconds) * 99 // 100] < 0.05
+    assert efforts[-1] < 30
+    assert efforts[len(efforts) * 99 // 100] < 1.5
+
+
+def _effort(raw: bytes) -> float:
+    """Return how long reading takes, in the times that this machine needs to count to a million just then."""
+    return min(_seconds(raw) / a_million_counted() for _ in range(2))
 
 
 def _seconds(raw: bytes) -> float:
