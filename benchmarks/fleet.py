@@ -2,7 +2,7 @@
 
 The nights: nothing happened anywhere; one mailbox in five has four new messages (small deltas); all have.
 
-    python -m benchmarks.fleet --mailboxes 200 [--ledger postgresql://...] [--scheduler tcp://...]
+    python -m benchmarks.fleet --mailboxes 200 [--workers 2] [--ledger postgresql://...] [--scheduler tcp://...]
 
 Each mailbox holds 500 messages and 200 sent ones. The floor is measured in the same run: as many threads that log in
 and out and do nothing else. Needs Dovecot (bash .ci/install-servers).
@@ -25,7 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from benchmarks.first_run import give_to_dovecot, surroundings
 from benchmarks.job import OWNER
 from benchmarks.maildir import Size, build, deliver
 from tests.servers.dovecot import dovecot
+from tests.servers.postgresql import postgresql
 from tests.servers.running import RunningServer
 
 SIZE = Size(inbox=500, sent=200, notices=20, genuine=4)
@@ -59,10 +60,24 @@ def main() -> None:
     wanted.add_argument("--mailboxes", type=int, default=200)
     wanted.add_argument("--ledger", help="database URL; without it a file")
     wanted.add_argument("--scheduler", help="of a Dask cluster whose workers can read this machine's files")
+    wanted.add_argument("--workers", type=int, default=0, help="of a Dask cluster that is started")
     wanted.add_argument("--json", action="store_true")
     given = wanted.parse_args()
-    figures = measure(given.mailboxes, given.ledger, given.scheduler)
+    with ExitStack() as stack:
+        ledger, scheduler = given.ledger, given.scheduler
+        if given.workers:
+            ledger = stack.enter_context(postgresql())
+            scheduler = stack.enter_context(_on_dask(given.workers))
+        figures = measure(given.mailboxes, ledger, scheduler)
     print(json.dumps(figures, indent=1) if given.json else _table(figures))
+
+
+@contextmanager
+def _on_dask(workers: int) -> Iterator[str]:
+    from tests.servers.dask_cluster import a_cluster
+
+    with tempfile.TemporaryDirectory() as folder, a_cluster(Path(folder), workers) as cluster:
+        yield cluster.address
 
 
 def measure(mailboxes: int, ledger: str | None = None, scheduler: str | None = None) -> dict[str, dict[str, Any]]:

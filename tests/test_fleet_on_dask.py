@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,53 +14,13 @@ import pytest
 from benchmarks.fleet import Fleet, a_fleet
 from cleanup.ledger import Ledger
 from tests.cli.command import Ended, cleanup
-from tests.servers.running import free_port, running
+from tests.servers.dask_cluster import Cluster, a_cluster
 
 pytest.importorskip("distributed")
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("dask")]
 USERS = 40
 MANY_USERS = 200
 FORGED = 16  # in each mailbox
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """A running scheduler, and its workers' processes."""
-
-    address: str
-    workers: list[subprocess.Popen[bytes]]
-    log: Path
-
-    def said(self) -> str:
-        """Return everything that scheduler and workers logged."""
-        return "".join(file.read_text(errors="replace") for file in self.log.iterdir())
-
-
-@contextlib.contextmanager
-def a_cluster(folder: Path, workers: int) -> Iterator[Cluster]:
-    port, logs = free_port(), folder / "dask"
-    logs.mkdir()
-    dask = Path(sys.executable).parent / "dask"
-    address = f"tcp://127.0.0.1:{port}"
-    schedule = [dask, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
-    with running(schedule, logs / "scheduler.log", port=port), contextlib.ExitStack() as stack:
-        work = [str(dask), "worker", address, "--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard", "--no-nanny"]
-        work += ["--local-directory", str(folder)]
-        started = []
-        for number in range(workers):
-            log = stack.enter_context((logs / f"worker{number}.log").open("wb"))
-            started.append(subprocess.Popen(work, stdout=log, stderr=log, cwd=folder))
-            stack.callback(started[-1].wait, 20)
-            stack.callback(started[-1].terminate)
-        _wait_for_workers(logs / "scheduler.log", workers)
-        yield Cluster(address, started, logs)
-
-
-def _wait_for_workers(log: Path, workers: int) -> None:
-    give_up = time.monotonic() + 60
-    while log.read_text().count("Register worker") < workers:
-        assert time.monotonic() < give_up, log.read_text()
-        time.sleep(0.1)
 
 
 @pytest.fixture

@@ -11,18 +11,22 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
+from uuid import uuid4
 
 from distributed import Client, Future, Semaphore, Worker, as_completed, get_worker
+from distributed.diagnostics.plugin import WorkerPlugin
 from distributed.scheduler import KilledWorker
 
 from cleanup import __version__
 from cleanup.errors import CannotConnect, UsageError
 from cleanup.fleet.ends import Ended, Result
+from cleanup.fleet.gates import Gates
 from cleanup.fleet.listing import Listed
 from cleanup.fleet.threads import Limits, Shared, run_fleet
 from cleanup.ledger import has_password
+from cleanup.run.ledgers import Ledgers
 
 CONNECT_TIMEOUT_S = 30
 SHARDS_A_SLOT = 4  # so that the last ones end at about the same time
@@ -37,6 +41,7 @@ class Task:
     shared: Shared
     limits: Limits
     until: float | None
+    fleet: str  # the name of its OpenLedgers
 
 
 def run_on_dask(
@@ -53,8 +58,8 @@ def run_on_dask(
     """
     _refuse_passwords(mailboxes, shared)
     ends: dict[str, Ended] = {}
-    with _client(scheduler) as client:
-        tasks = _tasks(mailboxes, shared, limits, slots=_slots(client))
+    with _client(scheduler) as client, _ledgers_in_workers(client) as fleet:
+        tasks = _tasks(mailboxes, shared, limits, fleet, slots=_slots(client))
         futures = {client.submit(work, task, pure=False): task for task in tasks}
         try:
             for future in as_completed(list(futures), loop=client.loop):
@@ -72,21 +77,34 @@ def work(task: Task) -> list[Ended]:
     left_s = task.until - time.time() if task.until is not None else None
     threads = max(1, task.limits.threads // worker.state.nthreads)
     limits = replace(task.limits, threads=threads, deadline_s=left_s)
-    gates = _Gates(worker, limits.per_host)
-    return run_fleet(task.mailboxes, task.shared.settings_of, limits, lambda _: None, gates=gates)
+    kept: OpenLedgers | None = worker.plugins.get(task.fleet)  # gone where the client is
+    ledgers = kept.ledgers if kept else None
+    with closing(Gates(lambda host: _semaphore(worker, host, limits.per_host), len(task.mailboxes))) as gates:
+        settings_of = task.shared.settings_of
+        return run_fleet(task.mailboxes, settings_of, limits, lambda _: None, gates=gates, ledgers=ledgers)
 
 
-class _Gates(dict[str, AbstractContextManager[object]]):
-    """One semaphore for each server, which the scheduler keeps: it counts the connections of all workers."""
+def _semaphore(worker: Worker, host: str, per_host: int) -> Semaphore:
+    """Return the semaphore of a server, which the scheduler keeps: it counts the connections of all workers."""
+    name = f"mailbox-cleanup {host} {per_host}"  # with another number it would be refused
+    return Semaphore(per_host, name, scheduler_rpc=worker.scheduler, loop=worker.loop)
 
-    def __init__(self, worker: Worker, per_host: int) -> None:
-        super().__init__()
-        self._worker, self._per_host = worker, per_host
 
-    def __missing__(self, host: str) -> AbstractContextManager[object]:
-        name = f"mailbox-cleanup {host} {self._per_host}"  # with another number it would be refused
-        gate = Semaphore(self._per_host, name, scheduler_rpc=self._worker.scheduler, loop=self._worker.loop)
-        return self.setdefault(host, gate)
+class OpenLedgers(WorkerPlugin):  # type: ignore[misc] # distributed is typed in part
+    """Keeps ledgers open in each worker while a fleet runs: opening one checks the whole of it, for every shard."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.ledgers: Ledgers | None = None
+
+    def setup(self, worker: Worker) -> None:  # noqa: ARG002 - Dask names it
+        """Begin to keep them in a worker."""
+        self.ledgers = Ledgers()
+
+    def teardown(self, worker: Worker) -> None:  # noqa: ARG002
+        """Close them."""
+        if self.ledgers:
+            self.ledgers.close()
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
@@ -102,6 +120,18 @@ def _client(scheduler: str) -> Iterator[Client]:
         ) from error
     with client:
         yield client
+
+
+@contextmanager
+def _ledgers_in_workers(client: Client) -> Iterator[str]:
+    """Keep ledgers open in all workers, those that come later too; yield the name under which they are kept."""
+    plugin = OpenLedgers(f"mailbox-cleanup ledgers {uuid4()}")
+    client.register_plugin(plugin)
+    try:
+        yield plugin.name
+    finally:
+        with suppress(OSError):  # the scheduler may be gone
+            client.unregister_worker_plugin(plugin.name)
 
 
 def _slots(client: Client) -> int:
@@ -123,12 +153,12 @@ def _version() -> str:
     return __version__
 
 
-def _tasks(mailboxes: Sequence[Listed], shared: Shared, limits: Limits, *, slots: int) -> list[Task]:
+def _tasks(mailboxes: Sequence[Listed], shared: Shared, limits: Limits, fleet: str, *, slots: int) -> list[Task]:
     until = time.time() + limits.deadline_s if limits.deadline_s is not None else None
     size = min(LARGEST_SHARD, max(1, math.ceil(len(mailboxes) / (slots * SHARDS_A_SLOT))))
     shards = [tuple(mailboxes[first : first + size]) for first in range(0, len(mailboxes), size)]
     spread = replace(limits, spread_s=limits.spread_s * min(1.0, slots / max(1, len(shards))))
-    return [Task(shard, shared, spread, until) for shard in shards]
+    return [Task(shard, shared, spread, until, fleet) for shard in shards]
 
 
 def _ends(future: Future, task: Task) -> list[Ended]:

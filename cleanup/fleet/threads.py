@@ -62,12 +62,14 @@ def run_fleet(
     *,
     stop: threading.Event | None = None,
     gates: Gates | None = None,
+    ledgers: Ledgers | None = None,
 ) -> list[Ended]:
     """File the backscatter of many mailboxes; return how each ended, in the order of the list.
 
     `told` hears of each as it ends, in the calling thread. One bad mailbox stops no other. After the deadline, or once
     `stop` is set, none is begun; those that are under way are finished. An exception in the calling thread, such as a
-    signal's, does the same and goes on. `gates` replace `limits.per_host`.
+    signal's, does the same and goes on. `gates` replace `limits.per_host`; `ledgers` are open
+    for longer.
     """
     stop = stop or threading.Event()
     began = time.monotonic()
@@ -79,10 +81,10 @@ def run_fleet(
         stop.wait(max(0.0, starts_s - (time.monotonic() - began)))
         if stop.is_set() or (limits.deadline_s is not None and time.monotonic() - began > limits.deadline_s):
             return Ended(one.name, Result.NOT_BEGUN, "The time was over.", "not-begun")
-        return _one(one, settings_of, gates, ledgers)
+        return _one(one, settings_of, gates, shared)
 
     with ExitStack() as stack:
-        ledgers = stack.enter_context(Ledgers())
+        shared = ledgers or stack.enter_context(Ledgers())
         pool = stack.enter_context(ThreadPoolExecutor(limits.threads, thread_name_prefix="mailbox"))
         stack.callback(stop.set)  # before the pool waits for its threads
         waiting = {pool.submit(work, one, late.uniform(0, limits.spread_s)) for one in mailboxes}

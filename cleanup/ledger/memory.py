@@ -45,8 +45,7 @@ class Memory:
     def remembered(self) -> Remembered | None:
         """Return what the last run left; None where the mailbox was never looked at."""
         with self._reading() as connection:
-            row = connection.execute(_MEMORY, self._whose).mappings().first()
-        return Remembered(row["read_by"], row["judged_by"], row["run_id"], dict(row["counts"])) if row else None
+            return read_remembered(connection, self._mailbox)
 
     def remember(self, what: Remembered) -> None:
         """Write what a run leaves."""
@@ -60,22 +59,9 @@ class Memory:
     def cursors(self) -> dict[str, Cursor]:
         """Return the folders that were read, by name, and how far."""
         if self._cursors is None:
-            self._cursors = self._stored_cursors()
+            with self._reading() as connection:
+                self._cursors = read_cursors(connection, self._mailbox)
         return dict(self._cursors)
-
-    def _stored_cursors(self) -> dict[str, Cursor]:
-        with self._reading() as connection:
-            return {
-                row.folder: Cursor(
-                    folder_id=row.folder_id,
-                    folder=row.folder,
-                    uidvalidity=row.uidvalidity,
-                    uidnext=row.uidnext,
-                    is_sent=bool(row.is_sent),
-                    held=row.held,
-                )
-                for row in connection.execute(_CURSORS, self._whose)
-            }
 
     def begin(self, folder: str, uidvalidity: int, *, is_sent: bool) -> Cursor:
         """Return the cursor of a folder that is read from its first message on; what was known of it is retired."""
@@ -262,6 +248,27 @@ class Memory:
     def _reading(self) -> Iterator[Connection]:
         with told("read"), self._engine.connect() as connection:
             yield connection
+
+
+def read_remembered(connection: Connection, mailbox: str) -> Remembered | None:
+    """Return what the last run left; None where the mailbox was never looked at."""
+    row = connection.execute(_MEMORY, {"mailbox": mailbox}).mappings().first()
+    return Remembered(row["read_by"], row["judged_by"], row["run_id"], dict(row["counts"])) if row else None
+
+
+def read_cursors(connection: Connection, mailbox: str) -> dict[str, Cursor]:
+    """Return the folders that were read, by name, and how far."""
+    return {
+        row.folder: Cursor(
+            folder_id=row.folder_id,
+            folder=row.folder,
+            uidvalidity=row.uidvalidity,
+            uidnext=row.uidnext,
+            is_sent=bool(row.is_sent),
+            held=row.held,
+        )
+        for row in connection.execute(_CURSORS, {"mailbox": mailbox})
+    }
 
 
 # --- what the database is asked ------------------------------------------------------------------------------------

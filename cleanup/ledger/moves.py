@@ -131,6 +131,19 @@ def _moves(given: frozenset[str], undoing: bool | None) -> Select[Any]:
     return query
 
 
+def are_open(connection: Connection, mailbox: str) -> bool:
+    """Return whether nobody knows yet what became of some move of a mailbox."""
+    return connection.execute(_OPEN, {"of_mailbox": mailbox}).first() is not None
+
+
+_OPEN = (
+    select(moves.c.move_id)
+    .join(runs, runs.c.run_id == moves.c.run_id)
+    .where(runs.c.mailbox == bindparam("of_mailbox"), moves.c.state.in_([state.value for state in OPEN_STATES]))
+    .limit(1)
+)
+
+
 def read_filed_uids(connection: Connection, mailbox: str, folder: str, uidvalidity: int, first: int) -> frozenset[int]:
     """Return the UIDs from `first` on in a folder that moves put there."""
     where = {"of_mailbox": mailbox, "folder": folder, "numbering": uidvalidity, "first": first}

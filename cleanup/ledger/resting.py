@@ -70,6 +70,8 @@ class Resting:
 
         `run` is what Ledger.start_run() takes, by its names.
         """
+        if "://" in self._where:
+            return None
         who = (run["mailbox"], run["command"], text(run["actor"]), run["version"], run["policy"])
         told = (*who, json.dumps(run["options"]), us(began), us(datetime.now(UTC)), json.dumps(counts))
         try:

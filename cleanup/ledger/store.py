@@ -7,20 +7,23 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import BigInteger, Connection, Engine, bindparam, func, insert, select
 from sqlalchemy import text as sql
 
 from cleanup.detector.sent_coverage import Coverage
 from cleanup.errors import MailboxLocked
 from cleanup.ledger import findings, history, moves, schema
 from cleanup.ledger.cut_off import exclusive_key
-from cleanup.ledger.memory import Memory
+from cleanup.ledger.memory import Memory, read_cursors, read_remembered
 from cleanup.ledger.opening import open_engine, told, writing
 from cleanup.ledger.texts import sure_text, text, to_us, us
 from cleanup.ledger.values import OPEN_STATES, Label, Left, MoveIntent, MoveRecord, MoveState, RunRecord
 from cleanup.model import FilingPlan, Judged, SentSource, Verdict
+
+_LOCK = select(func.pg_try_advisory_lock(bindparam("key", type_=BigInteger)))
+_UNLOCK = select(func.pg_advisory_unlock(bindparam("key", type_=BigInteger)))
 
 
 def _now() -> datetime:
@@ -66,17 +69,16 @@ class Ledger:
         if self.engine.dialect.name != "postgresql":
             yield
             return
-        with told("locked"), self.engine.connect() as connection:
-            key = exclusive_key(mailbox)
-            if not connection.execute(select(func.pg_try_advisory_lock(key))).scalar():
+        with told("locked"), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            key = {"key": exclusive_key(mailbox)}
+            if not connection.execute(_LOCK, key).scalar():
                 raise MailboxLocked(
                     f"Another machine works on the mailbox of {mailbox}", hint="Wait until it has finished"
                 )
-            connection.commit()
             try:
                 yield
             finally:
-                connection.execute(select(func.pg_advisory_unlock(key)))
+                connection.execute(_UNLOCK, key)
 
     # --- runs --------------------------------------------------------------------------------------------------
 
@@ -94,6 +96,13 @@ class Ledger:
         row = {"mailbox": mailbox, "command": command, "actor": text(actor), "version": version, "policy": policy}
         with self._writing(durably=False) as connection:
             return history.write_run(connection, self._clock(), row | {"options": dict(options or {})})
+
+    def write_rest(self, run: Mapping[str, Any], counts: Mapping[str, int], began: datetime) -> int:
+        """Write a run that found nothing new, begun and ended; return its number. `run` is what start_run() takes."""
+        row = {**run, "actor": text(run["actor"]), "options": dict(run["options"])}
+        ended = {"finished_us": us(self._clock()), "status": "done", "counts": dict(counts)}
+        with self._writing(durably=False) as connection:
+            return history.write_run(connection, began, row | ended)
 
     def finish_run(self, run_id: int, counts: Mapping[str, int] | None = None, status: str = "done") -> None:
         """Write how a run ended: done, partly, refused or failed."""
@@ -195,9 +204,10 @@ class Ledger:
 
     def left(self, mailbox: str, *, without: str | None = None) -> Left:
         """Return what the last run left of a mailbox; `without` leaves out what people said in this way."""
-        memory = self.memory(mailbox)
-        words = self.labels(mailbox, without=(without,) if without else ())
-        return Left(memory.remembered(), memory.cursors(), words, bool(self.open_moves(mailbox)))
+        with self._reading() as connection:
+            last, cursors = read_remembered(connection, mailbox), read_cursors(connection, mailbox)
+            words = history.read_labels(connection, mailbox, (without,) if without else ())
+            return Left(last, cursors, words, moves.are_open(connection, mailbox))
 
     def memory(self, mailbox: str) -> Memory:
         """Return what earlier runs read of a mailbox, to be read and carried on."""

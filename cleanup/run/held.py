@@ -97,10 +97,9 @@ class Held:
     def write_rest(self, options: Mapping[str, object], counts: Mapping[str, int]) -> int:
         """Write a run that found nothing new; return its number."""
         resting = self._ledgers.resting(self.where)
-        if (run_id := resting.write(self._run(options), counts, self._began)) is None:
-            run_id = self.start_run(options)
-            self.ledger.finish_run(run_id, counts)
-        return run_id
+        run = self._run(options)
+        written = resting.write(run, counts, self._began)
+        return self.ledger.write_rest(run, counts, self._began) if written is None else written
 
     @property
     def bytes_read(self) -> int:

@@ -46,12 +46,16 @@ class Ledgers:
                 self._resting[where] = Resting(where)
             return self._resting[where]
 
+    def close(self) -> None:
+        """Close them all."""
+        self._stack.close()
+        for resting in self._resting.values():
+            resting.close()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.close()
-        for resting in self._resting.values():
-            resting.close()
+        self.close()
