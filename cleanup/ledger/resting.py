@@ -90,8 +90,10 @@ class Resting:
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
-        """Yield the connection to one thread at a time."""
-        with self._lock:
+        """Yield the connection to one thread at a time; the others wait no longer than for another program."""
+        if not self._lock.acquire(timeout=BUSY_TIMEOUT_S):
+            raise sqlite3.OperationalError("another thread waits for the ledger")
+        try:
             connection = self._connection or _connected(self._where)
             if not self._stays:
                 with closing(connection):
@@ -99,6 +101,8 @@ class Resting:
                 return
             self._connection = connection
             yield connection
+        finally:
+            self._lock.release()
 
 
 def _connected(where: str) -> sqlite3.Connection:

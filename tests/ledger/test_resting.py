@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -121,6 +122,25 @@ def test_one_connection_serves_many_threads(ledger: Ledger, where: str) -> None:
 
     assert {run_id for _, run_id in nights} == {record.run_id for record in ledger.runs(limit=200)}
     assert all(left == wanted for left, _ in nights)
+
+
+def test_while_another_program_writes_no_thread_waits_for_all_others(
+    ledger: Ledger, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cleanup.ledger.resting.BUSY_TIMEOUT_S", 0.5)
+    given_up: list[float] = []
+
+    def night(_: int) -> int | None:
+        began = time.monotonic()
+        written = resting.write(RUN | {"options": OPTIONS}, {}, NOON)
+        given_up.append(time.monotonic() - began)
+        return written
+
+    with closing(sqlite3.connect(where, isolation_level=None)) as another:
+        another.execute("BEGIN IMMEDIATE")
+        with closing(Resting(where)) as resting, ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(night, range(8))) == {None}
+    assert max(given_up) < 8 * 0.5 / 2  # not one after the other
 
 
 def test_it_sees_what_others_write_meanwhile(ledger: Ledger, where: str) -> None:
