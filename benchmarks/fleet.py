@@ -2,7 +2,7 @@
 
 The nights: nothing happened anywhere; one mailbox in five has four new messages (small deltas); all have.
 
-    python -m benchmarks.fleet --mailboxes 200 [--workers 2] [--ledger postgresql://...] [--scheduler tcp://...]
+    python -m benchmarks.fleet --mailboxes 200 [--processes 2 | --workers 2] [--ledger postgresql://...] [--scheduler tcp://...]
 
 Each mailbox holds 500 messages and 200 sent ones. The floor is measured in the same run: as many threads that log in
 and out and do nothing else. Needs Dovecot (bash .ci/install-servers).
@@ -32,7 +32,7 @@ from typing import Any
 
 from benchmarks.first_run import give_to_dovecot, surroundings
 from benchmarks.job import OWNER
-from benchmarks.maildir import Size, build, deliver
+from benchmarks.maildir import SETTLES_S, Size, build, deliver
 from tests.servers.dovecot import dovecot
 from tests.servers.postgresql import postgresql
 from tests.servers.running import RunningServer
@@ -54,12 +54,22 @@ class Fleet:
     work: Path
 
 
+@dataclass(frozen=True, slots=True)
+class How:
+    """By what the nights are done: so many processes, each with its shard, or a Dask cluster."""
+
+    processes: int = 1
+    ledger: str | None = None  # None: a file
+    scheduler: str | None = None
+
+
 def main() -> None:
     """Measure and print a table, or JSON."""
     wanted = argparse.ArgumentParser(description=__doc__)
     wanted.add_argument("--mailboxes", type=int, default=200)
     wanted.add_argument("--ledger", help="database URL; without it a file")
     wanted.add_argument("--scheduler", help="of a Dask cluster whose workers can read this machine's files")
+    wanted.add_argument("--processes", type=int, default=1, help="each with its shard")
     wanted.add_argument("--workers", type=int, default=0, help="of a Dask cluster that is started")
     wanted.add_argument("--json", action="store_true")
     given = wanted.parse_args()
@@ -68,7 +78,7 @@ def main() -> None:
         if given.workers:
             ledger = stack.enter_context(postgresql())
             scheduler = stack.enter_context(_on_dask(given.workers))
-        figures = measure(given.mailboxes, ledger, scheduler)
+        figures = measure(given.mailboxes, How(given.processes, ledger, scheduler))
     print(json.dumps(figures, indent=1) if given.json else _table(figures))
 
 
@@ -80,7 +90,7 @@ def _on_dask(workers: int) -> Iterator[str]:
         yield cluster.address
 
 
-def measure(mailboxes: int, ledger: str | None = None, scheduler: str | None = None) -> dict[str, dict[str, Any]]:
+def measure(mailboxes: int, how: How) -> dict[str, dict[str, Any]]:
     """Return the figures of each phase by its name.
 
     `x_logins`: mailboxes a second, as a share of raw logins; `x_logins_running`: the same without what the command
@@ -89,13 +99,14 @@ def measure(mailboxes: int, ledger: str | None = None, scheduler: str | None = N
     with a_fleet(mailboxes) as fleet:
         _logins(fleet)  # the server warms up
         floor = _logins(fleet)
-        more = ["--scheduler", scheduler] if scheduler else []
-        phases = {"first": _night(fleet, ledger, more), "idle": _night(fleet, ledger, more)}
-        start = _night(fleet, ledger, more, fleet.only_first)
+        phases = {"first": _night(fleet, how)}
+        time.sleep(SETTLES_S)
+        phases["idle"] = _night(fleet, how)
+        start = _night(fleet, how, fleet.only_first)
         _new_mail(fleet, fleet.users[::FEW], 1)
-        phases["few"] = _night(fleet, ledger, more)
+        phases["few"] = _night(fleet, how)
         _new_mail(fleet, fleet.users, 2)
-        phases["all"] = _night(fleet, ledger, more)
+        phases["all"] = _night(fleet, how)
         floor = max(floor, _logins(fleet), key=lambda took: float(took["a_second"]))
     for took in phases.values():
         running_s = took["wall_s"] - start["wall_s"]
@@ -166,31 +177,39 @@ def _until(sock: ssl.SSLSocket, what: bytes) -> None:
         heard += piece
 
 
-def _night(fleet: Fleet, ledger: str | None, more: list[str], listed: Path | None = None) -> dict[str, Any]:
-    """Return what one run over all mailboxes, or those `listed`, took in a process of its own."""
-    results = fleet.work / "results.csv"
-    command = [
-        "fleet",
-        "run",
-        "--mailboxes",
-        listed or fleet.listed,
-        "--config",
-        fleet.work / "config.toml",
-        "--results",
-        results,
-    ]
-    command += ["--ledger", ledger or fleet.work / "ledger.sqlite", "--threads", THREADS, "--per-host", THREADS, *more]
+def _night(fleet: Fleet, how: How, listed: Path | None = None) -> dict[str, Any]:
+    """Return what one run over all mailboxes, or those `listed`, took in processes of its own."""
+    files = [fleet.work / f"results{number}.csv" for number in range(1 if listed else how.processes)]
 
     def run() -> None:
-        program = Path(sys.executable).parent / "mailbox-cleanup"
-        argv, env = [str(program), *map(str, command)], surroundings(fleet.work)
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
-        if done.returncode:
-            raise SystemExit(done.stderr[-2000:])
+        begun = [_begin(fleet, how, listed, file, f"{number}/{len(files)}") for number, file in enumerate(files)]
+        for process in begun:
+            _, said = process.communicate()
+            if process.returncode:
+                raise SystemExit(said[-2000:])
 
     took = _timed(run, 1 if listed else len(fleet.users), resource.RUSAGE_CHILDREN)
+    return took | {"moved": sum(_moved(file) for file in files)}
+
+
+def _begin(fleet: Fleet, how: How, listed: Path | None, results: Path, shard: str) -> subprocess.Popen[str]:
+    program, threads = Path(sys.executable).parent / "mailbox-cleanup", max(1, THREADS // how.processes)
+    where = ("--config", fleet.work / "config.toml", "--ledger", how.ledger or fleet.work / "ledger.sqlite")
+    many = ("--threads", threads, "--per-host", threads, "--shard", shard, "--results", results)
+    argv = [program, "fleet", "run", "--mailboxes", listed or fleet.listed, *where, *many]
+    argv += ["--scheduler", how.scheduler] if how.scheduler else []
+    return subprocess.Popen(
+        list(map(str, argv)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=surroundings(fleet.work),
+    )
+
+
+def _moved(results: Path) -> int:
     with results.open(newline="") as opened:
-        return took | {"moved": sum(int(row["moved"]) for row in csv.DictReader(opened))}
+        return sum(int(row["moved"]) for row in csv.DictReader(opened))
 
 
 def _timed(act: Callable[[], None], mailboxes: int, whose: int) -> dict[str, Any]:

@@ -26,6 +26,8 @@ ATTACHMENT = "JVBERi0xLjcKJeLjz9MKMSAwIG9iago8PC9UeXBlL0NhdGFsb2cvUGFnZXMgMiAwIF
 LINE_END = "\n"
 ROOT = Path(__file__).resolve().parent.parent
 
+SETTLES_S = 3  # Dovecot looks through a Maildir anew that changed in the last two seconds
+
 
 @dataclass(frozen=True, slots=True)
 class Size:

@@ -29,12 +29,11 @@ from typing import Any
 from benchmarks.first_run import give_to_dovecot, job, mailbox_on_dovecot, make_cold, raw_floor
 from benchmarks.job import Server
 from benchmarks.latency import delayed
-from benchmarks.maildir import Size, deliver
+from benchmarks.maildir import SETTLES_S, Size, deliver
 from benchmarks.peers import PEERS, peer
 
 NEW, NEW_SENT, NEW_NOTICES = 200, 80, 4
 NIGHTS = 5  # of which the median counts
-SETTLES_S = 3  # a Maildir that was changed a moment ago is listed anew at each look, which no night finds
 SLICE = 2_000  # messages that a peer is timed on; the rest is extrapolated
 Figures = dict[str, dict[str, Any]]
 
