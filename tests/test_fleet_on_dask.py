@@ -12,11 +12,16 @@ from pathlib import Path
 import pytest
 
 from benchmarks.fleet import Fleet, a_fleet
+from cleanup.errors import UsageError
+from cleanup.fleet import Limits, Listed, Shared
 from cleanup.ledger import Ledger
 from tests.cli.command import Ended, cleanup
 from tests.servers.dask_cluster import Cluster, a_cluster
 
 pytest.importorskip("distributed")
+
+from cleanup.fleet import on_dask
+
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("dask")]
 USERS = 40
 MANY_USERS = 200
@@ -29,7 +34,7 @@ def fleet() -> Iterator[Fleet]:
         yield made
 
 
-def on_dask(fleet: Fleet, cluster: Cluster, ledger: str, *more: str) -> Ended:
+def by_command(fleet: Fleet, cluster: Cluster, ledger: str, *more: str) -> Ended:
     results = ("--results", fleet.work / "results.csv")
     given = ("--mailboxes", fleet.listed, "--config", fleet.work / "config.toml", "--ledger", ledger, *results)
     return cleanup("fleet", "run", *given, "--scheduler", cluster.address, *more, timeout_s=400)
@@ -53,7 +58,7 @@ def runs(database: str) -> list[tuple[str, str, int]]:
 
 def test_two_workers_do_every_mailbox_once_and_never_hear_a_secret(fleet: Fleet, database: str, tmp_path: Path) -> None:
     with a_cluster(tmp_path, 2) as cluster:
-        done = on_dask(fleet, cluster, database)
+        done = by_command(fleet, cluster, database)
         said = cluster.said()
 
     assert (done.code, done.err.splitlines()[-1]) == (0, f"{USERS} of {USERS} mailboxes are done.")
@@ -68,9 +73,9 @@ def test_two_hundred_users_are_done_once_though_a_worker_is_killed(database: str
     with a_fleet(MANY_USERS) as fleet, a_cluster(tmp_path, 3) as cluster:
         killer = threading.Thread(target=_kill_in_the_middle, args=(cluster.workers[1], database))
         killer.start()
-        done = on_dask(fleet, cluster, database)
+        done = by_command(fleet, cluster, database)
         killer.join()
-        idle = on_dask(fleet, cluster, database)
+        idle = by_command(fleet, cluster, database)
 
         assert (done.code, done.err.splitlines()[-1]) == (0, f"{MANY_USERS} of {MANY_USERS} mailboxes are done.")
         assert folders(fleet) == {(500 - FORGED, FORGED)}
@@ -90,7 +95,7 @@ def test_a_worker_that_is_killed_in_the_middle_costs_nothing(fleet: Fleet, datab
         victim = cluster.workers[1]
         killer = threading.Thread(target=_kill_in_the_middle, args=(victim, database))
         killer.start()
-        done = on_dask(fleet, cluster, database)
+        done = by_command(fleet, cluster, database)
         killer.join()
         assert victim.poll() == -signal.SIGKILL
 
@@ -118,3 +123,13 @@ def test_a_cluster_that_cannot_work_is_named(tmp_path: Path) -> None:
         idle = cleanup(*given, "--scheduler", cluster.address)
 
     assert (idle.code, "has no workers" in idle.err) == (2, True)
+
+
+def test_workers_of_another_version_are_refused_before_anything_is_sent_to_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_dask, "__version__", "99.9")
+
+    with a_cluster(tmp_path, 1) as cluster, pytest.raises(UsageError, match=r"do not all have mailbox-cleanup 99\.9"):
+        on_dask.run_on_dask(cluster.address, [Listed("anna@example.org", {})], Shared(), Limits(), lambda _: None)
+    assert "mailbox-cleanup ledgers" not in cluster.said()

@@ -11,7 +11,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -58,8 +58,10 @@ def run_on_dask(
     """
     _refuse_passwords(mailboxes, shared)
     ends: dict[str, Ended] = {}
-    with _client(scheduler) as client, _ledgers_in_workers(client) as fleet:
-        tasks = _tasks(mailboxes, shared, limits, fleet, slots=_slots(client))
+    with _client(scheduler) as client, ExitStack() as stack:
+        slots = _slots(client)
+        fleet = stack.enter_context(_ledgers_in_workers(client))
+        tasks = _tasks(mailboxes, shared, limits, fleet, slots=slots)
         futures = {client.submit(work, task, pure=False): task for task in tasks}
         try:
             for future in as_completed(list(futures), loop=client.loop):
