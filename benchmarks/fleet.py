@@ -41,6 +41,7 @@ SIZE = Size(inbox=500, sent=200, notices=20, genuine=4)
 FEW = 5  # one mailbox in so many has new mail on a night with small deltas
 NEW = 4  # messages a mailbox, before the night with new mail; one of them is a forged bounce
 THREADS = 16
+NIGHTS = 3  # idle ones, of which the middle one counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,8 @@ def measure(mailboxes: int, how: How) -> dict[str, dict[str, Any]]:
         floor = _logins(fleet)
         phases = {"first": _night(fleet, how)}
         time.sleep(SETTLES_S)
-        phases["idle"] = _night(fleet, how)
+        idle = sorted((_night(fleet, how) for _ in range(NIGHTS)), key=lambda took: float(took["wall_s"]))
+        phases["idle"] = idle[NIGHTS // 2]
         start = _night(fleet, how, fleet.only_first)
         _new_mail(fleet, fleet.users[::FEW], 1)
         phases["few"] = _night(fleet, how)
