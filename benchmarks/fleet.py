@@ -2,10 +2,12 @@
 
 The nights: nothing happened anywhere; one mailbox in five has four new messages (small deltas); all have.
 
-    python -m benchmarks.fleet --mailboxes 200 [--processes 2 | --workers 2] [--ledger postgresql://...] [--scheduler tcp://...]
+    python -m benchmarks.fleet --mailboxes 200 [--processes 2] [--ledger postgresql://...] [--scheduler tcp://...]
+    python -m benchmarks.fleet --mailboxes 100 --workers 2
 
 Each mailbox holds 500 messages and 200 sent ones. The floor is measured in the same run: as many threads that log in
-and out and do nothing else. Needs Dovecot (bash .ci/install-servers).
+and out and do nothing else. --workers starts a Dask cluster of so many processes, and a PostgreSQL for the ledger.
+Needs Dovecot, and PostgreSQL for --workers (bash .ci/install-servers).
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from typing import Any
 from benchmarks.first_run import give_to_dovecot, surroundings
 from benchmarks.job import OWNER
 from benchmarks.maildir import SETTLES_S, Size, build, deliver
+from tests.servers.dask_cluster import a_cluster
 from tests.servers.dovecot import dovecot
 from tests.servers.postgresql import postgresql
 from tests.servers.running import RunningServer
@@ -85,8 +88,6 @@ def main() -> None:
 
 @contextmanager
 def _on_dask(workers: int) -> Iterator[str]:
-    from tests.servers.dask_cluster import a_cluster
-
     with tempfile.TemporaryDirectory() as folder, a_cluster(Path(folder), workers) as cluster:
         yield cluster.address
 

@@ -15,7 +15,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,11 +115,10 @@ def _leads_to(path: Path, handle: int) -> bool:
 def _open(path: Path) -> int:
     how = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
     try:
-        try:
+        with suppress(FileNotFoundError):  # the folder, the first time
             return os.open(path, how, 0o600)
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            return os.open(path, how, 0o600)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return os.open(path, how, 0o600)
     except OSError as error:
         raise UsageError(
             f"The lock {path} cannot be made", why=error.strerror, hint=f"Set {FOLDER_VARIABLE}"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -176,7 +180,7 @@ def test_a_ledger_for_each_mailbox_keeps_few_files_open(tmp_path: Path) -> None:
         Ledger.open(where).close()
     before = open_files()
 
-    with Ledgers() as ledgers:
+    with closing(Ledgers()) as ledgers:
         first = ledgers.resting(places[0])
         for where in places:
             ledgers.resting(where).left("anna@example.org")
@@ -185,3 +189,20 @@ def test_a_ledger_for_each_mailbox_keeps_few_files_open(tmp_path: Path) -> None:
         assert first.left("anna@example.org") is None
 
     assert open_files() == before
+
+
+def test_no_idle_mailbox_waits_while_another_ones_ledger_is_opened(tmp_path: Path) -> None:
+    busy, idle = str(tmp_path / "busy.sqlite"), str(tmp_path / "idle.sqlite")
+    for where in (busy, idle):
+        Ledger.open(where).close()
+
+    with closing(sqlite3.connect(busy, isolation_level=None)) as another, closing(Ledgers()) as ledgers:
+        another.execute("BEGIN IMMEDIATE")  # opening waits for it
+        with ThreadPoolExecutor(1) as pool:
+            opening = pool.submit(ledgers.of, busy)
+            while not opening.running():
+                time.sleep(0.01)
+            ledgers.resting(idle).left("anna@example.org")
+            assert not opening.done()
+            another.execute("ROLLBACK")
+            assert opening.result()

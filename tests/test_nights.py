@@ -58,7 +58,7 @@ def test_a_night_on_which_nothing_happened_asks_for_no_shared_ledger(anna: Demo)
         def of(self, where: str) -> Ledger:
             raise AssertionError(f"{where} was opened, which checks the whole of it")
 
-    with Closed() as ledgers:
+    with closing(Closed()) as ledgers:
         night = run_mailbox(
             anna.account,
             anna.settings,

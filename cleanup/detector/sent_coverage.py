@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from heapq import nlargest
 from itertools import pairwise
 from math import log
 from typing import NamedTuple
 
+from cleanup.detector.moments import MICROSECOND, moment, us
 from cleanup.detector.wilson import lower_bound, upper_bound
 from cleanup.model import Policy, SentMessage, SentSource
 
@@ -23,10 +24,8 @@ IMPROBABLE_HOLE = 5.0  # with log(n): a silence so long comes by chance in less 
 HOLE_TO_LONGEST = 4.0  # times the longest but one silence: habits come in bursts, a purge does not
 REWRITTEN_BELOW = 0.2  # share found below which a route's ids are rewritten after Sent is stored
 REWRITTEN_N = 3
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_DAY_US = timedelta(days=1) // _MICROSECOND
 SMALL_SENT = 20  # messages below which an unmeasured Sent never vouches
+_DAY_US = timedelta(days=1) // MICROSECOND
 
 
 class Proof(NamedTuple):
@@ -196,7 +195,7 @@ def cover(
     complete_since: datetime | None = None,
 ) -> Coverage:
     """Return what these sent messages can vouch for. Dates after `now` are wrong clocks and bound nothing."""
-    times = sorted(in_us(t) for m in messages if (t := m.arrived or m.date) is not None and t <= now)
+    times = sorted(us(t) for m in messages if (t := m.arrived or m.date) is not None and t <= now)
     return cover_times(times, len(messages), sources, complete_since=complete_since)
 
 
@@ -212,16 +211,16 @@ def cover_times(
     The times are in UTC microseconds since 1970, in order and not after now: a large Sent has a million of them.
     """
     odd = odd_silence(times_us)
-    odd_us = None if odd is None else odd // _MICROSECOND
+    odd_us = None if odd is None else odd // MICROSECOND
     return Coverage(
         sources=tuple(sources),
         messages=messages,
-        oldest=_moment(times_us[0]) if times_us else None,
-        newest=_moment(times_us[-1]) if times_us else None,
+        oldest=moment(times_us[0]) if times_us else None,
+        newest=moment(times_us[-1]) if times_us else None,
         complete_since=complete_since,
         odd_silence=odd,
         holes=tuple(
-            Hole(_moment(a), _moment(b)) for a, b in pairwise(times_us) if odd_us is not None and b - a >= odd_us
+            Hole(moment(a), moment(b)) for a, b in pairwise(times_us) if odd_us is not None and b - a >= odd_us
         ),
     )
 
@@ -238,16 +237,7 @@ def odd_silence(times_us: Sequence[int]) -> timedelta | None:
     usual = nlargest(min(max(3, silences // 50), silences - 1) + 1, (b - a for a, b in pairwise(times_us)))[-1]
     per_day = len({time // _DAY_US for time in times_us}) / max((times_us[-1] - times_us[0]) // _DAY_US, 1)
     improbable = timedelta(days=(IMPROBABLE_HOLE + log(len(times_us))) / per_day)
-    return max(SHORTEST_HOLE, HOLE_TO_LONGEST * usual * _MICROSECOND, improbable)
-
-
-def in_us(moment: datetime) -> int:
-    """Return a moment as cover_times() takes it."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def _moment(time_us: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=time_us)
+    return max(SHORTEST_HOLE, HOLE_TO_LONGEST * usual * MICROSECOND, improbable)
 
 
 def _span(oldest: datetime | None, newest: datetime | None) -> str:

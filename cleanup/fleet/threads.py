@@ -8,7 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,7 +84,7 @@ def run_fleet(
         return _one(one, settings_of, gates, shared)
 
     with ExitStack() as stack:
-        shared = ledgers or stack.enter_context(Ledgers())
+        shared = ledgers or stack.enter_context(closing(Ledgers()))
         pool = stack.enter_context(ThreadPoolExecutor(limits.threads, thread_name_prefix="mailbox"))
         stack.callback(stop.set)  # before the pool waits for its threads
         waiting = {pool.submit(work, one, late.uniform(0, limits.spread_s)) for one in mailboxes}

@@ -259,15 +259,8 @@ def read_remembered(connection: Connection, mailbox: str) -> Remembered | None:
 def read_cursors(connection: Connection, mailbox: str) -> dict[str, Cursor]:
     """Return the folders that were read, by name, and how far."""
     return {
-        row.folder: Cursor(
-            folder_id=row.folder_id,
-            folder=row.folder,
-            uidvalidity=row.uidvalidity,
-            uidnext=row.uidnext,
-            is_sent=bool(row.is_sent),
-            held=row.held,
-        )
-        for row in connection.execute(_CURSORS, {"mailbox": mailbox})
+        folder: Cursor(folder_id, folder, uidvalidity, uidnext, bool(is_sent), held)
+        for folder_id, folder, uidvalidity, uidnext, is_sent, held in connection.execute(_CURSORS, {"mailbox": mailbox})
     }
 
 
@@ -281,7 +274,11 @@ _REMEMBER = insert(memories)
 _HELD_OF_SENT = select(func.count()).where(sent_rows.c.folder_id == cursors.c.folder_id, sent_rows.c.gone == 0)
 _HELD_OF_INBOX = select(func.count()).where(inbox_rows.c.folder_id == cursors.c.folder_id)
 _HELD = case((cursors.c.is_sent == 1, _HELD_OF_SENT.scalar_subquery()), else_=_HELD_OF_INBOX.scalar_subquery())
-_CURSORS = select(cursors, _HELD.label("held")).where(CURRENT).order_by(cursors.c.folder_id)
+_CURSORS = (
+    select(cursors.c.folder_id, cursors.c.folder, cursors.c.uidvalidity, cursors.c.uidnext, cursors.c.is_sent, _HELD)
+    .where(CURRENT)
+    .order_by(cursors.c.folder_id)
+)
 _NAMES = select(cursors.c.folder_id, cursors.c.folder).where(cursors.c.mailbox == bindparam("mailbox"))
 _SENT_SUMMED = select(cursors.c.folder_id, cursors.c.folder, cursors.c.sums, cursors.c.profile).where(CURRENT_SENT)
 _SUMS_AND_PROFILE = select(cursors.c.sums, cursors.c.profile).where(cursors.c.folder_id == _OF_FOLDER)

@@ -55,8 +55,6 @@ class Resting:
 
         `without` leaves out what people said in this way.
         """
-        if "://" in self._where:
-            return None
         try:
             if not Path(self._where).expanduser().exists():
                 return None
@@ -70,8 +68,6 @@ class Resting:
 
         `run` is what Ledger.start_run() takes, by its names.
         """
-        if "://" in self._where:
-            return None
         who = (run["mailbox"], run["command"], text(run["actor"]), run["version"], run["policy"])
         told = (*who, json.dumps(run["options"]), us(began), us(datetime.now(UTC)), json.dumps(counts))
         try:
@@ -91,6 +87,8 @@ class Resting:
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
         """Yield the connection to one thread at a time; the others wait no longer than for another program."""
+        if "://" in self._where:
+            raise sqlite3.OperationalError("another kind of database")
         if not self._lock.acquire(timeout=BUSY_TIMEOUT_S):
             raise sqlite3.OperationalError("another thread waits for the ledger")
         try:

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
+
+from cleanup.detector.moments import moment, us
+
+__all__ = ["LONGEST_TEXT", "from_us", "moment", "sure_text", "text", "to_us", "us"]
 
 LONGEST_TEXT = 4000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_us(moment: datetime | None) -> int | None:
     """Return a moment as UTC microseconds since 1970."""
-    return None if moment is None else (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def us(moment: datetime) -> int:
-    """Return a moment, which is there, as UTC microseconds since 1970."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return None if moment is None else us(moment)
 
 
 def from_us(stored: int | None) -> datetime | None:
     """Return the moment of a stored time."""
     return None if stored is None else moment(stored)
-
-
-def moment(stored: int) -> datetime:
-    """Return the moment of a stored time, which is there."""
-    return _EPOCH + timedelta(microseconds=stored)
 
 
 def text(given: str | None) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict
@@ -145,7 +145,7 @@ def hold(account: Account, settings: MailboxSettings, command: str, ledgers: Led
     with ExitStack() as stack:
         stack.enter_context(hold_mailbox(ANY_SERVER, settings.address, f"mailbox-cleanup {command}"))
         stack.enter_context(hold_mailbox(account.host, account.owner, f"mailbox-cleanup {command}"))
-        held = Held(account, settings, stack, ledgers or stack.enter_context(Ledgers()))
+        held = Held(account, settings, stack, ledgers or stack.enter_context(closing(Ledgers())))
         if "://" in held.where:
             held.hold_elsewhere()
         yield held

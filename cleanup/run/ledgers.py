@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from cleanup.ledger.resting import Resting
 
@@ -26,11 +25,12 @@ class Ledgers:
         self._stack = ExitStack()
         self._open: dict[str, Ledger] = {}
         self._resting: dict[str, Resting] = {}
-        self._lock = threading.Lock()
+        self._opening = threading.Lock()
+        self._lock = threading.Lock()  # of its own: idle mailboxes do not wait while a ledger is opened
 
     def of(self, where: str) -> Ledger:
         """Return the ledger at a path or URL. Raises LedgerUnusable."""
-        with self._lock:
+        with self._opening:
             if where not in self._open:
                 from cleanup.ledger import Ledger
 
@@ -51,11 +51,3 @@ class Ledgers:
         self._stack.close()
         for resting in self._resting.values():
             resting.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
