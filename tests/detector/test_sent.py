@@ -8,7 +8,9 @@ import pytest
 
 from cleanup.detector.addresses import address_key, untagged_key
 from cleanup.detector.message_ids import id_key, id_shape
+from cleanup.detector.moments import us
 from cleanup.detector.sent import InboxClue, MemorySentIndex, inbox_clue, read_sent_header
+from cleanup.detector.sent_coverage import cover_times
 from cleanup.detector.subjects import subject_key, subjects_agree
 from cleanup.model import Policy, SentSource
 from tests.detector.judging import NOW, a_sent_index, a_sent_message, replies_to_sent
@@ -118,6 +120,17 @@ def test_holes_are_silences_that_the_rate_makes_improbable():
     assert [(h.start.date(), h.end.date()) for h in holes] == [
         ((NOW - timedelta(days=140)).date(), (NOW - timedelta(days=99)).date())
     ]
+
+
+def test_a_silence_is_a_hole_from_the_odd_length_on():
+    day_us = us(datetime(1970, 1, 2, tzinfo=UTC))
+    daily = [day * day_us for day in range(200)]
+
+    covered = {days: cover_times([*daily, daily[-1] + days * day_us], 201, ()) for days in range(1, 40)}
+
+    are_holes = {days: bool(coverage.holes) for days, coverage in covered.items()}
+    assert are_holes == {days: timedelta(days=days) >= coverage.odd_silence for days, coverage in covered.items()}
+    assert {False, True} == set(are_holes.values())
 
 
 def test_a_purge_up_to_today_is_a_hole_while_mail_still_comes():
