@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from cleanup.ledger.migrations import bring_up_to_date
 
 BUSY_TIMEOUT_S = 30  # others write
 OPENING_TIMEOUT_S = 5  # no reader waits for writers; who keeps it closed to readers, too, keeps it so for long
+_SWITCHES = 50  # others may begin to write between our waiting and our turn
 THREADS_AT_ONCE = 32  # connections that are kept; each is made when it is first needed
 _AT_ONCE = {"sqlite_begin": "BEGIN IMMEDIATE"}  # two programs may open a new ledger at the same time
 _SOON = _AT_ONCE | {"sqlite_synchronous": "NORMAL"}
@@ -120,11 +121,27 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions are ours: Python's sqlite3 commits before every CREATE TABLE
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {round(OPENING_TIMEOUT_S * 1000)}")
-    cursor.execute("PRAGMA journal_mode = WAL")
+    (mode,) = cursor.execute("PRAGMA journal_mode").fetchone()
     cursor.execute(f"PRAGMA busy_timeout = {round(BUSY_TIMEOUT_S * 1000)}")
+    if mode != "wal":
+        _begin_write_ahead(cursor)
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def _begin_write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Switch a new file to its write-ahead log, which others may just then do, too.
+
+    SQLite refuses the switch at once, without waiting, while another connection writes. https://sqlite.org/wal.html
+    """
+    for _ in range(_SWITCHES):
+        cursor.execute("BEGIN IMMEDIATE")  # waits for them
+        cursor.execute("ROLLBACK")
+        with suppress(sqlite3.OperationalError):
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+    cursor.execute("PRAGMA journal_mode = WAL")
 
 
 def _begin(connection: Connection) -> None:

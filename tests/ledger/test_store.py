@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -278,6 +279,17 @@ def test_many_programs_may_open_a_new_ledger_at_once(file: Path) -> None:
         opened = list(pool.map(lambda _: Ledger.open(file), range(16)))
 
     assert all(ledger.runs() == [] for ledger in opened)
+
+
+def test_a_new_ledger_waits_for_another_program_that_is_making_it(file: Path) -> None:
+    file.parent.mkdir(parents=True)
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        soon = threading.Timer(0.3, other.execute, ["COMMIT"])
+        soon.start()
+
+        Ledger.open(file).close()
+        soon.join()
 
 
 def test_moves_and_peoples_words_wait_for_the_disk_and_nothing_else_does(ledger: Ledger) -> None:
