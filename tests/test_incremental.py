@@ -109,7 +109,7 @@ def memory(tmp_path: Path) -> Iterator[Memory]:
         yield ledger.memory(OWNER)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(n, marks=pytest.mark.sweep) for n in range(2, 20))])
 def test_however_mail_comes_in_the_verdicts_are_those_of_a_look_at_everything(
     seed: int, embedded: RunningServer, memory: Memory
 ) -> None:

@@ -104,7 +104,7 @@ def streams(draw: st.DrawFn) -> list[bytes]:
     return [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(streams(), st.sampled_from([3, 400]), st.sampled_from([50, 10_000]))
 @example([b"* 1 FETCH (BODY[] {1}\r\n", b"a BODY[] {2}\r\nbc)\r\n"], 400, 10_000)
 @example([b"* 1 FETCH (BODY[] {3}\r", b"\nab", b"c)\r\n* 2 FETCH (FLAGS ())\r\n"], 400, 10_000)

@@ -1,6 +1,6 @@
 """Kill -9 and broken connections on real servers: nothing lost or altered, and the next run ends as an undisturbed one.
 
-In CI every fourth kill point and a choice of cuts on three servers; `-m sweep` takes them all, and can be stopped and
+In CI every seventh kill point and a choice of cuts on three servers; `-m sweep` takes them all, and can be stopped and
 started again (sweeping.py).
 """
 
@@ -83,9 +83,9 @@ def all_cuts() -> list[Fault]:
 
 @pytest.mark.timeout(300)
 def test_a_kill_at_any_step_loses_nothing(moving_server: RunningServer) -> None:
-    outcomes = kill_points(moving_server, range(1, all_steps(moving_server) + 1, 4))
+    outcomes = kill_points(moving_server, range(1, all_steps(moving_server) + 1, 7))
 
-    assert len(outcomes) >= 20
+    assert len(outcomes) >= 12
     all_good(moving_server, outcomes)
 
 

@@ -154,10 +154,10 @@ def tried(seeds: range, folder: Path) -> dict[int, list[str]]:
 
 @pytest.mark.timeout(300)
 def test_an_altered_answer_breaks_no_promise(tmp_path: Path) -> None:
-    assert tried(range(60), tmp_path) == {}
+    assert tried(range(40), tmp_path) == {}
 
 
 @pytest.mark.sweep
 @pytest.mark.timeout(0)
 def test_two_thousand_altered_answers_break_no_promise(tmp_path: Path) -> None:
-    assert tried(range(60, 2060), tmp_path) == {}
+    assert tried(range(40, 2040), tmp_path) == {}
