@@ -20,6 +20,11 @@ SERVERS = ("embedded", "dovecot", "dovecot_without_move", "cyrus", "courier")
 REAL = tuple(pytest.param(name, marks=(pytest.mark.server, pytest.mark.xdist_group(name))) for name in SERVERS[1:])
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What may take long is begun first, so that no worker is left alone with it in the end."""
+    items.sort(key=lambda item: "timeout" not in item.keywords)
+
+
 @pytest.fixture(scope="session")
 def embedded() -> Iterator[RunningServer]:
     users = {f"user{n}": "embedded secret" for n in range(150)}

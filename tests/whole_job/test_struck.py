@@ -31,7 +31,6 @@ WITHOUT_MOVE = (
     Strike("kill", "UID EXPUNGE", 2),
 )
 ON_CYRUS = (
-    Strike("kill", "UID MOVE", 2, after=True),
     Strike("drop_answer", "UID MOVE", 2, after=True),
     Strike("kill", "FETCH", 1),
 )
