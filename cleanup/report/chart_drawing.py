@@ -214,7 +214,11 @@ def _moments(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def _dates_of_hours(table: pd.DataFrame) -> str | None:
-    return f"{table['begin'].min():%Y-%m-%d} to {table['end'].max():%Y-%m-%d}, UTC" if _by_hour(table) else None
+    """Return which days the hours of an axis are of; None where it is one of days."""
+    if not _by_hour(table):
+        return None
+    first, last = f"{table['begin'].min():%Y-%m-%d}", f"{table['end'].max():%Y-%m-%d}"
+    return f"{first}, UTC" if first == last else f"{first} to {last}, UTC"
 
 
 def _days(begin: pd.Timestamp, end: pd.Timestamp) -> dict[str, Any]:

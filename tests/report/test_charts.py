@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from cleanup.report import chart_tables, charts
+from cleanup.report import chart_drawing, chart_tables, charts
 from cleanup.report.chart_style import COLOURS
 from cleanup.report.charts import Chart
 from tests.report.some_frames import frames_of
@@ -102,6 +102,15 @@ def test_plots_count_every_notice_once() -> None:
 
     for table in (chart_tables.by_time(frames), chart_tables.reporters(frames)):
         assert table[list(chart_tables.VERDICTS)].to_numpy().sum() == 40_000
+
+
+@pytest.mark.parametrize(("begins", "days"), [("08:00", "2026-10-14, UTC"), ("22:00", "2026-10-14 to 2026-10-15, UTC")])
+def test_the_days_of_a_storm_are_said_once(begins: str, days: str) -> None:
+    begin = pd.date_range(f"2026-10-14 {begins}", periods=4, freq="h", tz="UTC")
+    counts = {"backscatter": 9, "unsure": 0, "genuine": 0, "storm": True}
+    table = pd.DataFrame({"begin": begin, "end": begin + pd.Timedelta(hours=1), **counts})
+
+    assert f">{days}<" in chart_drawing.as_svg(chart_drawing.draw_time(table))
 
 
 def test_genuine_ones_have_a_panel_of_their_own_in_a_flood() -> None:
