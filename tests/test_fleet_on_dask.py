@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -65,6 +65,39 @@ def test_two_workers_do_every_mailbox_once_and_never_hear_a_secret(fleet: Fleet,
     assert folders(fleet) == {(500 - FORGED, FORGED)}
     assert sorted(mailbox for mailbox, _, _ in runs(database)) == sorted(f"{user}@example.org" for user in fleet.users)
     assert fleet.server.password not in said + done.err + done.out
+
+
+def test_ledgers_that_no_shard_asks_for_are_closed_though_their_client_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "ledger.sqlite"
+    kept = on_dask.OpenLedgers("fleet")
+    kept.setup(None)
+    with kept.lent() as ledgers, kept.lent() as the_same:
+        assert ledgers is the_same
+        ledgers.of(str(file))
+    with kept.lent() as at_once:
+        assert at_once is ledgers
+        monkeypatch.setattr(on_dask, "IDLE_S", 0.1)
+    assert is_open(file)
+
+    wait_until(lambda: not is_open(file))
+
+    with kept.lent() as later:
+        assert later.of(str(file)).runs() == []
+    kept.teardown(None)
+    assert not is_open(file)
+
+
+def is_open(file: Path) -> bool:
+    return any(link.resolve() == file for link in Path("/proc/self/fd").iterdir())
+
+
+def wait_until(so: Callable[[], bool], at_most_s: float = 20) -> None:
+    end = time.monotonic() + at_most_s
+    while not so():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 @pytest.mark.sweep

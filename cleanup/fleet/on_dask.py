@@ -8,6 +8,7 @@ https://distributed.dask.org/en/stable/resilience.html
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,7 @@ from cleanup.run.ledgers import Ledgers
 
 CONNECT_TIMEOUT_S = 30
 SHARDS_A_SLOT = 4  # so that the last ones end at about the same time
+IDLE_S = 300  # between two shards of a worker
 LARGEST_SHARD = 200  # mailboxes; what is looked at again when its worker is lost
 
 
@@ -80,9 +82,11 @@ def work(task: Task) -> list[Ended]:
     threads = max(1, task.limits.threads // worker.state.nthreads)
     limits = replace(task.limits, threads=threads, deadline_s=left_s)
     kept: OpenLedgers | None = worker.plugins.get(task.fleet)  # gone where the client is
-    ledgers = kept.ledgers if kept else None
-    with closing(Gates(lambda host: _semaphore(worker, host, limits.per_host), len(task.mailboxes))) as gates:
-        settings_of = task.shared.settings_of
+    settings_of = task.shared.settings_of
+    with ExitStack() as stack:
+        ledgers = stack.enter_context(kept.lent()) if kept else None
+        counted = Gates(lambda host: _semaphore(worker, host, limits.per_host), len(task.mailboxes))
+        gates = stack.enter_context(closing(counted))
         return run_fleet(task.mailboxes, settings_of, limits, lambda _: None, gates=gates, ledgers=ledgers)
 
 
@@ -93,20 +97,50 @@ def _semaphore(worker: Worker, host: str, per_host: int) -> Semaphore:
 
 
 class OpenLedgers(WorkerPlugin):  # type: ignore[misc] # distributed is typed in part
-    """Keeps ledgers open in each worker while a fleet runs: opening one checks the whole of it, for every shard."""
+    """Keeps ledgers open in each worker while a fleet runs: opening one checks the whole of it, for every shard.
+
+    Where no shard comes for long, they are closed: a client that was killed takes nothing away.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.ledgers: Ledgers | None = None
 
-    def setup(self, worker: Worker) -> None:  # noqa: ARG002 - Dask names it
+    def setup(self, worker: Worker | None) -> None:  # noqa: ARG002 - Dask names it
         """Begin to keep them in a worker."""
-        self.ledgers = Ledgers()
+        self._ledgers = Ledgers()
+        self._lent = 0
+        self._lock = threading.Lock()
+        self._closing: threading.Timer | None = None
 
-    def teardown(self, worker: Worker) -> None:  # noqa: ARG002
+    @contextmanager
+    def lent(self) -> Iterator[Ledgers]:
+        """Yield them to one shard."""
+        with self._lock:
+            self._lent += 1
+            if self._closing:
+                self._closing.cancel()
+            ledgers = self._ledgers
+        try:
+            yield ledgers
+        finally:
+            with self._lock:
+                self._lent -= 1
+                self._closing = threading.Timer(IDLE_S, self._close_what_is_idle)
+                self._closing.daemon = True
+                self._closing.start()
+
+    def _close_what_is_idle(self) -> None:
+        with self._lock:
+            if not self._lent:
+                self._ledgers.close()
+                self._ledgers = Ledgers()
+
+    def teardown(self, worker: Worker | None) -> None:  # noqa: ARG002
         """Close them."""
-        if self.ledgers:
-            self.ledgers.close()
+        with self._lock:
+            if self._closing:
+                self._closing.cancel()
+            self._ledgers.close()
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
