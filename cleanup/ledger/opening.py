@@ -28,12 +28,13 @@ _MOVE_AWAY = "Restore it from a backup, or move it away: the mailbox is untouche
 def open_engine(where: str | Path) -> Engine:
     """Return the engine of a ledger, by path or database URL, checked and of the current schema.
 
-    A new SQLite file, and its folder, belong to this user alone. Raises LedgerUnusable, or UsageError for a URL that
-    means nothing.
+    A ledger in SQLite belongs to this user alone, and so does its folder if that is new. A file that is no ledger is
+    left as it is. Raises LedgerUnusable, or UsageError for a URL that means nothing.
     """
     url = _url(where)
-    if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
-        _make_private(Path(str(url.database)))
+    file = Path(str(url.database)) if url.get_backend_name() == "sqlite" and not _in_memory(url) else None
+    if file:
+        _make(file)
     engine = _engine(url)
     try:
         with told("opened"), engine.connect().execution_options(**_AT_ONCE) as connection, connection.begin():
@@ -42,6 +43,8 @@ def open_engine(where: str | Path) -> Engine:
             elif engine.dialect.name == "postgresql":  # many machines may open a new ledger at the same time
                 connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
             bring_up_to_date(connection)
+        if file:
+            _close_to_others(file)
     except BaseException:
         engine.dispose()
         raise
@@ -112,8 +115,11 @@ def _engine(url: URL) -> Engine:
 
 def _pool(url: URL) -> dict[str, Any]:
     """Never let a thread of a fleet wait for a connection: it may hold one already, its mailbox's lock."""
-    in_memory = url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
-    return {} if in_memory else {"pool_size": THREADS_AT_ONCE, "max_overflow": -1}
+    return {} if _in_memory(url) else {"pool_size": THREADS_AT_ONCE, "max_overflow": -1}
+
+
+def _in_memory(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -123,7 +129,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute(f"PRAGMA busy_timeout = {round(OPENING_TIMEOUT_S * 1000)}")
     (mode,) = cursor.execute("PRAGMA journal_mode").fetchone()
     cursor.execute(f"PRAGMA busy_timeout = {round(BUSY_TIMEOUT_S * 1000)}")
-    if mode != "wal":
+    tables = {name for (name,) in cursor.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if mode != "wal" and (not tables or "meta" in tables):  # another program's database is not altered
         _begin_write_ahead(cursor)
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
@@ -152,19 +159,30 @@ def _begin(connection: Connection) -> None:
     plain.execute(options.get("sqlite_begin", "BEGIN"))
 
 
-def _make_private(file: Path) -> None:
+def _make(file: Path) -> None:
+    """Make the file, and its folder, where there is none."""
     try:
         if not file.parent.exists():
             file.parent.mkdir(parents=True, mode=0o700, exist_ok=True)  # another program may be quicker
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
         if not file.is_file():  # root may open a device, and must not change its mode
             raise LedgerUnusable(f"The ledger {file} is no file", hint="Name another with --ledger")
-        if os.name == "posix" and file.stat().st_mode & 0o077:
-            file.chmod(0o600)  # its -wal and -shm files take the same mode
     except OSError as error:
-        raise LedgerUnusable(
-            f"The ledger {file} cannot be opened", why=error.strerror, hint="Name another with --ledger"
-        ) from error
+        raise _cannot_be_opened(file, error) from error
+
+
+def _close_to_others(file: Path) -> None:
+    """Leave a ledger to this user alone, and the log and the index beside it, which took its mode."""
+    try:
+        for part in (file, Path(f"{file}-wal"), Path(f"{file}-shm")):
+            if os.name == "posix" and part.exists() and part.stat().st_mode & 0o077:
+                part.chmod(0o600)
+    except OSError as error:
+        raise _cannot_be_opened(file, error) from error
+
+
+def _cannot_be_opened(file: Path, error: OSError) -> LedgerUnusable:
+    return LedgerUnusable(f"The ledger {file} cannot be opened", why=error.strerror, hint="Name another with --ledger")
 
 
 def _check_whole(answer: Any) -> None:

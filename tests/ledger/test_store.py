@@ -49,6 +49,15 @@ def test_a_ledger_that_others_may_read_is_closed_to_them(file: Path) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
+def test_the_log_beside_a_ledger_is_closed_to_others_too(file: Path) -> None:
+    Ledger.open(file).close()
+    file.chmod(0o644)
+
+    with Ledger.open(file):
+        parts = [file, file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm")]
+        assert {stat.S_IMODE(part.stat().st_mode) for part in parts} == {0o600}
+
+
 def test_a_ledger_that_is_closed_to_readers_is_said_soon(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Ledger.open(file).close()
     monkeypatch.setattr("cleanup.ledger.opening.OPENING_TIMEOUT_S", 0.1)  # and not BUSY_TIMEOUT_S
@@ -181,23 +190,20 @@ def test_a_persons_latest_word_counts(ledger: Ledger) -> None:
 # --- ledgers that cannot be used -----------------------------------------------------------------------------------
 
 
-def test_a_file_that_is_no_database_is_named_and_left_alone(tmp_path: Path) -> None:
-    file = tmp_path / "notes.txt"
-    file.write_text("Dear diary, " * 100)
+def test_another_programs_file_is_left_as_it_is(tmp_path: Path) -> None:
+    database, words = tmp_path / "theirs.sqlite", tmp_path / "words.txt"
+    with closing(sqlite3.connect(database)) as theirs:
+        theirs.execute("CREATE TABLE recipes (name)")
+    words.write_bytes(b"Dear diary, " * 100)
+    for file, says in ((database, "not a ledger"), (words, "move it away")):
+        file.chmod(0o644)
+        before = file.read_bytes()
 
-    with pytest.raises(LedgerUnusable, match="move it away"):
-        Ledger.open(file)
+        with pytest.raises(LedgerUnusable, match=says):
+            Ledger.open(file)
 
-    assert file.read_text() == "Dear diary, " * 100
-
-
-def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
-    file = tmp_path / "other.sqlite"
-    with sqlite3.connect(file) as connection:
-        connection.execute("CREATE TABLE recipes (name TEXT)")
-
-    with pytest.raises(LedgerUnusable, match="not a ledger"):
-        Ledger.open(file)
+        assert (file.read_bytes(), stat.S_IMODE(file.stat().st_mode)) == (before, 0o644)
+    assert sorted(tmp_path.iterdir()) == [database, words]
 
 
 @pytest.mark.parametrize(
