@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -83,10 +83,8 @@ def work(task: Task) -> list[Ended]:
     limits = replace(task.limits, threads=threads, deadline_s=left_s)
     kept: OpenLedgers | None = worker.plugins.get(task.fleet)  # gone where the client is
     settings_of = task.shared.settings_of
-    with ExitStack() as stack:
-        ledgers = stack.enter_context(kept.lent()) if kept else None
-        counted = Gates(lambda host: _semaphore(worker, host, limits.per_host), len(task.mailboxes))
-        gates = stack.enter_context(closing(counted))
+    counted = Gates(lambda host: _semaphore(worker, host, limits.per_host), len(task.mailboxes))
+    with kept.lent() if kept else nullcontext() as ledgers, closing(counted) as gates:
         return run_fleet(task.mailboxes, settings_of, limits, lambda _: None, gates=gates, ledgers=ledgers)
 
 

@@ -45,6 +45,7 @@ def open_engine(where: str | Path) -> Engine:
             bring_up_to_date(connection)
         if file:
             _close_to_others(file)
+            _write_ahead(engine)
     except BaseException:
         engine.dispose()
         raise
@@ -127,28 +128,27 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions are ours: Python's sqlite3 commits before every CREATE TABLE
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {round(OPENING_TIMEOUT_S * 1000)}")
-    (mode,) = cursor.execute("PRAGMA journal_mode").fetchone()
+    cursor.execute("PRAGMA journal_mode").fetchone()  # reads
     cursor.execute(f"PRAGMA busy_timeout = {round(BUSY_TIMEOUT_S * 1000)}")
-    tables = {name for (name,) in cursor.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if mode != "wal" and (not tables or "meta" in tables):  # another program's database is not altered
-        _begin_write_ahead(cursor)
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
 
 
-def _begin_write_ahead(cursor: sqlite3.Cursor) -> None:
-    """Switch a new file to its write-ahead log, which others may just then do, too.
+def _write_ahead(engine: Engine) -> None:
+    """Switch a new ledger to its write-ahead log, for good; others may just then do so, too.
 
     SQLite refuses the switch at once, without waiting, while another connection writes. https://sqlite.org/wal.html
     """
-    for _ in range(_SWITCHES):
-        cursor.execute("BEGIN IMMEDIATE")  # waits for them
-        cursor.execute("ROLLBACK")
-        with suppress(sqlite3.OperationalError):
-            cursor.execute("PRAGMA journal_mode = WAL")
-            return
-    cursor.execute("PRAGMA journal_mode = WAL")
+    with told("opened"), engine.connect() as connection:
+        plain: Any = connection.connection.dbapi_connection
+        for _ in range(_SWITCHES):
+            with suppress(sqlite3.OperationalError):
+                plain.execute("PRAGMA journal_mode = WAL")
+                return
+            plain.execute("BEGIN IMMEDIATE")  # waits for them
+            plain.execute("ROLLBACK")
+        plain.execute("PRAGMA journal_mode = WAL")
 
 
 def _begin(connection: Connection) -> None:

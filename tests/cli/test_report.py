@@ -133,9 +133,9 @@ def test_a_ledger_that_is_no_ledger_is_named(tmp_path: Path) -> None:
     assert done.err.startswith("mailbox-cleanup: The ledger could not be opened")
 
 
-def test_an_empty_ledger_makes_an_empty_report(tmp_path: Path) -> None:
+def test_an_empty_ledger_makes_an_empty_report_in_every_format(tmp_path: Path) -> None:
     Ledger.open(tmp_path / "l.sqlite").close()
-    for form in ("table", "html", "csv", "xlsx"):
+    for form in ("table", "md", "html", "csv", "json", "jsonl", "parquet", "xlsx"):
         done = cleanup("report", "--ledger", tmp_path / "l.sqlite", "--format", form, *_to(tmp_path, form))
         assert done.code == 0, (form, done.err)
 

@@ -298,6 +298,24 @@ def test_a_new_ledger_waits_for_another_program_that_is_making_it(file: Path) ->
         soon.join()
 
 
+def test_a_new_ledger_gets_its_log_though_another_program_begins_to_write(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.parent.mkdir(parents=True)
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
+        soon = threading.Timer(0.3, other.execute, ["COMMIT"])
+
+        def meanwhile(_: Path) -> None:  # after the tables were made
+            other.execute("BEGIN IMMEDIATE")
+            soon.start()
+
+        monkeypatch.setattr("cleanup.ledger.opening._close_to_others", meanwhile)
+        Ledger.open(file).close()
+        soon.join()
+
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
 def test_moves_and_peoples_words_wait_for_the_disk_and_nothing_else_does(ledger: Ledger) -> None:
     waits: dict[str, set[int]] = {}
 
