@@ -19,6 +19,7 @@ from cleanup.detector.owner import LearnedHosts, Owner, know_owner
 from cleanup.detector.path import handing_over
 from cleanup.detector.policy import POLICY, Evidence, Row
 from cleanup.detector.sent import Coverage, SentIndex
+from cleanup.detector.spf import SpfAnswers
 from cleanup.model import (
     Action,
     Extent,
@@ -67,11 +68,12 @@ def judge(
     arrived: datetime | None,
     label: Verdict | None = None,
     dns_answers: Mapping[str, str] | None = None,
+    spf: SpfAnswers | None = None,
 ) -> Finding:
     """Return the verdict on one notice, judged alone: nothing is learned from others."""
     labels = {"": label} if label else {}
     case = Case(notice, arrived, "")
-    return judge_all([case], sent, identity, policy, labels=labels, dns_answers=dns_answers)[0]
+    return judge_all([case], sent, identity, policy, labels=labels, dns_answers=dns_answers, spf=spf)[0]
 
 
 def judge_all(
@@ -82,18 +84,21 @@ def judge_all(
     *,
     labels: Mapping[str, Verdict] | None = None,
     dns_answers: Mapping[str, str] | None = None,
+    spf: SpfAnswers | None = None,
 ) -> list[Finding]:
     """Return the verdicts, in the order of the cases; the order itself changes none of them.
 
     First everything is asked of Sent alone, and what that proves teaches the owner's outbound hosts, providers and
     rewriting routes; then every notice is judged. `labels` are people's words by key, and on mailings
     (mailings.label_of_mailing): what is like a message that a person called genuine is not accused. `dns_answers` are
-    TXT records by name, for signatures; without them no signature is verified.
+    TXT records by name, for signatures; without them no signature is verified. `spf` is what the owner's domains say of
+    the hosts at trusted hops; without it they say nothing.
     """
     cases = [_with_a_sensible_arrival(case) for case in cases]
     said = {} if Family.PEOPLE in policy.switched_off else labels or {}
     with _collecting_garbage_later():
-        return _judge_together(cases, _before_learning(cases, sent, identity, policy, dns_answers or {}), said)
+        known = _before_learning(cases, sent, identity, policy, dns_answers or {}, spf or SpfAnswers())
+        return _judge_together(cases, known, said)
 
 
 def _judge_together(cases: Sequence[Case], known: Known, labels: Mapping[str, Verdict]) -> list[Finding]:
@@ -149,7 +154,12 @@ class _KnownByDay:
 
 
 def _before_learning(
-    cases: Sequence[Case], sent: SentIndex, identity: Identity, policy: Policy, dns_answers: Mapping[str, str]
+    cases: Sequence[Case],
+    sent: SentIndex,
+    identity: Identity,
+    policy: Policy,
+    dns_answers: Mapping[str, str],
+    spf: SpfAnswers,
 ) -> Known:
     return Known(
         rows=sent.rows_for([case.notice for case in cases]),
@@ -160,6 +170,7 @@ def _before_learning(
         policy=policy,
         rewritten=sent.coverage.rewritten_routes(),
         dns_answers=dns_answers,
+        spf=spf,
     )
 
 

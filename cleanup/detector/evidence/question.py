@@ -15,6 +15,7 @@ from cleanup.detector.path import Path, for_returned
 from cleanup.detector.sent_coverage import Coverage
 from cleanup.detector.sent_profile import Profile
 from cleanup.detector.sent_rows import SentRows
+from cleanup.detector.spf import SpfAnswers, SpfWord
 from cleanup.model import Family, Identity, Kind, Notice, Policy, Reason, Returned, Strength, Verdict
 
 CLOCK_SLACK = timedelta(days=1)  # what a sender's clock may be ahead before its Date says nothing
@@ -48,6 +49,7 @@ class Known:
     policy: Policy
     rewritten: frozenset[str] = frozenset()  # id shapes that cannot be compared
     dns_answers: Mapping[str, str] = field(default_factory=dict)  # TXT records by lower-cased name
+    spf: SpfAnswers = field(default_factory=SpfAnswers)
 
     @worked_out_once
     def unusable(self) -> str | None:
@@ -89,6 +91,14 @@ class Question:
     def path(self) -> Path:
         """The trusted part of the way of the returned message."""
         return for_returned(self.notice, self.returned, self.known.owner)
+
+    @worked_out_once
+    def spf(self) -> SpfWord | None:
+        """What SPF says of the trusted hop; None where it has nothing to say it of."""
+        hop = self.path.hop
+        if hop is None:
+            return None
+        return self.known.spf.of(self.notice, self.returned, hop.address, self.arrived, self.known.owner)
 
     @worked_out_once
     def recipients(self) -> tuple[str, ...]:
