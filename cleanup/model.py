@@ -190,6 +190,15 @@ class Identity:
     tagged_since: datetime | None = None
 
 
+class DnsLookup(NamedTuple):
+    """One question that a name server answered: `kind` is TXT, A, AAAA or MX. Without `values` there is no record."""
+
+    name: str  # lower-case, as A-labels
+    kind: str
+    values: tuple[str, ...]
+    at: datetime
+
+
 # --- what was decided ----------------------------------------------------------------------------------------------
 
 

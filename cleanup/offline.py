@@ -12,7 +12,7 @@ from cleanup.connector.pull import header_block
 from cleanup.detector.notices import read_notice
 from cleanup.detector.sent import MemorySentIndex, inbox_clue, read_sent_header
 from cleanup.detector.verdict import Case, judge_all
-from cleanup.dns import Network, answers_for
+from cleanup.dns import Network, answers_for, spf_for
 from cleanup.model import Finding, Identity, Notice, Policy, SentMessage, SentSource
 
 
@@ -45,7 +45,9 @@ def scan_archive(
     index = MemorySentIndex.build(messages, sources, now=now, inbox=clues, complete_since=complete_since)
     cases = [Case(notice, m.arrived or notice.date, m.path) for m, notice in read if notice]
     answers = answers_for([case.notice for case in cases], identity, policy, network or Network())
-    judged = judge_all(cases, index, identity, policy, dns_answers=answers)
+    arrived = [(case.notice, case.arrived) for case in cases]
+    spf, _ = spf_for(arrived, identity, index.profile, network or Network(), now)
+    judged = judge_all(cases, index, identity, policy, dns_answers=answers, spf=spf)
     findings = dict(zip((case.key for case in cases), judged, strict=True))
     return [Scanned(m.path, notice, findings.get(m.path)) for m, notice in read]
 
@@ -67,8 +69,9 @@ def judge_raw(
     messages, sources = _read_sent(sent)
     index = MemorySentIndex.build(messages, sources, now=now, complete_since=complete_since)
     answers = answers_for([notice], identity, policy, network or Network())
+    spf, _ = spf_for([(notice, notice.date)], identity, index.profile, network or Network(), now)
     case = Case(notice, notice.date, "the message")
-    return notice, judge_all([case], index, identity, policy, dns_answers=answers)[0]
+    return notice, judge_all([case], index, identity, policy, dns_answers=answers, spf=spf)[0]
 
 
 def _read_sent(places: Sequence[Path]) -> tuple[list[SentMessage], list[SentSource]]:

@@ -64,6 +64,14 @@ class Rules:
     ] = None
     target: Annotated[str | None, _option("--target", "Folder for the backscatter.", default="Backscatter")] = None
     policy: Annotated[str | None, _option("--policy", "cautious, balanced or storm.", default="balanced")] = None
+    spf: Annotated[
+        bool | None,
+        _option(
+            "--spf/--no-spf",
+            "Ask DNS which hosts may send for your own domains.",
+            default="yes; no for archives",
+        ),
+    ] = None
     dkim: Annotated[
         bool | None,
         _option("--dkim/--no-dkim", "Ask DNS for your domains' DKIM keys.", default="no"),
@@ -154,7 +162,7 @@ def settings_for(mailbox: str, reach: Reach, rules: Rules | None = None, **more:
     rules = rules or Rules()
     who = {"addresses": tuple(rules.identity or ()), "outbound_hosts": tuple(rules.outbound_host or ())}
     policy = {"name": rules.policy, **more.pop("policy", {})}
-    network = {"dkim": rules.dkim, "dnsbl": rules.dnsbl, "dkim_keys": rules.dkim_keys}
+    network = {"spf": rules.spf, "dkim": rules.dkim, "dnsbl": rules.dnsbl, "dkim_keys": rules.dkim_keys}
     by_name = {f.name: getattr(reach, f.name) for f in fields(reach) if f.name not in ("config", "quiet")}
     options = {
         **by_name,
@@ -190,11 +198,15 @@ def offline_rules(rules: Rules) -> tuple[Identity, Policy, datetime | None]:
 
 
 def network(rules: Rules) -> Network:
-    """Return what DNS may be asked where no profile is concerned: nothing, unless the options say so."""
-    from cleanup.dns import Network, read_keys
+    """Return what DNS may be asked where no profile is concerned: nothing, unless the options say so.
 
-    keys = read_keys(rules.dkim_keys) if rules.dkim_keys else None
-    return Network(dkim=bool(rules.dkim), dnsbl=bool(rules.dnsbl), keys=keys)
+    Whom to ask may stand in the environment (CLEANUP_NETWORK__NAMESERVERS, CLEANUP_NETWORK__PORT).
+    """
+    from cleanup.config import nameservers_from_environment
+    from cleanup.dns import network_of
+
+    said = {"spf": bool(rules.spf), "dkim": bool(rules.dkim), "dnsbl": bool(rules.dnsbl), "dkim_keys": rules.dkim_keys}
+    return network_of(nameservers_from_environment().model_copy(update=said))
 
 
 def show_person(text: str) -> None:

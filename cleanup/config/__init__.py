@@ -43,6 +43,7 @@ __all__ = [
     "identity_of",
     "ledger_of",
     "load_mailbox",
+    "nameservers_from_environment",
     "policy_of",
     "rules_of",
 ]
@@ -90,6 +91,20 @@ def rules_of(identity: Mapping[str, Any], policy: Mapping[str, Any]) -> tuple[Id
     except ValidationError as error:
         raise _explained(error, "The options") from error
     return _identity(rules.identity), _policy(rules.policy)
+
+
+def nameservers_from_environment() -> NetworkSettings:
+    """Return which name servers the environment says to ask, where no mailbox is concerned; not what to ask them.
+
+    Raises ConfigurationError.
+    """
+    whose = "The environment"
+    table = _environment(whose).get("network", {})
+    told = {key: table[key] for key in ("nameservers", "port", "timeout_s") if key in table}
+    try:
+        return NetworkSettings.model_validate(told)
+    except ValidationError as error:
+        raise _explained(error, f"{whose}: network") from error
 
 
 def identity_of(settings: MailboxSettings) -> Identity:

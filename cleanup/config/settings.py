@@ -58,8 +58,9 @@ class PolicySettings(Strict):
 
 
 class NetworkSettings(Strict):
-    """`[mailboxes.NAME.network]`: what DNS may be asked. Nothing, unless it is switched on."""
+    """`[mailboxes.NAME.network]`: what DNS may be asked. Of strangers nothing, unless it is switched on."""
 
+    spf: bool = True
     dkim: bool = False
     dnsbl: bool = False
     dnsbl_zone: str = "ips.backscatterer.org"

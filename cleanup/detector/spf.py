@@ -60,20 +60,32 @@ class SpfWord:
 
         A web server named by `a` may still be shared with other customers of the hoster.
         """
-        home = organisation(self.domain)
-        if self.result is not SpfResult.PASS or self.mechanism not in HOST_MECHANISMS or home in SHARED_PROVIDERS:
-            return False
-        names = {organisation(self.named_by), *([organisation(self.target)] if self.target else [])}
-        return names == {home}
+        named = self.result is SpfResult.PASS and self.mechanism in HOST_MECHANISMS
+        return named and names_own_host(self.domain, self.named_by, self.target)
 
     @property
     def shared_by(self) -> str:
         """The organisation whose other customers can pass, too; "" where the owner's own record names the host."""
         if self.result is not SpfResult.PASS or self.is_own_host:
             return ""
-        names = (organisation(self.named_by), organisation(self.target))
-        home = organisation(self.domain)
+        names, home = (organisation(self.named_by), organisation(self.target)), organisation(self.domain)
         return next((name for name in names if name and name != home), home)
+
+
+def names_own_host(domain: str, named_by: str, target: str) -> bool:
+    """Return whether a mechanism in the record of `named_by`, leading to `target` ("" for networks), is a domain's own.
+
+    An include of another organisation is not, nor the incoming servers of a provider (`mx`), nor anything in the record
+    of a provider whose domain the owner only has an address at.
+    """
+    home = organisation(domain)
+    theirs = {organisation(named_by), *([organisation(target)] if target else [])}
+    return theirs == {home} and not is_shared_provider(home)
+
+
+def is_shared_provider(name: str) -> bool:
+    """Return whether an organisation sends for strangers, too (networks.SHARED_PROVIDERS)."""
+    return name in SHARED_PROVIDERS
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""DNS: what judging wants to know, asked in one bounded batch. Off unless the owner switches it on.
+"""DNS: what judging wants to know, asked in one bounded batch.
 
 A name server that is dead, slow or lying leaves answers out; what is left out is no evidence, least of all against a
 message.
@@ -6,13 +6,21 @@ message.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cleanup.config import NetworkSettings
 from cleanup.errors import UsageError
-from cleanup.model import Identity, Notice, Policy
+from cleanup.model import DnsLookup, Identity, Notice, Policy
+
+if TYPE_CHECKING:
+    from cleanup.detector.sent_profile import Profile
+    from cleanup.detector.spf import SpfAnswers
+
+SPF_KEPT_FOR = timedelta(days=1)  # look-ups
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +29,13 @@ class Network:
 
     dkim: bool = False
     dnsbl: bool = False
+    spf: bool = False
     keys: Mapping[str, str] | None = None  # TXT records by lower-cased name, from a file
     nameservers: tuple[str, ...] = ()  # empty: the system's
     port: int = 53
     timeout_s: float = 2.0
     budget_s: float = 20.0
+    most_spf_questions: int = 200  # in one run
 
 
 def answers_for(notices: Sequence[Notice], identity: Identity, policy: Policy, network: Network) -> dict[str, str]:
@@ -44,11 +54,34 @@ def answers_for(notices: Sequence[Notice], identity: Identity, policy: Policy, n
     return found
 
 
+def spf_for(
+    cases: Sequence[tuple[Notice, datetime | None]],
+    identity: Identity,
+    profile: Profile,
+    network: Network,
+    now: datetime,
+    kept: Iterable[DnsLookup] = (),
+) -> tuple[SpfAnswers, tuple[DnsLookup, ...]]:
+    """Return what SPF says of the hosts that these notices, each with its arrival, show; and the look-ups made for it.
+
+    `kept` are look-ups of earlier runs, which are used for a day (dns/spf.py).
+    """
+    from cleanup.detector.spf import SpfAnswers, spf_questions
+
+    questions = spf_questions(cases, identity, profile) if network.spf else None
+    if questions is None or not questions.addresses:
+        return SpfAnswers(), ()
+    from cleanup.dns.spf import ask_spf  # it takes a while to import
+
+    return ask_spf(questions, network, now, kept)
+
+
 def network_of(settings: NetworkSettings) -> Network:
-    """Return what DNS may be asked: nothing, unless the settings say so. Raises UsageError for keys it cannot read."""
+    """Return what DNS may be asked, as the settings say. Raises UsageError for keys it cannot read."""
     return Network(
         dkim=settings.dkim,
         dnsbl=settings.dnsbl,
+        spf=settings.spf,
         keys=read_keys(settings.dkim_keys) if settings.dkim_keys else None,
         nameservers=settings.nameservers,
         port=settings.port,

@@ -39,7 +39,7 @@ def _ask(names: Iterable[str], network: Network, one: Asked) -> dict[str, str]:
     wanted = sorted(names)[:MOST_QUESTIONS]
     if not wanted:
         return {}
-    resolver = _resolver(network)
+    resolver = resolver_for(network)
     if resolver is None:
         return {}
     end = time.monotonic() + network.budget_s
@@ -52,7 +52,8 @@ def _ask(names: Iterable[str], network: Network, one: Asked) -> dict[str, str]:
     return {name: answer for name, answer in answers.items() if answer is not None}
 
 
-def _resolver(network: Network) -> dns.resolver.Resolver | None:
+def resolver_for(network: Network) -> dns.resolver.Resolver | None:
+    """Return a resolver for the name servers of the settings, or the system's; None where there are none."""
     try:
         resolver = dns.resolver.Resolver(configure=not network.nameservers)
     except dns.exception.DNSException:  # no usable resolv.conf

@@ -22,11 +22,11 @@ from cleanup.ledger.migrations import HASH_KEY
 from cleanup.ledger.opening import told, writing
 from cleanup.ledger.profiles import profile_from_json, profile_to_json, together
 from cleanup.ledger.rows import AT_ONCE, insert_many, insert_one, pieces
-from cleanup.ledger.schema import cursors, inbox_rows, memories, meta, sent_rows
-from cleanup.ledger.texts import from_us, sure_text, us
+from cleanup.ledger.schema import cursors, dns_lookups, inbox_rows, memories, meta, sent_rows
+from cleanup.ledger.texts import from_us, moment, sure_text, us
 from cleanup.ledger.values import Asked, Cursor, InboxRow, Remembered, SentPlaces
 from cleanup.ledger.witnesses import inbox_values, proofs
-from cleanup.model import SentMessage
+from cleanup.model import DnsLookup, SentMessage
 
 
 class Memory:
@@ -210,6 +210,27 @@ class Memory:
         with self._writing() as connection:
             sent_memory.forget_the_gone(connection, self._mailbox, before)
 
+    # --- DNS ---------------------------------------------------------------------------------------------------
+
+    def dns_lookups(self, since: datetime) -> list[DnsLookup]:
+        """Return what name servers answered for this mailbox from then on."""
+        with self._reading() as connection:
+            rows = connection.execute(_LOOKUPS, {**self._whose, "since_us": us(since)}).all()
+        return [DnsLookup(row.name, row.kind, tuple(row.records), moment(row.asked_us)) for row in rows]
+
+    def keep_dns_lookups(self, made: Sequence[DnsLookup], since: datetime) -> None:
+        """Write what name servers answered, and forget what they answered before then."""
+        if not made:
+            return
+        rows = [
+            {**self._whose, "name": sure_text(name), "kind": kind, "records": list(values), "asked_us": us(at)}
+            for name, kind, values, at in made
+        ]
+        with self._writing(cursors_too=False) as connection:
+            connection.execute(_FORGET_OLD_LOOKUPS, {**self._whose, "since_us": us(since)})
+            connection.execute(_FORGET_LOOKUP, [{**self._whose, "of": r["name"], "in_kind": r["kind"]} for r in rows])
+            connection.execute(insert(dns_lookups), rows)
+
     # --- a copy ------------------------------------------------------------------------------------------------
 
     def copied_to(self, engine: Engine) -> Memory:
@@ -222,6 +243,7 @@ class Memory:
                 (cursors, select(cursors).where(cursors.c.mailbox == bindparam("mailbox"))),
                 *((t, select(t).where(t.c.folder_id.in_(MINE))) for t in sent_memory.TABLES),
                 (inbox_rows, select(inbox_rows).where(inbox_rows.c.folder_id.in_(MINE))),
+                (dns_lookups, select(dns_lookups).where(dns_lookups.c.mailbox == bindparam("mailbox"))),
             ):
                 for some in source.execute(rows, self._whose).mappings().partitions(AT_ONCE):
                     target.execute(insert(table), [dict(row) for row in some])
@@ -286,4 +308,15 @@ _REACHED = update(cursors).where(cursors.c.folder_id == _OF_FOLDER)
 _NOTICES = select(inbox_rows.c.uid).where(inbox_rows.c.folder_id == _OF_FOLDER, inbox_rows.c.sort == 1)
 _LAST_MAIL = select(func.max(inbox_rows.c.date_us)).where(
     inbox_rows.c.folder_id == _OF_FOLDER, inbox_rows.c.sort == 0, inbox_rows.c.date_us <= bindparam("now_us")
+)
+_LOOKUPS = select(dns_lookups).where(
+    dns_lookups.c.mailbox == bindparam("mailbox"), dns_lookups.c.asked_us >= bindparam("since_us")
+)
+_FORGET_OLD_LOOKUPS = delete(dns_lookups).where(
+    dns_lookups.c.mailbox == bindparam("mailbox"), dns_lookups.c.asked_us < bindparam("since_us")
+)
+_FORGET_LOOKUP = delete(dns_lookups).where(
+    dns_lookups.c.mailbox == bindparam("mailbox"),
+    dns_lookups.c.name == bindparam("of"),
+    dns_lookups.c.kind == bindparam("in_kind"),
 )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from sqlalchemy import Connection, inspect, select, text, update
 
 from cleanup.errors import LedgerUnusable
-from cleanup.ledger.schema import cursors, inbox_rows, memories, meta, sent_keys, sent_rows, tables
+from cleanup.ledger.schema import cursors, dns_lookups, inbox_rows, memories, meta, sent_keys, sent_rows, tables
 from cleanup.ledger.values import SCHEMA
 
 HASH_KEY = "hash_key"  # what ids and addresses in the memory are hashed with: a secret of this ledger
@@ -28,7 +28,16 @@ def _sum_what_was_read(connection: Connection) -> None:
         connection.execute(text("ALTER TABLE cursors ADD COLUMN sums JSON"))
 
 
-STEPS: Mapping[int, Step] = {1: _remember_what_was_read, 2: _sum_what_was_read}  # from which version: what changes
+def _keep_what_dns_said(connection: Connection) -> None:
+    """From 3: what name servers answered."""
+    tables.create_all(connection, tables=[dns_lookups])  # where it is not there yet
+
+
+STEPS: Mapping[int, Step] = {
+    1: _remember_what_was_read,
+    2: _sum_what_was_read,
+    3: _keep_what_dns_said,
+}  # from which version: what changes
 
 
 def bring_up_to_date(connection: Connection, *, steps: Mapping[int, Step] = STEPS, wanted: int = SCHEMA) -> None:

@@ -209,6 +209,16 @@ inbox_rows = Table(
     sqlite_with_rowid=False,
 )
 
+dns_lookups = Table(  # what was asked for a mailbox within the last day: names of the owner's side
+    "dns_lookups",
+    tables,
+    Column("mailbox", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("records", JSON, nullable=False),
+    Column("asked_us", _BIG, nullable=False),
+)
+
 labels = Table(
     "labels",
     tables,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from cleanup.detector.sent_header import InboxClue
 from cleanup.model import Fingerprint, SentMessage, Verdict
 
-SCHEMA = 3  # of the tables: migrations.py walks an older ledger forward
+SCHEMA = 4  # of the tables: migrations.py walks an older ledger forward
 LOCK = "lock"  # the option of a run that names the file that it holds (lock.lock_file)
 # In what way it is noted that a person took a run back, or moved a message back by hand.
 UNDO_LABEL, MOVED_BACK_LABEL = "undo", "moved-back"

@@ -19,8 +19,9 @@ from cleanup.detector.account_state import JudgedNotice, account_state
 from cleanup.detector.notices import read_notice
 from cleanup.detector.sent import MemorySentIndex, SentRows
 from cleanup.detector.sent_coverage import cover_times
+from cleanup.detector.spf import SpfAnswers
 from cleanup.detector.verdict import Case, judge_all
-from cleanup.dns import answers_for
+from cleanup.dns import SPF_KEPT_FOR, answers_for, spf_for
 from cleanup.errors import CleanupError, ConnectionLost, SentFolderNotFound, ServerMisbehaved
 from cleanup.ledger import Ledger, Memory
 from cleanup.ledger.values import Cursor, Remembered
@@ -71,7 +72,7 @@ def look(
         notices = list(_read_candidates(mailbox, known, cursor, candidates, progress))
         cases = [Case(notice, fingerprint.arrived, fingerprint.digest) for _, fingerprint, notice in notices]
         sent = _sent_index(mailbox, task, known, cursor, cases, sources, now)
-        judged = _judge(notices, cases, sent, task, labels or {})
+        judged = _judge(notices, cases, sent, task, labels or {}, known, now)
         ordinary = known.cursors()[task.inbox].held - len(judged)
     plan = plan_filing(
         judged,
@@ -206,10 +207,24 @@ def _judge(
     sent: MemorySentIndex,
     task: Task,
     labels: Mapping[str, Verdict],
+    memory: Memory,
+    now: datetime,
 ) -> tuple[Judged, ...]:
     answers = answers_for([notice for _, _, notice in notices], task.identity, task.policy, task.network)
-    findings = judge_all(cases, sent, task.identity, task.policy, labels=labels, dns_answers=answers)
+    spf = _spf(cases, sent, task, memory, now)
+    findings = judge_all(cases, sent, task.identity, task.policy, labels=labels, dns_answers=answers, spf=spf)
     return tuple(
         Judged(pulled.ref, fingerprint, pulled.flags, notice, finding)
         for (pulled, fingerprint, notice), finding in zip(notices, findings, strict=True)
     )
+
+
+def _spf(cases: Sequence[Case], sent: MemorySentIndex, task: Task, memory: Memory, now: datetime) -> SpfAnswers:
+    """Return what SPF says of the hosts that notices show, with the help of what was looked up within the last day."""
+    if not task.network.spf:
+        return SpfAnswers()
+    arrived = [(case.notice, case.arrived) for case in cases]
+    since = now - SPF_KEPT_FOR
+    answers, made = spf_for(arrived, task.identity, sent.profile, task.network, now, memory.dns_lookups(since))
+    memory.keep_dns_lookups(made, since)
+    return answers

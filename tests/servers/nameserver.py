@@ -8,9 +8,10 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import dns.exception
 import dns.flags
 import dns.message
 import dns.rrset
@@ -118,3 +119,107 @@ def failing(code: int) -> Lie:
         return answer
 
     return lie
+
+
+Zone = Mapping[str, Mapping[str, Sequence[str]]]  # by lower-cased name and by type: records as in a zone file
+Reply = Callable[[dns.message.Message, dns.message.Message], dns.message.Message | bytes | None]
+
+
+@contextmanager
+def nameserver(
+    zone: Zone, reply: Reply | None = None, *, tcp: bool = True
+) -> Iterator[tuple[int, list[tuple[str, str]]]]:
+    """Yield the port of a resolver that knows these records, and the questions that it was asked, as (name, type).
+
+    It answers by UDP in 512 bytes, truncated where that is too little, and by TCP in full. `reply` may change each
+    answer, given the question; None is no answer at all.
+    """
+    asked: list[tuple[str, str]] = []
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.bind(("127.0.0.1", 0))
+    port = udp.getsockname()[1]
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind(("127.0.0.1", port))
+
+    def wire_for(wire: bytes, most: int) -> bytes | None:
+        query = dns.message.from_wire(wire)
+        question = query.question[0]
+        if most == 512:
+            asked.append((question.name.to_text(omit_final_dot=True).lower(), question.rdtype.name))
+        answer = _from_zone(zone, query)
+        changed = reply(query, answer) if reply else answer
+        if changed is None or isinstance(changed, bytes):
+            return changed
+        try:
+            return changed.to_wire(max_size=most)
+        except dns.exception.TooBig:
+            changed.answer.clear()
+            changed.flags |= dns.flags.TC
+            return changed.to_wire(max_size=most)
+
+    def serve_udp() -> None:
+        while True:
+            try:
+                wire, client = udp.recvfrom(4096)
+                if not wire:
+                    return
+                answer = wire_for(wire, 512)
+                if answer is not None:
+                    udp.sendto(answer, client)
+            except OSError:
+                return
+
+    def serve_tcp() -> None:
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            with connection:
+                length = int.from_bytes(connection.recv(2), "big")
+                answer = wire_for(connection.recv(length), 65_535)
+                if answer is not None:
+                    connection.sendall(len(answer).to_bytes(2, "big") + answer)
+
+    serving = [threading.Thread(target=serve_udp, daemon=True)]
+    if tcp:
+        listening.listen()
+        serving.append(threading.Thread(target=serve_tcp, daemon=True))
+    for thread in serving:
+        thread.start()
+    try:
+        yield port, asked
+    finally:
+        for sock in (udp, listening):
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+            sock.close()
+        for thread in serving:
+            thread.join(1)
+
+
+def _from_zone(zone: Zone, query: dns.message.Message) -> dns.message.Message:
+    """Return the answer of a resolver: aliases followed, NXDOMAIN for a name that has no records at all."""
+    answer = dns.message.make_response(query)
+    answer.flags |= dns.flags.RA
+    name, kind = query.question[0].name, query.question[0].rdtype.name
+    for _ in range(10):
+        records = zone.get(name.to_text(omit_final_dot=True).lower())
+        if records is None:
+            answer.set_rcode(dns.rcode.NXDOMAIN)
+            return answer
+        if "CNAME" not in records or kind == "CNAME":
+            break
+        alias = dns.rrset.from_text(name, 60, "IN", "CNAME", *records["CNAME"])
+        answer.answer.append(alias)
+        name = alias[0].target  # type: ignore[attr-defined]
+    if records and kind in records:
+        texts = [_quoted(text) if kind == "TXT" else text for text in records[kind]]
+        answer.answer.append(dns.rrset.from_text(name, 60, "IN", kind, *texts))
+    return answer
+
+
+def _quoted(text: str) -> str:
+    """Return a text as a zone file has it, in strings of at most 255 characters."""
+    return " ".join(f'"{text[at : at + 255]}"' for at in range(0, max(len(text), 1), 255))
