@@ -43,7 +43,6 @@ MOST_RECORDS = 100  # in one answer
 WIDEST = 2**24  # addresses that a record may name, as many as a /8 holds; of IPv6 so many /48, which one site is given
 _RESERVED = frozenset({"test", "example", "invalid", "localhost", "local", "internal"})  # RFC 2606, 6761, 6762
 _EXAMPLES = ("example.com", "example.net", "example.org")
-_SAID = frozenset({"pass", "fail", "softfail", "neutral"})
 _UNTOLD = "untold0word"  # stands for what a record may ask for and nobody knows: sender, HELO, name of the host
 _ADDRESS = "untold0address"  # stands for the address while a record is surveyed
 
@@ -186,6 +185,7 @@ class _Evaluation(spf.query):  # type: ignore[misc] # the library has no types
         self.included: set[str] = set()
         self.asks_for_the_address = False
         self.unlikely = ""  # why the answers look like those of a name server that sees another Internet
+        self.p = _UNTOLD
         if address is None:
             self.i = _ADDRESS
 
@@ -206,6 +206,8 @@ class _Evaluation(spf.query):  # type: ignore[misc] # the library has no types
         if _ADDRESS in plain:
             self.asks_for_the_address = True
             return []
+        if "%" in plain or "{" in plain:
+            raise spf.PermError("a macro is not closed")  # the library takes it for a name
         if not all(0 < len(label) < 64 for label in plain.split(".")) or len(plain) > 253:
             return []
         values = self._lookups(plain, qtype)
@@ -258,9 +260,6 @@ class _Evaluation(spf.query):  # type: ignore[misc] # the library has no types
     def validated_ptrs(self) -> list[str]:
         raise spf.TempError("it asks for the host's own name (ptr), which is not looked up")
 
-    def getp(self) -> str:
-        return _UNTOLD
-
     def get_explanation(self, spec: str) -> None:  # noqa: ARG002
         return None
 
@@ -302,11 +301,10 @@ class _Survey:
     why_nothing: str = ""  # why it says nothing of any address
     why_no_stranger: str = ""  # why it does not say that others may not send
     unlikely: str = ""
-    broken_off: bool = False  # it may name more than is known
     asks_for_the_address: bool = False
     networks: frozenset[_Match] = frozenset()
     included: frozenset[str] = frozenset()
-    borders: tuple[int, ...] = ()
+    borders: frozenset[int] = frozenset()
 
 
 def _survey(domain: str, version: int, lookups: _Lookups) -> _Survey:
@@ -314,18 +312,15 @@ def _survey(domain: str, version: int, lookups: _Lookups) -> _Survey:
     said, detail = evaluation.result()
     networks = frozenset(evaluation.networks)
     named = {match.network for match in networks if match.network is not None}
-    firsts = {int(network.network_address) for network in named}
-    ends = {int(network.broadcast_address) + 1 for network in named}
     result, why = _reading(said, detail)
     return _Survey(
         why if said == "pass" else "it names more addresses than anybody has" if _size(named) > WIDEST else "",
         "" if result is SpfResult.FAIL else why,
         evaluation.unlikely,
-        said not in _SAID,
         evaluation.asks_for_the_address,
         networks,
         frozenset(evaluation.included),
-        tuple(sorted(firsts | ends)),
+        frozenset(_borders(networks)),
     )
 
 
@@ -366,49 +361,65 @@ def _record(domain: str, surveys: Iterable[_Survey]) -> SpfRecord:
 def _words(
     domain: str, addresses: Sequence[Address], surveys: Mapping[int, _Survey], lookups: _Lookups
 ) -> Iterable[SpfWord]:
-    """Yield a word for each address. One of each stretch that the record does not tell apart is evaluated."""
-    apart: dict[Hashable, list[Address]] = {}
-    for address in addresses:
-        survey = surveys[address.version]
-        stretch = (address.version, bisect_right(survey.borders, int(address)))
-        told_apart = survey.asks_for_the_address or survey.why_nothing
-        apart.setdefault(address if told_apart else stretch, []).append(address)
-    firsts = [same[0] for same in apart.values()]
+    """Yield a word for each address. One of each stretch that the record does not tell apart is evaluated.
 
-    def word(address: Address) -> SpfWord:
-        return _evaluated(domain, address, surveys[address.version], lookups)
-
-    if any(survey.asks_for_the_address for survey in surveys.values()):  # one question each
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            words = list(pool.map(word, firsts))
-    else:
-        words = [word(address) for address in firsts]
+    An evaluation may meet networks that the survey did not reach (one that broke off at an error): then the stretches
+    get shorter, and what is new among them is evaluated, until nothing is.
+    """
     unlikely = next((survey.unlikely for survey in surveys.values() if survey.unlikely), "")
-    for found, same in zip(words, apart.values(), strict=True):
-        for address in same:
-            this = replace(found, address=address)
-            if found.network is not None and address not in found.network:  # only where the survey broke off
-                this = _silent(this, "it is not valid")
-            yield _silent(this, unlikely) if unlikely and this.result is SpfResult.FAIL else this
+    borders = {version: set(survey.borders) for version, survey in surveys.items()}
+    evaluated: dict[Address, SpfWord] = {}
+
+    def evaluate(address: Address) -> set[int]:
+        word, networks = _evaluated(domain, address, surveys[address.version], lookups)
+        refused = word.result is SpfResult.FAIL
+        evaluated[address] = _silent(word, unlikely) if unlikely and refused else word
+        return _borders(networks)
+
+    while True:
+        stretches = _stretches(addresses, surveys, {version: sorted(found) for version, found in borders.items()})
+        new = [same[0] for same in stretches if same[0] not in evaluated]
+        if not new:
+            break
+        several = any(survey.asks_for_the_address for survey in surveys.values())  # one question each
+        with ThreadPoolExecutor(AT_ONCE if several else 1) as pool:
+            for address, met in zip(new, pool.map(evaluate, new), strict=True):
+                borders[address.version] |= met
+    return (replace(evaluated[same[0]], address=address) for same in stretches for address in same)
 
 
-def _evaluated(domain: str, address: Address, survey: _Survey, lookups: _Lookups) -> SpfWord:
+def _stretches(
+    addresses: Sequence[Address], surveys: Mapping[int, _Survey], borders: Mapping[int, Sequence[int]]
+) -> list[list[Address]]:
+    """Return the addresses, those together that lie between the same borders; each alone where it is asked for."""
+    together: dict[Hashable, list[Address]] = {}
+    for address in addresses:
+        stretch = (address.version, bisect_right(borders[address.version], int(address)))
+        alone = surveys[address.version].asks_for_the_address
+        together.setdefault(address if alone else stretch, []).append(address)
+    return list(together.values())
+
+
+def _borders(networks: Iterable[_Match]) -> set[int]:
+    """Return the addresses at which these networks begin, and those behind their ends."""
+    named = [match.network for match in networks if match.network is not None]
+    return {int(n.network_address) for n in named} | {int(n.broadcast_address) + 1 for n in named}
+
+
+def _evaluated(domain: str, address: Address, survey: _Survey, lookups: _Lookups) -> tuple[SpfWord, Iterable[_Match]]:
+    """Return what the record says of an address, and the networks that decided it."""
     silence = SpfWord(domain, address, SpfResult.SILENCE)
     if survey.why_nothing:
-        return _silent(silence, survey.why_nothing)
+        return _silent(silence, survey.why_nothing), ()
     if survey.asks_for_the_address and lookups.exhausted and not _in_networks(address, survey):
-        return _silent(silence, "too much would have to be asked")
+        return _silent(silence, "too much would have to be asked"), ()
     evaluation = _Evaluation(domain, address.version, address, lookups)
     said, _ = evaluation.result()
-    match = evaluation.match
-    if said == "pass" and match is not None:
-        return SpfWord(
-            domain, address, SpfResult.PASS, "", match.named_by, match.mechanism, match.network, match.target
-        )
     result, why = _reading(said)
-    if survey.broken_off and result is SpfResult.FAIL:
-        return _silent(silence, survey.why_no_stranger)
-    return SpfWord(domain, address, result, why=why)
+    if said != "pass" or evaluation.match is None:
+        return SpfWord(domain, address, result, why=why), evaluation.networks
+    named_by, mechanism, network, target = evaluation.match
+    return SpfWord(domain, address, SpfResult.PASS, "", named_by, mechanism, network, target), evaluation.networks
 
 
 def _in_networks(address: Address, survey: _Survey) -> bool:
