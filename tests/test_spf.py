@@ -7,19 +7,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from pathlib import Path
 
 import dns.flags
 import dns.message
 import dns.rrset
 import pytest
 
+from cleanup.config import NetworkSettings
+from cleanup.connector.archive import read_archive
+from cleanup.demo import anna_on_a_server
 from cleanup.detector.networks import Address
 from cleanup.detector.sent import MemorySentIndex
 from cleanup.detector.spf import SpfAnswers, SpfQuestions, SpfResult, SpfWord
 from cleanup.dns import Network, spf_for
 from cleanup.dns.spf import ask_spf
 from cleanup.ledger import Ledger
+from cleanup.ledger.retention import forget
 from cleanup.model import DnsLookup, Notice
+from tests.cli.command import ANNA as ANNAS_MAILBOX
+from tests.cli.command import RULES, cleanup
 from tests.detector.judging import ANNA, ARRIVED, NOW, STRANGER, a_notice, a_returned, a_sent_index
 from tests.servers.nameserver import Reply, Zone, nameserver
 
@@ -612,3 +619,65 @@ def test_domains_of_examples_and_inner_networks_are_not_asked_about_in_public(do
     answers, made = ask_spf(questions, Network(spf=True), datetime.now(UTC))
 
     assert (dict(answers.words), made) == ({}, ())
+
+
+# --- from the command to the question -------------------------------------------------------------------------------
+
+ANNAS_ZONE: Zone = {
+    "example.org": {"TXT": ["v=spf1 mx -all"], "MX": ["10 out1.example.org."]},
+    "out1.example.org": {"A": [OWN]},
+}
+ANNAS_QUESTIONS = [("example.org", "MX"), ("example.org", "TXT"), ("out1.example.org", "A")]
+
+
+def _told(port: int) -> dict[str, str]:
+    return {"CLEANUP_NETWORK__NAMESERVERS": '["127.0.0.1"]', "CLEANUP_NETWORK__PORT": str(port)}
+
+
+@pytest.mark.parametrize(("options", "asked_for"), [(("--spf",), ANNAS_QUESTIONS), (("--no-spf",), []), ((), [])])
+def test_archives_are_asked_about_on_request_only_at_the_name_server_that_the_environment_names(
+    options: tuple[str, ...], asked_for: list[tuple[str, str]]
+) -> None:
+    with nameserver(ANNAS_ZONE) as (port, asked):
+        ended = cleanup("scan", ANNAS_MAILBOX / "Inbox.mbox", *RULES, *options, "--format", "jsonl", **_told(port))
+
+    assert ended.code == 0
+    assert sorted(asked) == asked_for
+
+
+def test_one_file_is_asked_about_on_request(tmp_path: Path) -> None:
+    (tmp_path / "one.eml").write_bytes(_forged())
+    with nameserver(ANNAS_ZONE) as (port, asked):
+        ended = cleanup("explain", tmp_path / "one.eml", *RULES, "--spf", **_told(port))
+
+    assert ended.code == 0
+    assert sorted(asked) == ANNAS_QUESTIONS
+
+
+def test_a_mailbox_on_a_server_is_asked_about_once_and_an_idle_night_asks_nothing(tmp_path: Path) -> None:
+    with nameserver(ANNAS_ZONE) as (port, asked), anna_on_a_server(tmp_path / "ledger.sqlite") as anna:
+        network = NetworkSettings(nameservers=("127.0.0.1",), port=port)
+        anna = replace(anna, settings=anna.settings.model_copy(update={"network": network}))
+        anna.run()
+        first = sorted(asked)
+        anna.run()
+        anna.run(full=True)
+        again = sorted(asked)
+        off = anna.settings.model_copy(update={"network": network.model_copy(update={"spf": False})})
+        with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+            kept = ledger.memory(anna.settings.address).dns_lookups(NOW - timedelta(days=365))
+            forget(ledger, anna.settings.address)
+            forgotten = ledger.memory(anna.settings.address).dns_lookups(NOW - timedelta(days=365))
+        replace(anna, settings=off).run(full=True)
+
+    assert first == ANNAS_QUESTIONS
+    assert again == first  # the second night was idle, and the third had what was looked up
+    assert sorted((lookup.name, lookup.kind) for lookup in kept) == first
+    assert forgotten == []
+    assert sorted(asked) == first
+
+
+def _forged() -> bytes:
+    """Return a bounce of something that a stranger sent in Anna's name."""
+    messages = read_archive(ANNAS_MAILBOX / "Inbox.mbox")
+    return next(m.raw for m in messages if b"multipart/report" in m.raw and b"Received: from" in m.raw)

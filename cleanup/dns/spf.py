@@ -212,7 +212,7 @@ class _Evaluation(spf.query):  # type: ignore[misc] # the library has no types
             return []
         values = self._lookups(plain, qtype)
         if values is None:
-            raise spf.TempError(f"{plain} was not answered")
+            raise spf.TempError("it was not answered")
         if not values and not ignore_void:
             self.void_lookups += 1
             if self.void_lookups > spf.MAX_VOID_LOOKUPS:
@@ -332,9 +332,10 @@ def _reading(said: str, detail: str = "") -> tuple[SpfResult, str]:
         "pass": "it lets everybody send (+all)",
         "neutral": "it does not say that others may not send (?all)",
         "none": "there is no SPF record",
-        "temperror": "it was not answered",
     }
     shown = "".join(character for character in detail.partition(": ")[2][:100] if character.isprintable())
+    if said == "temperror":
+        return SpfResult.SILENCE, shown
     return SpfResult.SILENCE, silent.get(said) or ("it is not valid" + (f": {shown}" if shown else ""))
 
 
@@ -414,8 +415,8 @@ def _evaluated(domain: str, address: Address, survey: _Survey, lookups: _Lookups
     if survey.asks_for_the_address and lookups.exhausted and not _in_networks(address, survey):
         return _silent(silence, "too much would have to be asked"), ()
     evaluation = _Evaluation(domain, address.version, address, lookups)
-    said, _ = evaluation.result()
-    result, why = _reading(said)
+    said, detail = evaluation.result()
+    result, why = _reading(said, detail)
     if said != "pass" or evaluation.match is None:
         return SpfWord(domain, address, result, why=why), evaluation.networks
     named_by, mechanism, network, target = evaluation.match
