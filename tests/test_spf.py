@@ -13,6 +13,8 @@ import dns.flags
 import dns.message
 import dns.rrset
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cleanup.config import NetworkSettings
 from cleanup.connector.archive import read_archive
@@ -319,6 +321,44 @@ def test_addresses_are_told_apart_behind_an_error_too_in_whichever_order_they_ar
     for order in ((OWN, "192.0.2.11", STRANGE), (STRANGE, "192.0.2.11", OWN)):
         words = {str(word.address): word.result for word in _ask(zone, "d.test", *order)}
         assert words == {OWN: PASS, "192.0.2.11": FAIL, STRANGE: SILENCE}
+
+
+def _looked_up(zone: Zone) -> list[DnsLookup]:
+    """Return a zone as look-ups of a moment ago, so that nothing need be asked."""
+    return [DnsLookup(name, kind, tuple(zone[name][kind]), NOW) for name in zone for kind in zone[name]]
+
+
+@st.composite
+def _zones(draw: st.DrawFn) -> dict[str, Mapping[str, Sequence[str]]]:
+    """Draw records of three domains that include each other, with overlapping networks in a small space."""
+    qualifier = st.sampled_from(["", "", "", "-", "~", "?"])
+    network = st.builds("ip4:192.0.2.{}/{}".format, st.integers(0, 255), st.integers(25, 32))
+    hosts = st.sampled_from(["a:h1.test", "a:h2.test/28", "mx:h1.test", "exists:no.test", "moo"])
+    below = {"d.test": ["include:i1.test", "include:i2.test"], "i1.test": ["include:i2.test"], "i2.test": []}
+    zone: dict[str, Mapping[str, Sequence[str]]] = {
+        "h1.test": {"A": ["192.0.2.77"], "MX": ["10 h2.test."]},
+        "h2.test": {"A": ["192.0.2.200", "192.0.2.9"]},
+        "no.test": {"A": []},
+    }
+    for domain, includes in below.items():
+        mechanism = st.one_of(network, network, hosts, *([st.sampled_from(includes)] if includes else []))
+        terms = draw(st.lists(st.builds("{}{}".format, qualifier, mechanism), max_size=5))
+        ends = [*(["redirect=i1.test"] if domain == "d.test" else []), "-all", "~all", "?all", ""]
+        zone[domain] = {"TXT": [" ".join(["v=spf1", *terms, draw(st.sampled_from(ends))]).strip()]}
+    return zone
+
+
+@given(_zones(), st.permutations([ip_address(f"192.0.2.{n}") for n in range(0, 256, 7)]))
+@settings(max_examples=60, deadline=None)
+def test_together_addresses_are_told_what_each_would_be_told_alone(zone: Zone, addresses: list[Address]) -> None:
+    kept = _looked_up(zone)
+    nothing = _network(9, most_spf_questions=0)
+
+    together, _ = ask_spf(SpfQuestions({"d.test": tuple(addresses)}), nothing, NOW, kept)
+
+    for address in addresses:
+        alone, _ = ask_spf(SpfQuestions({"d.test": (address,)}), nothing, NOW, kept)
+        assert together.words["d.test", address] == alone.words["d.test", address]
 
 
 # --- name servers that see another Internet --------------------------------------------------------------------------

@@ -8,12 +8,13 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
+from cleanup.detector.evidence.question import Known, Question
 from cleanup.detector.networks import Address
 from cleanup.detector.owner import know_owner
 from cleanup.detector.sent_profile import Profile
 from cleanup.detector.spf import SpfAnswers, SpfRecord, SpfResult, SpfWord, domains_to_ask, spf_questions
-from cleanup.model import Identity, Notice
-from tests.detector.judging import ANNA, ARRIVED, NOW, a_notice, a_returned
+from cleanup.model import Identity, Notice, Policy
+from tests.detector.judging import ANNA, ARRIVED, NOW, a_notice, a_returned, a_sent_index
 
 ZOMBIE = ip_address("203.0.113.9")
 PROFILE = Profile(messages=200, addresses={"anna@example.org": 200})
@@ -197,3 +198,22 @@ def test_what_does_not_pass_is_neither_own_nor_shared() -> None:
     for result in (FAILS, SILENT):
         word = SpfWord("example.org", ZOMBIE, result)
         assert (word.is_own_host, word.shared_by) == (False, "")
+
+
+def test_a_question_knows_what_spf_says_of_its_trusted_hop() -> None:
+    notice, sent = _from("203.0.113.9"), a_sent_index()
+    known = Known(
+        rows=sent.rows_for([notice]),
+        coverage=sent.coverage,
+        profile=sent.profile,
+        identity=ANNA,
+        owner=know_owner(ANNA, sent.profile),
+        policy=Policy(),
+        spf=_answers(example_org=FAILS),
+    )
+
+    word = Question(notice, notice.returned[0], ARRIVED, known).spf
+
+    assert word == SpfWord("example.org", ZOMBIE, FAILS)
+    inside = _from("10.1.2.3")
+    assert Question(inside, inside.returned[0], ARRIVED, known).spf is None
