@@ -1,8 +1,9 @@
 """Causes are read as the documented replies of servers mean them, and names in a reply are no words of it.
 
-`server_replies.tsv` holds replies with their cause and where they were seen ("a or b": the server itself says two
-things). A third of them, by the checksum of the reply, is held out: it is measured, and not looked at while rules are
-written, so that the other two thirds cannot be learned by heart.
+`server_replies.tsv` holds replies with their cause and where they were seen ("a or b": the words leave it open). A
+third of them, by the checksum of the reply, is held out: it is measured, and not looked at while rules are written, so
+that the other two thirds cannot be learned by heart. Replies of servers not yet in the table are read rightly less
+often: of four later collections 75, 68, 79 and 75 of 100 were when first measured.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def test_the_table_holds_hundreds_of_replies_each_once_with_its_source() -> None
     assert len({one.reply for one in REPLIES}) == len(REPLIES)
     assert all(one.server and one.source and one.seen[:2] in ("19", "20") for one in REPLIES)
     assert {cause for one in REPLIES for cause in one.causes} == set(Cause) - {Cause.UNKNOWN}
-    assert sum(len(one.causes) > 1 for one in REPLIES) < 0.1 * len(REPLIES)
+    assert sum(len(one.causes) > 1 for one in REPLIES) < 0.15 * len(REPLIES)
 
 
 @pytest.mark.parametrize("held_out", [True, False], ids=["held out", "the rest"])
@@ -147,3 +148,29 @@ def test_no_text_takes_long(unit: str) -> None:
     find_cause(text)
 
     assert time.perf_counter() - start < 0.25
+
+
+def test_single_words_count_in_an_answer_but_not_in_a_notice() -> None:
+    assert find_cause("Delivery failed, see the storage format", "5.0.0") is Cause.MAILBOX_FULL
+    assert find_cause("Delivery failed, see the storage format") is Cause.UNKNOWN
+
+
+def test_the_code_of_a_delivery_is_no_cause() -> None:
+    assert find_cause("250 2.1.5 Ok", "2.1.5", "250") is Cause.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        ("Powód: konto nie istnieje", Cause.NO_SUCH_USER),
+        ("Motivo: usuario desconocido", Cause.NO_SUCH_USER),
+        ("utilisateur inconnu", Cause.NO_SUCH_USER),
+        ("Důvod: uživatel neexistuje", Cause.NO_SUCH_USER),
+        ("пользователь не найден", Cause.NO_SUCH_USER),
+        ("caixa postal cheia", Cause.MAILBOX_FULL),
+        ("Das Postfach ist voll", Cause.MAILBOX_FULL),
+        ("Questo indirizzo e' bloccato per inutilizzo", Cause.MAILBOX_DISABLED),
+    ],
+)
+def test_servers_do_not_all_speak_english(words: str, cause: Cause) -> None:
+    assert find_cause(words) is cause
