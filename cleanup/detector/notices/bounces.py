@@ -20,7 +20,7 @@ from cleanup.detector.notices.returned import (
 )
 from cleanup.detector.notices.second_opinion import second_text
 from cleanup.detector.notices.shapes import read_shapes
-from cleanup.detector.notices.wording import Failure, Letter, NoticeFormat, Reading, read_wording
+from cleanup.detector.notices.wording import Failure, Letter, NoticeFormat, Reading, own_words, read_wording
 from cleanup.model import Action, Cause, Extent, Kind, Notice, Recipient, Returned
 
 _STILL_TRYING = re.compile(
@@ -121,7 +121,7 @@ def _notice(
 
 def _cause(mail: Mail, recipients: tuple[Recipient, ...]) -> Cause:
     known = next((r.cause for r in recipients if r.cause is not Cause.UNKNOWN), None)
-    return known or find_cause(mail.words[:1_000])
+    return known or find_cause(own_words(mail.words)[:1_000])
 
 
 def _returned(mail: Mail, report: Report, reading: Reading | None) -> tuple[Returned, ...]:

@@ -145,13 +145,13 @@ def read_wording(letter: Letter, formats: Iterable[NoticeFormat]) -> Reading | N
 
 
 def _fitting(letter: Letter, formats: Iterable[NoticeFormat]) -> Iterator[NoticeFormat]:
-    text, sender, subject = (_folded(t) for t in (_own_words(letter.text), letter.sender, letter.subject))
+    text, sender, subject = (_folded(t) for t in (own_words(letter.text), letter.sender, letter.subject))
     fields = tuple((name.casefold(), _folded(value[:MOST_LINE])) for name, value in letter.fields[:MOST_FIELDS])
     return (f for f in formats if _fits(f, text, sender, subject, fields, letter.machine_made))
 
 
-def _own_words(text: str) -> str:
-    """Return the text up to a header block in it: phrases are not looked for in the returned message."""
+def own_words(text: str) -> str:
+    """Return a text up to a header block in it: nothing of a notice's own is looked for in what it returns."""
     lines = text[:MOST_TEXT].splitlines()
     end = next((number for number, line in enumerate(lines) if number and _RETURNED.match(line)), len(lines))
     return "\n".join(lines[:end])
