@@ -84,10 +84,10 @@ def _drop_findings(connection: Connection, which: ColumnElement[bool]) -> int:
 
 
 def _drop_runs(connection: Connection, which: Select[tuple[int]]) -> int:
-    ids = list(connection.execute(which).scalars())
+    """Drop the runs that a query names, without ever listing them: nights of a fleet are more than SQL takes values."""
     for table in (sent_sources, sent_coverage):
-        connection.execute(delete(table).where(table.c.run_id.in_(ids)))
-    return connection.execute(delete(runs).where(runs.c.run_id.in_(ids))).rowcount
+        connection.execute(delete(table).where(table.c.run_id.in_(which)))
+    return connection.execute(delete(runs).where(runs.c.run_id.in_(which))).rowcount
 
 
 def _refuse_unsettled(connection: Connection, ours: Select[tuple[int]], address: str) -> None:

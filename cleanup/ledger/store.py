@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from sqlalchemy import BigInteger, Connection, Engine, bindparam, func, insert, select
 from sqlalchemy import text as sql
+from sqlalchemy.exc import SQLAlchemyError
 
 from cleanup.detector.sent_coverage import Coverage
 from cleanup.errors import MailboxLocked
@@ -69,16 +70,23 @@ class Ledger:
         if self.engine.dialect.name != "postgresql":
             yield
             return
-        with told("locked"), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            key = {"key": exclusive_key(mailbox)}
-            if not connection.execute(_LOCK, key).scalar():
+        key = {"key": exclusive_key(mailbox)}
+        with ExitStack() as stack:
+            with told("locked"):  # and nothing else: what fails while it is held has another name
+                connection = stack.enter_context(self.engine.connect())
+                connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+                is_held = connection.execute(_LOCK, key).scalar()
+            if not is_held:
                 raise MailboxLocked(
                     f"Another machine works on the mailbox of {mailbox}", hint="Wait until it has finished"
                 )
             try:
                 yield
             finally:
-                connection.execute(_UNLOCK, key)
+                try:
+                    connection.execute(_UNLOCK, key)
+                except SQLAlchemyError:  # it ends with its connection; what the run came to is not touched by that
+                    connection.invalidate()
 
     # --- runs --------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,22 @@ def test_an_owner_is_forgotten_however_the_address_is_written(ledger: Path) -> N
         retention.forget(opened, OWNER.upper())
 
     assert b"anna.berg" not in _bytes(ledger)
+
+
+def test_weeks_of_a_fleet_are_pruned_and_forgotten(ledger: Path) -> None:
+    """SQLite takes 32,766 values in a statement: five weeks of 1,000 mailboxes are more runs than that."""
+    nights = (
+        "WITH RECURSIVE night(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM night WHERE n < 33500) "
+        "INSERT INTO runs (mailbox, command, options, started_us, status, counts) "
+        "SELECT '{}', 'run', '{{}}', 1, 'done', '{{}}' FROM night"
+    )
+    _change(ledger, nights.format("ben@example.org"))
+    with Ledger.open(ledger) as opened:
+        assert retention.prune(opened, datetime(2020, 1, 1, tzinfo=UTC)).runs == 33_500
+
+    _change(ledger, nights.format("ben@example.org"))
+    with Ledger.open(ledger) as opened:
+        assert retention.forget(opened, "ben@example.org").runs == 33_500
 
 
 def test_what_cannot_leave_the_log_because_somebody_reads_is_said(
