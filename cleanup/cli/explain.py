@@ -73,7 +73,7 @@ def _explain_recorded(uid: int, settings: MailboxSettings, *, may_be_unknown: bo
     """Return what the ledger tells of a message; nothing where no run has seen it."""
     from cleanup.config import ledger_of
     from cleanup.ledger import Ledger, is_there
-    from cleanup.past import known_as
+    from cleanup.ledger_lookup import known_as
     from cleanup.report.explained import explained_finding, explained_notice
     from cleanup.report.recorded import find_recorded
 

@@ -51,7 +51,7 @@ def run(
 
     log_as(watching.log_format)
     _check_counts({"--threads": threads, "--per-host": per_host})
-    chosen = _chosen(mailboxes, query, shard, results if only_failed else None, only_failed, ledger)
+    chosen = _chosen(mailboxes, query, shard, results if only_failed else None, only_failed, ledger, config)
     limits = Limits(threads, per_host, deadline_min * 60 if deadline_min is not None else None, spread_min * 60)
     name = mailboxes.stem if mailboxes else "fleet"
     with watch(f"{name} {shard}" if shard else name, watching) as noted:
@@ -97,13 +97,19 @@ def _check_counts(counts: Mapping[str, int]) -> None:
 
 
 def _chosen(
-    file: Path | None, query: str | None, shard: str | None, last: Path | None, only_failed: bool, ledger: str | None
+    file: Path | None,
+    query: str | None,
+    shard: str | None,
+    last: Path | None,
+    only_failed: bool,
+    ledger: str | None,
+    config: Path | None,
 ) -> list[Listed]:
     from cleanup.fleet import read_failed, read_list, shard_of
 
     if (file is None) == (query is None):
         raise UsageError("Which mailboxes?", hint="Give either --mailboxes FILE.csv or --query SQL")
-    found = read_list(file) if file else _asked(query or "", ledger)
+    found = read_list(file) if file else _asked(query or "", ledger, config)
     if only_failed:
         if last is None:
             raise UsageError("--only-failed needs --results", hint="It names the file that the last run wrote")
@@ -117,10 +123,10 @@ def _chosen(
     return shard_of(found, int(number), int(of))
 
 
-def _asked(query: str, ledger: str | None) -> list[Listed]:
-    from cleanup.config import default_ledger
+def _asked(query: str, ledger: str | None, config: Path | None) -> list[Listed]:
     from cleanup.fleet import listed
     from cleanup.ledger import Ledger
+    from cleanup.ledger_lookup import find_ledger
 
-    with Ledger.open(ledger or default_ledger()) as opened:
+    with Ledger.open(find_ledger((), ledger, config)) as opened:
         return listed(opened.rows(query), "the query")

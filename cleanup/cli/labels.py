@@ -31,7 +31,7 @@ def export_labels(
     config: _Config = None,
 ) -> None:
     """Write all labels as CSV, oldest first. The latest on a message is the one that counts."""
-    from cleanup.past import looking_back
+    from cleanup.ledger_lookup import looking_back
     from cleanup.report.frames import load
     from cleanup.report.reviewing import labels_csv
 
@@ -53,9 +53,10 @@ def import_labels(
 ) -> None:
     """Read labels: all of the file, or nothing. They count at the next run."""
     from cleanup.cli.talk import say
+    from cleanup.config import without_password
     from cleanup.config.toml_file import plain
     from cleanup.ledger import Ledger
-    from cleanup.past import which_ledger
+    from cleanup.ledger_lookup import find_ledger
     from cleanup.report.reviewing import read_labels_csv
     from cleanup.report.words import plural
 
@@ -64,7 +65,8 @@ def import_labels(
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} cannot be read", why=plain(error)) from error
     labels = read_labels_csv(lines)
-    _, where = which_ledger((), ledger, config, may_be_new=True)
+    mailboxes = tuple(dict.fromkeys(label.mailbox for label in labels))
+    where = find_ledger(mailboxes, ledger, config, may_be_new=True)
     with Ledger.open(where) as opened:
         opened.advance((), labels=labels)
-    say(f"{plural(len(labels), 'label')} read. They count at the next run.")
+    say(f"{plural(len(labels), 'label')} read into {without_password(where)}. They count at the next run.")

@@ -48,7 +48,7 @@ def report(
     moment = opt.clock(now)
     begin = opt.since(since, moment) if since else None
 
-    from cleanup.past import looking_back
+    from cleanup.ledger_lookup import looking_back
     from cleanup.report.anonymous import anonymize
     from cleanup.report.frames import load
 

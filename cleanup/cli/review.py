@@ -36,7 +36,7 @@ def review(
         raise UsageError("There is no terminal to ask on", hint="mailbox-cleanup labels import takes a CSV file")
 
     from cleanup.cli.talk import say
-    from cleanup.past import looking_back
+    from cleanup.ledger_lookup import looking_back
     from cleanup.report.frames import load
     from cleanup.report.reviewing import waiting
 

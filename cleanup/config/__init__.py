@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -45,6 +46,8 @@ __all__ = [
     "load_mailbox",
     "policy_of",
     "rules_of",
+    "shared_ledger",
+    "without_password",
 ]
 
 # Where a secret may come from. Who names one of them means that one, whatever a lower step of the ladder names.
@@ -54,6 +57,23 @@ SECRET_SOURCES = ("token_command", "password_file", "password_command", "passwor
 def default_ledger() -> str:
     """Return the path of the ledger where neither option, environment nor file names one."""
     return str(Path(platformdirs.user_data_dir(APP)) / "ledger.sqlite")
+
+
+def shared_ledger(config: Path | None = None) -> str:
+    """Return the ledger of what names no mailbox: `CLEANUP_LEDGER`, else `[defaults] ledger`, else the profiles' own.
+
+    Raises UsageError where the profiles name different ones, as nobody can tell which is meant; ConfigurationError.
+    """
+    tables = read_config_file(config)
+    named = _merge(tables.get("defaults", {}), _environment("The environment")).get("ledger")
+    profiles: dict[str, Any] = tables.get("mailboxes", {})
+    own = {str(table["ledger"]): name for name, table in profiles.items() if table.get("ledger")}
+    if named or not own or any(not table.get("ledger") for table in profiles.values()):
+        return str(named or default_ledger())
+    if len(own) > 1:
+        shown = ", ".join(f"{without_password(where)} ({name})" for where, name in own.items())
+        raise UsageError("Which ledger? The profiles have different ones", why=shown, hint="Name one with --ledger")
+    return next(iter(own))
 
 
 def load_mailbox(name: str, *, config: Path | None = None, options: dict[str, Any] | None = None) -> MailboxSettings:
@@ -133,6 +153,11 @@ def _policy(rules: PolicySettings) -> Policy:
 def ledger_of(settings: MailboxSettings) -> str:
     """Return the path or URL of the ledger."""
     return settings.ledger or default_ledger()
+
+
+def without_password(ledger: str) -> str:
+    """Return the path or URL of a ledger as it may be shown."""
+    return re.sub(r"(?<=:)[^:@/]*(?=@)", "***", ledger) if "://" in ledger else ledger
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------

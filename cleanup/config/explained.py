@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from cleanup.config import MailboxSettings, load_mailbox
+from cleanup.config import MailboxSettings, load_mailbox, without_password
 from cleanup.config.toml_file import default_config_file, read_config_file
 from cleanup.connector.credentials import write_private
 from cleanup.errors import CleanupError, ConfigurationError, UsageError
@@ -48,6 +47,7 @@ def values(name: str, path: Path | None = None) -> list[Value]:
     Raises as load_mailbox does.
     """
     settings = load_mailbox(name, config=path)
+    shown = {"ledger": without_password(settings.ledger)} if settings.ledger else {}
     tables = read_config_file(path)
     profile = _profile(tables, name, settings.address)
     return [
@@ -56,7 +56,7 @@ def values(name: str, path: Path | None = None) -> list[Value]:
             value,
             _origin(dotted, profile, tables.get("defaults", {})),
         )
-        for dotted, value in _flat(settings.model_copy(update={"ledger": _without_password(settings.ledger)}))
+        for dotted, value in _flat(settings.model_copy(update=shown))
         if not (dotted == "address" and not profile)
     ]
 
@@ -86,10 +86,6 @@ def refuse_existing(name: str, path: Path | None = None) -> None:
 
 
 # --- reading -------------------------------------------------------------------------------------------------------
-
-
-def _without_password(ledger: str | None) -> str | None:
-    return re.sub(r"(?<=:)[^:@/]*(?=@)", "***", ledger) if ledger and "://" in ledger else ledger
 
 
 def _flat(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from cleanup.ledger import Ledger
+from cleanup.ledger.values import mailbox_key
 from cleanup.model import (
     Action,
     Cause,
@@ -51,7 +52,7 @@ def find_recorded(ledger: Ledger, mailbox: str, uid: int) -> Recorded | None:
 
 def last_word(ledger: Ledger, mailbox: str, digest: str) -> Said | None:
     """Return a person's latest word on a message; None where the ledger knows of none."""
-    return said_of(load(ledger, [mailbox]), mailbox, digest)
+    return said_of(load(ledger, [mailbox]), mailbox_key(mailbox), digest)
 
 
 def recorded(frames: Frames, finding_id: int) -> Recorded:
