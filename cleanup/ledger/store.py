@@ -9,7 +9,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, case, false, func, insert, literal, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Engine,
+    and_,
+    case,
+    false,
+    func,
+    insert,
+    literal,
+    select,
+    union,
+)
 from sqlalchemy import text as sql
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -19,6 +32,7 @@ from cleanup.ledger import findings, history, moves, schema
 from cleanup.ledger.cut_off import exclusive_key
 from cleanup.ledger.memory import Memory, read_cursors, read_remembered
 from cleanup.ledger.opening import open_engine, told, writing
+from cleanup.ledger.rows import AT_ONCE
 from cleanup.ledger.texts import sure_text, text, to_us, us
 from cleanup.ledger.values import OPEN_STATES, Label, Left, MoveIntent, MoveRecord, MoveState, RunRecord, mailbox_key
 from cleanup.model import FilingPlan, Judged, SentSource, Verdict
@@ -244,6 +258,34 @@ class Ledger:
     def memory(self, mailbox: str) -> Memory:
         """Return what earlier runs read of a mailbox, to be read and carried on."""
         return Memory(self.engine, mailbox, self._clock)
+
+    def copied(self, mailbox: str) -> Ledger:
+        """Return a ledger in memory that holds what this one knows of a mailbox, for what only looks to write into.
+
+        Of what was found, only the notices that people may have spoken of, in words or by moving them. The caller
+        closes it.
+        """
+        whose = mailbox_key(mailbox)
+        mine = select(schema.runs.c.run_id).where(schema.runs.c.mailbox == whose)
+        moved = schema.moves.c.run_id.in_(mine)
+        named = union(
+            select(schema.labels.c.digest).where(schema.labels.c.mailbox == whose),
+            select(schema.moves.c.digest).where(moved),
+        )
+        found = schema.findings.c
+        copy = type(self).open(":memory:", clock=self._clock)
+        with self._reading() as source, writing(copy.engine, durably=False) as target:
+            for table, which in (
+                (schema.runs, schema.runs.c.mailbox == whose),
+                (schema.labels, schema.labels.c.mailbox == whose),
+                (schema.moves, moved),
+                (schema.findings, and_(found.run_id.in_(mine), found.digest.in_(named))),
+            ):
+                rows = source.execute(select(table).where(which).order_by(*table.primary_key)).mappings()
+                for some in rows.partitions(AT_ONCE):
+                    target.execute(insert(table), [dict(row) for row in some])
+        self.memory(whose).copied_to(copy.engine)
+        return copy
 
     # --- whatever else stands in the database ------------------------------------------------------------------
 
