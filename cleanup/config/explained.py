@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from cleanup.config import MailboxSettings, load_mailbox, without_password
+from cleanup.config import MailboxSettings, identity_of, load_mailbox, what_is_wrong, without_password
 from cleanup.config.toml_file import default_config_file, read_config_file
 from cleanup.connector.credentials import write_private
 from cleanup.errors import CleanupError, ConfigurationError, UsageError
@@ -27,17 +27,18 @@ class Value:
 
 
 def problems(path: Path | None = None) -> list[CleanupError]:
-    """Return what is wrong with the configuration file, at most one problem a profile; nothing where all is well."""
+    """Return everything that is wrong with the configuration file, profile by profile; nothing where all is well."""
     try:
         tables = read_config_file(path or default_config_file())
     except CleanupError as error:
         return [error]
     found: list[CleanupError] = []
-    for name in tables.get("mailboxes", {}):
+    for name in tables.get("mailboxes") or ["nobody@example.org"]:  # [defaults] may be wrong by itself
         try:
-            load_mailbox(name, config=path)
+            identity_of(load_mailbox(name, config=path))  # which reads the key files that it names
         except CleanupError as error:
-            found.append(error)
+            wrong = error.__cause__
+            found += what_is_wrong(wrong, f"Mailbox {name}") if isinstance(wrong, ValidationError) else [error]
     return found
 
 
