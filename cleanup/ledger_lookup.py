@@ -64,15 +64,16 @@ def _configured(mailboxes: Sequence[str], config: Path | None) -> str:
 
 @contextmanager
 def looking_back(
-    mailboxes: Sequence[str], ledger: str | Path | None, config: Path | None
+    mailboxes: Sequence[str], ledger: str | Path | None, config: Path | None, *, to_write: bool = False
 ) -> Iterator[tuple[Ledger, tuple[str, ...]]]:
     """Yield the ledger, open, and the addresses of these mailboxes as they stand in it.
 
+    Unless something is `to_write`, it may lie where nothing can be written.
     Raises UsageError where there is no such ledger, or where it knows nothing of one of them.
     """
     where = find_ledger(mailboxes, ledger, config)
     addresses = [load_mailbox(name, config=config).address for name in mailboxes]
-    with Ledger.open(where) as opened:
+    with Ledger.open(where, looking=not to_write) as opened:
         yield opened, tuple(known_as(opened, address) for address in addresses)
 
 

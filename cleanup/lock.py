@@ -59,10 +59,15 @@ def names_of(address: str, host: str, login: str) -> list[Name]:
     each address that the name has now: `localhost`, `127.0.0.1` and `::1` are one. In one order for everybody, so that
     of two runs that share some names one gets them all.
     """
-    names = [(ANY_SERVER, address_key(address) or address), (host, login)]
+    names = [name_of(address), (host, login)]
     names += [(ANY_SERVER, address_key(login))] if address_key(login) else []
     names += [(server, login) for server in _addresses_of(host.lower(), int(time.monotonic() // RESOLVED_FOR_S))]
     return [name for _, name in sorted({lock_file(*name, Path()): name for name in names}.items())]
+
+
+def name_of(address: str) -> Name:
+    """Return the name by which whoever works on the mailbox of an address holds it, whatever else he holds."""
+    return ANY_SERVER, address_key(address) or address
 
 
 @lru_cache(maxsize=4_096)

@@ -35,7 +35,7 @@ def open_ledger(where: str | Path | None = None) -> Ledger:
 
     Raises UsageError where there is none, as looking makes none; LedgerUnusable.
     """
-    return Ledger.open(find_ledger((), where))
+    return Ledger.open(find_ledger((), where), looking=True)
 
 
 def load_frames(

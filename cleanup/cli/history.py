@@ -73,7 +73,7 @@ def show(
     from cleanup.ledger_lookup import find_ledger
 
     check_format(form)
-    with Ledger.open(find_ledger((), ledger, config)) as opened:
+    with Ledger.open(find_ledger((), ledger, config), looking=True) as opened:
         record, moved = opened.run(run), opened.moves(run_id=run)
     if record is None:
         raise UsageError(f"There is no run {run}", hint="mailbox-cleanup history shows the runs")
@@ -121,13 +121,16 @@ def forget(
     from cleanup.ledger import Ledger
     from cleanup.ledger.retention import forget as drop
     from cleanup.ledger_lookup import find_ledger
+    from cleanup.lock import hold_mailbox, name_of
 
     if "@" not in address:
         raise UsageError(f"{address!r} is not an e-mail address")
     if not confirmed(f"Drop everything that the ledger holds of {address}?", yes=yes):
         say("Nothing was dropped.")
         return
-    with Ledger.open(find_ledger((), ledger, config)) as opened:
+    where = find_ledger((address,), ledger, config)
+    held = hold_mailbox(*name_of(address), "mailbox-cleanup forget")  # or a run would write on in what is dropped
+    with held, Ledger.open(where) as opened, opened.exclusive(address):
         removed = drop(opened, address)
     say(f"{removed.findings:,} rows and {removed.runs:,} runs of {address} were dropped.")
 

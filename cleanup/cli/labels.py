@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cleanup.errors import UsageError
+from cleanup.whole_file import write_for_owner
 
 _Ledger = Annotated[str | None, typer.Option(help="Ledger file or database URL.")]
 _Config = Annotated[Path | None, typer.Option(help="Configuration file.")]
@@ -41,7 +42,7 @@ def export_labels(
         sys.stdout.write(made)
         return
     try:
-        output.write_text(made, encoding="utf-8")
+        write_for_owner(output, made.encode())
     except OSError as error:
         raise UsageError(f"{output} cannot be written", why=error.strerror) from error
 

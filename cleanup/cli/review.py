@@ -40,7 +40,7 @@ def review(
     from cleanup.report.frames import load
     from cleanup.report.reviewing import waiting
 
-    with looking_back((mailbox,), ledger, config) as (opened, (address,)):
+    with looking_back((mailbox,), ledger, config, to_write=True) as (opened, (address,)):
         frames = load(opened, [address])
         queue = waiting(frames)
         if not queue:

@@ -33,9 +33,9 @@ def read_config_file(path: Path | None = None) -> dict[str, Any]:
     write: commands that it names are run.
     """
     file = path or default_config_file()
-    if not file.exists() and path is None:
-        return {}
     try:
+        if not file.exists() and path is None:
+            return {}
         return _read(file, _state(file))
     except RecursionError as error:
         raise ConfigurationError(f"The configuration file {file} is nested too deeply") from error

@@ -66,9 +66,12 @@ class Ledger:
         self._clock = clock
 
     @classmethod
-    def open(cls, where: str | Path, *, clock: Callable[[], datetime] = _now) -> Self:
-        """Return the ledger at a path (SQLite) or a database URL, made or brought up to date where needed."""
-        return cls(open_engine(where), clock)
+    def open(cls, where: str | Path, *, clock: Callable[[], datetime] = _now, looking: bool = False) -> Self:
+        """Return the ledger at a path (SQLite) or a database URL, made or brought up to date where needed.
+
+        Who is only `looking` gets one that cannot be written, too.
+        """
+        return cls(open_engine(where, looking=looking), clock)
 
     def close(self) -> None:
         """Let the database go."""

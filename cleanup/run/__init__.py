@@ -167,7 +167,7 @@ def known_before(
     where = ledger_of(settings)
     if not is_there(where):
         return Known(), opened()
-    with Ledger.open(where) as ledger:
+    with Ledger.open(where, looking=True) as ledger:
         copy = stack.enter_context(ledger.copied(settings.address))
     from cleanup.report.recovery import foretell
 
