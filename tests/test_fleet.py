@@ -131,6 +131,7 @@ def test_shards_share_a_list_whatever_its_order() -> None:
     [
         ("name\nx\n", "names no mailbox"),
         ("mailbox\na@b.c\na@b.c\n", "there twice"),
+        ("mailbox\nAnna@b.c\nanna@B.c\n", "there twice"),
         ("mailbox\n,\n", "names no mailbox"),
     ],
 )
