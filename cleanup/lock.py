@@ -2,8 +2,8 @@
 
 The lock is the kernel's (flock), so it ends with the process that holds it, however that ends. The file's text only
 says who that is. It lies in this user's state folder, not beside the ledger: two ledgers are still one mailbox. One
-mailbox may have several names (another host name, the letters' case, a master user's login): whoever works on it holds
-its address and its login.
+mailbox may have several names (another host name, the letters' case, a second address, a master user's login): whoever
+works on it holds all names that can be known of it (names_of).
 """
 
 from __future__ import annotations
@@ -14,18 +14,24 @@ import hashlib
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
 import platformdirs
 
+from cleanup.detector.addresses import address_key
 from cleanup.errors import LedgerUnusable, MailboxLocked, UsageError
 
 FOLDER_VARIABLE = "CLEANUP_LOCK_DIR"
 ANY_SERVER = ""  # an address is one mailbox, by whichever name its server is called
+LOOPBACK = "loopback"
+RESOLVED_FOR_S = 60  # a fleet would ask for the same server's address again and again
 _TRIES = 10
 
 
@@ -41,6 +47,42 @@ class Holder:
     def in_words(self) -> str:
         """Return "process 4711 on mail1, since 2026-10-19T02:00:00+00:00, mailbox-cleanup run"."""
         return f"process {self.pid} on {self.host}, since {self.since}, {self.command}"
+
+
+Name = tuple[str, str]  # a server, or ANY_SERVER, and a user
+
+
+def names_of(address: str, host: str, login: str) -> list[Name]:
+    """Return all names of a mailbox that tell it from others, in the order in which to hold them, each once.
+
+    By its address at any server, and by its login (at any server if that is an address) at the server's name and at
+    each address that the name has now: `localhost`, `127.0.0.1` and `::1` are one. In one order for everybody, so that
+    of two runs that share some names one gets them all.
+    """
+    names = [name_of(address), (host, login)]
+    names += [(ANY_SERVER, address_key(login))] if address_key(login) else []
+    names += [(server, login) for server in _addresses_of(host.lower(), int(time.monotonic() // RESOLVED_FOR_S))]
+    return [name for _, name in sorted({lock_file(*name, Path()): name for name in names}.items())]
+
+
+def name_of(address: str) -> Name:
+    """Return the name by which whoever works on the mailbox of an address holds it, whatever else he holds."""
+    return ANY_SERVER, address_key(address) or address
+
+
+@lru_cache(maxsize=4_096)
+def _addresses_of(host: str, _moment: int) -> frozenset[str]:
+    """Return the addresses of a server; none where that cannot be told: then no connection comes about either."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return frozenset()
+    addresses = [ip_address(str(told[0]).partition("%")[0]) for *_, told in found]
+    return frozenset(LOOPBACK if _of_ipv4(one).is_loopback else str(_of_ipv4(one)) for one in addresses)
+
+
+def _of_ipv4(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 
 @contextmanager

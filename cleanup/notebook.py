@@ -16,8 +16,8 @@ from typing import Any
 
 import pandas as pd
 
-from cleanup.config import default_ledger
 from cleanup.ledger import Ledger
+from cleanup.ledger_lookup import find_ledger, looking_back
 from cleanup.model import Identity, Policy
 from cleanup.offline import Scanned, scan_archive
 from cleanup.report.cells import shown
@@ -31,8 +31,11 @@ _TEXT_LIMIT = 160  # of a cell
 
 
 def open_ledger(where: str | Path | None = None) -> Ledger:
-    """Return the ledger at a path or URL; None: the one that the commands use. Raises LedgerUnusable."""
-    return Ledger.open(where or default_ledger())
+    """Return the ledger at a path or URL; None: the one that commands use which name no mailbox.
+
+    Raises UsageError where there is none, as looking makes none; LedgerUnusable.
+    """
+    return Ledger.open(find_ledger((), where), looking=True)
 
 
 def load_frames(
@@ -46,9 +49,12 @@ def load_frames(
     """Return the frames of a ledger: of some mailboxes (none named: all), of the last `days` or one `run` alone.
 
     `now` is the end of those days; None: the end of the latest run. See docs/notebooks.md for the columns.
+
+    Mailboxes are named by profile or address. Raises UsageError where there is no such ledger, or where it does not
+    know one of them, with the nearest name; LedgerUnusable.
     """
-    names = (mailboxes,) if isinstance(mailboxes, str) else tuple(mailboxes)
-    with open_ledger(where) as ledger:
+    asked = (mailboxes,) if isinstance(mailboxes, str) else tuple(mailboxes)
+    with looking_back(asked, where, None) as (ledger, names):
         if days is None:
             return load(ledger, names, run=run)
         end = now or _latest(load(ledger, names, run=run).runs)

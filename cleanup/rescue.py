@@ -41,10 +41,11 @@ class Rescued:
 def offer(account: Account, settings: MailboxSettings, *, now: datetime, progress: Progress) -> tuple[Rescue, ...]:
     """Return the genuine notices that lie in Junk or in the backscatter folder, most important first. Reads only."""
     with ExitStack() as stack:
-        labels, memory = known_before(stack, settings)
-        memory = memory or stack.enter_context(Ledger.open(":memory:")).memory(settings.address)
-        mailbox = stack.enter_context(open_mailbox(account, read_only=True))
-        return _offered(mailbox, settings, labels, memory, now, progress)
+        known, mailbox = known_before(
+            stack, settings, lambda: stack.enter_context(open_mailbox(account, read_only=True))
+        )
+        memory = known.memory or stack.enter_context(Ledger.open(":memory:")).memory(settings.address)
+        return _offered(mailbox, settings, known.labels, memory, now, progress)
 
 
 def rescue(

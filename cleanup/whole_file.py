@@ -1,4 +1,4 @@
-"""Writes a file whole or not at all: who reads it meanwhile, or after a power cut, finds the old one or the new one."""
+"""Writes files: whole or not at all, and so that nobody else reads what people's mail says."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 
 
 def write_whole(path: Path, text: str, *, mode: int) -> None:
-    """Write text as UTF-8 to a new file of these permissions, which then takes the place of `path`. Raises OSError."""
+    """Write text as UTF-8 to a new file of these permissions, which then takes the place of `path`. Raises OSError.
+
+    Who reads it meanwhile, or after a power cut, finds the old one or the new one.
+    """
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # for its owner alone, at first
     new = Path(name)
     try:
@@ -20,3 +23,12 @@ def write_whole(path: Path, text: str, *, mode: int) -> None:
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
+
+
+def write_for_owner(path: Path, content: bytes) -> None:
+    """Write a file that only this user can read; one that is there already keeps its mode. Raises OSError.
+
+    `path` may be a device or a pipe.
+    """
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)

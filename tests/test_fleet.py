@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sqlite3
 import threading
 import time
@@ -20,7 +22,8 @@ from cleanup.fleet import (
     Listed,
     Result,
     by_cause,
-    read_failed,
+    not_done,
+    read_ends,
     read_list,
     run_fleet,
     shard_of,
@@ -128,6 +131,7 @@ def test_shards_share_a_list_whatever_its_order() -> None:
     [
         ("name\nx\n", "names no mailbox"),
         ("mailbox\na@b.c\na@b.c\n", "there twice"),
+        ("mailbox\nAnna@b.c\nanna@B.c\n", "there twice"),
         ("mailbox\n,\n", "names no mailbox"),
     ],
 )
@@ -146,7 +150,56 @@ def test_what_failed_is_known_the_next_time(tmp_path: Path) -> None:
     ]
     write_ends(tmp_path / "results.csv", ends)
 
-    assert read_failed(tmp_path / "results.csv") == {"b", "c"}
+    assert not_done(read_ends(tmp_path / "results.csv")) == {"b", "c"}
+    assert (tmp_path / "results.csv").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("text", ["mailbox\na\n", "mailbox,result\na,odd\n", "mailbox,result\n\udcff,done\n"])
+def test_what_is_no_list_of_results_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "results.csv").write_text(text, errors="surrogateescape")
+
+    with pytest.raises(UsageError, match="does not tell"):
+        read_ends(tmp_path / "results.csv")
+
+
+def test_as_many_are_taken_up_again_as_were_counted_and_the_others_stay_in_the_list(
+    embedded: RunningServer, users: list[str], tmp_path: Path
+) -> None:
+    """Failed, held by another run, and over its limits: three are told, three are taken, and nothing is overwritten."""
+    secret, results = tmp_path / "secret", tmp_path / "results.csv"
+    secret.write_text(embedded.password)
+    secret.chmod(0o600)
+    reach = f"127.0.0.1,{embedded.port},plain,{secret}"
+    rows = [f"{name}@example.org,{name},{reach}" for name in users[:4]] + [f"bad@example.org,bad,{reach}"]
+    (tmp_path / "list.csv").write_text("\n".join(["mailbox,username,host,port,security,password_file", *rows]))
+    words = ["fleet", "run", "--mailboxes", str(tmp_path / "list.csv"), "--ledger", str(tmp_path / "l.sqlite"),
+             "--results", str(results)]  # fmt: skip
+    before = [
+        Ended(f"{users[0]}@example.org", Result.LOCKED, "", "locked"),
+        Ended(f"{users[1]}@example.org", Result.DONE, "", moved=7, took_s=1.5),
+        Ended(f"{users[2]}@example.org", Result.REFUSED, "", "safety-stop"),
+        Ended(f"{users[3]}@example.org", Result.DONE, ""),
+        Ended("bad@example.org", Result.FAILED, "", "login-refused"),
+    ]
+    write_ends(results, before)
+    done_before = results.read_text().splitlines()[2]
+
+    ended = cleanup(*words, "--only-failed")
+
+    assert "2 of 3 mailboxes are done." in ended.err
+    assert "1 mailbox is not done" in ended.err
+    lines = results.read_text().splitlines()
+    assert [line.split(",")[1] for line in lines[1:]] == ["done", "done", "done", "done", "failed"]
+    assert lines[2] == done_before
+    printed = re.search(r"To take them up again: mailbox-cleanup (.*)", ended.err)
+    assert printed
+    pasted = cleanup(*shlex.split(printed[1]))
+    assert "0 of 1 mailboxes are done." in pasted.err
+    assert len(results.read_text().splitlines()) == 6
+    (tmp_path / "list.csv").write_text("\n".join(["mailbox,username,host,port,security,password_file", *rows[:-1]]))
+    nothing = cleanup(*words, "--only-failed")
+    assert nothing.code == 0
+    assert "Not done the last time, and not listed now: 1 (bad@example.org)" in nothing.err
 
 
 def test_the_command_says_a_line_a_mailbox_and_the_failures_by_cause(

@@ -12,7 +12,7 @@ import pytest
 from cleanup.connector.account import Account
 from cleanup.connector.credentials import from_text
 from cleanup.errors import MailboxLocked, UsageError
-from cleanup.lock import hold_mailbox, lock_file
+from cleanup.lock import hold_mailbox, lock_file, names_of
 from cleanup.run.held import hold, lock_of
 from tests.servers.lying import lying_server
 from tests.whole_job.anna_lies import settings_for
@@ -147,3 +147,38 @@ def test_one_mailbox_under_two_names_is_held_once(tmp_path: Path, other: dict[st
         ):
             pass
     assert ("localhost" in other.values()) or lock_of(anna) == lock_of(second)
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "username"),
+    [("anna.berg@example.org", "127.0.0.1", "anna"), ("Anna.Berg@example.org", "::1", "other"),
+     ("info@example.org", "127.0.0.1", "anna"), ("info@example.org", "localhost", "ANNA"),
+     ("info@example.org", "::ffff:127.0.0.1", "anna"), ("i@example.org", "mail.test", "Anna.Berg@example.org"),
+     ("info@example.org", "127.0.0.1", "anna*helpdesk")],
+)  # fmt: skip
+def test_one_mailbox_in_two_profiles_is_held_once(tmp_path: Path, address: str, host: str, username: str) -> None:
+    """Two addresses, two names of one server, two spellings: whatever tells that it is one mailbox is held."""
+    with lying_server() as server:
+        settings = settings_for(server, tmp_path)
+        others = settings.model_copy(update={"address": address})
+        anna, other = (Account(h, u, from_text("x")) for h, u in (("localhost", "anna"), (host, username)))
+
+        with hold(anna, settings, "run"):
+            with pytest.raises(MailboxLocked, match="mailbox-cleanup run"), hold(other, others, "run"):
+                pass
+            with hold(Account(host, "ben", from_text("x")), settings.model_copy(update={"address": "b@x.test"}), "run"):
+                pass
+        with hold(other, others, "run"), pytest.raises(MailboxLocked), hold(anna, settings, "run"):
+            pass
+
+
+def test_of_two_runs_that_share_some_names_one_gets_them_all() -> None:
+    one = names_of("anna@example.org", "127.0.0.1", "anna")
+    other = names_of("info@example.org", "localhost", "anna")
+    common = [name for name in one if name in other]
+
+    assert [name for name in other if name in one] == common == [("loopback", "anna")]
+    assert len(one) == len(set(one)) == 3
+    assert names_of("a.berg@gmail.com", "imap.nowhere.invalid", "x") == names_of(
+        "aberg@Gmail.com", "imap.nowhere.invalid", "x"
+    )

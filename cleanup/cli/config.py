@@ -65,8 +65,8 @@ def init(
         "security": security,
         "username": username,
         "password_command": password_command,
-        "password_file": str(password_file) if password_file else None,
-        "ca_file": str(ca_file) if ca_file else None,
+        "password_file": str(password_file.expanduser().absolute()) if password_file else None,
+        "ca_file": str(ca_file.expanduser().absolute()) if ca_file else None,
     }
     if outbound_host:
         given["identity"] = {"outbound_hosts": outbound_host}

@@ -108,7 +108,7 @@ def _tried(
 def _frames(
     mailboxes: tuple[str, ...], ledger: str | None, config: Path | None, since: str | None, moment: datetime
 ) -> Frames:
-    from cleanup.past import looking_back
+    from cleanup.ledger_lookup import looking_back
     from cleanup.report.frames import load
 
     with looking_back(mailboxes, ledger, config) as (opened, names):

@@ -65,7 +65,10 @@ def _explain_uid(mailbox: str, uid: int, rules: opt.Rules, reach: opt.Reach, liv
     if not live and (told := _explain_recorded(uid, settings, may_be_unknown=can_look)):
         return told
     if not live and not can_look:
-        raise UsageError(f"No run has seen a notice with UID {uid}", hint="To look in the mailbox, name its --host")
+        raise UsageError(
+            f"No run has seen a notice with UID {uid} in {settings.inbox}",
+            hint="To look in the mailbox, name its --host",
+        )
     return _explain_live(uid, settings, rules, reach)
 
 
@@ -73,15 +76,15 @@ def _explain_recorded(uid: int, settings: MailboxSettings, *, may_be_unknown: bo
     """Return what the ledger tells of a message; nothing where no run has seen it."""
     from cleanup.config import ledger_of
     from cleanup.ledger import Ledger, is_there
-    from cleanup.past import known_as
+    from cleanup.ledger_lookup import known_as
     from cleanup.report.explained import explained_finding, explained_notice
     from cleanup.report.recorded import find_recorded
 
     if not is_there(where := ledger_of(settings)):
         return []
-    with Ledger.open(where) as ledger:
+    with Ledger.open(where, looking=True) as ledger:
         address = settings.address if may_be_unknown else known_as(ledger, settings.address)
-        found = find_recorded(ledger, address, uid)
+        found = find_recorded(ledger, address, settings.inbox, uid)
     if found is None:
         return []
     place = f"filed in {settings.target}" if found.filed else "in the Inbox"
@@ -111,7 +114,7 @@ def _said_of(one: Judged, settings: MailboxSettings) -> Said | None:
     from cleanup.ledger import Ledger
     from cleanup.report.recorded import last_word
 
-    with Ledger.open(ledger_of(settings)) as ledger:
+    with Ledger.open(ledger_of(settings), looking=True) as ledger:
         return last_word(ledger, settings.address, one.fingerprint.digest)
 
 

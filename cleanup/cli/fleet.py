@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +12,7 @@ import typer
 
 from cleanup.cli import options as opt
 from cleanup.errors import FinishedInPart, UsageError
+from cleanup.report.words import plural
 
 if TYPE_CHECKING:
     from cleanup.fleet import Ended, Limits, Listed, Shared
@@ -45,13 +48,19 @@ def run(
 ) -> None:
     """File the backscatter of many mailboxes. One line for each, and the failures by cause in the end."""
     from cleanup.cli.fleet_table import fleet_table
-    from cleanup.cli.talk import log_as
+    from cleanup.cli.talk import log_as, say
     from cleanup.cli.watching import watch
-    from cleanup.fleet import Limits, Shared, write_ends
+    from cleanup.fleet import Limits, Shared, read_ends, write_ends
 
     log_as(watching.log_format)
     _check_counts({"--threads": threads, "--per-host": per_host})
-    chosen = _chosen(mailboxes, query, shard, results if only_failed else None, only_failed, ledger)
+    if only_failed and results is None:
+        raise UsageError("--only-failed needs --results", hint="It names the file that the last run wrote")
+    before = read_ends(results) if only_failed and results else []
+    chosen = _chosen(mailboxes, query, shard, ledger, config)
+    if only_failed and not (chosen := _failed(chosen, before, in_part=shard is not None)):
+        say("Nothing is to be taken up again.")
+        return
     limits = Limits(threads, per_host, deadline_min * 60 if deadline_min is not None else None, spread_min * 60)
     name = mailboxes.stem if mailboxes else "fleet"
     with watch(f"{name} {shard}" if shard else name, watching) as noted:
@@ -59,11 +68,11 @@ def run(
             ends = _run(scheduler, chosen, Shared(config, ledger), limits, tell)
         noted += ends
         if results:
-            write_ends(results, ends)
-        _conclude(ends)
+            write_ends(results, ends, before=before)
+        _conclude(ends, results)
 
 
-def _conclude(ends: list[Ended]) -> None:
+def _conclude(ends: list[Ended], results: Path | None) -> None:
     from cleanup.cli.talk import say
     from cleanup.fleet import by_cause
 
@@ -73,7 +82,10 @@ def _conclude(ends: list[Ended]) -> None:
     for cause, count, example in failures:
         say(f"  {count:,} {cause}: {example}", level="warning", cause=cause, count=count)
     if failures:
-        raise FinishedInPart(f"{undone:,} mailboxes are not done", hint="fleet run --only-failed")
+        again = [word for word in sys.argv[1:] if word != "--only-failed"] + (["--only-failed"] if results else [])
+        say(f"To take them up again: {shlex.join(['mailbox-cleanup', *again])}")
+        hint = None if results else "With --results FILE, --only-failed takes up those alone"
+        raise FinishedInPart(f"{plural(undone, 'mailbox is', 'mailboxes are')} not done", hint=hint)
 
 
 def _run(
@@ -96,19 +108,26 @@ def _check_counts(counts: Mapping[str, int]) -> None:
             raise UsageError(f"{option} {count} is too few", hint="It must be 1 at least")
 
 
+def _failed(listed: list[Listed], before: Sequence[Mapping[str, str]], *, in_part: bool) -> list[Listed]:
+    """Return what is listed and was not done the last time; say what is no longer listed."""
+    from cleanup.cli.talk import say
+    from cleanup.fleet import not_done
+
+    failed = not_done(before)
+    if not in_part and (gone := failed - {one.name for one in listed}):
+        named = ", ".join(sorted(gone)[:3]) + (", ..." if len(gone) > 3 else "")
+        say(f"Not done the last time, and not listed now: {len(gone):,} ({named})", level="warning")
+    return [one for one in listed if one.name in failed]
+
+
 def _chosen(
-    file: Path | None, query: str | None, shard: str | None, last: Path | None, only_failed: bool, ledger: str | None
+    file: Path | None, query: str | None, shard: str | None, ledger: str | None, config: Path | None
 ) -> list[Listed]:
-    from cleanup.fleet import read_failed, read_list, shard_of
+    from cleanup.fleet import read_list, shard_of
 
     if (file is None) == (query is None):
         raise UsageError("Which mailboxes?", hint="Give either --mailboxes FILE.csv or --query SQL")
-    found = read_list(file) if file else _asked(query or "", ledger)
-    if only_failed:
-        if last is None:
-            raise UsageError("--only-failed needs --results", hint="It names the file that the last run wrote")
-        failed = read_failed(last)
-        found = [one for one in found if one.name in failed]
+    found = read_list(file) if file else _asked(query or "", ledger, config)
     if shard is None:
         return found
     number, _, of = shard.partition("/")
@@ -117,10 +136,10 @@ def _chosen(
     return shard_of(found, int(number), int(of))
 
 
-def _asked(query: str, ledger: str | None) -> list[Listed]:
-    from cleanup.config import default_ledger
+def _asked(query: str, ledger: str | None, config: Path | None) -> list[Listed]:
     from cleanup.fleet import listed
     from cleanup.ledger import Ledger
+    from cleanup.ledger_lookup import find_ledger
 
-    with Ledger.open(ledger or default_ledger()) as opened:
+    with Ledger.open(find_ledger((), ledger, config), looking=True) as opened:
         return listed(opened.rows(query), "the query")

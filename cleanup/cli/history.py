@@ -53,7 +53,7 @@ def show_all(
     """Show the latest runs."""
     if context.invoked_subcommand is None:
         from cleanup.cli.machine import check_format
-        from cleanup.past import looking_back
+        from cleanup.ledger_lookup import looking_back
 
         check_format(form)
         with looking_back((mailbox,) if mailbox else (), ledger, config) as (opened, names):
@@ -70,10 +70,10 @@ def show(
     from cleanup.cli.machine import check_format
     from cleanup.cli.shown import print_rows
     from cleanup.ledger import Ledger
-    from cleanup.past import which_ledger
+    from cleanup.ledger_lookup import find_ledger
 
     check_format(form)
-    with Ledger.open(which_ledger((), ledger, config)[1]) as opened:
+    with Ledger.open(find_ledger((), ledger, config), looking=True) as opened:
         record, moved = opened.run(run), opened.moves(run_id=run)
     if record is None:
         raise UsageError(f"There is no run {run}", hint="mailbox-cleanup history shows the runs")
@@ -99,13 +99,13 @@ def prune(
     from cleanup.cli.talk import confirmed, say
     from cleanup.ledger import Ledger
     from cleanup.ledger.retention import prune as drop
-    from cleanup.past import which_ledger
+    from cleanup.ledger_lookup import find_ledger
 
     before = opt.since(keep, datetime.now(UTC), "--keep")
     if not confirmed(f"Drop what runs before {before:%Y-%m-%d %H:%M} UTC found?", yes=yes):
         say("Nothing was dropped.")
         return
-    with Ledger.open(which_ledger((), ledger, config)[1]) as opened:
+    with Ledger.open(find_ledger((), ledger, config)) as opened:
         removed = drop(opened, before)
     say(f"{removed.findings:,} findings and {removed.runs:,} runs without moves were dropped.")
 
@@ -120,14 +120,17 @@ def forget(
     from cleanup.cli.talk import confirmed, say
     from cleanup.ledger import Ledger
     from cleanup.ledger.retention import forget as drop
-    from cleanup.past import which_ledger
+    from cleanup.ledger_lookup import find_ledger
+    from cleanup.lock import hold_mailbox, name_of
 
     if "@" not in address:
         raise UsageError(f"{address!r} is not an e-mail address")
     if not confirmed(f"Drop everything that the ledger holds of {address}?", yes=yes):
         say("Nothing was dropped.")
         return
-    with Ledger.open(which_ledger((), ledger, config)[1]) as opened:
+    where = find_ledger((address,), ledger, config)
+    held = hold_mailbox(*name_of(address), "mailbox-cleanup forget")  # or a run would write on in what is dropped
+    with held, Ledger.open(where) as opened, opened.exclusive(address):
         removed = drop(opened, address)
     say(f"{removed.findings:,} rows and {removed.runs:,} runs of {address} were dropped.")
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cleanup.errors import UsageError
+from cleanup.whole_file import write_for_owner
 
 _Ledger = Annotated[str | None, typer.Option(help="Ledger file or database URL.")]
 _Config = Annotated[Path | None, typer.Option(help="Configuration file.")]
@@ -31,7 +32,7 @@ def export_labels(
     config: _Config = None,
 ) -> None:
     """Write all labels as CSV, oldest first. The latest on a message is the one that counts."""
-    from cleanup.past import looking_back
+    from cleanup.ledger_lookup import looking_back
     from cleanup.report.frames import load
     from cleanup.report.reviewing import labels_csv
 
@@ -41,7 +42,7 @@ def export_labels(
         sys.stdout.write(made)
         return
     try:
-        output.write_text(made, encoding="utf-8")
+        write_for_owner(output, made.encode())
     except OSError as error:
         raise UsageError(f"{output} cannot be written", why=error.strerror) from error
 
@@ -53,9 +54,10 @@ def import_labels(
 ) -> None:
     """Read labels: all of the file, or nothing. They count at the next run."""
     from cleanup.cli.talk import say
+    from cleanup.config import without_password
     from cleanup.config.toml_file import plain
     from cleanup.ledger import Ledger
-    from cleanup.past import which_ledger
+    from cleanup.ledger_lookup import find_ledger
     from cleanup.report.reviewing import read_labels_csv
     from cleanup.report.words import plural
 
@@ -64,7 +66,8 @@ def import_labels(
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} cannot be read", why=plain(error)) from error
     labels = read_labels_csv(lines)
-    _, where = which_ledger((), ledger, config, may_be_new=True)
+    mailboxes = tuple(dict.fromkeys(label.mailbox for label in labels))
+    where = find_ledger(mailboxes, ledger, config, may_be_new=True)
     with Ledger.open(where) as opened:
         opened.advance((), labels=labels)
-    say(f"{plural(len(labels), 'label')} read. They count at the next run.")
+    say(f"{plural(len(labels), 'label')} read into {without_password(where)}. They count at the next run.")

@@ -132,11 +132,12 @@ def moment(text: str | None, option: str, *, like: str = "2026-10-14T03:10Z") ->
         return None
     try:
         value = datetime.fromisoformat(text)
-    except ValueError as error:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise UsageError(f"{option} {text!r} is not a date or time", hint=f"Write it like {like}") from error
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+_FIRST_YEAR, _LAST_YEAR = 1971, 2999
 _SINCE = {"h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -146,13 +147,19 @@ def since(text: str, now: datetime, option: str = "--since") -> datetime:
         return now.replace(hour=0, minute=0, second=0, microsecond=0)
     number, unit = text[:-1], text[-1:]
     if number.isdigit() and unit in _SINCE and len(number) < 6:
-        return now - timedelta(**{_SINCE[unit]: int(number)})
+        try:
+            return now - timedelta(**{_SINCE[unit]: int(number)})
+        except OverflowError:
+            return datetime(1, 1, 1, tzinfo=UTC)  # from the beginning
     return moment(text, option, like="30d, 12h, 2w, today or 2026-10-14") or now
 
 
 def clock(now: str | None) -> datetime:
-    """Return the moment to judge at: `--now`, or the present."""
-    return moment(now, "--now") or datetime.now(UTC)
+    """Return the moment to judge at: `--now`, or the present. Raises UsageError outside of the years 1971 to 2999."""
+    asked = moment(now, "--now") or datetime.now(UTC)
+    if not _FIRST_YEAR <= asked.year <= _LAST_YEAR:  # judging counts back and forth from it
+        raise UsageError(f"--now {now!r} is too far off", hint=f"Name a year from {_FIRST_YEAR} to {_LAST_YEAR}")
+    return asked
 
 
 def settings_for(mailbox: str, reach: Reach, rules: Rules | None = None, **more: Any) -> MailboxSettings:

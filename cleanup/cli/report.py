@@ -11,6 +11,7 @@ import typer
 
 from cleanup.cli import options as opt
 from cleanup.errors import UsageError
+from cleanup.whole_file import write_for_owner
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,7 +49,7 @@ def report(
     moment = opt.clock(now)
     begin = opt.since(since, moment) if since else None
 
-    from cleanup.past import looking_back
+    from cleanup.ledger_lookup import looking_back
     from cleanup.report.anonymous import anonymize
     from cleanup.report.frames import load
 
@@ -106,7 +107,7 @@ def _write(made: bytes, output: Path | None, open_it: bool) -> None:
         sys.stdout.buffer.write(made)
         return
     try:
-        output.write_bytes(made)
+        write_for_owner(output, made)  # it tells who wrote to whom
     except OSError as error:
         raise UsageError(f"{output} cannot be written", why=error.strerror) from error
     from cleanup.cli.browser import shows

@@ -36,11 +36,11 @@ def review(
         raise UsageError("There is no terminal to ask on", hint="mailbox-cleanup labels import takes a CSV file")
 
     from cleanup.cli.talk import say
-    from cleanup.past import looking_back
+    from cleanup.ledger_lookup import looking_back
     from cleanup.report.frames import load
     from cleanup.report.reviewing import waiting
 
-    with looking_back((mailbox,), ledger, config) as (opened, (address,)):
+    with looking_back((mailbox,), ledger, config, to_write=True) as (opened, (address,)):
         frames = load(opened, [address])
         queue = waiting(frames)
         if not queue:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -121,18 +122,17 @@ def undo(
     """Put back what a run filed: folder, flags and dates as they were."""
     from cleanup.access import account_of
     from cleanup.cli.talk import confirmed, progress_bars, say
-    from cleanup.config import ledger_of
-    from cleanup.past import find_run, which_fit
+    from cleanup.ledger_lookup import find_run, which_fit
     from cleanup.run import undo_run
 
     found = find_run(which, mailbox, reach.ledger, reach.config)
-    settings = opt.settings_for(mailbox or found.mailbox, reach)
+    settings = opt.settings_for(mailbox or found.mailbox, replace(reach, ledger=found.ledger))
     if found.filed == 0:
         say(f"Run {found.run_id} left nothing to put back.")
         return
     chosen = tuple(only or ())
     if where is not None:
-        chosen += which_fit(found.run_id, where, reach.ledger or ledger_of(settings))
+        chosen += which_fit(found.run_id, where, found.ledger)
     count = plural(len(chosen) or found.filed, "message")
     if not confirmed(f"Put back {count} that run {found.run_id} moved?", yes=yes):
         say("Nothing was put back.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -19,7 +20,7 @@ import platformdirs
 from pydantic import BaseModel, ValidationError
 
 from cleanup.config.plugins import without_plugins
-from cleanup.config.toml_file import APP, nearest, plain, read_config_file
+from cleanup.config.toml_file import APP, default_config_file, nearest, plain, read_config_file
 from cleanup.errors import ConfigurationError, UsageError
 from cleanup.model import Identity, Policy
 
@@ -46,6 +47,8 @@ __all__ = [
     "nameservers_from_environment",
     "policy_of",
     "rules_of",
+    "shared_ledger",
+    "without_password",
 ]
 
 # Where a secret may come from. Who names one of them means that one, whatever a lower step of the ladder names.
@@ -55,6 +58,23 @@ SECRET_SOURCES = ("token_command", "password_file", "password_command", "passwor
 def default_ledger() -> str:
     """Return the path of the ledger where neither option, environment nor file names one."""
     return str(Path(platformdirs.user_data_dir(APP)) / "ledger.sqlite")
+
+
+def shared_ledger(config: Path | None = None) -> str:
+    """Return the ledger of what names no mailbox: `CLEANUP_LEDGER`, else `[defaults] ledger`, else the profiles' own.
+
+    Raises UsageError where the profiles name different ones, as nobody can tell which is meant; ConfigurationError.
+    """
+    tables, folder = read_config_file(config), _folder_of(config)
+    named = _environment("The environment").get("ledger") or _from(folder, tables.get("defaults", {})).get("ledger")
+    profiles: dict[str, Any] = tables.get("mailboxes", {})
+    own = {str(_from(folder, table)["ledger"]): name for name, table in profiles.items() if table.get("ledger")}
+    if named or not own or any(not table.get("ledger") for table in profiles.values()):
+        return str(named or default_ledger())
+    if len(own) > 1:
+        shown = ", ".join(f"{without_password(where)} ({name})" for where, name in own.items())
+        raise UsageError("Which ledger? The profiles have different ones", why=shown, hint="Name one with --ledger")
+    return next(iter(own))
 
 
 def load_mailbox(name: str, *, config: Path | None = None, options: dict[str, Any] | None = None) -> MailboxSettings:
@@ -68,7 +88,7 @@ def load_mailbox(name: str, *, config: Path | None = None, options: dict[str, An
     tables = read_config_file(config)
     profile = _profile(name, tables)
     given = {key: value for key, value in (options or {}).items() if value not in (None, ())}
-    table = _without(_merge(tables.get("defaults", {}), profile), given)
+    table = _without(_from(_folder_of(config), _merge(tables.get("defaults", {}), profile)), given)
     named = [source for source in SECRET_SOURCES if source in given]
     environment = _environment(f"Mailbox {name}")
     if named or any(source in environment for source in SECRET_SOURCES):
@@ -78,7 +98,7 @@ def load_mailbox(name: str, *, config: Path | None = None, options: dict[str, An
     try:
         return MailboxSettings(**_merge(_merge(table, environment), given))
     except ValidationError as error:
-        raise _explained(error, f"Mailbox {name}") from error
+        raise what_is_wrong(error, f"Mailbox {name}")[0] from error
 
 
 def rules_of(identity: Mapping[str, Any], policy: Mapping[str, Any]) -> tuple[Identity, Policy]:
@@ -89,7 +109,7 @@ def rules_of(identity: Mapping[str, Any], policy: Mapping[str, Any]) -> tuple[Id
     try:
         rules = Rules.model_validate({"identity": identity, "policy": policy})
     except ValidationError as error:
-        raise _explained(error, "The options") from error
+        raise what_is_wrong(error, "The options")[0] from error
     return _identity(rules.identity), _policy(rules.policy)
 
 
@@ -104,7 +124,7 @@ def nameservers_from_environment() -> NetworkSettings:
     try:
         return NetworkSettings.model_validate(told)
     except ValidationError as error:
-        raise _explained(error, f"{whose}: network") from error
+        raise what_is_wrong(error, f"{whose}: network")[0] from error
 
 
 def identity_of(settings: MailboxSettings) -> Identity:
@@ -150,6 +170,11 @@ def ledger_of(settings: MailboxSettings) -> str:
     return settings.ledger or default_ledger()
 
 
+def without_password(ledger: str) -> str:
+    """Return the path or URL of a ledger as it may be shown."""
+    return re.sub(r"(?<=:)[^:@/]*(?=@)", "***", ledger) if "://" in ledger else ledger
+
+
 # --- pieces --------------------------------------------------------------------------------------------------------
 
 
@@ -177,6 +202,40 @@ def _environment(whose: str) -> dict[str, Any]:
     return from_environment(whose)
 
 
+def _folder_of(config: Path | None) -> Path:
+    return (config or default_config_file()).expanduser().absolute().parent
+
+
+def _from(folder: Path, table: dict[str, Any], model: type[BaseModel] = MailboxSettings) -> dict[str, Any]:
+    """Return a table of the file whose paths no longer depend on where a command is started: `folder` is the file's.
+
+    The ledger is a path, too, where it is no URL.
+    """
+    made = dict(table)
+    for key, value in table.items():
+        field = model.model_fields.get(key)
+        inner = field.annotation if field else None
+        if isinstance(value, dict) and isinstance(inner, type) and issubclass(inner, BaseModel):
+            made[key] = _from(folder, value, inner)
+        elif key == "ledger" and "://" not in str(value):
+            made[key] = _in(folder, value)
+            _refuse_another(value, made[key])
+        elif "Path" in str(inner):
+            made[key] = [_in(folder, one) for one in value] if isinstance(value, list) else _in(folder, value)
+    return made
+
+
+def _refuse_another(written: Any, meant: Any) -> None:
+    """Refuse to begin a second ledger: earlier versions took such a path from where the command was started."""
+    if isinstance(meant, str) and Path(written).exists() and not Path(meant).exists():
+        what = f"The ledger {written!r} of the configuration file is looked for beside that file, and is not there"
+        raise ConfigurationError(what, hint=f"Write its whole path into the file: {Path(written).absolute()}")
+
+
+def _in(folder: Path, value: Any) -> Any:
+    return str(folder / Path(value).expanduser()) if isinstance(value, str) and value else value
+
+
 def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     merged = dict(below)
     for key, value in above.items():
@@ -195,15 +254,18 @@ def _without(table: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _explained(error: ValidationError, whose: str) -> ConfigurationError:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        hint = nearest(str(first["loc"][-1]), _known_fields(first["loc"][:-1]))
-        return ConfigurationError(f"{whose}: unknown key {where!r}", hint=hint)
-    return ConfigurationError(
-        f"{whose}: {where}", why=first["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    )
+def what_is_wrong(error: ValidationError, whose: str) -> list[ConfigurationError]:
+    """Return everything that is wrong with somebody's settings, at least one."""
+    found = []
+    for one in error.errors():
+        where = ".".join(str(part) for part in one["loc"])
+        if one["type"] == "extra_forbidden":
+            hint = nearest(str(one["loc"][-1]), _known_fields(one["loc"][:-1]))
+            found.append(ConfigurationError(f"{whose}: unknown key {where!r}", hint=hint))
+        else:
+            why = one["msg"].removeprefix("Value error, ").removeprefix("Input ")
+            found.append(ConfigurationError(f"{whose}: {where}", why=why))
+    return found
 
 
 def _known_fields(path: tuple[int | str, ...]) -> tuple[str, ...]:

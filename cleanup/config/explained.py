@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from cleanup.config import MailboxSettings, load_mailbox
+from cleanup.config import MailboxSettings, identity_of, load_mailbox, what_is_wrong, without_password
 from cleanup.config.toml_file import default_config_file, read_config_file
 from cleanup.connector.credentials import write_private
 from cleanup.errors import CleanupError, ConfigurationError, UsageError
@@ -28,17 +27,18 @@ class Value:
 
 
 def problems(path: Path | None = None) -> list[CleanupError]:
-    """Return what is wrong with the configuration file, at most one problem a profile; nothing where all is well."""
+    """Return everything that is wrong with the configuration file, profile by profile; nothing where all is well."""
     try:
         tables = read_config_file(path or default_config_file())
     except CleanupError as error:
         return [error]
     found: list[CleanupError] = []
-    for name in tables.get("mailboxes", {}):
+    for name in tables.get("mailboxes") or ["nobody@example.org"]:  # [defaults] may be wrong by itself
         try:
-            load_mailbox(name, config=path)
+            identity_of(load_mailbox(name, config=path))  # which reads the key files that it names
         except CleanupError as error:
-            found.append(error)
+            wrong = error.__cause__
+            found += what_is_wrong(wrong, f"Mailbox {name}") if isinstance(wrong, ValidationError) else [error]
     return found
 
 
@@ -48,6 +48,7 @@ def values(name: str, path: Path | None = None) -> list[Value]:
     Raises as load_mailbox does.
     """
     settings = load_mailbox(name, config=path)
+    shown = {"ledger": without_password(settings.ledger)} if settings.ledger else {}
     tables = read_config_file(path)
     profile = _profile(tables, name, settings.address)
     return [
@@ -56,7 +57,7 @@ def values(name: str, path: Path | None = None) -> list[Value]:
             value,
             _origin(dotted, profile, tables.get("defaults", {})),
         )
-        for dotted, value in _flat(settings.model_copy(update={"ledger": _without_password(settings.ledger)}))
+        for dotted, value in _flat(settings.model_copy(update=shown))
         if not (dotted == "address" and not profile)
     ]
 
@@ -86,10 +87,6 @@ def refuse_existing(name: str, path: Path | None = None) -> None:
 
 
 # --- reading -------------------------------------------------------------------------------------------------------
-
-
-def _without_password(ledger: str | None) -> str | None:
-    return re.sub(r"(?<=:)[^:@/]*(?=@)", "***", ledger) if ledger and "://" in ledger else ledger
 
 
 def _flat(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -6,13 +6,26 @@ import re
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from cleanup.model import Family
 
 _HOST_NAME = re.compile(r"(?:\*?\.)?(?:[\w-]+\.)*(?!\d+\.?$)[\w-]+\.?")
+
+
+def _in_utc(value: datetime | None) -> datetime | None:
+    """Return a moment with its zone; a plain date, or a moment without a zone, is meant in UTC."""
+    if value is None or value.tzinfo is None:
+        return value and value.replace(tzinfo=UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("is no moment of any calendar") from error
+
+
+Moment = Annotated[datetime, AfterValidator(_in_utc)]
 
 
 class Strict(BaseModel):
@@ -33,7 +46,7 @@ class IdentitySettings(Strict):
     batv_key_files: tuple[Path, ...] = ()
     srs_key_files: tuple[Path, ...] = ()
     hmac_key_files: tuple[Path, ...] = ()
-    tagged_since: datetime | None = None
+    tagged_since: Moment | None = None
 
     @field_validator("outbound_hosts", "shared_providers")
     @classmethod
@@ -104,7 +117,7 @@ class MailboxSettings(Strict):
     inbox: str = "INBOX"
     target: str = "Backscatter"
     sent_folders: tuple[str, ...] = ()
-    sent_complete_since: datetime | None = None
+    sent_complete_since: Moment | None = None
     digest: Literal["folder", "inbox", "never"] = "folder"
     ledger: str | None = None
     identity: IdentitySettings = IdentitySettings()
@@ -119,11 +132,6 @@ class MailboxSettings(Strict):
             raise ValueError("is not an e-mail address")
         local, _, domain = value.partition("@")
         return f"{local}@{domain.lower()}"
-
-    @field_validator("sent_complete_since")
-    @classmethod
-    def _aware(cls, value: datetime | None) -> datetime | None:
-        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
 
 
 class Rules(Strict):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cleanup.fleet.ends import Ended, Result, by_cause, read_failed, write_ends
+from cleanup.fleet.ends import Ended, Result, by_cause, not_done, read_ends, write_ends
 from cleanup.fleet.listing import Listed, listed, read_list, shard_of
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ __all__ = [
     "Shared",
     "by_cause",
     "listed",
-    "read_failed",
+    "not_done",
+    "read_ends",
     "read_list",
     "run_fleet",
     "shard_of",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from cleanup.errors import SafetyStop, UsageError
 from cleanup.run.done import Done
+from cleanup.whole_file import write_for_owner
 
 
 class Result(StrEnum):
@@ -21,9 +23,6 @@ class Result(StrEnum):
     FAILED = "failed"
     LOCKED = "locked"  # somebody else works on it
     NOT_BEGUN = "not begun"  # the deadline came, or a signal
-
-
-_AGAIN = (Result.FAILED, Result.NOT_BEGUN)  # what `--only-failed` takes up
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +56,43 @@ def by_cause(ends: Iterable[Ended]) -> list[tuple[str, int, str]]:
     return [(cause, count, f"{first[cause].name}: {first[cause].says}") for cause, count in counts.most_common()]
 
 
-def write_ends(file: Path, ends: Iterable[Ended]) -> None:
-    """Write how each mailbox ended, as CSV: `--only-failed` reads it."""
-    with file.open("w", encoding="utf-8", newline="") as opened:
-        writer = csv.writer(opened)
-        writer.writerow(("mailbox", "result", "cause", "moved", "took_s"))
-        writer.writerows((e.name, e.result.value, e.cause or "", e.moved, f"{e.took_s:.1f}") for e in ends)
+_COLUMNS = ("mailbox", "result", "cause", "moved", "took_s")
+Row = Mapping[str, str]  # of the file of results, by column
 
 
-def read_failed(file: Path) -> frozenset[str]:
-    """Return the mailboxes that did not come to an end the last time. Raises UsageError where nobody wrote that."""
+def write_ends(file: Path, ends: Iterable[Ended], *, before: Iterable[Row] = ()) -> None:
+    """Write how each mailbox ended, as CSV that only this user can read: `--only-failed` reads it.
+
+    `before` are rows that stay, in their order and place, where a mailbox was not taken up again. Raises UsageError.
+    """
+    rows = {row["mailbox"]: row for row in before}
+    for e in ends:
+        told = (e.name, e.result.value, e.cause or "", str(e.moved), f"{e.took_s:.1f}")
+        rows[e.name] = dict(zip(_COLUMNS, told, strict=True))
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, _COLUMNS, extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows.values())
+    try:
+        write_for_owner(file, text.getvalue().encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        raise UsageError(f"The results cannot be written to {file}", why=error.strerror) from error
+
+
+def read_ends(file: Path) -> list[Row]:
+    """Return how the mailboxes ended the last time, as write_ends() wrote it. Raises UsageError where nobody did."""
     try:
         with file.open(encoding="utf-8", newline="") as opened:
-            rows = list(csv.DictReader(opened))
-        return frozenset(r["mailbox"] for r in rows if r["result"] in _AGAIN)
-    except (OSError, KeyError, csv.Error) as error:
+            rows: list[Row] = list(csv.DictReader(opened))
+        if any(not row["mailbox"] or row["result"] not in set(Result) for row in rows):
+            raise KeyError("result")
+        return rows
+    except (OSError, UnicodeError, KeyError, csv.Error) as error:
         raise UsageError(
             f"{file} does not tell which mailboxes failed", hint="Run once without --only-failed"
         ) from error
+
+
+def not_done(rows: Iterable[Row]) -> frozenset[str]:
+    """Return the mailboxes that are not done, for whatever cause: as many as the last run counted."""
+    return frozenset(row["mailbox"] for row in rows if row["result"] != Result.DONE)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cleanup.errors import UsageError
+from cleanup.ledger.values import mailbox_key
 
 COLUMN = "mailbox"
 
@@ -37,12 +38,15 @@ def read_list(file: Path) -> list[Listed]:
 def listed(rows: Iterable[Mapping[str, object]], where: str) -> list[Listed]:
     """Return the mailboxes of rows, in their order. Raises UsageError as read_list() does."""
     found: dict[str, Listed] = {}
+    known: set[str] = set()
     for number, row in enumerate(rows, start=1):
         name = str(row.get(COLUMN) or "").strip()
         if not name:
             raise UsageError(f"{where}: row {number} names no mailbox", hint=f"A column {COLUMN!r} is needed")
-        if name in found:
+        key = mailbox_key(name) if "@" in name else name
+        if key in known:
             raise UsageError(f"{where}: {name} is there twice")
+        known.add(key)
         found[name] = Listed(
             name, {str(k): str(v) for k, v in row.items() if k and k != COLUMN and v not in (None, "")}
         )

@@ -33,9 +33,9 @@ def status_of(connection: Connection, run: RowMapping) -> str:
     return CUT_OFF if last != run["run_id"] or _lock_is_free(connection, run) else RUNNING
 
 
-def exclusive_key(mailbox: str) -> int:
-    """Return the number of the advisory lock that holds a mailbox on PostgreSQL."""
-    return int.from_bytes(hashlib.sha256(mailbox.encode()).digest()[:8], signed=True)
+def exclusive_key(name: str) -> int:
+    """Return the number of the advisory lock that holds a mailbox on PostgreSQL, by one of its names."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
 
 
 def _lock_is_free(connection: Connection, run: RowMapping) -> bool:

@@ -14,7 +14,7 @@ from cleanup.ledger.cut_off import RUNNING, status_of
 from cleanup.ledger.rows import insert_one
 from cleanup.ledger.schema import findings, labels, moves, runs
 from cleanup.ledger.texts import from_us, moment, text, us
-from cleanup.ledger.values import Label, MoveState, RunRecord
+from cleanup.ledger.values import Label, MoveState, RunRecord, mailbox_key
 from cleanup.model import Verdict
 
 STANDING = (MoveState.MOVED.value,)
@@ -66,7 +66,12 @@ def read_mailboxes(connection: Connection) -> list[str]:
 
 def write_label(connection: Connection, label: Label, now: datetime) -> None:
     """Write what a person said of a message; the latest word counts."""
-    row = asdict(label) | {"verdict": label.verdict.value, "note": text(label.note), "said_us": us(now)}
+    row = asdict(label) | {
+        "mailbox": mailbox_key(label.mailbox),
+        "verdict": label.verdict.value,
+        "note": text(label.note),
+        "said_us": us(now),
+    }
     connection.execute(insert(labels).values(row))
 
 

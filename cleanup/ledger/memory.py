@@ -24,7 +24,7 @@ from cleanup.ledger.profiles import profile_from_json, profile_to_json, together
 from cleanup.ledger.rows import AT_ONCE, insert_many, insert_one, pieces
 from cleanup.ledger.schema import cursors, dns_lookups, inbox_rows, memories, meta, sent_rows
 from cleanup.ledger.texts import from_us, moment, sure_text, us
-from cleanup.ledger.values import Asked, Cursor, InboxRow, Remembered, SentPlaces
+from cleanup.ledger.values import Asked, Cursor, InboxRow, Remembered, SentPlaces, mailbox_key
 from cleanup.ledger.witnesses import inbox_values, proofs
 from cleanup.model import DnsLookup, SentMessage
 
@@ -34,7 +34,7 @@ class Memory:
 
     def __init__(self, engine: Engine, mailbox: str, clock: Callable[[], datetime]) -> None:
         self._engine = engine
-        self._mailbox = mailbox
+        self._mailbox = mailbox_key(mailbox)
         self._clock = clock
         self._cursors: dict[str, Cursor] | None = None  # as they stand, until something is written: the lock is ours
         with self._reading() as connection:

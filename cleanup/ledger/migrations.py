@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import secrets
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 
-from sqlalchemy import Connection, inspect, select, text, update
+from sqlalchemy import Connection, Table, delete, func, inspect, select, text, union, update
 
 from cleanup.errors import LedgerUnusable
-from cleanup.ledger.schema import cursors, dns_lookups, inbox_rows, memories, meta, sent_keys, sent_rows, tables
-from cleanup.ledger.values import SCHEMA
+from cleanup.ledger import sent_memory
+from cleanup.ledger.schema import (
+    cursors,
+    dns_lookups,
+    inbox_rows,
+    labels,
+    memories,
+    meta,
+    runs,
+    sent_keys,
+    sent_rows,
+    tables,
+)
+from cleanup.ledger.values import SCHEMA, mailbox_key
 
 HASH_KEY = "hash_key"  # what ids and addresses in the memory are hashed with: a secret of this ledger
 Step = Callable[[Connection], None]
@@ -33,11 +46,56 @@ def _keep_what_dns_said(connection: Connection) -> None:
     tables.create_all(connection, tables=[dns_lookups])  # where it is not there yet
 
 
-STEPS: Mapping[int, Step] = {
+def _one_name_a_mailbox(connection: Connection) -> None:
+    """From 4: a mailbox whose address was written in several ways was several; now it is one (values.mailbox_key).
+
+    Runs, moves, labels and what was read of Sent all stay. Of what was read under several names the latest goes on; the
+    others are retired, as if their folders were read anew: their sent messages may still spare a bounce.
+    """
+    for table in (runs, labels):
+        for name in connection.execute(select(table.c.mailbox).distinct()).scalars().all():
+            _rename(connection, table, name)
+    names = connection.execute(union(select(memories.c.mailbox), select(cursors.c.mailbox))).scalars().all()
+    by_key: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        by_key[mailbox_key(name)].append(name)
+    for same in by_key.values():
+        latest = max(same, key=lambda name: _last_read(connection, name))
+        for name in same:
+            if name != latest:
+                connection.execute(delete(memories).where(memories.c.mailbox == name))
+                _retire(connection, name)
+            _rename(connection, cursors, name)
+        _rename(connection, memories, latest)
+        if len(same) > 1:  # what other runs left to be done is not known
+            connection.execute(update(memories).where(memories.c.mailbox == mailbox_key(latest)).values(judged_by=None))
+
+
+def _rename(connection: Connection, table: Table, name: str) -> None:
+    if (key := mailbox_key(name)) != name:
+        connection.execute(update(table).where(table.c.mailbox == name).values(mailbox=key))
+
+
+def _last_read(connection: Connection, name: str) -> tuple[int, int]:
+    run_id = connection.execute(select(memories.c.run_id).where(memories.c.mailbox == name)).scalar()
+    read_us = connection.execute(select(func.max(cursors.c.updated_us)).where(cursors.c.mailbox == name)).scalar()
+    return run_id or 0, read_us or 0
+
+
+def _retire(connection: Connection, name: str) -> None:
+    mine = cursors.c.mailbox == name
+    for folder_id in connection.execute(select(cursors.c.folder_id).where(mine)).scalars().all():
+        connection.execute(delete(inbox_rows).where(inbox_rows.c.folder_id == folder_id))
+        sent_memory.retire(connection, folder_id)
+    connection.execute(update(cursors).where(mine).values(is_current=0))
+
+
+STEPS: Mapping[int, Step] = {  # from which version: what changes
     1: _remember_what_was_read,
     2: _sum_what_was_read,
     3: _keep_what_dns_said,
-}  # from which version: what changes
+    4: _one_name_a_mailbox,
+}
 
 
 def bring_up_to_date(connection: Connection, *, steps: Mapping[int, Step] = STEPS, wanted: int = SCHEMA) -> None:
@@ -60,7 +118,7 @@ def bring_up_to_date(connection: Connection, *, steps: Mapping[int, Step] = STEP
     while version < wanted:
         if version not in steps:
             raise LedgerUnusable(
-                f"The ledger is of schema {version}, which cannot be brought forward",
+                f"The ledger is of schema {version}, which cannot be brought forward{'' if steps else ' here'}",
                 hint="Move the file away and run again: the mailbox itself is untouched, only history is lost",
             )
         steps[version](connection)

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from cleanup.errors import LedgerUnusable, UsageError
 from cleanup.ledger.migrations import bring_up_to_date
@@ -25,14 +26,17 @@ _MAKING = 0x6C656467  # PostgreSQL's lock while tables are made or changed; any 
 _MOVE_AWAY = "Restore it from a backup, or move it away: the mailbox is untouched, only history is lost"
 
 
-def open_engine(where: str | Path) -> Engine:
+def open_engine(where: str | Path, *, looking: bool = False) -> Engine:
     """Return the engine of a ledger, by path or database URL, checked and of the current schema.
 
     A ledger in SQLite belongs to this user alone, and so does its folder if that is new. A file that is no ledger is
-    left as it is. Raises LedgerUnusable, or UsageError for a URL that means nothing.
+    left as it is. Who is only `looking` may do so where nothing can be written. Raises LedgerUnusable, or UsageError
+    for a URL that means nothing.
     """
     url = _url(where)
     file = Path(str(url.database)) if url.get_backend_name() == "sqlite" and not _in_memory(url) else None
+    if file and looking and file.is_file() and not all(os.access(place, os.W_OK) for place in (file, file.parent)):
+        return _as_it_lies(file)
     if file:
         _make(file)
     engine = _engine(url)
@@ -49,6 +53,31 @@ def open_engine(where: str | Path) -> Engine:
     except BaseException:
         engine.dispose()
         raise
+    return engine
+
+
+def _as_it_lies(file: Path) -> Engine:
+    """Return the engine of a ledger that cannot be written: on a read-only disk, or another user's.
+
+    A write-ahead log beside it, which somebody may be writing, is read too; without one the file is taken as it is, as
+    SQLite would else make a log. https://sqlite.org/wal.html#read_only_databases
+    """
+    beside = any(Path(f"{file}{end}").exists() for end in ("-wal", "-shm"))
+    uri = f"{file.absolute().as_uri()}?{'mode=ro' if beside else 'immutable=1'}"
+
+    def connected() -> sqlite3.Connection:
+        return sqlite3.connect(uri, uri=True, check_same_thread=False)
+
+    engine = create_engine("sqlite://", creator=connected, poolclass=NullPool, hide_parameters=True)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin)
+    try:
+        with told("opened"), engine.connect() as connection:
+            _check_whole(connection.execute(text("PRAGMA integrity_check(1)")).scalar())
+            bring_up_to_date(connection, steps={})
+    except LedgerUnusable as error:
+        hint = "Copy it, with the files beside it, to where you can write, and name the copy with --ledger"
+        raise LedgerUnusable(f"The ledger {file} cannot be written", why=str(error), hint=hint) from error
     return engine
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cleanup.ledger.texts import text, us
-from cleanup.ledger.values import OPEN_STATES, SCHEMA, Cursor, Left, Remembered
+from cleanup.ledger.values import OPEN_STATES, SCHEMA, Cursor, Left, Remembered, mailbox_key
 from cleanup.model import Verdict
 
 BUSY_TIMEOUT_S = 3  # the ledger, opened in full, is more patient
@@ -59,7 +59,7 @@ class Resting:
             if not Path(self._where).expanduser().exists():
                 return None
             with self._opened() as connection:
-                return _left(connection, mailbox, without)
+                return _left(connection, mailbox_key(mailbox), without)
         except (OSError, sqlite3.Error, ValueError, TypeError, KeyError):
             return None
 
@@ -68,7 +68,7 @@ class Resting:
 
         `run` is what Ledger.start_run() takes, by its names.
         """
-        who = (run["mailbox"], run["command"], text(run["actor"]), run["version"], run["policy"])
+        who = (mailbox_key(run["mailbox"]), run["command"], text(run["actor"]), run["version"], run["policy"])
         told = (*who, json.dumps(run["options"]), us(began), us(datetime.now(UTC)), json.dumps(counts))
         try:
             with self._opened() as connection, connection:

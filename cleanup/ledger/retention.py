@@ -16,7 +16,7 @@ from cleanup.ledger.schema import findings, labels, moves, reasons, recipients, 
 from cleanup.ledger.schema import tables as all_tables
 from cleanup.ledger.store import Ledger
 from cleanup.ledger.texts import us
-from cleanup.ledger.values import OPEN_STATES
+from cleanup.ledger.values import OPEN_STATES, mailbox_key
 
 FORGOTTEN = "(forgotten)"
 
@@ -49,14 +49,15 @@ def forget(ledger: Ledger, address: str) -> Removed:
     Raises UsageError where a run in that mailbox is not settled yet, LedgerUnusable.
     """
     with told("written"), writing(ledger.engine) as connection:
-        ours = select(runs.c.run_id).where(func.lower(runs.c.mailbox) == address.lower())
+        whose = mailbox_key(address)
+        ours = select(runs.c.run_id).where(runs.c.mailbox == whose)
         _refuse_unsettled(connection, ours, address)
         gone = _drop_findings(connection, findings.c.run_id.in_(ours))
         connection.execute(delete(moves).where(moves.c.run_id.in_(ours)))
         gone_runs = _drop_runs(connection, ours)
         for table in all_tables.sorted_tables:
             if "mailbox" in table.c and table is not runs:
-                connection.execute(delete(table).where(func.lower(table.c.mailbox) == address.lower()))
+                connection.execute(delete(table).where(table.c.mailbox == whose))
         removed = Removed(gone + _blank(connection, address), gone_runs)
     _overwrite_free_pages(ledger)
     return removed
@@ -84,10 +85,10 @@ def _drop_findings(connection: Connection, which: ColumnElement[bool]) -> int:
 
 
 def _drop_runs(connection: Connection, which: Select[tuple[int]]) -> int:
-    ids = list(connection.execute(which).scalars())
+    """Drop the runs that a query names, without ever listing them: nights of a fleet are more than SQL takes values."""
     for table in (sent_sources, sent_coverage):
-        connection.execute(delete(table).where(table.c.run_id.in_(ids)))
-    return connection.execute(delete(runs).where(runs.c.run_id.in_(ids))).rowcount
+        connection.execute(delete(table).where(table.c.run_id.in_(which)))
+    return connection.execute(delete(runs).where(runs.c.run_id.in_(which))).rowcount
 
 
 def _refuse_unsettled(connection: Connection, ours: Select[tuple[int]], address: str) -> None:

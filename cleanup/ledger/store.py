@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import BigInteger, Connection, Engine, bindparam, func, insert, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Engine,
+    and_,
+    case,
+    false,
+    func,
+    insert,
+    literal,
+    select,
+    union,
+)
 from sqlalchemy import text as sql
+from sqlalchemy.exc import SQLAlchemyError
 
 from cleanup.detector.sent_coverage import Coverage
 from cleanup.errors import MailboxLocked
@@ -18,12 +32,21 @@ from cleanup.ledger import findings, history, moves, schema
 from cleanup.ledger.cut_off import exclusive_key
 from cleanup.ledger.memory import Memory, read_cursors, read_remembered
 from cleanup.ledger.opening import open_engine, told, writing
+from cleanup.ledger.rows import AT_ONCE
 from cleanup.ledger.texts import sure_text, text, to_us, us
-from cleanup.ledger.values import OPEN_STATES, Label, Left, MoveIntent, MoveRecord, MoveState, RunRecord
+from cleanup.ledger.values import OPEN_STATES, Label, Left, MoveIntent, MoveRecord, MoveState, RunRecord, mailbox_key
 from cleanup.model import FilingPlan, Judged, SentSource, Verdict
 
-_LOCK = select(func.pg_try_advisory_lock(bindparam("key", type_=BigInteger)))
-_UNLOCK = select(func.pg_advisory_unlock(bindparam("key", type_=BigInteger)))
+_UNLOCK = select(func.pg_advisory_unlock_all())  # the connection is the mailbox's alone
+
+
+def _locked(keys: Sequence[int]) -> ColumnElement[bool]:
+    """Return the question whether all these locks could be taken, one after the other, up to the first that is held.
+
+    In one order for everybody: of two machines that share some of them, one gets all.
+    """
+    taken = func.pg_try_advisory_lock(literal(keys[0], BigInteger)).is_(True)
+    return case((taken, _locked(keys[1:])), else_=false()) if keys[1:] else taken
 
 
 def _now() -> datetime:
@@ -31,7 +54,7 @@ def _now() -> datetime:
 
 
 class Ledger:
-    """Runs, findings, moves, labels and memories of any number of mailboxes.
+    """Runs, findings, moves, labels and memories of any number of mailboxes, each known by its mailbox_key().
 
     What returns of moves and labels was written durably; a power cut may take runs, findings and memories of the last
     seconds, and the next run reads them again.
@@ -43,9 +66,12 @@ class Ledger:
         self._clock = clock
 
     @classmethod
-    def open(cls, where: str | Path, *, clock: Callable[[], datetime] = _now) -> Self:
-        """Return the ledger at a path (SQLite) or a database URL, made or brought up to date where needed."""
-        return cls(open_engine(where), clock)
+    def open(cls, where: str | Path, *, clock: Callable[[], datetime] = _now, looking: bool = False) -> Self:
+        """Return the ledger at a path (SQLite) or a database URL, made or brought up to date where needed.
+
+        Who is only `looking` gets one that cannot be written, too.
+        """
+        return cls(open_engine(where, looking=looking), clock)
 
     def close(self) -> None:
         """Let the database go."""
@@ -60,8 +86,10 @@ class Ledger:
         self.close()
 
     @contextmanager
-    def exclusive(self, mailbox: str) -> Iterator[None]:
+    def exclusive(self, mailbox: str, *names: str) -> Iterator[None]:
         """Hold a mailbox against every other machine that shares this ledger; needed beside lock.hold_mailbox.
+
+        `names` are further ones of the same mailbox, such as server and login.
 
         On PostgreSQL an advisory lock, which ends with its connection however that ends. SQLite is one machine's: there
         it does nothing. Raises MailboxLocked.
@@ -69,16 +97,23 @@ class Ledger:
         if self.engine.dialect.name != "postgresql":
             yield
             return
-        with told("locked"), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            key = {"key": exclusive_key(mailbox)}
-            if not connection.execute(_LOCK, key).scalar():
-                raise MailboxLocked(
-                    f"Another machine works on the mailbox of {mailbox}", hint="Wait until it has finished"
-                )
+        keys = sorted({exclusive_key(name) for name in (mailbox_key(mailbox), *names)})
+        with ExitStack() as stack:
+            with told("locked"):  # and nothing else: what fails while it is held has another name
+                connection = stack.enter_context(self.engine.connect())
+                connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+                is_held = connection.execute(select(_locked(keys))).scalar()
             try:
+                if not is_held:
+                    raise MailboxLocked(
+                        f"Another machine works on the mailbox of {mailbox}", hint="Wait until it has finished"
+                    )
                 yield
             finally:
-                connection.execute(_UNLOCK, key)
+                try:
+                    connection.execute(_UNLOCK)
+                except SQLAlchemyError:  # it ends with its connection; what the run came to is not touched by that
+                    connection.invalidate()
 
     # --- runs --------------------------------------------------------------------------------------------------
 
@@ -93,13 +128,24 @@ class Ledger:
         options: Mapping[str, object] | None = None,
     ) -> int:
         """Write that a run begins; return its number."""
-        row = {"mailbox": mailbox, "command": command, "actor": text(actor), "version": version, "policy": policy}
+        row = {
+            "mailbox": mailbox_key(mailbox),
+            "command": command,
+            "actor": text(actor),
+            "version": version,
+            "policy": policy,
+        }
         with self._writing(durably=False) as connection:
             return history.write_run(connection, self._clock(), row | {"options": dict(options or {})})
 
     def write_rest(self, run: Mapping[str, Any], counts: Mapping[str, int], began: datetime) -> int:
         """Write a run that found nothing new, begun and ended; return its number. `run` is what start_run() takes."""
-        row = {**run, "actor": text(run["actor"]), "options": dict(run["options"])}
+        row = {
+            **run,
+            "mailbox": mailbox_key(run["mailbox"]),
+            "actor": text(run["actor"]),
+            "options": dict(run["options"]),
+        }
         ended = {"finished_us": us(self._clock()), "status": "done", "counts": dict(counts)}
         with self._writing(durably=False) as connection:
             return history.write_run(connection, began, row | ended)
@@ -112,7 +158,7 @@ class Ledger:
     def runs(self, mailbox: str | None = None, *, limit: int = 50) -> list[RunRecord]:
         """Return the latest runs, newest first."""
         with self._reading() as connection:
-            return history.read_runs(connection, mailbox=mailbox, limit=limit)
+            return history.read_runs(connection, mailbox=_key(mailbox), limit=limit)
 
     def run(self, run_id: int) -> RunRecord | None:
         """Return one run; None where there is none of that number."""
@@ -127,7 +173,8 @@ class Ledger:
     def last_filing(self, mailbox: str | None = None) -> RunRecord | None:
         """Return the latest run of which moves still stand: what `undo last` means."""
         with self._reading() as connection:
-            return next(iter(history.read_runs(connection, mailbox=mailbox, moved_only=True, limit=1)), None)
+            found = history.read_runs(connection, mailbox=_key(mailbox), moved_only=True, limit=1)
+            return next(iter(found), None)
 
     # --- what was found ----------------------------------------------------------------------------------------
 
@@ -171,17 +218,18 @@ class Ledger:
     ) -> list[MoveRecord]:
         """Return the moves of a run or a mailbox in the order they were intended."""
         with self._reading() as connection:
-            return moves.read_moves(connection, run_id=run_id, mailbox=mailbox, states=states, undoing=undoing)
+            whose = _key(mailbox)
+            return moves.read_moves(connection, run_id=run_id, mailbox=whose, states=states, undoing=undoing)
 
     def filed_uids(self, mailbox: str, folder: str, uidvalidity: int, *, first: int = 1) -> frozenset[int]:
         """Return the UIDs from `first` on in a folder that moves put there and that, as far as known, are there."""
         with self._reading() as connection:
-            return moves.read_filed_uids(connection, mailbox, folder, uidvalidity, first)
+            return moves.read_filed_uids(connection, mailbox_key(mailbox), folder, uidvalidity, first)
 
     def have_arrived(self, mailbox: str, source: str, uidvalidity: int, target: str) -> bool:
         """Return whether a move from one folder, numbered as it is now, into another was ever seen to arrive."""
         with self._reading() as connection:
-            return moves.have_arrived(connection, mailbox, source, uidvalidity, target)
+            return moves.have_arrived(connection, mailbox_key(mailbox), source, uidvalidity, target)
 
     def open_moves(self, mailbox: str) -> list[MoveRecord]:
         """Return the moves of which nobody knows yet what became of them."""
@@ -200,10 +248,11 @@ class Ledger:
         Whole mailings of which one message was called genuine are there too (mailings.label_of_mailing).
         """
         with self._reading() as connection:
-            return history.read_labels(connection, mailbox, without)
+            return history.read_labels(connection, mailbox_key(mailbox), without)
 
     def left(self, mailbox: str, *, without: str | None = None) -> Left:
         """Return what the last run left of a mailbox; `without` leaves out what people said in this way."""
+        mailbox = mailbox_key(mailbox)
         with self._reading() as connection:
             last, cursors = read_remembered(connection, mailbox), read_cursors(connection, mailbox)
             words = history.read_labels(connection, mailbox, (without,) if without else ())
@@ -212,6 +261,34 @@ class Ledger:
     def memory(self, mailbox: str) -> Memory:
         """Return what earlier runs read of a mailbox, to be read and carried on."""
         return Memory(self.engine, mailbox, self._clock)
+
+    def copied(self, mailbox: str) -> Ledger:
+        """Return a ledger in memory that holds what this one knows of a mailbox, for what only looks to write into.
+
+        Of what was found, only the notices that people may have spoken of, in words or by moving them. The caller
+        closes it.
+        """
+        whose = mailbox_key(mailbox)
+        mine = select(schema.runs.c.run_id).where(schema.runs.c.mailbox == whose)
+        moved = schema.moves.c.run_id.in_(mine)
+        named = union(
+            select(schema.labels.c.digest).where(schema.labels.c.mailbox == whose),
+            select(schema.moves.c.digest).where(moved),
+        )
+        found = schema.findings.c
+        copy = type(self).open(":memory:", clock=self._clock)
+        with self._reading() as source, writing(copy.engine, durably=False) as target:
+            for table, which in (
+                (schema.runs, schema.runs.c.mailbox == whose),
+                (schema.labels, schema.labels.c.mailbox == whose),
+                (schema.moves, moved),
+                (schema.findings, and_(found.run_id.in_(mine), found.digest.in_(named))),
+            ):
+                rows = source.execute(select(table).where(which).order_by(*table.primary_key)).mappings()
+                for some in rows.partitions(AT_ONCE):
+                    target.execute(insert(table), [dict(row) for row in some])
+        self.memory(whose).copied_to(copy.engine)
+        return copy
 
     # --- whatever else stands in the database ------------------------------------------------------------------
 
@@ -231,6 +308,10 @@ class Ledger:
     def _reading(self) -> Iterator[Connection]:
         with told("read"), self.engine.connect() as connection:
             yield connection
+
+
+def _key(mailbox: str | None) -> str | None:
+    return None if mailbox is None else mailbox_key(mailbox)
 
 
 def _coverage_row(run_id: int, coverage: Coverage) -> dict[str, object]:

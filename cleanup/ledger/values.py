@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from cleanup.detector.addresses import domain_key
 from cleanup.detector.sent_header import InboxClue
 from cleanup.model import Fingerprint, SentMessage, Verdict
 
-SCHEMA = 4  # of the tables: migrations.py walks an older ledger forward
+SCHEMA = 5  # of the tables: migrations.py walks an older ledger forward
 LOCK = "lock"  # the option of a run that names the file that it holds (lock.lock_file)
 # In what way it is noted that a person took a run back, or moved a message back by hand.
 UNDO_LABEL, MOVED_BACK_LABEL = "undo", "moved-back"
+
+
+def mailbox_key(address: str) -> str:
+    """Return the name under which the ledger keeps a mailbox, however its address is written.
+
+    Letter case makes no other mailbox: RFC 5321 allows it to matter in the local part, and nobody's does. NFC (RFC
+    6532), and the domain as A-labels.
+    """
+    local, at, domain = unicodedata.normalize("NFC", address.strip()).rpartition("@")
+    return f"{local.lower()}{at}{domain_key(domain)}"
 
 
 class MoveState(StrEnum):

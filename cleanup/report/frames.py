@@ -19,7 +19,7 @@ from cleanup.detector.sent_coverage import Measure
 from cleanup.ledger import Ledger, schema
 from cleanup.ledger.cut_off import status_of
 from cleanup.ledger.opening import told
-from cleanup.ledger.values import MoveState
+from cleanup.ledger.values import MoveState, mailbox_key
 from cleanup.report import frame_queries as rows_of
 from cleanup.report.frame_columns import NO_TIME, As, frame_of, read
 from cleanup.report.frame_queries import Chosen
@@ -64,7 +64,7 @@ def load(
 
     Raises LedgerUnusable.
     """
-    chosen = Chosen(tuple(mailboxes), since, run)
+    chosen = Chosen(tuple(mailbox_key(mailbox) for mailbox in mailboxes), since, run)
     with told("read"), ledger.engine.connect() as connection:
         frame = partial(read, connection)
         moves = frame(rows_of.moves(chosen), rows_of.MOVES)

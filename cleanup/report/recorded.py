@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from cleanup.ledger import Ledger
+from cleanup.ledger.values import mailbox_key
 from cleanup.model import (
     Action,
     Cause,
@@ -42,16 +43,23 @@ class Recorded:
     said: Said | None = None
 
 
-def find_recorded(ledger: Ledger, mailbox: str, uid: int) -> Recorded | None:
-    """Return the latest record of the message that had this UID in the Inbox; None where no run has seen it."""
+def find_recorded(ledger: Ledger, mailbox: str, folder: str, uid: int) -> Recorded | None:
+    """Return the latest record of the message that has this UID in a folder; None where no run has seen it.
+
+    UIDs mean something in one folder and one numbering alone (UIDVALIDITY, RFC 9051 section 2.3.1.1): what was found
+    before the folder was numbered anew had other UIDs, whatever they are now.
+    """
     frames = load(ledger, [mailbox])
-    rows = frames.bounces[frames.bounces["uid"] == uid]
+    here = frames.bounces[frames.bounces["folder"] == folder]
+    read = ledger.memory(mailbox).cursors().get(folder)
+    latest = here.loc[here["run_id"] == here["run_id"].max(), "uidvalidity"].max()
+    rows = here[(here["uid"] == uid) & (here["uidvalidity"] == (read.uidvalidity if read else latest))]
     return None if rows.empty else recorded(frames, int(rows["finding_id"].max()))
 
 
 def last_word(ledger: Ledger, mailbox: str, digest: str) -> Said | None:
     """Return a person's latest word on a message; None where the ledger knows of none."""
-    return said_of(load(ledger, [mailbox]), mailbox, digest)
+    return said_of(load(ledger, [mailbox]), mailbox_key(mailbox), digest)
 
 
 def recorded(frames: Frames, finding_id: int) -> Recorded:

@@ -10,12 +10,13 @@ from datetime import UTC, datetime, timedelta
 
 from cleanup.errors import CleanupError, CommandRefused, FolderNotFound, PermissionMissing
 from cleanup.ledger import Ledger, MoveRecord, MoveState
+from cleanup.model import MessageRef
 from cleanup.report.doubles import BEING_REMOVED, unmark
 from cleanup.report.journal import Journal, Settled
 from cleanup.report.link import Link
-from cleanup.report.looking import BROKEN, grouped, settle, view
+from cleanup.report.looking import BROKEN, grouped, look, settle, view
 from cleanup.report.mailbox import Ahead, FilingMailbox
-from cleanup.report.settling import likeness
+from cleanup.report.settling import Place, Sighting, likeness
 
 YOUNG = timedelta(seconds=60)
 CALM_S = 2.0  # a server may still be at a command whose client died; measured on Dovecot: milliseconds
@@ -71,13 +72,73 @@ def recover(
         return Recovered(tuple(settled), stopped=error)
 
 
-def settle_open(journal: Journal, link: Link, *, pause: Callable[[float], None] = time.sleep) -> list[Settled]:
-    """Look where the messages of open moves are, finish what was only copied, and write it down."""
+@dataclass(frozen=True, slots=True)
+class Foretold:
+    """What a run would settle first, written into a copy of the ledger alone.
+
+    `leaving` are messages that lie in their source folder and in their target: a run takes them from the source.
+    `mailbox` is the connection now.
+    """
+
+    leaving: frozenset[MessageRef]
+    mailbox: FilingMailbox
+
+
+def foretell(
+    copy: Ledger,
+    name: str,
+    mailbox: FilingMailbox,
+    *,
+    reopen: Callable[[], FilingMailbox] | None = None,
+    pause: Callable[[float], None] = time.sleep,
+) -> Foretold:
+    """Settle in a copy of the ledger what recover() would settle, by looking alone: for a dry run.
+
+    Raises what would stop a run, too.
+    """
+    journal, link = Journal(copy, _NO_RUN, name), Link(mailbox, reopen)
+    leaving: set[MessageRef] = set()
+    for group in _waiting(journal, pause):
+        sightings = _looked_at(group, link, journal)
+        both = [s for s in sightings if s.place is Place.BOTH]
+        unfinished = [s for s in both if s.renumbered]  # nobody can tell any more which one would have to go
+        way = group[0].intent
+        leaving |= {
+            MessageRef(way.source, way.source_uidvalidity, s.record.intent.uid) for s in both if s not in unfinished
+        }
+        journal.settle(Settled(s.record, _ENDS[s.place], s.target_uid) for s in sightings if s not in unfinished)
+    notice_returned(journal, link)
+    return Foretold(frozenset(leaving), link.mailbox)
+
+
+_ENDS = {
+    Place.SOURCE: MoveState.KEPT,
+    Place.TARGET: MoveState.MOVED,
+    Place.BOTH: MoveState.MOVED,
+    Place.NEITHER: MoveState.TAKEN,
+}
+
+
+def _looked_at(group: Sequence[MoveRecord], link: Link, journal: Journal) -> list[Sighting]:
+    while True:
+        try:
+            return look(group, link.mailbox, journal, {})
+        except BROKEN as error:
+            link.renew(error)
+
+
+def _waiting(journal: Journal, pause: Callable[[float], None]) -> list[list[MoveRecord]]:
+    """Return the open moves by the folders between which they go, once a server had time to end what it was at."""
     waiting = journal.open_moves()
     if any(datetime.now(UTC) - record.intended < YOUNG for record in waiting):
         pause(CALM_S)
+    return grouped(waiting)
+
+
+def settle_open(journal: Journal, link: Link, *, pause: Callable[[float], None] = time.sleep) -> list[Settled]:
+    """Look where the messages of open moves are, finish what was only copied, and write it down."""
     settled: list[Settled] = []
-    for group in grouped(waiting):
+    for group in _waiting(journal, pause):
         _unmark(group, link)
         settled += journal.settle(settle(group, link, journal))
     return settled

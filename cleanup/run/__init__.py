@@ -7,18 +7,18 @@ load than such a night does.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from cleanup.config import MailboxSettings, identity_of, ledger_of, policy_of
 from cleanup.connector.account import Account
 from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.dns import network_of
 from cleanup.ledger.values import LOCK, UNDO_LABEL, Left
-from cleanup.model import Verdict
+from cleanup.model import MessageRef, Verdict
 from cleanup.progress import Progress, unseen
 from cleanup.run.done import Done
 from cleanup.run.glance import Look, Task, at_rest, glance
@@ -48,19 +48,26 @@ def look_at(
     """
     task = replace(task_of(settings), since=since)
     with ExitStack() as stack:
-        labels, memory = known_before(stack, settings, again=again, full=full)
         ends = time.monotonic() + settings.run_timeout_s
 
         def opened() -> Mailbox:
             return stack.enter_context(open_mailbox(account, read_only=True, run_deadline=ends))
 
-        mailbox = opened()
         from cleanup.run.look import look
 
+        known, mailbox = known_before(stack, settings, opened, again=again)
         seen, _ = unhurried(
             mailbox,
             opened,
-            lambda mailbox: look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory),
+            lambda mailbox: look(
+                mailbox,
+                task,
+                now=now,
+                labels=known.labels,
+                progress=progress,
+                memory=None if full else known.memory,
+                leaving=known.leaving,
+            ),
         )
         return seen
 
@@ -136,19 +143,38 @@ def task_of(settings: MailboxSettings) -> Task:
 # --- pieces --------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a dry run knows of earlier runs, as a run would find it: all of it copies.
+
+    `memory` is None where there is no ledger. `leaving` is what a run would take from its folder before it looks.
+    """
+
+    labels: Mapping[str, Verdict] = field(default_factory=dict)
+    memory: Memory | None = None
+    leaving: frozenset[MessageRef] = frozenset()
+
+
 def known_before(
-    stack: ExitStack, settings: MailboxSettings, *, again: bool = False, full: bool = False
-) -> tuple[dict[str, Verdict], Memory | None]:
-    """Return what people said, and a copy of what earlier runs read; a dry run makes no ledger where there is none."""
+    stack: ExitStack, settings: MailboxSettings, opened: Callable[[], Mailbox], *, again: bool = False
+) -> tuple[Known, Mailbox]:
+    """Return what earlier runs left, with what a run would settle first settled in memory; and a connection.
+
+    A dry run makes no ledger where there is none, and writes nothing into one. Raises what would stop a run.
+    """
     from cleanup.ledger import Ledger, is_there
 
     where = ledger_of(settings)
     if not is_there(where):
-        return {}, None
-    with Ledger.open(where) as ledger:
-        passing = stack.enter_context(Ledger.open(":memory:"))
-        memory = None if full else ledger.memory(settings.address).copied_to(passing.engine)
-        return words_of(ledger, settings, again=again), memory
+        return Known(), opened()
+    with Ledger.open(where, looking=True) as ledger:
+        copy = stack.enter_context(ledger.copied(settings.address))
+    from cleanup.report.recovery import foretell
+
+    foretold = foretell(copy, settings.address, opened(), reopen=opened)
+    mailbox = cast("Mailbox", foretold.mailbox)  # what `opened` opens
+    labels, memory = words_of(copy, settings, again=again), copy.memory(settings.address)
+    return Known(labels, memory, foretold.leaving), opened() if mailbox.dead else mailbox
 
 
 def _left(held: Held, *, again: bool, full: bool) -> Left:

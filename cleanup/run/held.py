@@ -14,7 +14,7 @@ from cleanup.config import MailboxSettings, ledger_of
 from cleanup.connector.account import Account
 from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.ledger.values import LOCK, UNDO_LABEL, Left
-from cleanup.lock import ANY_SERVER, hold_mailbox, lock_file
+from cleanup.lock import ANY_SERVER, LOOPBACK, hold_mailbox, lock_file, names_of
 from cleanup.model import Verdict
 from cleanup.run.ledgers import Ledgers
 
@@ -65,7 +65,10 @@ class Held:
 
     def hold_elsewhere(self) -> None:
         """Hold the mailbox on every machine that shares its ledger. Raises MailboxLocked, LedgerUnusable."""
-        self._stack.enter_context(self.ledger.exclusive(self.settings.address))
+        names = names_of(self.settings.address, self.account.host, self.account.owner)
+        here = (ANY_SERVER, LOOPBACK, self.account.host if (LOOPBACK, self.account.owner) in names else ANY_SERVER)
+        shared = [f"{server.lower()}\0{user.casefold()}" for server, user in names if server not in here]
+        self._stack.enter_context(self.ledger.exclusive(self.settings.address, *shared))
 
     def open(self) -> Mailbox:
         """Return a new connection: the first one, or one in place of one that died."""
@@ -143,8 +146,8 @@ def hold(account: Account, settings: MailboxSettings, command: str, ledgers: Led
     MailboxLocked, LedgerUnusable.
     """
     with ExitStack() as stack:
-        stack.enter_context(hold_mailbox(ANY_SERVER, settings.address, f"mailbox-cleanup {command}"))
-        stack.enter_context(hold_mailbox(account.host, account.owner, f"mailbox-cleanup {command}"))
+        for server, user in names_of(settings.address, account.host, account.owner):
+            stack.enter_context(hold_mailbox(server, user, f"mailbox-cleanup {command}"))
         held = Held(account, settings, stack, ledgers or stack.enter_context(closing(Ledgers())))
         if "://" in held.where:
             held.hold_elsewhere()

@@ -7,7 +7,7 @@ those of a look at everything.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -28,6 +28,7 @@ from cleanup.ledger.values import Cursor, Remembered
 from cleanup.model import (
     Fingerprint,
     Judged,
+    MessageRef,
     Notice,
     PulledHeaders,
     SentMessage,
@@ -55,12 +56,13 @@ def look(
     progress: Progress = unseen,
     memory: Memory | None = None,
     seen: Glance | None = None,
+    leaving: Collection[MessageRef] = (),
 ) -> Look:
     """Return what the mailbox holds and the plan for it. Reads only.
 
     `labels` are people's words by fingerprint digest. `memory` is what earlier runs read, and is brought up to date;
-    without it everything is read. `seen` saves asking for the folders' states again. Raises the named errors of the
-    connector.
+    without it everything is read. `seen` saves asking for the folders' states again. What is `leaving` is passed
+    over: a run takes it from the folder before it looks. Raises the named errors of the connector.
     """
     with _remembering(memory, task) as known:
         mailbox.foresee(what_look_asks(mailbox.ahead(), known, seen))
@@ -68,18 +70,20 @@ def look(
         target = backscatter_folder_name(folders, task.target)
         state = seen.inbox if seen else mailbox.examine(task.inbox)
         cursor, candidates = read_inbox(mailbox, known, state, progress)
+        passed_over = {uid for uid, pulled in candidates.items() if pulled.ref in leaving}
+        candidates = {uid: pulled for uid, pulled in candidates.items() if uid not in passed_over}
         sources = _read_sent_folders(mailbox, task, known, folders, seen.sent if seen else {}, progress)
         notices = list(_read_candidates(mailbox, known, cursor, candidates, progress))
         cases = [Case(notice, fingerprint.arrived, fingerprint.digest) for _, fingerprint, notice in notices]
         sent = _sent_index(mailbox, task, known, cursor, cases, sources, now)
         judged = _judge(notices, cases, sent, task, labels or {}, known, now)
-        ordinary = known.cursors()[task.inbox].held - len(judged)
+        ordinary = known.cursors()[task.inbox].held - len(passed_over) - len(judged)
     plan = plan_filing(
         judged,
         source=task.inbox,
         target=target,
         uidvalidity=state.uidvalidity,
-        inbox_size=state.exists,
+        inbox_size=state.exists - len(passed_over),
         policy=task.policy,
         since=task.since,
     )

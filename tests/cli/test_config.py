@@ -88,6 +88,21 @@ def test_two_bad_profiles_are_both_named(tmp_path: Path) -> None:
     assert len(cleanup("config", "validate", "--config", tmp_path / "c.toml").err.splitlines()) == 2
 
 
+def test_everything_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text(
+        '[mailboxes.a]\naddress = "x"\nhots = "y"\nport = 0\n[mailboxes.a.policy]\nmax_share = 7\n'
+        '[mailboxes.b]\naddress = "b@example.org"\n[mailboxes.b.identity]\nhmac_key_files = ["none.key"]\n'
+    )
+
+    said = cleanup("config", "validate", "--config", tmp_path / "c.toml").err.splitlines()
+
+    assert len(said) == 5
+    for word in ("address", "'hots'", "port", "policy.max_share", "none.key"):
+        assert sum(word in line for line in said) == 1, word
+    (tmp_path / "c.toml").write_text("[defaults]\nhots = 1\n")
+    assert "hots" in cleanup("config", "validate", "--config", tmp_path / "c.toml").err
+
+
 def test_init_tries_the_login_and_writes_what_only_the_owner_can_read(embedded: RunningServer, tmp_path: Path) -> None:
     file, account = tmp_path / "deep" / "config.toml", embedded.new_account()
     (tmp_path / "secret").write_text(embedded.password)

@@ -11,7 +11,7 @@ import pytest
 from cleanup.demo import LAST_DAY, Demo, anna_on_a_server
 from cleanup.lock import hold_mailbox
 from cleanup.run import run_mailbox
-from tests.cli.command import Ended, cleanup
+from tests.cli.command import ANNA, Ended, cleanup
 
 OWNER = "anna.berg@example.org"
 DOCS = Path(__file__).parents[2] / "docs" / "exit-codes.md"
@@ -27,6 +27,15 @@ def _run(anna: Demo, ledger: Path, *more: object, **environment: str) -> Ended:
     reach = ("--host", "127.0.0.1", "--port", anna.account.port, "--security", "plain", "--username", "anna")
     rules = ("--ledger", ledger, "--outbound-host", "192.0.2.10", "--now", "2026-10-20", "--yes")
     return cleanup("run", OWNER, *reach, *rules, *more, **({"CLEANUP_PASSWORD": "anna"} | environment))
+
+
+@pytest.mark.parametrize(
+    "now", ["0001-01-01", "9999-12-31", "0001-01-01T00:00+14:00", "9999-12-31T23:59-12:00", "1970"]
+)
+def test_a_now_that_nobody_can_count_from_is_refused(now: str) -> None:
+    done = cleanup("scan", ANNA / "Inbox.mbox", "--now", now)
+
+    ends_with(done, "usage", "--now")
 
 
 def ends_with(done: Ended, code: str, says: str) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cleanup.demo import Demo, anna_on_a_server
 from cleanup.ledger import Ledger
-from cleanup.model import Verdict
+from cleanup.model import MessageRef, Verdict
+from cleanup.report.recorded import find_recorded
 from cleanup.run import undo_run
 from tests.cli.command import ANNA, RULES, cleanup
+from tests.ledger.some import MAILBOX, a_judged
 
 NOTICE = Path(__file__).parents[2] / "sample_data" / "notices" / "activehunter.eml"
 OWNER = "anna.berg@example.org"
@@ -55,6 +58,25 @@ def test_a_mailbox_without_a_uid_is_a_usage_error() -> None:
 
     assert done.code == 2
     assert "name the message's UID" in done.err
+
+
+@pytest.mark.parametrize("read_last", [12, None], ids=["as the memory knows", "as findings tell"])
+def test_a_uid_means_the_message_that_has_it_in_the_inbox_now(read_last: int | None, tmp_path: Path) -> None:
+    """Not one that had it before the folder was numbered anew, nor one of another folder."""
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        for folder, numbering, uids in (("INBOX", 11, (7, 8)), ("INBOX", 12, (7,)), ("Junk", 30, (7, 9))):
+            found = [replace(a_judged(uid), ref=MessageRef(folder, numbering, uid)) for uid in uids]
+            ledger.record_findings(ledger.start_run(MAILBOX, "run"), found)
+        if read_last:
+            ledger.memory(MAILBOX).begin("INBOX", read_last, is_sent=False)
+        now = find_recorded(ledger, MAILBOX, "INBOX", 7)
+
+        assert now is not None
+        assert now.run_id == 2
+        assert find_recorded(ledger, MAILBOX, "INBOX", 8) is None
+        assert find_recorded(ledger, MAILBOX, "INBOX", 9) is None
+        ledger.memory(MAILBOX).begin("INBOX", 13, is_sent=False)
+        assert find_recorded(ledger, MAILBOX, "INBOX", 7) is None
 
 
 # --- what people said ----------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from cleanup.demo import Demo, anna_on_a_server
+from cleanup.lock import hold_mailbox, name_of
 from tests.cli.command import PROGRAM, cleanup
 
 OWNER = "anna.berg@example.org"
@@ -62,6 +63,15 @@ def test_a_mailbox_is_forgotten_whole(ledger: Path) -> None:
     assert done.code == 0
     assert sum(_count(ledger, table) for table in ("runs", "findings", "recipients", "reasons", "moves", "labels")) == 0
     assert b"anna.berg" not in _bytes(ledger)
+
+
+def test_a_mailbox_in_which_a_run_is_at_work_is_not_forgotten(ledger: Path) -> None:
+    with hold_mailbox(*name_of(OWNER), "mailbox-cleanup run"):
+        done = cleanup("forget", "Anna.Berg@example.org", "--yes", "--ledger", ledger)
+
+    assert done.code == 11
+    assert "mailbox-cleanup run" in done.err
+    assert _count(ledger, "runs") == 2
 
 
 def test_a_correspondent_is_blanked_wherever_the_address_stands(ledger: Path) -> None:

@@ -142,3 +142,17 @@ def test_an_empty_ledger_makes_an_empty_report_in_every_format(tmp_path: Path) -
 
 def _to(folder: Path, form: str) -> tuple[object, ...]:
     return ("--output", folder / f"r.{form}") if form in ("parquet", "xlsx", "html") else ()
+
+
+def test_what_tells_who_wrote_to_whom_is_for_its_owner_alone(annas_ledger: Path, tmp_path: Path) -> None:
+    """Whatever the umask; a file that is there already keeps the mode that somebody gave it."""
+    shown, given = tmp_path / "shown.csv", tmp_path / "labels.csv"
+    shown.touch(mode=0o644)
+    shown.chmod(0o644)
+    for output in (tmp_path / "new.csv", shown):
+        assert cleanup("report", "--ledger", annas_ledger, "--format", "csv", "--output", output).code == 0
+    assert cleanup("labels", "export", "--ledger", annas_ledger, "--output", given).code == 0
+
+    modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    assert modes == {"new.csv": 0o600, "shown.csv": 0o644, "labels.csv": 0o600}
+    assert shown.read_bytes() == (tmp_path / "new.csv").read_bytes()

@@ -17,7 +17,7 @@ ROWS = (
     ("notebook", "monitoring"),
     ("fleet", "demo", "doctor", "rescue", "sieving"),
     ("run", "offline"),
-    ("access", "past"),
+    ("access", "ledger_lookup"),
     ("report",),
     ("connector", "ledger", "config", "lock", "dns"),
     ("detector", "signals"),
@@ -151,7 +151,7 @@ def test_each_package_is_known_in_one_place(package: str) -> None:
             ),
         ),
         (
-            "import cleanup.run.filing, cleanup.past, cleanup.cli.shown",
+            "import cleanup.run.filing, cleanup.ledger_lookup, cleanup.cli.shown",
             ("pandas", "jinja2", "altair", "pymap", "msal", "dask"),
         ),
     ],

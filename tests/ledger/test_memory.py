@@ -9,8 +9,10 @@ import pytest
 from sqlalchemy import create_engine, inspect, text
 
 from cleanup.ledger import Ledger
-from tests.ledger.memories import CHECKS, filled, places
-from tests.ledger.some import MAILBOX
+from cleanup.ledger.values import Asked, Remembered
+from cleanup.model import Verdict
+from tests.ledger.memories import CHECKS, filled, places, sent
+from tests.ledger.some import MAILBOX, an_intent
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
@@ -72,3 +74,52 @@ def test_what_was_read_without_checksums_is_read_anew(tmp_path: Path) -> None:
 
     with Ledger.open(tmp_path / "old.sqlite") as ledger:
         assert ledger.memory(MAILBOX).retire_the_damaged() == ["Sent"]
+
+
+def test_a_mailbox_that_had_two_spellings_becomes_one_and_loses_nothing(tmp_path: Path) -> None:
+    """Runs, open moves, labels and what was read of Sent: those of `Anna@` and of `anna@` are one mailbox's."""
+    file, upper = tmp_path / "old.sqlite", "Anna@example.org"
+    with Ledger.open(file) as ledger:
+        filled(ledger).remember(Remembered("reader", "rules", 1, {}))
+        first = ledger.start_run(MAILBOX, "run")
+        ledger.label(MAILBOX, "d1", Verdict.UNSURE, said_by="undo")
+        ledger.label(MAILBOX, "d2", Verdict.GENUINE, said_by="review")
+        with ledger.engine.begin() as connection:
+            for table in ("runs", "labels", "memories", "cursors"):
+                connection.execute(text(f"UPDATE {table} SET mailbox = '{upper}'"))  # noqa: S608
+            connection.execute(text("UPDATE meta SET value = '3' WHERE key = 'schema'"))
+        second = ledger.start_run(MAILBOX, "run")
+        later = ledger.memory(MAILBOX)
+        later.add_sent(later.begin("Sent", 8, is_sent=True), [sent(uid) for uid in range(60, 80)], 80)
+        later.remember(Remembered("reader", "rules", 2, {}))
+        ledger.label(MAILBOX, "d2", Verdict.BACKSCATTER, said_by="review")
+        (move,) = ledger.intend(first, [an_intent(7)])
+
+    with Ledger.open(file) as ledger:
+        assert ledger.mailboxes() == [MAILBOX]
+        assert {run.run_id for run in ledger.runs("ANNA@Example.org")} == {first, second}
+        assert ledger.open_moves(MAILBOX) == [move]
+        assert ledger.labels(upper) == {"d1": Verdict.UNSURE, "d2": Verdict.BACKSCATTER}
+        memory = ledger.memory(upper)
+        assert memory.remembered() == Remembered("reader", None, 2, {})
+        assert (memory.cursors()["Sent"].uidvalidity, memory.cursors()["Sent"].held) == (8, 20)
+        assert memory.retire_the_damaged() == []
+        asked = Asked(frozenset({"9@example.org", "70@example.org"}))
+        assert [one.message_id for one in memory.answers(asked).gone] == ["9@example.org"]
+        assert places(memory, ids=frozenset({"70@example.org"})) == [70]
+    with Ledger.open(file) as again:
+        assert again.mailboxes() == [MAILBOX]
+
+
+def test_a_mailbox_that_was_only_spelled_with_capitals_goes_on_where_it_was(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "old.sqlite") as ledger:
+        filled(ledger).remember(Remembered("reader", "rules", 1, {}))
+        with ledger.engine.begin() as connection:
+            for table in ("memories", "cursors"):
+                connection.execute(text(f"UPDATE {table} SET mailbox = 'Anna@example.org'"))  # noqa: S608
+            connection.execute(text("UPDATE meta SET value = '3' WHERE key = 'schema'"))
+
+    with Ledger.open(tmp_path / "old.sqlite") as ledger:
+        memory = ledger.memory(MAILBOX)
+        assert memory.remembered() == Remembered("reader", "rules", 1, {})
+        assert memory.cursors()["Sent"].held == 40

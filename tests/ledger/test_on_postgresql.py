@@ -68,6 +68,15 @@ def test_a_run_on_another_machine_is_running_while_it_holds_the_mailbox_and_then
     assert (during.status, after.status) == ("running", "cut off")
 
 
+def test_what_fails_while_a_mailbox_is_held_keeps_its_own_name(database: str) -> None:
+    with Ledger.open(database) as ledger:
+        with pytest.raises(ValueError, match="of the run's own"), ledger.exclusive(MAILBOX):
+            raise ValueError("of the run's own")
+
+        with ledger.exclusive(MAILBOX):
+            pass
+
+
 def test_two_machines_that_share_a_ledger_hold_a_mailbox_one_after_the_other(database: str) -> None:
     with Ledger.open(database) as here, Ledger.open(database) as there:
         with here.exclusive(MAILBOX):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from cleanup.errors import LedgerUnusable
 from cleanup.ledger import Ledger, retention
@@ -70,6 +72,32 @@ def test_an_owner_is_forgotten_however_the_address_is_written(ledger: Path) -> N
         retention.forget(opened, OWNER.upper())
 
     assert b"anna.berg" not in _bytes(ledger)
+
+
+def test_weeks_of_a_fleet_are_pruned_and_forgotten(ledger: Path) -> None:
+    """SQLite takes 32,766 values in a statement, unless a distribution allows more: here it never does."""
+    nights = (
+        "WITH RECURSIVE night(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM night WHERE n < 33500) "
+        "INSERT INTO runs (mailbox, command, options, started_us, status, counts) "
+        "SELECT '{}', 'run', '{{}}', 1, 'done', '{{}}' FROM night"
+    )
+    _change(ledger, nights.format("ben@example.org"))
+    with _of_any_distribution(ledger) as opened:
+        assert retention.prune(opened, datetime(2020, 1, 1, tzinfo=UTC)).runs == 33_500
+
+    _change(ledger, nights.format("ben@example.org"))
+    with _of_any_distribution(ledger) as opened:
+        assert retention.forget(opened, "ben@example.org").runs == 33_500
+
+
+def _of_any_distribution(ledger: Path) -> Ledger:
+    opened = Ledger.open(ledger)
+
+    def limit(connection: sqlite3.Connection, *_: object) -> None:
+        connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 32_766)
+
+    event.listen(opened.engine, "checkout", limit)
+    return opened
 
 
 def test_what_cannot_leave_the_log_because_somebody_reads_is_said(

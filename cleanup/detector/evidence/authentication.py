@@ -73,13 +73,19 @@ def _judge_signature(question: Question, signature: Signature) -> Reason:
 
 
 def _inner_results(question: Question) -> Iterator[Reason]:
-    """Yield what the reporting side found when it took the message over: only above the trusted hop, only its own."""
+    """Yield what the reporting side found when it took the message over: only above the trusted hop, only its own.
+
+    Its own are those of its organisation, and where it is the owner's own server those that the owner names by their
+    authserv-id (RFC 8601 section 2.5), which need not look like a host.
+    """
     hop, domain = question.path.hop, domain_of(question.returned.from_address or "")
     owner = question.known.owner
     ours = owner.is_own_address(question.returned.from_address) or owner.is_own_domain(question.returned.from_address)
     if hop is None or not question.path.certain or not domain or not ours:
         return
-    found = {word for value in _above_the_hop(question) for word in _outcome(value, domain, organisation(hop.by or ""))}
+    named = question.known.identity.authserv_ids if question.path.at_own_server else frozenset()
+    reporter = organisation(hop.by or "")
+    found = {word for value in _above_the_hop(question) for word in _outcome(value, domain, reporter, named)}
     if "pass" in found:
         says = f"{hop.by} found the sender authenticated for {domain}."
         yield points("auth.inner_pass", AUTHENTICATION, Verdict.GENUINE, Strength.SUPPORTING, says)
@@ -102,10 +108,13 @@ def _above_the_hop(question: Question) -> Iterator[tuple[str, str]]:
 
 
 @lru_cache(maxsize=4_096)
-def _outcome_of(value: str, domain: str, reporter: str) -> frozenset[str]:
-    """Return "pass" or "fail" where the reporter's own Authentication-Results say so of this domain."""
+def _outcome_of(value: str, domain: str, reporter: str, named: frozenset[str]) -> frozenset[str]:
+    """Return "pass" or "fail" where the reporter's own Authentication-Results, or `named` ones, say so of a domain."""
     header = _read_results(_ARC_INSTANCE.sub("", value), reporter)
-    if header is None or organisation(str(header.authserv_id)) != reporter:
+    if header is None:
+        return frozenset()
+    by = str(header.authserv_id)
+    if not (reporter and organisation(by) == reporter) and by.lower() not in named:
         return frozenset()
     found = set()
     for result in header.results:
@@ -119,10 +128,10 @@ def _outcome_of(value: str, domain: str, reporter: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def _outcome(field_value: tuple[str, str], domain: str, reporter: str) -> frozenset[str]:
+def _outcome(field_value: tuple[str, str], domain: str, reporter: str, named: frozenset[str]) -> frozenset[str]:
     field, value = field_value
     if field != "received-spf":
-        return _outcome_of(value[:2_000], domain, reporter) if reporter else frozenset()
+        return _outcome_of(value[:2_000], domain, reporter, named)
     word = _SPF_WORD.match(value)
     if word is None or domain not in value.lower() or reporter not in value.lower():
         return frozenset()

@@ -129,6 +129,33 @@ def test_a_fail_of_the_reporting_side_disproves():
     assert {"auth.inner_fail", "sent.absent"} <= rules_of(finding)
 
 
+OWN_HOP = (
+    "Received",
+    "from zombie.isp.test (zombie.isp.test [203.0.113.9]) by out1.example.org with ESMTP id 4F3; Mon",
+)
+FILTERED = ("Authentication-Results", "Filter-7; dmarc=fail header.from=example.org")
+
+
+@pytest.mark.parametrize(
+    ("named", "above", "hop", "disproves"),
+    [
+        ({"filter-7"}, (FILTERED, OWN_HOP), OWN_HOP, True),
+        (set(), (FILTERED, OWN_HOP), OWN_HOP, False),
+        ({"filter-8"}, (FILTERED, OWN_HOP), OWN_HOP, False),
+        ({"filter-7"}, (OWN_HOP, FILTERED), OWN_HOP, False),  # planted: a stranger wrote what stands below
+        ({"filter-7"}, (FILTERED, HOP), HOP, False),  # on somebody else's server the name is anybody's
+    ],
+)
+def test_results_of_the_owners_own_server_are_known_by_the_name_that_the_owner_gives(named, above, hop, disproves):
+    identity = Identity(ANNA.addresses, ANNA.outbound_hosts, authserv_ids=frozenset(named))
+    returned = a_returned(headers=above, received=(hop[1],))
+    notice = a_notice(returned, reporting_mta="out1.example.org" if hop is OWN_HOP else "mx.far.test")
+
+    finding = judge(notice, a_sent_index(), identity, Policy(), arrived=ARRIVED)
+
+    assert ("auth.inner_fail" in rules_of(finding)) is disproves
+
+
 def test_a_fail_for_another_domain_says_nothing():
     other = ("Authentication-Results", "mx.far.test; dmarc=fail header.from=other.test")
 
