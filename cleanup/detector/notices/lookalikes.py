@@ -6,6 +6,7 @@ import re
 
 from cleanup.detector.notices.answering_words import AWAY, VIRUS_SUBJECT, challenges, finds_a_virus, single_spaced
 from cleanup.detector.notices.mail import STATUS_TYPES, Mail
+from cleanup.detector.notices.plausible import says_something_else
 from cleanup.model import Kind
 
 _MDN = ("message/disposition-notification", "message/global-disposition-notification")
@@ -29,6 +30,7 @@ _HELD = re.compile(r"quarantine (?:summary|digest|report|notif)|spam (?:digest|s
 _TICKET = re.compile(r"\s*\[(?:[^\]]{0,40}\d|(?:request|ticket|case|issue|incident)[^\]]{0,40})\]\s", re.IGNORECASE)
 _DOMAIN_REPORTS = ("tlsrpt", "dmarc", "aggregate")  # RFC 8460; they are about a domain, not about a message
 _DOMAIN_REPORT = re.compile(r"\s*(?:\[[^\]]{0,40}\]\s*)?report domain:", re.IGNORECASE)
+_TO_ITS_READER = re.compile(r"(?:sent|addressed|delivered) to you\b|(?:message|mail) (?:to|for) you\b", re.IGNORECASE)
 _FAILED = re.compile(
     r"undeliver|not (?:be )?(?:been )?deliver|delivery (?:has |to .{0,80})?(?:fail|status|"
     r"error|problem)|could(?:n't| not) be (?:deliver|sent|reach)|returned|user unknown|"
@@ -48,7 +50,7 @@ def other_kind(mail: Mail) -> Kind | None:
         return Kind.MDN
     if _by_challenger(mail):
         return Kind.CHALLENGE
-    if _is_about_a_domain(mail) or by_a_person(mail) or (mail.redistributed and not _has_status(mail)):
+    if _is_about_a_domain(mail) or by_a_person(mail) or mail.redistributed:
         return Kind.ORDINARY
     if _has_status(mail):
         return None
@@ -63,7 +65,9 @@ def other_kind(mail: Mail) -> Kind | None:
 
 def by_a_person(mail: Mail) -> bool:
     """Return whether a person wrote it: an answer or a forward, or mail with no sign of a machine."""
-    if mail.is_report or (mail.role_sender and not (mail.answer and mail.by_mail_program)):
+    if mail.by_a_person_in_office:
+        return True
+    if mail.is_report or mail.role_sender:
         return False
     if mail.answer and not _by_autoresponder(mail):
         return not (mail.null_sender and _answers_by_itself(mail))
@@ -137,7 +141,7 @@ def _is_challenge(mail: Mail) -> bool:
 
 def _is_virus_notice(mail: Mail) -> bool:
     own = single_spaced(f"{mail.subject}\n{mail.words[:3_000]}")
-    return bool(VIRUS_SUBJECT.search(mail.subject)) and finds_a_virus(own)
+    return bool(VIRUS_SUBJECT.search(mail.subject)) and finds_a_virus(own) and not _TO_ITS_READER.search(own)
 
 
 def _by_autoresponder(mail: Mail) -> bool:
@@ -160,6 +164,8 @@ def _is_auto_reply(mail: Mail) -> bool:
     if _by_autoresponder(mail) and not mail.role_sender:
         return not (_ANSWERED.search(mail.words[:3_000]) or any(part.is_message for part in mail.parts))
     away = bool(AWAY.search(single_spaced(mail.words[:2_000])))
+    if not away and not mail.answers and (says_something_else(mail) or any(part.is_message for part in mail.parts)):
+        return False  # a machine's mail without a return path is no answer for that
     failed = bool(_FAILED.search(f"{mail.subject}\n{mail.words[:2_000]}"))
     if _by_autoresponder(mail) or (mail.null_sender and (mail.answer or mail.automatic)):
         return not failed and (away or not mail.role_sender)

@@ -225,7 +225,7 @@ NOTICE_SUBJECT = _any_of(
     "niet-bezorgd|retour afzender",
     "kan ?(?:inte|ikke|ej) (?:\\S{1,20} )?lever|oleverer|olevererbar|ikke lever|inte lever|"
     "(?:lever|afsend|utlever)\\S{0,12}(?:fejl|fel|feil|status|problem|mislyk|misslyck)|"
-    "returneret|returnerat|returnert|forsinke[td]|försenad|kunde inte|kunne ikke",
+    "lever(?:ing|ans)\\S{0,5} (?:\\S{1,30} ){0,4}(?:fejl|feil|mislyk|misslyck)|returneret|returnerat|returnert|forsinke[td]|försenad|kunde inte|kunne ikke",
     "toimitus|toimittaa|perille|palautettu|ei voitu|epäonnistu",
     # Polish, Czech, Slovak, Hungarian, Romanian, Turkish, Greek
     "niedostarcz|nie (?:można|udało|zosta\\S{1,3}) (?:się )?(?:dostarcz|wysł)|(?:zwrot|błąd|"
@@ -271,6 +271,18 @@ NOTICE_SUBJECT = _any_of(
     "palautettu, ei voitu, epäonnistu, dostarcz, wysł, zwrot, błąd, status, raport, niedoręcz, zwrócon, "
     "opóźn, doru, odesl, vrácen, vrátená, nepoda, kézbes, kezbes, visszaküld, sikertelen, eșec, teslim, "
     "iletil, gönderil, ulaştır, iletim, iade, không, gửi, ไม่, tidak, gagal",
+)
+HARMLESS_SUBJECT = _any_of(  # what NOTICE_SUBJECT takes for a sign, and is no word of a failure or delay
+    "message notification|message status|amazon ses|aws notification",
+    "content (?:filter|violation|alert)|virus|worm|malware|infected|banned",
+    "challenge|verification|please (?:confirm|verify)|confirm.{0,30}(?:required|needed|address)",
+    "return receipt|lesebestätigung|accusé de lecture|confirmation de lecture|disposition",
+    "^\\W*(?:not )?read: |^\\W*(?:gelesen|lu|leído|letto|lido|gelezen|läst|lest|przeczytano|прочтено|開封済み|已读|읽음)\\s?: ",
+    "abuse report|feedback report|complaint|dmarc",
+    "deliver(?:y|ability) (?:report|statistics|summary)|newsletter|statistic|campaign|queue (?:report|status)",
+    "^\\W*(?:fax|voice)|\\bfax (?:transmission|message|from|to|number|job)|voice ?mail|missed call",
+    "quarantine|released|approval|moderat|pending|incident|ticket|scanned|forged|in your name",
+    "errors from \\S",  # protocol transcripts of Postfix
 )
 RETURNED_SUBJECT = _any_of(
     "undeliver\\S{1,6}(?: (?:mail|message|e-?mail)|:)",
