@@ -27,6 +27,7 @@ _GATEWAY = re.compile(
     r"encrypted|verschl[^\])}]{0,20})\s*[\])}*]+|\*{2,5}\s*spam\s*\*{2,5}|external\s*:)\s*[:-]?\s*"
 )
 _ANY_GATEWAY = re.compile(_GATEWAY.pattern, re.IGNORECASE)
+_OPENS_A_MARK = tuple("[({*eE")
 _LIST_TAG = re.compile(r"^\s*\[[^\][]{1,40}\]\s*")
 _SPACE = re.compile(r"\s+")
 
@@ -35,7 +36,7 @@ def untagged(subject: str) -> str:
     """Return a decoded subject without the marks that gateways put before it: "[EXTERNAL]", "***SPAM***"."""
     text = subject
     for _ in range(3):
-        if not (tag := _ANY_GATEWAY.match(text)) or tag.end() == len(text):
+        if text.lstrip()[:1] not in _OPENS_A_MARK or not (tag := _ANY_GATEWAY.match(text)) or tag.end() == len(text):
             break
         text = text[tag.end() :]
     return text

@@ -47,6 +47,7 @@ class WantedMail:
 
 _AUTO = ("Auto-Submitted: auto-generated",)
 _PERSON = ("postmaster@example.org",)
+_NULL = ("",)
 _INBOUND = ("a stranger's", "a forgery")
 
 SORTS: tuple[Sort, ...] = (
@@ -477,6 +478,105 @@ SORTS: tuple[Sort, ...] = (
         "Delivery statistics of your newsletter",
         "Delivered: 1,200. Undeliverable: 12. User unknown: 7. The newsletter is attached.",
     ),
+    # --- further wordings, written after the rules
+    Sort(
+        "gateway, delayed by a sandbox",
+        "Mail Security Gateway <mailer-daemon@gw.example.org>",
+        "Delayed message: {subject}",
+        "The attached message was delayed by sandbox analysis and is now delivered.",
+    ),
+    Sort(
+        "gateway, blocked mail to its reader",
+        "Postmaster <postmaster@example.org>",
+        "Email blocked: {subject}",
+        "The following email addressed to you was rejected as it contained a virus.\n"
+        "From: otto@outsider.test\nTo: anna.berg@example.org",
+        paths=_NULL,
+        carries="nothing",
+    ),
+    Sort("gateway, in German", "Spamfilter <postmaster@example.org>", "Nachricht zurückgehalten: {subject}",
+         "Eine an Sie gerichtete Nachricht konnte wegen ihres Anhangs nicht zugestellt werden. Sie liegt bei."),  # fmt: skip
+    Sort("postmaster asks, in German", "Paul Postmeister <postmaster@example.org>", "Ist das von Ihnen?",
+         "Hallo Frau Berg,\n\ndie angehängte Mail kam in Ihrem Namen und wurde abgewiesen.", paths=_PERSON),  # fmt: skip
+    Sort("gateway, in French", "Antispam <mailer-daemon@example.org>", "Message retenu : {subject}",
+         "Un message qui vous est adressé a été retenu par le filtre. Il est joint."),  # fmt: skip
+    Sort("copy, in Spanish", "Correo <postmaster@example.org>", "Copia del mensaje: {subject}",
+         "Se adjunta una copia del mensaje solicitado."),  # fmt: skip
+    Sort("gateway, in Italian", "Sistema <postmaster@example.org>", "Messaggio in arrivo bloccato",
+         "Il messaggio allegato è stato bloccato dal filtro. Se lo riconosci, rispondi."),  # fmt: skip
+    Sort("copy, in Polish", "System <postmaster@example.org>", "Kopia wiadomości",
+         "W załączeniu kopia wiadomości, o którą prosiłeś."),  # fmt: skip
+    Sort("archive, in Japanese", "システム <postmaster@example.org>", "メールアーカイブ",
+         "ご依頼のメールを添付します。"),  # fmt: skip
+    Sort("release, in Chinese", "系统 <postmaster@example.org>", "邮件放行通知", "您的邮件已被管理员放行，见附件。"),  # fmt: skip
+    Sort(
+        "administrator found a bounce",
+        "Administrator <postmaster@example.org>",
+        "Bounced mail - is this you?",
+        "Hello Anna, this bounced here. Did you send it?\nRegards, Paul",
+        paths=_PERSON,
+    ),
+    Sort(
+        "administrator found old mail, by web mail",
+        "Mail Admin <root@example.org>",
+        "Undelivered mail found in queue",
+        "I found this mail of yours in the queue of the old server. It was never sent. Do you want it sent?\n\nPaul",
+        ("User-Agent: Roundcube Webmail/1.6",),
+        ("root@example.org",),
+    ),
+    Sort(
+        "list holds a message",
+        "announce-owner@lists.example.org",
+        "Your message to announce awaits moderator approval",
+        "Your mail to 'announce' with the subject\n\n    {subject}\n\n"
+        "Is being held until the list moderator can review it for approval.",
+        ("X-List-Administrivia: yes",),
+        ("announce-bounces@lists.example.org",),
+        "nothing",
+    ),
+    Sort(
+        "ticket about a failure",
+        "Support <postmaster@example.org>",
+        "#4711 Mail delivery problem",
+        "New conversation from Otto: mail to bob@far.test could not be delivered: 550 5.1.1 user unknown",
+        _AUTO,
+        _NULL,
+        "nothing",
+    ),
+    Sort(
+        "cron lists the queue",
+        "root@mon.example.org",
+        "Cron <root@mail> mailq",
+        "-Queue ID- --Size-- ----Arrival Time---- -Sender/Recipient-------\n"
+        "4F2A1 1834 Mon Nov 30 anna.berg@example.org\n(host mx.far.test[203.0.113.9] said: 450 4.2.2 mailbox full)\n"
+        " bob@far.test",
+        _AUTO,
+        ("", "root@mon.example.org"),
+        "nothing",
+    ),
+    Sort(
+        "recall report",
+        f"Microsoft Outlook <{EXCHANGE}>",
+        "Message Recall Report for message: {subject}",
+        "Your attempt to recall this message failed for: bob@far.test",
+        paths=_NULL,
+        carries="nothing",
+    ),
+    Sort(
+        "quota warning",
+        "Mail System <postmaster@example.org>",
+        "Your mailbox is almost full",
+        "Your mailbox has used 95 % of its quota. When it is full, messages cannot be delivered.",
+        carries="nothing",
+    ),
+    Sort(
+        "maintenance",
+        "Postmaster <postmaster@example.org>",
+        "Mail delivery delayed on Sunday",
+        "On Sunday mail will be delayed because of maintenance. Questions: helpdesk@example.org",
+        carries="nothing",
+    ),
+    # --- addressed to others
     Sort(
         "protocol transcript",
         "Mail Delivery System <MAILER-DAEMON@mail.example.org>",

@@ -46,7 +46,7 @@ _LIST_FIELDS = (
     "X-Mailman-Version",
 )
 _LIST_ROUTE = re.compile(
-    r"(?:-|\b)(?:bounces?|admin|owner|errors|request|return)(?:[-+=].{0,200})?@|owner-|\bsentto-", re.IGNORECASE
+    r"(?:-|\b)(?:bounces?|bnc|admin|owner|errors|request|return)(?:[-+=].{0,200})?@|owner-|\bsentto-", re.IGNORECASE
 )
 _WRAPPED = re.compile(r"wrapped", re.IGNORECASE)
 _SUSPECTED = re.compile(  # with what filters introduce the message that they attach
@@ -153,7 +153,8 @@ class Mail:
         own_way_back = paths == {plain_address(self.fields.first("From") or "")} != {None}
         if self.by_mail_program:
             return own_way_back or self.answer or not self.subject_of_failure
-        return own_way_back and not self.subject_of_failure
+        asks = self.subject.rstrip().endswith("?") and ":" not in self.subject
+        return own_way_back and (asks or not self.subject_of_failure)
 
     @cached_property
     def sent_by_its_author(self) -> bool:
@@ -211,19 +212,21 @@ class Mail:
 
     @cached_property
     def redistributed(self) -> bool:
-        """Whether a mailing list passed it on: list fields, and a list's own way back."""
+        """Whether a mailing list passed it on: list fields, and it went to the list or has the list's way back.
+
+        The list's keeper gets the list's bounces with the list's fields on them: those are addressed to the keeper.
+        """
         listed = (self.fields.first("Precedence") or "").strip().lower() == "list"
-        if self.null_sender or not (listed or self.fields.has(*_LIST_FIELDS)):
+        if not (listed or self.fields.has(*_LIST_FIELDS)):
             return False
         to = " ".join((*self.fields.all("To"), *self.fields.all("Cc"))).lower()
-        if self.role_sender:  # the list's keeper gets the list's bounces with the list's fields on them
-            posts = (plain_address(v) for name in ("X-BeenThere", "List-Post") for v in self.fields.all(name))
-            if any(post and post.lower() in to for post in posts):
-                return True
-            if not any(_LIST_ROUTE.search(path) for path in self.fields.all("Return-Path")):
-                return False
-            to = " ".join((to, *self.addressees))
-        return not _LIST_ROUTE.search(to)
+        if not (self.role_sender or self.null_sender):
+            return not _LIST_ROUTE.search(to)
+        posts = (plain_address(v) for name in ("X-BeenThere", "List-Post") for v in self.fields.all(name))
+        if any(post and post.lower() in to for post in posts):
+            return True
+        came_back_to_it = any(_LIST_ROUTE.search(path) for path in self.fields.all("Return-Path"))
+        return came_back_to_it and not _LIST_ROUTE.search(" ".join((to, *self.addressees)))
 
     @cached_property
     def addressees(self) -> frozenset[str]:

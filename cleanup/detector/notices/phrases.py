@@ -282,6 +282,7 @@ HARMLESS_SUBJECT = _any_of(  # what NOTICE_SUBJECT takes for a sign, and is no w
     "deliver(?:y|ability) (?:report|statistics|summary)|newsletter|statistic|campaign|queue (?:report|status)",
     "^\\W*(?:fax|voice)|\\bfax (?:transmission|message|from|to|number|job)|voice ?mail|missed call",
     "quarantine|released|approval|moderat|pending|incident|ticket|scanned|forged|in your name",
+    "zurückgehalten|retenu|retenid|trattenut|tegengehouden|^\\W*cron <|^\\s*#\\d{2,}|recall",
     "errors from \\S",  # protocol transcripts of Postfix
 )
 RETURNED_SUBJECT = _any_of(

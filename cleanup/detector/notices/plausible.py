@@ -45,11 +45,19 @@ _SOMETHING_ELSE = re.compile(
     r"mail ?flow rule|message id: |on-behalf-of:|"
     # tickets, reports, calls, documents
     r"ticket|\bcase \d|help ?desk[^@\n]{0,40}<|voice ?(?:mail|message)|missed call|\bfax|scanned|copier|newsletter|statistic|mail queue|"
-    r"messages in the queue|test mail|probe|bounce action notice|bounce format was not recognized|errors from \S|"
+    r"messages in the queue|-queue id-|\bcron <|logwatch|recall (?:report|this)|\n#\d{2,} |new conversation|test mail|probe|bounce action notice|bounce format was not recognized|errors from \S|"
     r"meeting|submission|abuse desk|complain|"
     # filters about mail to their reader, warnings
-    r"(?:message|mail) (?:sent |addressed )?to you\b|was delivered to you|sent to you|pretends to be|in your name|forge[dr]|"
+    r"(?:message|mail) (?:sent |addressed )?to you\b|an sie gerichtet|vous (?:est|était) adressé|dirigido a usted|"
+    r"indirizzato a lei|zurückgehalten|retenu par|was delivered to you|sent to you|pretends to be|in your name|forge[dr]|"
     r"suspicious|is unsolicited commercial|spam detection software|content (?:checker|preview)|undecipherable",
+    re.IGNORECASE,
+)
+
+_ABOUT_ITS_READERS_MAIL = re.compile(
+    r"\b(?:your|original|the|this|a) (?:\S{1,20} )?(?:message|e-?mail|mail)\b|you (?:have |had )?(?:sent|wrote)|"
+    r"ihre (?:nachricht|e-?mail|mail)|votre (?:message|courriel|mail)|su (?:mensaje|correo)|sua mensagem|"
+    r"(?:tuo|suo|vostro) messaggio|uw bericht|undeliver|returned|recipient|error",
     re.IGNORECASE,
 )
 
@@ -133,7 +141,7 @@ def _says_so_in_words(gathered: Gathered) -> bool:
         return True
     if says_something_else(mail):
         return False
-    if reading and (gathered.recipients or mail.subject_of_failure):
+    if reading and (gathered.recipients or (mail.subject_of_failure and gathered.gives_back)):
         return True
     signs = (
         mail.null_sender or mail.role_sender,
@@ -142,9 +150,11 @@ def _says_so_in_words(gathered: Gathered) -> bool:
         bool(gathered.recipients),
         gathered.returned[0].extent in (Extent.FULL, Extent.HEADERS),
     )
-    answered = any(r.reply or r.status for r in gathered.recipients)
-    said = mail.subject_of_failure or answered or mail.is_report or NOTICE_SUBJECT.search(mail.words)
-    return sum(signs) >= 2 and said
+    if not gathered.recipients and not gathered.gives_back and mail.words.isascii():
+        return mail.subject_of_failure and sum(signs) >= 2 and _ABOUT_ITS_READERS_MAIL.search(mail.words[:MOST_SAID])
+    named = any(r.reply or r.status for r in gathered.recipients)
+    named = named or (bool(gathered.recipients) and NOTICE_SUBJECT.search(mail.words))
+    return sum(signs) >= 2 and (mail.subject_of_failure or mail.is_report or named)
 
 
 def _is_borne_out(gathered: Gathered) -> bool:

@@ -16,6 +16,7 @@ from cleanup.detector.notices.phrases import (
     SENDER_NAME,
     SENDER_ROLE,
 )
+from cleanup.detector.subjects import untagged
 
 Header = Mapping[str, Sequence[str]]  # the values of each field by its name in lower case
 
@@ -26,7 +27,7 @@ _AUTOMATIC = {name.lower(): name for name in AUTOMATIC_FIELDS}
 
 def reason(header: Header) -> str | None:
     """Return why a message with these fields may be a notice; None where it cannot be one."""
-    return _by_structure(header) or _by_sender(header) or _by_subject(decoded(_first(header, "subject")))
+    return _by_structure(header) or _by_sender(header) or _by_subject(untagged(decoded(_first(header, "subject"))))
 
 
 def _first(header: Header, name: str) -> str:
