@@ -46,6 +46,7 @@ _OF_A_HEADER = re.compile(
     r"Content-[a-z-]{1,30}|X-[a-z-]{1,50}): |From \S+@)",
     re.IGNORECASE,
 )
+_HEADER_LINE = re.compile(r"(?:[>|] ?){0,3}(?:Received|Return-Path|Delivered-To|Message-ID|X-[a-z-]{1,50}): ?\S", re.I)
 _SPACE = re.compile(r"\s+")
 _REPLY = re.compile(r"\b([245]\d\d)(?=[ \-]|$)")
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
@@ -203,11 +204,12 @@ def _apply(record: NoticeFormat, letter: Letter) -> Reading:
 def _split(lines: list[str], marks: tuple[str, ...]) -> tuple[list[str], str | None]:
     """Return the notice's own lines, and the text after the first mark or from the first line of a header block."""
     for number, line in enumerate(lines):
-        if marks and _any_in(marks, _folded(line)):
-            return lines[:number], "\n".join(lines[number + 1 :]).lstrip("\n")
-        if _RETURNED.match(line):
+        is_mark = bool(marks) and _any_in(marks, _folded(line))
+        if _RETURNED.match(line) or (is_mark and _HEADER_LINE.match(line)):  # the first line counts, a mark or not
             start = _header_start(lines, number)
             return lines[:start], "\n".join(lines[start:])
+        if is_mark:
+            return lines[:number], "\n".join(lines[number + 1 :]).lstrip("\n")
     return lines, None
 
 
