@@ -12,8 +12,10 @@ _TYPED = re.compile(r"^\s*([A-Za-z0-9-]{2,20})\s*;\s*(.*)$", re.DOTALL)
 _HEX = re.compile(r"\+([0-9A-F]{2})")
 _UNICODE = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")
 _WIDE = "：，。、（）「」；＜＞"
+_LOCAL = rf"[^\s<>()\[\]\",;:@{_WIDE}]"
+# A local part is taken whole or not at all (X.400 ones have hundreds of characters): it begins where none could before.
 _PLAIN = re.compile(
-    rf"(?:\"[^\"\r\n]{{1,64}}\"|[^\s<>()\[\]\",;:@{_WIDE}]{{1,200}})@(?:\[[0-9A-Fa-f:.]{{2,45}}\]|[\w#%.~-]{{1,255}})"
+    rf"(?:\"[^\"\r\n]{{1,64}}\"|(?<!{_LOCAL}){_LOCAL}{{1,998}}+)@(?:\[[0-9A-Fa-f:.]{{2,45}}\]|[\w#%.~-]{{1,255}})"
 )
 _NEEDLESS_QUOTES = re.compile(r"\"([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+)\"@")
 _X400 = re.compile(r"/(?:S|s)=([^/;]{1,64})")

@@ -49,17 +49,43 @@ def read_bounce(mail: Mail, formats: tuple[NoticeFormat, ...] = FORMATS) -> Noti
     """
     report = read_report(mail) or Report()
     if report.recipients:
-        return _notice(mail, report, "rfc3464", report.recipients, _returned(mail, report, None), _action(mail, None))
+        returned = _returned(mail, report, None)
+        recipients = _others_in_words(mail, report, returned, formats) or report.recipients
+        return _notice(mail, report, "rfc3464", recipients, returned, _action(mail, None))
     reading = read_wording(_letter(mail), formats)
     returned = _returned(mail, report, reading)
     failures = _failures(mail, reading, returned)
-    recipients = recipients_in_words(mail, failures, returned)
+    recipients = recipients_in_words(mail, failures, returned, stated=_is_stated(reading))
     if not is_bounce(Gathered(mail, reading, recipients, returned)):
         return None
     name = reading.format.name if reading else "shapes" if failures else "bare"
     action = _action(mail, reading)
-    stated = tuple(replace(r, action=action) for r in recipients or only_addressee(returned))
+    stated = tuple(replace(r, action=action) for r in recipients or only_addressee(mail, returned))
     return _notice(mail, report, name, stated, returned, action)
+
+
+def _is_stated(reading: Reading | None) -> bool:
+    return reading is not None and bool(reading.failures) and not reading.format.everyday
+
+
+def _others_in_words(
+    mail: Mail, report: Report, returned: tuple[Returned, ...], formats: tuple[NoticeFormat, ...]
+) -> tuple[Recipient, ...]:
+    """Return whom the text names where the status part names only the notice's reader, who sent what is returned.
+
+    Some systems write the sender for the recipient. () where they do not, or where the reader wrote to himself.
+    """
+    if any(r.address.lower() not in mail.addressees for r in report.recipients):
+        return ()
+    if any(a.lower() in mail.addressees for one in returned for a in one.to):
+        return ()
+    failures = _failures(mail, read_wording(_letter(mail), formats), returned)
+    others = tuple(f for f in failures if f.address.lower() not in mail.addressees)
+    named = recipients_in_words(mail, others, returned, stated=False) if others else ()
+    status = report.recipients[0]
+    return tuple(
+        replace(r, action=status.action, status=r.status or status.status, reply=r.reply or status.reply) for r in named
+    )
 
 
 def _failures(mail: Mail, reading: Reading | None, returned: tuple[Returned, ...]) -> tuple[Failure, ...]:

@@ -13,7 +13,7 @@ from itertools import islice
 from cleanup.detector.notices.addresses import plain_address, plain_addresses
 from cleanup.detector.notices.mail import Mail
 from cleanup.detector.notices.phrases import NOTICE_SUBJECT
-from cleanup.detector.notices.wording import Failure
+from cleanup.detector.notices.wording import Failure, listed, names_no_recipient
 from cleanup.model import Returned
 
 MOST_LINES = 400
@@ -78,9 +78,9 @@ def read_shapes(mail: Mail, text: str, returned: Iterable[Returned] = ()) -> tup
 def _shaped(lines: list[str], mail: Mail) -> tuple[Failure, ...]:
     found: dict[str, Failure] = {}
     for number, line in enumerate(lines):
-        address = _named(line, lines[number + 1 : number + 4])
-        if address and address.lower() not in mail.own_addresses and len(found) < MOST_FOUND:
-            found.setdefault(address.lower(), Failure(address, _why(line, lines[number + 1 : number + 6])))
+        for address in _named(line, lines[number + 1 : number + 4]):
+            if address.lower() not in mail.own_addresses and len(found) < MOST_FOUND:
+                found.setdefault(address.lower(), Failure(address, _why(line, lines[number + 1 : number + 6])))
     return tuple(found.values())
 
 
@@ -125,14 +125,19 @@ def _own_lines(text: str) -> list[str]:
     return [line[:2_000] for line in lines[:end]]
 
 
-def _named(line: str, after: list[str]) -> str | None:
-    if "@" not in line:
-        return None
+def _named(line: str, after: list[str]) -> tuple[str, ...]:
+    if "@" not in line or names_no_recipient(line):
+        return ()
+    if _LABEL.match(line) and (several := listed(line)):
+        return several
+    address = None
     if named := _RCPT.search(line) or _LABEL.match(line) or _DELIVERED_TO.search(line):
-        return plain_address(named[1])
-    if _LINE.match(line) and (_REFUSED.search(line) or any(map(_REFUSED.search, after)) or _alone(line)):
-        return plain_address(line)
-    return plain_address(line) if _REFUSED.search(line) else None
+        address = plain_address(named[1])
+    elif _LINE.match(line) and (_REFUSED.search(line) or any(map(_REFUSED.search, after)) or _alone(line)):
+        address = plain_address(line)
+    elif _REFUSED.search(line):
+        address = plain_address(line)
+    return (address,) if address else ()
 
 
 def _alone(line: str) -> bool:
