@@ -36,6 +36,7 @@ _REFUSED = re.compile(
     r"undeliver|full|quota|denied|invalid|not recogni|unavailable|disabled|unreachable|timed out",
     re.IGNORECASE,
 )
+_CONTACT = re.compile(r"https?://|\b(?:contact|write to|questions?|visit|or mail|call us|kontakt|contactez)\b", re.I)
 _ANSWERED = re.compile(r"(?<![\d.,])[45][0-5]\d(?![\d.,])|\b[45]\.\d{1,3}\.\d{1,3}\b")
 _LINE = re.compile(
     r"^\W{0,6}(?:mailto:)?[\"'<(]?[^\s<>\"'()@]{1,200}+@[^\s<>\"'(),;:@]{1,255}+[\"'>)]?(?:[\s:;,(\-].{0,2000})?$"
@@ -135,7 +136,7 @@ def _named(line: str, after: list[str]) -> tuple[str, ...]:
         address = plain_address(named[1])
     elif _LINE.match(line) and (_REFUSED.search(line) or any(map(_REFUSED.search, after)) or _alone(line)):
         address = plain_address(line)
-    elif _REFUSED.search(line):
+    elif _REFUSED.search(line) and not _CONTACT.search(line.partition("@")[0]):
         address = plain_address(line)
     return (address,) if address else ()
 
