@@ -9,7 +9,7 @@ from cleanup.detector.notices.causes import find_cause
 from cleanup.detector.notices.dsn import Report, find_status, read_report, severest
 from cleanup.detector.notices.formats import FORMATS
 from cleanup.detector.notices.mail import Mail
-from cleanup.detector.notices.plausible import Gathered, is_bounce
+from cleanup.detector.notices.plausible import MOST_SAID, Gathered, is_bounce
 from cleanup.detector.notices.recipients import only_addressee, recipients_in_words
 from cleanup.detector.notices.returned import (
     MOST_RETURNED,
@@ -30,6 +30,18 @@ _STILL_TRYING = re.compile(
     re.IGNORECASE,
 )
 
+_GOES_ON = re.compile(
+    r"(?:warning message|warning|notification) only|(?:do|need) not (?:need to )?(?:re-?send|send .{0,20}again)|"
+    r"(?:no|not) (?:need|necessary|required) to re-?send|will (?:be re-?tr(?:y|ied)|re-?try|try again|keep (?:on )?trying|"
+    r"continue (?:trying|to try))|still (?:being )?(?:trying|re-?tried)|attempts (?:will|to deliver) .{0,40}continu|"
+    r"wird weiter(?:hin)? versuch|weitere zustellversuche|nouvelles tentatives|seguir(?:á|emos) intentando",
+    re.IGNORECASE,
+)
+_GIVEN_UP = re.compile(
+    r"permanent|g[ai]v(?:e|en|ing) up|no (?:further|more) attempt|will not (?:be )?(?:re-?tr|try)|not be retried|"
+    r"could not be delivered (?:with)?in|endgültig",
+    re.IGNORECASE,
+)
 _SUCCEEDED = {  # how Exchange begins the subject of a report of success, where its status part was lost
     Action.DELIVERED: re.compile(
         r"\W*(?:delivered|zugestellt|übermittelt|remis|entregado|recapitato|consegnato|entregue|bezorgd|afgeleverd|"
@@ -51,6 +63,8 @@ def read_bounce(mail: Mail, formats: tuple[NoticeFormat, ...] = FORMATS) -> Noti
     if report.recipients:
         returned = _returned(mail, report, None)
         recipients = _others_in_words(mail, report, returned, formats) or report.recipients
+        if _still_tries(mail, recipients):
+            recipients = tuple(replace(r, action=Action.DELAYED) for r in recipients)
         return _notice(mail, report, "rfc3464", recipients, returned, _action(mail, None))
     reading = read_wording(_letter(mail), formats)
     returned = _returned(mail, report, reading)
@@ -112,7 +126,19 @@ def _action(mail: Mail, reading: Reading | None) -> Action:
     if mail.role_sender and (succeeded := _succeeded(mail)):
         return succeeded
     said = mail.subject if reading else f"{mail.subject}\n{mail.words[:1_000]}"
-    return Action.DELAYED if _STILL_TRYING.search(said) else Action.FAILED
+    return Action.DELAYED if _STILL_TRYING.search(said) or _goes_on(mail) else Action.FAILED
+
+
+def _goes_on(mail: Mail) -> bool:
+    """Return whether the text says that delivery is still being tried, and nowhere that it was given up."""
+    text = " ".join(mail.words[:MOST_SAID].split())
+    return bool(_GOES_ON.search(text)) and not _GIVEN_UP.search(text)
+
+
+def _still_tries(mail: Mail, recipients: tuple[Recipient, ...]) -> bool:
+    """Return whether a report that says "failed" reports a delay: passing codes alone, and words that it goes on."""
+    passing = all(r.action is Action.FAILED and (r.status or "").startswith("4.") for r in recipients)
+    return passing and _goes_on(mail)
 
 
 def _succeeded(mail: Mail) -> Action | None:

@@ -26,6 +26,7 @@ _MONITOR = re.compile(
     r"\b(?:nagios|icinga|zabbix|monit|munin|cron|jenkins|gitlab|github|jira|bugzilla|logwatch|prometheus)\w{0,20}@",
     re.IGNORECASE,
 )
+_CHALLENGER = re.compile(r"boxbe|spam ?arrest|mail ?in ?black|bluebottle|tmda|sendio|vanquish|earthlink|mailblocks", re.I)
 _HELD = re.compile(r"quarantine (?:summary|digest|report|notif)|spam (?:digest|summary|report)\b", re.IGNORECASE)
 _TICKET = re.compile(r"\s*\[(?:[^\]]{0,40}\d|(?:request|ticket|case|issue|incident)[^\]]{0,40})\]\s", re.IGNORECASE)
 _DOMAIN_REPORTS = ("tlsrpt", "dmarc", "aggregate")  # RFC 8460; they are about a domain, not about a message
@@ -48,7 +49,7 @@ def other_kind(mail: Mail) -> Kind | None:
         return Kind.ARF
     if _is_receipt(mail):
         return Kind.MDN
-    if _by_challenger(mail):
+    if _by_challenger(mail) or _is_dressed_as_a_report(mail):
         return Kind.CHALLENGE
     if _is_about_a_domain(mail) or by_a_person(mail) or mail.redistributed:
         return Kind.ORDINARY
@@ -70,8 +71,8 @@ def by_a_person(mail: Mail) -> bool:
     if mail.is_report or mail.role_sender:
         return False
     if mail.answer and not _by_autoresponder(mail):
-        return not (mail.null_sender and _answers_by_itself(mail))
-    if mail.null_sender:
+        return not (mail.null_sender and (mail.subject_of_notice or _answers_by_itself(mail)))
+    if mail.null_sender or mail.returns_its_readers_mail:
         return False
     if mail.sent_by_its_author and not _by_machine(mail):
         return True
@@ -133,6 +134,11 @@ def _by_challenger(mail: Mail) -> bool:
     return mail.fields.has(
         "X-TMDA-Confirm", "X-Challenge", "X-SpamArrest-Challenge", "X-Boxbe-Challenge", "X-Bluebottle-Request"
     )
+
+
+def _is_dressed_as_a_report(mail: Mail) -> bool:
+    """Return whether a known challenger's mail asks for proof, though it has the form of a report: Boxbe's has."""
+    return bool(_CHALLENGER.search(mail.sender)) and challenges(single_spaced(mail.words[:4_000]))
 
 
 def _is_challenge(mail: Mail) -> bool:

@@ -48,6 +48,7 @@ _LIST_FIELDS = (
 _LIST_ROUTE = re.compile(
     r"(?:-|\b)(?:bounces?|bnc|admin|owner|errors|request|return)(?:[-+=].{0,200})?@|owner-|\bsentto-", re.IGNORECASE
 )
+_IN_BRACKETS = re.compile(r"[(\[][^()\[\]]{3,80}[)\]]\s*$")
 _WRAPPED = re.compile(r"wrapped", re.IGNORECASE)
 _SUSPECTED = re.compile(  # with what filters introduce the message that they attach
     r"spam detection software|identified this (?:incoming )?e-?mail as|suspected (?:as |to be |of being )?spam|"
@@ -125,7 +126,15 @@ class Mail:
         Spam and badly sent letters have no return path either.
         """
         null = self.null_sender and self.subject_of_notice
-        return null or self.role_sender or self.is_report or self.automatic
+        return null or self.returns_its_readers_mail or self.role_sender or self.is_report or self.automatic
+
+    @cached_property
+    def returns_its_readers_mail(self) -> bool:
+        """Whether an address such as programs have gives a message back that was written as its reader."""
+        if not self.from_service or self.by_mail_program or not self.addressees:
+            return False
+        messages = (part.children[0] for part in self.parts if part.is_message and part.children)
+        return any(plain_address(m.fields.first("From") or "") in self.addressees for m in messages)
 
     @cached_property
     def machine_made(self) -> bool:
@@ -177,7 +186,12 @@ class Mail:
     @cached_property
     def subject_of_notice(self) -> bool:
         """Whether the subject is one that notices carry."""
-        return bool(NOTICE_SUBJECT.search(self.subject)) and not self.answer
+        if not NOTICE_SUBJECT.search(self.subject):
+            return False
+        if not self.answer:
+            return True
+        ending = _IN_BRACKETS.search(self.subject)  # "RE: Offer (delivery failed)"
+        return self.null_sender and not self.forward and bool(ending and NOTICE_SUBJECT.search(ending[0]))
 
     @cached_property
     def subject_of_failure(self) -> bool:
@@ -222,11 +236,17 @@ class Mail:
         to = " ".join((*self.fields.all("To"), *self.fields.all("Cc"))).lower()
         if not (self.role_sender or self.null_sender):
             return not _LIST_ROUTE.search(to)
-        posts = (plain_address(v) for name in ("X-BeenThere", "List-Post") for v in self.fields.all(name))
-        if any(post and post.lower() in to for post in posts):
+        if self.to_the_list:
             return True
         came_back_to_it = any(_LIST_ROUTE.search(path) for path in self.fields.all("Return-Path"))
         return came_back_to_it and not _LIST_ROUTE.search(" ".join((to, *self.addressees)))
+
+    @cached_property
+    def to_the_list(self) -> bool:
+        """Whether it was written to a list that it names as its own."""
+        to = " ".join((*self.fields.all("To"), *self.fields.all("Cc"))).lower()
+        posts = (plain_address(v) for name in ("X-BeenThere", "List-Post") for v in self.fields.all(name))
+        return any(post and post.lower() in to for post in posts)
 
     @cached_property
     def addressees(self) -> frozenset[str]:

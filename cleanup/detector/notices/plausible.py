@@ -164,9 +164,11 @@ def _is_borne_out(gathered: Gathered) -> bool:
     as a product words it, or names somebody elsewhere with a server's answer or under a subject that only notices have.
     """
     mail, reading = gathered.mail, gathered.reading
+    worded = reading is not None and bool(reading.failures)
+    if mail.null_sender and mail.from_service and worded and gathered.recipients:
+        return True
     if _passes_on_a_notice(mail) or not (gathered.gives_back or mail.from_service):
         return False
-    worded = reading is not None and bool(reading.failures)
     if worded and reading and not reading.format.everyday:
         return True
     if gathered.gives_back:

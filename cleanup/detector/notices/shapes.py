@@ -33,7 +33,7 @@ _COPIED = re.compile(
 _REFUSED = re.compile(
     r"\b[45]\d\d[ -]|\b[45]\.\d{1,3}\.\d{1,3}\b|unknown|unable to|could ?n.t|could not|cannot|can.t|"
     r"did not|no such|not found|not exist|rejected|refused|fail|"
-    r"undeliver|full|quota|denied|invalid|not recogni|unavailable|disabled|unreachable|timed out",
+    r"undeliver|full|quota|denied|invalid|n[o']t (?:a )?valid|not recogni|unavailable|disabled|unreachable|timed out",
     re.IGNORECASE,
 )
 _CONTACT = re.compile(r"https?://|\b(?:contact|write to|questions?|visit|or mail|call us|kontakt|contactez)\b", re.I)
