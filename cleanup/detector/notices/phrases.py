@@ -129,7 +129,7 @@ NOTICE_SUBJECT = _any_of(
     "^\\W*bounce\\b",
     "delivery ?status ?notification",
     "mail ?delivery",
-    "delayed mail",
+    "not yet (?:been )?deliver|delayed mail",
     "(?:message|mail|e-?mail)s? (?:delivery )?(?:is |was |has been )?(?:still )?(?:delayed|being retried|queued)",
     "warning: (?:could|message|mail|e-?mail|delivery)",
     "(?:user|recipient|address|addressee|mailbox|account|host|domain)s? (?:is )?(?:unknown|"
@@ -327,17 +327,17 @@ AUTO_SUBJECT = _any_of(
     # what Exchange puts before subjects in further languages
     "automātisk|automatisk[aā] atbild|[aā]rpus biroja",
     "automatinis atsakymas|ne biure",
-    "automaat\\S{1,6} (?:vastus|svar)|automaatvastus|kontoris ei",
+    "automaat\\S{1,8} (?:vasta?us|svar)|automaatvastus|kontoris ei",
     "automatski odgovor|samodejni odgovor|izvan ureda|nisam u uredu|odsoten|odsotn",
     "automatick\\S{1,3} odpove|răspuns automat|raspuns automat|în afara biroului",
     "resposta autom|erantzun automatiko|sjálfvirkt? svar|automatisk svar",
-    "trả lời tự động|balasan (?:otomatis|automatik)|di luar kantor|poza biurem|van kantoor|ikke på kontoret|inte på kontoret",
+    "trả lời tự động|tự động trả lời|balasan (?:otomatis|automatik)|di luar kantor|poza biurem|van kantoor|niet op kantoor|odsutan|odsutna|ikke på kontoret|inte på kontoret",
     "автоматичен отговор|автоматична відповідь|аутоматски одговор|автоматты жауап|извън офиса|ван канцеларије",
     "αυτόματη απάντηση|εκτός γραφείου",
     "תשובה אוטומטית|מענה אוטומטי|מחוץ למשרד|رد تلقائي|الرد التلقائي|خارج المكتب|پاسخ خودکار",
     "ตอบกลับอัตโนมัติ|ไม่อยู่ที่สำนักงาน|स्वचालित (?:उत्तर|जवाब)",
     stems="samodejn, arpus, ārpus, ne biure, kontoris, izvan, nisam, odsot, răspuns, raspuns, în afara, erantzun, "
-    "sjálfvirk, trả lời, balasan, di luar, poza biur, van kantoor, kontoret, auto, out of, out-of, ooo, away, absen, vacation, leave, holiday, notice, messag, reply, abwesen, "
+    "sjálfvirk, trả lời, op kantoor, odsut, balasan, di luar, poza biur, van kantoor, kontoret, auto, out of, out-of, ooo, away, absen, vacation, leave, holiday, notice, messag, reply, abwesen, "
     "nicht im, fuera, fuori, assente, fora do, ausên, ausente, afwezig, frånvaro, fravær, poissa, nieobecn, "
     "nepřítomn, mimo kancel, otomatik, ofis, házon kívül",
 )
