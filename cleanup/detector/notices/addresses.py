@@ -26,7 +26,7 @@ def lower_domain(address: str) -> str:
 
     Japanese carriers gave out local parts with dots in a row, which some systems quote and others do not.
     """
-    local, at, domain = _NEEDLESS_QUOTES.sub(r"\1@", address).rpartition("@")
+    local, at, domain = (_NEEDLESS_QUOTES.sub(r"\1@", address) if '"' in address else address).rpartition("@")
     return f"{local}@{domain.lower().rstrip('.')}" if at else address
 
 
@@ -60,7 +60,9 @@ def plain_address(text: str) -> str | None:
 
 def plain_addresses(text: str) -> Iterator[str]:
     """Yield the addresses in a text."""
-    for found in _PLAIN.finditer(text.replace("mailto:", " ").replace("MAILTO:", " ")):
+    if ":" in text:
+        text = text.replace("mailto:", " ").replace("MAILTO:", " ")
+    for found in _PLAIN.finditer(text):
         address = found.group().rstrip(".!?").removeprefix("'").removeprefix("SMTP=").removeprefix("smtp=")
         if address.isprintable() and not address.startswith("//"):  # https://shop.example/anna@example.org
             yield lower_domain(address)

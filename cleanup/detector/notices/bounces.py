@@ -34,13 +34,12 @@ _GOES_ON = re.compile(
     r"(?:warning message|warning|notification) only|(?:do|need) not (?:need to )?(?:re-?send|send .{0,20}again)|"
     r"(?:no|not) (?:need|necessary|required) to re-?send|will (?:be re-?tr(?:y|ied)|re-?try|try again|keep (?:on )?trying|"
     r"continue (?:trying|to try))|still (?:being )?(?:trying|re-?tried)|attempts (?:will|to deliver) .{0,40}continu|"
-    r"wird weiter(?:hin)? versuch|weitere zustellversuche|nouvelles tentatives|seguir(?:á|emos) intentando",
-    re.IGNORECASE,
+    r"wird weiter(?:hin)? versuch|weitere zustellversuche|nouvelles tentatives|seguir(?:á|emos) intentando"
 )
+_STEMS_OF_GOING_ON = (" only", "resend", "re-send", "again", "will ", "still ", "attempts", "weiter", "tentativ", "seguir")
 _GIVEN_UP = re.compile(
     r"permanent|g[ai]v(?:e|en|ing) up|no (?:further|more) attempt|will not (?:be )?(?:re-?tr|try)|not be retried|"
-    r"could not be delivered (?:with)?in|endgültig",
-    re.IGNORECASE,
+    r"could not be delivered (?:with)?in|endgültig"
 )
 _SUCCEEDED = {  # how Exchange begins the subject of a report of success, where its status part was lost
     Action.DELIVERED: re.compile(
@@ -65,7 +64,7 @@ def read_bounce(mail: Mail, formats: tuple[NoticeFormat, ...] = FORMATS) -> Noti
         recipients = _others_in_words(mail, report, returned, formats) or report.recipients
         if _still_tries(mail, recipients):
             recipients = tuple(replace(r, action=Action.DELAYED) for r in recipients)
-        return _notice(mail, report, "rfc3464", recipients, returned, _action(mail, None))
+        return _notice(mail, report, "rfc3464", recipients, returned, severest(recipients) or _action(mail, None))
     reading = read_wording(_letter(mail), formats)
     returned = _returned(mail, report, reading)
     failures = _failures(mail, reading, returned)
@@ -131,7 +130,9 @@ def _action(mail: Mail, reading: Reading | None) -> Action:
 
 def _goes_on(mail: Mail) -> bool:
     """Return whether the text says that delivery is still being tried, and nowhere that it was given up."""
-    text = " ".join(mail.words[:MOST_SAID].split())
+    text = " ".join(mail.words[:MOST_SAID].split()).lower()
+    if not any(stem in text for stem in _STEMS_OF_GOING_ON):
+        return False
     return bool(_GOES_ON.search(text)) and not _GIVEN_UP.search(text)
 
 
@@ -160,7 +161,7 @@ def _notice(
     return Notice(
         kind=Kind.NDR,
         format=name,
-        action=severest(recipients) or action,
+        action=action,
         recipients=recipients,
         returned=returned,
         reporting_mta=report.reporting_mta,
