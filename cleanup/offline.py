@@ -1,4 +1,4 @@
-"""Judges archived mail (.eml files, an mbox, a Maildir) against archived sent mail. No server, no ledger."""
+"""Judges archived mail (connector/archive.py says which forms are read) against archived sent mail. No server, no ledger."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cleanup.connector.archive import read_archive
 from cleanup.connector.pull import header_block
+from cleanup.detector.fields import header_fields
 from cleanup.detector.notices import read_notice
 from cleanup.detector.sent import MemorySentIndex, inbox_clue, read_sent_header
 from cleanup.detector.verdict import Case, judge_all
@@ -18,11 +19,12 @@ from cleanup.model import Finding, Identity, Notice, Policy, SentMessage, SentSo
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """One archived message: notice and finding are None for ordinary mail."""
+    """One archived message: notice and finding are None for ordinary mail, and where a `problem` kept it unread."""
 
     path: str
     notice: Notice | None
     finding: Finding | None
+    problem: str | None = None
 
 
 def scan_archive(
@@ -49,7 +51,7 @@ def scan_archive(
     spf, _ = spf_for(arrived, identity, index.profile, network or Network(), now)
     judged = judge_all(cases, index, identity, policy, dns_answers=answers, spf=spf)
     findings = dict(zip((case.key for case in cases), judged, strict=True))
-    return [Scanned(m.path, notice, findings.get(m.path)) for m, notice in read]
+    return [Scanned(m.path, notice, findings.get(m.path), m.problem) for m, notice in read]
 
 
 def judge_raw(
@@ -80,10 +82,16 @@ def _read_sent(places: Sequence[Path]) -> tuple[list[SentMessage], list[SentSour
     sources: list[SentSource] = []
     for place in places:
         read = list(read_archive(place))
-        whole = [m for m in read if m.problem is None]
-        problem = next((m.problem for m in read if m.problem), None)
+        whole = [m for m in read if m.problem is None and _is_mail(m.raw)]
+        problem = next((f"{m.path}: {m.problem or 'it is no mail'}" for m in read if m not in whole), None)
         sources.append(SentSource(str(place), len(read), len(whole), problem=problem))
         messages += [
             read_sent_header(str(place), number, m.arrived, header_block(m.raw)) for number, m in enumerate(whole, 1)
         ]
     return messages, sources
+
+
+def _is_mail(raw: bytes) -> bool:
+    """Return whether bytes begin with a header that a sent message has: what is none must not pass for one."""
+    fields = header_fields(header_block(raw))
+    return not fields.keys().isdisjoint(("from", "to", "date", "message-id", "subject"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,11 +39,22 @@ def explain(
     if source == "-":
         print_explained(_explain_raw(sys.stdin.buffer.read(), sent or [], rules))
     elif Path(source).is_file():
-        print_explained(_explain_raw(Path(source).read_bytes(), sent or [], rules))
+        print_explained(_explain_raw(_only_message(Path(source)), sent or [], rules))
     elif uid is None:
         raise UsageError(f"There is no file {source!r}", hint="For a mailbox, name the message's UID too")
     else:
         print_explained(_explain_uid(source, uid, rules, reach, live))
+
+
+def _only_message(path: Path) -> bytes:
+    from cleanup.connector.archive import read_archive
+
+    first, *others = islice(read_archive(path), 2)
+    if others:
+        raise UsageError(f"{path} holds several messages", hint=f"To see them all: mailbox-cleanup scan {path}")
+    if first.problem:
+        raise UsageError(f"{path} could not be read: {first.problem}")
+    return first.raw
 
 
 def _explain_raw(raw: bytes, sent: Sequence[Path], rules: opt.Rules) -> list[str]:

@@ -18,10 +18,15 @@ def check_format(form: str) -> None:
         raise UsageError(f"Unknown format {form!r}", hint=f"Known are: {', '.join(FORMATS)}")
 
 
-def message_row(path: str, notice: Notice | None, finding: Finding | None) -> dict[str, Any]:
-    """Return the object that other programs rely on. Verdict and what a notice would say are null for ordinary mail."""
+def message_row(
+    path: str, notice: Notice | None, finding: Finding | None, problem: str | None = None
+) -> dict[str, Any]:
+    """Return the object that other programs rely on. Verdict and what a notice would say are null for ordinary mail.
+
+    `problem` says why a message could not be read: then it is counted as ordinary and nothing is known of it.
+    """
     if notice is None:
-        return {"path": path, "kind": "ordinary"} | _ORDINARY
+        return {"path": path, "kind": "ordinary"} | _ORDINARY | {"problem": problem}
     returned = notice.returned[0]
     return {
         "path": path,
@@ -44,6 +49,7 @@ def message_row(path: str, notice: Notice | None, finding: Finding | None) -> di
         "decided_by": finding.row if finding else None,
         "flags": list(finding.flags) if finding else [],
         "reasons": _reasons(finding),
+        "problem": problem,
     }
 
 

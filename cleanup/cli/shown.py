@@ -13,6 +13,7 @@ from rich.console import Console
 
 from cleanup.cli.machine import message_row
 from cleanup.cli.screen import cells, out, print_hanging, table
+from cleanup.cli.talk import say
 from cleanup.detector.account_state import AccountState, JudgedNotice, account_state
 from cleanup.model import FilingPlan, Finding, Kind, Notice, Strength, Verdict
 from cleanup.report.safe_text import safe_text
@@ -26,14 +27,16 @@ MOST_LINES = 10
 
 
 def print_scanned(scanned: Sequence[Scanned], form: str) -> None:
-    """Print archived messages, judged."""
+    """Print archived messages, judged; what could not be read is said on stderr."""
+    for unread in [s for s in scanned if s.problem][:MOST_LINES]:
+        say(f"{unread.path} could not be read: {unread.problem}", level="warning")
     if form == "table":
         judged = [(s.notice, s.finding) for s in scanned if s.notice and s.finding]
         console = out()
         _answer(console, account_state([JudgedNotice(notice, finding, notice.date) for notice, finding in judged]))
         _verdicts(console, judged[::-1], len(scanned))
         return
-    print_rows([message_row(s.path, s.notice, s.finding) for s in scanned], form)
+    print_rows([message_row(s.path, s.notice, s.finding, s.problem) for s in scanned], form)
 
 
 def print_look(look: Look, form: str) -> None:

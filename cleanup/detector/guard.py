@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ MOST_NESTING = 100
 MOST_PARTS = 1_000
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # as some programs export mail
 _HEADER_END = re.compile(rb"\r?\n\r?\n|\r\r")
 _FIELD = re.compile(rb"[^\n]*(?:\n[ \t][^\n]*)*\n?")
 _NEST = re.compile(
@@ -34,6 +36,8 @@ def guard(raw: bytes) -> Guarded:
 
     `too_hostile` says why it must not be parsed: more than 100 nested or 1,000 parts.
     """
+    if raw.startswith(_UTF_16):
+        raw = raw[: 2 * MOST_BYTES].decode("utf-16", "replace").encode("utf-8", "replace")
     kept = _with_one_line_end(raw[:MOST_BYTES].removeprefix(_BYTE_ORDER_MARK))
     header, body = split_header(kept)
     trimmed = _trimmed(header)

@@ -19,15 +19,33 @@ _FORWARD = (
     "videresend|videresendt|weitergeleitet|inoltro|reenvío|réexpédié|přeposlat|пересл|переслано|"
     "转发|轉寄|転送|전달|πρθ|הועבר|إعادة توجيه"
 )
-_PREFIX = re.compile(
-    rf"^\s*(?:{_REPLY}|{_FORWARD})\s*(?:\[\d{{1,3}}\]|\(\d{{1,3}}\)|\^\d{{1,3}}|\d{{1,2}})?\s*[:：]\s*"
-)
+_NUMBERED = r"\s*(?:\[\d{1,3}\]|\(\d{1,3}\)|\^\d{1,3}|\d{1,2})?\s*[:：]\s*"
+_PREFIX = re.compile(rf"^\s*(?:{_REPLY}|{_FORWARD}){_NUMBERED}")
+_FORWARDED = re.compile(rf"^\s*(?:{_FORWARD}){_NUMBERED}")
 _GATEWAY = re.compile(
     r"^\s*(?:[\[({*]+\s*(?:ext|external|extern|externe|spam|\?*spam\?*|suspect|caution|warning|bulk|newsletter|signed|"
     r"encrypted|verschl[^\])}]{0,20})\s*[\])}*]+|\*{2,5}\s*spam\s*\*{2,5}|external\s*:)\s*[:-]?\s*"
 )
+_ANY_GATEWAY = re.compile(_GATEWAY.pattern, re.IGNORECASE)
+_OPENS_A_MARK = tuple("[({*eE")
 _LIST_TAG = re.compile(r"^\s*\[[^\][]{1,40}\]\s*")
 _SPACE = re.compile(r"\s+")
+
+
+def untagged(subject: str) -> str:
+    """Return a decoded subject without the marks that gateways put before it: "[EXTERNAL]", "***SPAM***"."""
+    text = subject
+    for _ in range(3):
+        if text.lstrip()[:1] not in _OPENS_A_MARK or not (tag := _ANY_GATEWAY.match(text)) or tag.end() == len(text):
+            break
+        text = text[tag.end() :]
+    return text
+
+
+def forwards(subject: str) -> bool:
+    """Return whether a decoded subject begins as those of forwards do, after list tags."""
+    text = unicodedata.normalize("NFKC", subject[:MOST_CHARACTERS]).casefold()
+    return bool(_FORWARDED.match(text) or _FORWARDED.match(_LIST_TAG.sub("", text)))
 
 
 def answers_or_forwards(subject: str) -> bool:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import os
+import zipfile
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -102,3 +107,90 @@ def test_a_maildir_is_read_with_its_subfolders_and_delivery_times(tmp_path: Path
 def test_nothing_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no file or folder"):
         read_archive(tmp_path / "nowhere")
+
+
+def test_compressed_archives_are_read(tmp_path: Path) -> None:
+    for name, pack in (("a.mbox.gz", gzip.compress), ("b.eml.bz2", bz2.compress), ("c.mbox.xz", lzma.compress)):
+        (tmp_path / name).write_bytes(pack(MBOX if "mbox" in name else b"Subject: one\n\nx"))
+
+    found = read(tmp_path)
+
+    assert [Path(m.path).name for m in found] == ["a.mbox.gz#1", "a.mbox.gz#2", "b.eml.bz2", "c.mbox.xz#1", "c.mbox.xz#2"]
+    assert found[2].raw == b"Subject: one\n\nx"
+    assert [m.raw for m in read(tmp_path / "a.mbox.gz")] == [m.raw for m in found[:2]]
+
+
+def test_a_zip_is_read_as_the_folder_that_it_was(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        archive.writestr("b/two.eml", b"Subject: two\n\nx")
+        archive.writestr("a/Inbox.mbox", MBOX)
+        archive.writestr("readme.txt", b"no mail")
+
+    found = read(tmp_path / "export.zip")
+
+    names = ["a/Inbox.mbox#1", "a/Inbox.mbox#2", "b/two.eml"]
+    assert [m.path for m in found] == [f"{tmp_path / 'export.zip'}/{name}" for name in names]
+    assert [m.problem for m in found] == [None, None, None]
+    assert [m.path for m in read(tmp_path)] == [m.path for m in found]
+
+
+def test_a_message_of_apple_mail_is_read_without_what_apple_adds(tmp_path: Path) -> None:
+    message = b"Subject: one\n\nhello\n"
+    plist = b"<plist><dict><key>date-received</key>\n<integer>1772368200</integer></dict></plist>"
+    (tmp_path / "17.emlx").write_bytes(b"%d        \n%s%s" % (len(message), message, plist))
+
+    assert read(tmp_path) == [
+        ArchivedMessage(str(tmp_path / "17.emlx"), message, datetime(2026, 3, 1, 12, 30, tzinfo=UTC))
+    ]
+
+
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
+def test_archives_in_utf_16_are_read(tmp_path: Path, order: str) -> None:
+    mark = "\ufeff"
+    (tmp_path / "one.eml").write_bytes(f"{mark}Subject: größe\r\n\r\nhello".encode(order))
+    (tmp_path / "two.mbox").write_bytes((mark + MBOX.decode()).encode(order))
+
+    one, *of_mbox = read(tmp_path)
+
+    assert one.raw.removeprefix(b"\xef\xbb\xbf") == "Subject: größe\r\n\r\nhello".encode()
+    (tmp_path / "plain.mbox").write_bytes(MBOX)
+    assert [m.raw for m in of_mbox] == [m.raw for m in read(tmp_path / "plain.mbox")]
+
+
+def test_an_mbox_that_is_called_eml_is_an_mbox(tmp_path: Path) -> None:
+    (tmp_path / "sent.eml").write_bytes(MBOX)
+    (tmp_path / "single.eml").write_bytes(MBOX.partition(b"\nFrom MAILER")[0])
+
+    assert [Path(m.path).name for m in read(tmp_path)] == ["sent.eml#1", "sent.eml#2", "single.eml"]
+
+
+@pytest.mark.parametrize(
+    ("name", "begin"),
+    [("a.pst", b"!BDN"), ("a.msg", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), ("a.eml", b"%PDF-1.7"), ("mail.tar.gz", b"\x1f\x8b")],
+)
+def test_a_form_that_is_not_read_is_refused_by_name(tmp_path: Path, name: str, begin: bytes) -> None:
+    (tmp_path / name).write_bytes(begin + b" and so on")
+
+    with pytest.raises(UsageError, match=name):
+        read(tmp_path / name)
+    (tmp_path / "good.eml").write_bytes(b"Subject: x\n\n")
+    assert {Path(m.path).name: m.problem is None for m in read(tmp_path)} == {name: False, "good.eml": True}
+
+
+def test_a_folder_of_other_files_is_refused_and_an_empty_one_is_empty(tmp_path: Path) -> None:
+    assert read(tmp_path) == []
+    (tmp_path / "letter.docx").write_bytes(b"PK")
+
+    with pytest.raises(UsageError, match=r"letter\.docx"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bz2.compress])
+def test_an_archive_that_is_cut_off_says_so(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    packed = pack(b"Subject: one\n\n" + os.urandom(50_000))
+    (tmp_path / "one.eml.gz").write_bytes(packed[: len(packed) // 2])
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
+        archive.writestr("two.eml", b"x" * 9_000)
+    (tmp_path / "two.zip").write_bytes((tmp_path / "two.zip").read_bytes()[:4_000])
+
+    assert all(m.problem for m in read(tmp_path))

@@ -10,6 +10,7 @@ import pytest
 from cleanup.detector.notices import read_notice
 from cleanup.detector.notices.formats import FORMATS
 from cleanup.detector.notices.formats.described import formats_page
+from cleanup.detector.notices.returned import returned_in_text
 from cleanup.detector.notices.wording import Letter, NoticeFormat, compiled, read_wording
 from cleanup.model import Action
 from tests.detector.samples import expected_of, sample_paths
@@ -88,6 +89,42 @@ def test_the_reason_stays_with_its_recipient() -> None:
         ("carol@partner.example", "unknown user"),
         ("erin@partner.example", "mailbox is full"),
     ]
+
+
+WAY = ("from top.test (top.test [203.0.113.1]) by mx.test with SMTP id 1; Mon", "from below.test by top.test id 2; Mon")
+HEADER = (
+    f"Received: {WAY[0].replace(' by ', chr(10) + chr(9) + 'by ')}\nReceived: {WAY[1]}\n"
+    "From: anna@example.org\nTo: carol@partner.example\nSubject: Minutes\nMessage-ID: <1@example.org>\n"
+)
+
+
+def a_letter_of(record: NoticeFormat, mark: str, header: str) -> Letter:
+    words = " ".join((record.text[:1] or ("x",))[0:1]), *record.also
+    if re.match(r"[\w-]+:?$|Received", mark):  # the mark is itself a line of the returned header
+        header = header if header.startswith(mark) else f"{mark.rstrip(':')}: <anna@example.org>\n{header}"
+    else:
+        header = f"{mark}\n\n{header}"
+    return Letter(
+        sender=" ".join(record.sender[:1]) or "postmaster@partner.example",
+        subject=" ".join(record.subject[:1]),
+        text="\n".join((*words, "", header)),
+        fields=tuple((name, f"{phrase} 1") for name, phrase in record.headers),
+        machine_made=True,
+    )
+
+
+@pytest.mark.parametrize("indent", ["\t", ""], ids=["folded", "folds without their indent"])
+@pytest.mark.parametrize("record", FORMATS, ids=lambda record: record.name)
+def test_the_topmost_line_of_what_a_format_returns_is_kept(record: NoticeFormat, indent: str) -> None:
+    header = HEADER.replace("\t", indent)
+    for mark in record.returned_after or ("Original message follows",):
+        reading = read_wording(a_letter_of(record, mark, header), (record,))
+        assert reading is not None
+        returned = returned_in_text(reading.returned or "")
+
+        assert returned is not None, mark
+        assert [" ".join(line.split()) for line in returned.received] == list(WAY), mark
+        assert returned.message_id == "1@example.org", mark
 
 
 def test_an_alias_names_the_address_that_was_written_to() -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from cleanup.detector.addresses import untagged_key
 from cleanup.detector.evidence.question import Question, points
 from cleanup.detector.message_ids import right_side
+from cleanup.detector.notices.addresses import plain_addresses
 from cleanup.detector.sent_profile import MIN_NEVER_USED, mailer_key
-from cleanup.model import Extent, Family, Reason, Strength, Verdict
+from cleanup.model import Extent, Family, Kind, Reason, Returned, Strength, Verdict
 
 IDENTITY = Family.IDENTITY
+_SENDERS = ("from", "sender", "return-path", "resent-from", "x-envelope-from", "envelope-from", "x-original-from")
+_ENVELOPE_FROM = re.compile(r"envelope-(?:from|sender)[ =:]<?([^\s<>()]{1,200}@[^\s<>();,]{1,255})", re.IGNORECASE)
 CHARACTERISTIC = 0.9  # share of sent messages that must show a habit before its absence says something
 
 
@@ -18,6 +22,7 @@ def identity(question: Question) -> Iterator[Reason]:
     """Yield what names, ids, programs and zones say."""
     yield from _never_used(question)
     yield from _not_the_owners(question)
+    yield from _asked_for(question)
     if question.known.profile.has_habits:
         yield from _name_foreign(question)
         yield from _id_foreign(question)
@@ -51,10 +56,36 @@ def _is_ours(question: Question) -> bool:
 
 
 def _not_the_owners(question: Question) -> Iterator[Reason]:
+    """Yield that the returned message is somebody else's: a veto where its envelope names the owner no more than From.
+
+    Who forges only the envelope sender leaves From as it is; what then comes back shows the owner in Return-Path.
+    """
     owner = question.known.owner
-    if question.sender and owner.addresses and not _is_ours(question):
-        says = f"The returned message was written as {question.sender}, which is not the owner's address."
+    if not question.sender or not owner.addresses or _is_ours(question):
+        return
+    says = f"The returned message was written as {question.sender}, which is not the owner's address."
+    if any(owner.is_own_address(a) or owner.is_own_domain(a) for a in _senders(question.returned)):
         yield points("sender.not_the_owner", IDENTITY, Verdict.UNSURE, Strength.NOTE, says)
+    else:
+        says += " Nothing in it names the owner as its sender: it may be a copy of somebody else's mail."
+        yield points("sender.not_the_owner", IDENTITY, Verdict.UNSURE, Strength.HARD, says)
+
+
+def _asked_for(question: Question) -> Iterator[Reason]:
+    """Yield that an abuse or authentication report is no answer: it goes to who asked for it (RFC 5965, RFC 6591)."""
+    if question.notice.kind is Kind.ARF:
+        says = "Abuse and authentication reports go to those who asked for them; they answer no mail."
+        yield points("notice.asked_for", IDENTITY, Verdict.UNSURE, Strength.HARD, says)
+
+
+def _senders(returned: Returned) -> Iterator[str]:
+    """Yield the addresses that a returned message was sent as, in its header and in its envelope."""
+    for name, value in returned.headers:
+        key = name.lower()
+        if key in _SENDERS:
+            yield from plain_addresses(value)
+        elif key == "received" and (sent_as := _ENVELOPE_FROM.search(value)):
+            yield sent_as[1]
 
 
 def _name_foreign(question: Question) -> Iterator[Reason]:

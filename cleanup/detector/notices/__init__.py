@@ -12,6 +12,7 @@ from cleanup.detector.notices.json_events import read_json_event
 from cleanup.detector.notices.list_refusals import read_list_refusal
 from cleanup.detector.notices.lookalikes import other_kind
 from cleanup.detector.notices.mail import Mail, unwrapped
+from cleanup.detector.notices.plausible import is_a_copy
 from cleanup.detector.notices.signs import reason
 from cleanup.model import Kind, Notice
 
@@ -46,5 +47,6 @@ def read_notice(raw: bytes) -> Notice | None:
 
 
 def _read(mail: Mail) -> Notice | None:
-    notice = next((found for reader in READERS if (found := reader(unwrapped(mail)))), None)
+    inner = mail if is_a_copy(mail) else unwrapped(mail)
+    notice = next((found for reader in READERS if (found := reader(inner))), None)
     return completed(notice, mail) if notice and notice.kind is not Kind.ORDINARY else None

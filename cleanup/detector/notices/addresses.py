@@ -12,8 +12,10 @@ _TYPED = re.compile(r"^\s*([A-Za-z0-9-]{2,20})\s*;\s*(.*)$", re.DOTALL)
 _HEX = re.compile(r"\+([0-9A-F]{2})")
 _UNICODE = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")
 _WIDE = "：，。、（）「」；＜＞"
+_LOCAL = rf"[^\s<>()\[\]\",;:@{_WIDE}]"
+# A local part is taken whole or not at all (X.400 ones have hundreds of characters): it begins where none could before.
 _PLAIN = re.compile(
-    rf"(?:\"[^\"\r\n]{{1,64}}\"|[^\s<>()\[\]\",;:@{_WIDE}]{{1,200}})@(?:\[[0-9A-Fa-f:.]{{2,45}}\]|[\w#%.~-]{{1,255}})"
+    rf"(?:\"[^\"\r\n]{{1,64}}\"|(?<!{_LOCAL}){_LOCAL}{{1,998}}+)@(?:\[[0-9A-Fa-f:.]{{2,45}}\]|[\w#%.~-]{{1,255}})"
 )
 _NEEDLESS_QUOTES = re.compile(r"\"([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+)\"@")
 _X400 = re.compile(r"/(?:S|s)=([^/;]{1,64})")
@@ -24,7 +26,7 @@ def lower_domain(address: str) -> str:
 
     Japanese carriers gave out local parts with dots in a row, which some systems quote and others do not.
     """
-    local, at, domain = _NEEDLESS_QUOTES.sub(r"\1@", address).rpartition("@")
+    local, at, domain = (_NEEDLESS_QUOTES.sub(r"\1@", address) if '"' in address else address).rpartition("@")
     return f"{local}@{domain.lower().rstrip('.')}" if at else address
 
 
@@ -58,7 +60,9 @@ def plain_address(text: str) -> str | None:
 
 def plain_addresses(text: str) -> Iterator[str]:
     """Yield the addresses in a text."""
-    for found in _PLAIN.finditer(text.replace("mailto:", " ").replace("MAILTO:", " ")):
+    if ":" in text:
+        text = text.replace("mailto:", " ").replace("MAILTO:", " ")
+    for found in _PLAIN.finditer(text):
         address = found.group().rstrip(".!?").removeprefix("'").removeprefix("SMTP=").removeprefix("smtp=")
         if address.isprintable() and not address.startswith("//"):  # https://shop.example/anna@example.org
             yield lower_domain(address)

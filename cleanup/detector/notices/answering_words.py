@@ -80,12 +80,17 @@ _ABOUT_MAIL = re.compile(
     r"|письм|сообщени|вложени|メール|添付|邮件|郵件|附件|메일",
     re.IGNORECASE,
 )
+_STEMS_OF_CHALLENGES = (  # one of them is in every text that _PROOF or _CHALLENGE fits
+    *("confirm", "verif", "authenti", "prove", "bestätig", "confirme", "conferm", "bevestig", "potwierd", "подтверд"),
+    *("送信", "确认", "確認", "tmda", "spamarrest", "boxbe", "mail in", "mailin", "challenge", "held", "approv", "list"),
+    *("suspect", "sender"),
+)
 _SPACE = re.compile(r"\s+")
 
 
 def single_spaced(text: str) -> str:
     """Return a text with its runs of space and line ends as single spaces."""
-    return _SPACE.sub(" ", text)
+    return " ".join(text.split()) if text.isascii() else _SPACE.sub(" ", text)
 
 
 def challenges(text: str) -> bool:
@@ -93,6 +98,9 @@ def challenges(text: str) -> bool:
 
     Services that want an address confirmed ask alike; they speak of no delivery.
     """
+    lower = text.lower()
+    if not any(stem in lower for stem in _STEMS_OF_CHALLENGES):
+        return False
     return bool(_CHALLENGE.search(text) or (_PROOF.search(text) and _HELD_BACK.search(text)))
 
 

@@ -9,7 +9,7 @@ from cleanup.detector.notices.causes import find_cause
 from cleanup.detector.notices.dsn import Report, find_status, read_report, severest
 from cleanup.detector.notices.formats import FORMATS
 from cleanup.detector.notices.mail import Mail
-from cleanup.detector.notices.plausible import Gathered, is_bounce
+from cleanup.detector.notices.plausible import MOST_SAID, Gathered, is_bounce
 from cleanup.detector.notices.recipients import only_addressee, recipients_in_words
 from cleanup.detector.notices.returned import (
     MOST_RETURNED,
@@ -30,6 +30,17 @@ _STILL_TRYING = re.compile(
     re.IGNORECASE,
 )
 
+_GOES_ON = re.compile(
+    r"(?:warning message|warning|notification) only|(?:do|need) not (?:need to )?(?:re-?send|send .{0,20}again)|"
+    r"(?:no|not) (?:need|necessary|required) to re-?send|will (?:be re-?tr(?:y|ied)|re-?try|try again|keep (?:on )?trying|"
+    r"continue (?:trying|to try))|still (?:being )?(?:trying|re-?tried)|attempts (?:will|to deliver) .{0,40}continu|"
+    r"wird weiter(?:hin)? versuch|weitere zustellversuche|nouvelles tentatives|seguir(?:á|emos) intentando"
+)
+_STEMS_OF_GOING_ON = (" only", "resend", "re-send", "again", "will ", "still ", "attempts", "weiter", "tentativ", "seguir")
+_GIVEN_UP = re.compile(
+    r"permanent|g[ai]v(?:e|en|ing) up|no (?:further|more) attempt|will not (?:be )?(?:re-?tr|try)|not be retried|"
+    r"could not be delivered (?:with)?in|endgültig"
+)
 _SUCCEEDED = {  # how Exchange begins the subject of a report of success, where its status part was lost
     Action.DELIVERED: re.compile(
         r"\W*(?:delivered|zugestellt|übermittelt|remis|entregado|recapitato|consegnato|entregue|bezorgd|afgeleverd|"
@@ -49,17 +60,45 @@ def read_bounce(mail: Mail, formats: tuple[NoticeFormat, ...] = FORMATS) -> Noti
     """
     report = read_report(mail) or Report()
     if report.recipients:
-        return _notice(mail, report, "rfc3464", report.recipients, _returned(mail, report, None), _action(mail, None))
+        returned = _returned(mail, report, None)
+        recipients = _others_in_words(mail, report, returned, formats) or report.recipients
+        if _still_tries(mail, recipients):
+            recipients = tuple(replace(r, action=Action.DELAYED) for r in recipients)
+        return _notice(mail, report, "rfc3464", recipients, returned, severest(recipients) or _action(mail, None))
     reading = read_wording(_letter(mail), formats)
     returned = _returned(mail, report, reading)
     failures = _failures(mail, reading, returned)
-    recipients = recipients_in_words(mail, failures, returned)
+    recipients = recipients_in_words(mail, failures, returned, stated=_is_stated(reading))
     if not is_bounce(Gathered(mail, reading, recipients, returned)):
         return None
     name = reading.format.name if reading else "shapes" if failures else "bare"
     action = _action(mail, reading)
-    stated = tuple(replace(r, action=action) for r in recipients or only_addressee(returned))
+    stated = tuple(replace(r, action=action) for r in recipients or only_addressee(mail, returned))
     return _notice(mail, report, name, stated, returned, action)
+
+
+def _is_stated(reading: Reading | None) -> bool:
+    return reading is not None and bool(reading.failures) and not reading.format.everyday
+
+
+def _others_in_words(
+    mail: Mail, report: Report, returned: tuple[Returned, ...], formats: tuple[NoticeFormat, ...]
+) -> tuple[Recipient, ...]:
+    """Return whom the text names where the status part names only the notice's reader, who sent what is returned.
+
+    Some systems write the sender for the recipient. () where they do not, or where the reader wrote to himself.
+    """
+    if any(r.address.lower() not in mail.addressees for r in report.recipients):
+        return ()
+    if any(a.lower() in mail.addressees for one in returned for a in one.to):
+        return ()
+    failures = _failures(mail, read_wording(_letter(mail), formats), returned)
+    others = tuple(f for f in failures if f.address.lower() not in mail.addressees)
+    named = recipients_in_words(mail, others, returned, stated=False) if others else ()
+    status = report.recipients[0]
+    return tuple(
+        replace(r, action=status.action, status=r.status or status.status, reply=r.reply or status.reply) for r in named
+    )
 
 
 def _failures(mail: Mail, reading: Reading | None, returned: tuple[Returned, ...]) -> tuple[Failure, ...]:
@@ -86,7 +125,21 @@ def _action(mail: Mail, reading: Reading | None) -> Action:
     if mail.role_sender and (succeeded := _succeeded(mail)):
         return succeeded
     said = mail.subject if reading else f"{mail.subject}\n{mail.words[:1_000]}"
-    return Action.DELAYED if _STILL_TRYING.search(said) else Action.FAILED
+    return Action.DELAYED if _STILL_TRYING.search(said) or _goes_on(mail) else Action.FAILED
+
+
+def _goes_on(mail: Mail) -> bool:
+    """Return whether the text says that delivery is still being tried, and nowhere that it was given up."""
+    text = " ".join(mail.words[:MOST_SAID].split()).lower()
+    if not any(stem in text for stem in _STEMS_OF_GOING_ON):
+        return False
+    return bool(_GOES_ON.search(text)) and not _GIVEN_UP.search(text)
+
+
+def _still_tries(mail: Mail, recipients: tuple[Recipient, ...]) -> bool:
+    """Return whether a report that says "failed" reports a delay: passing codes alone, and words that it goes on."""
+    passing = all(r.action is Action.FAILED and (r.status or "").startswith("4.") for r in recipients)
+    return passing and _goes_on(mail)
 
 
 def _succeeded(mail: Mail) -> Action | None:
@@ -108,7 +161,7 @@ def _notice(
     return Notice(
         kind=Kind.NDR,
         format=name,
-        action=severest(recipients) or action,
+        action=action,
         recipients=recipients,
         returned=returned,
         reporting_mta=report.reporting_mta,

@@ -43,7 +43,7 @@ def _with_header(notice: Notice, mail: Mail) -> Notice:
     moment = read_date(fields.first("Date") or "")
     return replace(
         notice,
-        subject=mail.subject or None,
+        subject=fields.text("Subject") or None,
         sender=sender,
         return_path=return_path(mail),
         message_id=next(iter(read_ids(fields.all("Message-ID"))), None),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -25,27 +25,32 @@ class Fields:
     """The fields of one header block, unfolded, in their order. Names keep their case; look-ups ignore it."""
 
     items: tuple[tuple[str, str], ...] = ()
-    _by_name: dict[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+    _by_name: dict[str, list[str]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        by_name: dict[str, tuple[str, ...]] = {}
+        by_name: dict[str, list[str]] = {}
         for name, value in self.items:
             key = name.lower()
-            by_name[key] = (*by_name.get(key, ()), value) if len(by_name.get(key, ())) < MOST_SAME else by_name[key]
+            values = by_name.get(key)
+            if values is None:
+                by_name[key] = [value]
+            elif len(values) < MOST_SAME:
+                values.append(value)
         object.__setattr__(self, "_by_name", by_name)
 
     @property
-    def by_name(self) -> Mapping[str, tuple[str, ...]]:
+    def by_name(self) -> Mapping[str, Sequence[str]]:
         """The values of each field, at most MOST_SAME, by its name in lower case."""
         return self._by_name
 
     def all(self, name: str) -> tuple[str, ...]:
         """Return every value of a field, at most MOST_SAME."""
-        return self._by_name.get(name.lower(), ())
+        return tuple(self._by_name.get(name.lower(), ()))
 
     def first(self, name: str) -> str | None:
         """Return the first value of a field; None where there is no such field."""
-        return next(iter(self.all(name)), None)
+        values = self._by_name.get(name.lower())
+        return values[0] if values else None
 
     def text(self, name: str) -> str:
         """Return the first value with its encoded words decoded; "" where there is no such field."""
@@ -79,7 +84,11 @@ def _after_empty_line(block: bytes, at: int) -> int:
 
 def unfolded(value: bytes) -> str:
     """Return a raw value on one line, as UTF-8 where it is, else byte for byte."""
-    one_line = value[: MOST_VALUE * 2].replace(b"\r", b"").replace(b"\n", b"").strip()[:MOST_VALUE]
+    if len(value) > MOST_VALUE:
+        value = value[: MOST_VALUE * 2]
+    if b"\n" in value:
+        value = value.replace(b"\n", b"")
+    one_line = value.replace(b"\r", b"").strip()[:MOST_VALUE]
     try:
         return one_line.decode("utf-8")
     except UnicodeDecodeError:

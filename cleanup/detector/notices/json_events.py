@@ -35,6 +35,11 @@ def read_json_event(mail: Mail) -> Notice | None:
 
 
 def _event(text: str) -> dict[str, object]:
+    """Return the event in a text; {} where there is none. Relays fold long lines with "!", a line end and a space."""
+    return _parsed(text) or (_parsed(text.replace("!\n ", "")) if "!\n " in text else {})
+
+
+def _parsed(text: str) -> dict[str, object]:
     start = text.find("{")
     if start < 0 or text.count("{") > 10_000 or _nesting(text) > MOST_NESTED:
         return {}

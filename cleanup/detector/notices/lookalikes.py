@@ -6,6 +6,7 @@ import re
 
 from cleanup.detector.notices.answering_words import AWAY, VIRUS_SUBJECT, challenges, finds_a_virus, single_spaced
 from cleanup.detector.notices.mail import STATUS_TYPES, Mail
+from cleanup.detector.notices.plausible import says_something_else
 from cleanup.model import Kind
 
 _MDN = ("message/disposition-notification", "message/global-disposition-notification")
@@ -25,10 +26,12 @@ _MONITOR = re.compile(
     r"\b(?:nagios|icinga|zabbix|monit|munin|cron|jenkins|gitlab|github|jira|bugzilla|logwatch|prometheus)\w{0,20}@",
     re.IGNORECASE,
 )
+_CHALLENGER = re.compile(r"boxbe|spam ?arrest|mail ?in ?black|bluebottle|tmda|sendio|vanquish|earthlink|mailblocks", re.I)
 _HELD = re.compile(r"quarantine (?:summary|digest|report|notif)|spam (?:digest|summary|report)\b", re.IGNORECASE)
 _TICKET = re.compile(r"\s*\[(?:[^\]]{0,40}\d|(?:request|ticket|case|issue|incident)[^\]]{0,40})\]\s", re.IGNORECASE)
 _DOMAIN_REPORTS = ("tlsrpt", "dmarc", "aggregate")  # RFC 8460; they are about a domain, not about a message
 _DOMAIN_REPORT = re.compile(r"\s*(?:\[[^\]]{0,40}\]\s*)?report domain:", re.IGNORECASE)
+_TO_ITS_READER = re.compile(r"(?:sent|addressed|delivered) to you\b|(?:message|mail) (?:to|for) you\b", re.IGNORECASE)
 _FAILED = re.compile(
     r"undeliver|not (?:be )?(?:been )?deliver|delivery (?:has |to .{0,80})?(?:fail|status|"
     r"error|problem)|could(?:n't| not) be (?:deliver|sent|reach)|returned|user unknown|"
@@ -46,9 +49,9 @@ def other_kind(mail: Mail) -> Kind | None:
         return Kind.ARF
     if _is_receipt(mail):
         return Kind.MDN
-    if _by_challenger(mail):
+    if _by_challenger(mail) or _is_dressed_as_a_report(mail):
         return Kind.CHALLENGE
-    if _is_about_a_domain(mail) or by_a_person(mail) or (mail.redistributed and not _has_status(mail)):
+    if _is_about_a_domain(mail) or by_a_person(mail) or mail.redistributed:
         return Kind.ORDINARY
     if _has_status(mail):
         return None
@@ -63,11 +66,13 @@ def other_kind(mail: Mail) -> Kind | None:
 
 def by_a_person(mail: Mail) -> bool:
     """Return whether a person wrote it: an answer or a forward, or mail with no sign of a machine."""
-    if mail.is_report or (mail.role_sender and not (mail.answer and mail.by_mail_program)):
+    if mail.by_a_person_in_office:
+        return True
+    if mail.is_report or mail.role_sender:
         return False
     if mail.answer and not _by_autoresponder(mail):
-        return not (mail.null_sender and _answers_by_itself(mail))
-    if mail.null_sender:
+        return not (mail.null_sender and (mail.subject_of_notice or _answers_by_itself(mail)))
+    if mail.null_sender or mail.returns_its_readers_mail:
         return False
     if mail.sent_by_its_author and not _by_machine(mail):
         return True
@@ -131,13 +136,18 @@ def _by_challenger(mail: Mail) -> bool:
     )
 
 
+def _is_dressed_as_a_report(mail: Mail) -> bool:
+    """Return whether a known challenger's mail asks for proof, though it has the form of a report: Boxbe's has."""
+    return bool(_CHALLENGER.search(mail.sender)) and challenges(single_spaced(mail.words[:4_000]))
+
+
 def _is_challenge(mail: Mail) -> bool:
     return challenges(single_spaced(f"{mail.subject}\n{mail.words[:4_000]}")) and not _FAILED.search(mail.subject)
 
 
 def _is_virus_notice(mail: Mail) -> bool:
     own = single_spaced(f"{mail.subject}\n{mail.words[:3_000]}")
-    return bool(VIRUS_SUBJECT.search(mail.subject)) and finds_a_virus(own)
+    return bool(VIRUS_SUBJECT.search(mail.subject)) and finds_a_virus(own) and not _TO_ITS_READER.search(own)
 
 
 def _by_autoresponder(mail: Mail) -> bool:
@@ -160,6 +170,8 @@ def _is_auto_reply(mail: Mail) -> bool:
     if _by_autoresponder(mail) and not mail.role_sender:
         return not (_ANSWERED.search(mail.words[:3_000]) or any(part.is_message for part in mail.parts))
     away = bool(AWAY.search(single_spaced(mail.words[:2_000])))
+    if not away and not mail.answers and (says_something_else(mail) or any(part.is_message for part in mail.parts)):
+        return False  # a machine's mail without a return path is no answer for that
     failed = bool(_FAILED.search(f"{mail.subject}\n{mail.words[:2_000]}"))
     if _by_autoresponder(mail) or (mail.null_sender and (mail.answer or mail.automatic)):
         return not failed and (away or not mail.role_sender)

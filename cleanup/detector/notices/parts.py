@@ -24,6 +24,7 @@ _GUESSED = re.compile(
 )
 _LINE_FEED = 10
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]")
+_OF_A_PART = frozenset(("content-transfer-encoding", "content-disposition", "content-description", "content-id"))
 _MESSAGES = ("message/rfc822", "message/global", "message/partial")
 
 
@@ -128,7 +129,16 @@ def _piece(piece: bytes, depth: int, count: list[int], default: str) -> Part:
     fields, start = read_fields(piece)
     if not fields.items:
         return _part(fields, piece, depth, count, default)
+    more, end = read_fields(piece[start:])
+    if _belong_to_the_part(more) and piece[start + end - 1 : start + end] == b"\n":
+        fields, start = Fields((*fields.items, *more.items)), start + end
     return _part(fields, piece[start:], depth, count, default)
+
+
+def _belong_to_the_part(fields: Fields) -> bool:
+    """Return whether fields after an empty line are the part's own: the empty line stands in its header by mistake."""
+    names = {name.lower() for name, _ in fields.items}
+    return bool(names) and names <= _OF_A_PART
 
 
 def _guessed_boundary(body: bytes) -> str:

@@ -129,7 +129,7 @@ NOTICE_SUBJECT = _any_of(
     "^\\W*bounce\\b",
     "delivery ?status ?notification",
     "mail ?delivery",
-    "delayed mail",
+    "not yet (?:been )?deliver|delayed mail",
     "(?:message|mail|e-?mail)s? (?:delivery )?(?:is |was |has been )?(?:still )?(?:delayed|being retried|queued)",
     "warning: (?:could|message|mail|e-?mail|delivery)",
     "(?:user|recipient|address|addressee|mailbox|account|host|domain)s? (?:is )?(?:unknown|"
@@ -225,7 +225,7 @@ NOTICE_SUBJECT = _any_of(
     "niet-bezorgd|retour afzender",
     "kan ?(?:inte|ikke|ej) (?:\\S{1,20} )?lever|oleverer|olevererbar|ikke lever|inte lever|"
     "(?:lever|afsend|utlever)\\S{0,12}(?:fejl|fel|feil|status|problem|mislyk|misslyck)|"
-    "returneret|returnerat|returnert|forsinke[td]|försenad|kunde inte|kunne ikke",
+    "lever(?:ing|ans)\\S{0,5} (?:\\S{1,30} ){0,4}(?:fejl|feil|mislyk|misslyck)|returneret|returnerat|returnert|forsinke[td]|försenad|kunde inte|kunne ikke",
     "toimitus|toimittaa|perille|palautettu|ei voitu|epäonnistu",
     # Polish, Czech, Slovak, Hungarian, Romanian, Turkish, Greek
     "niedostarcz|nie (?:można|udało|zosta\\S{1,3}) (?:się )?(?:dostarcz|wysł)|(?:zwrot|błąd|"
@@ -248,7 +248,7 @@ NOTICE_SUBJECT = _any_of(
     # East Asia
     "配信(?:不能|失敗|エラー|でき|遅延|状態|不可|済み|状況)|送信(?:できま|失敗|エラー|不能)|"
     "(?:送|配)達(?:不能|でき|エラー)|届(?:けられ|きません|かな|けでき)|返送|不達|"
-    "エラーメール|戻り|宛先不明|受信拒否|配送|未達",
+    "エラーメール|メール.{0,4}エラー|エラー.{0,3}通知|戻り|宛先不明|受信拒否|配送|未達",
     "退信|退回|投递(?:失败|状态|延迟)|无法(?:投递|送达|发送|传递|递送)|未(?:送达|投递|能送达|"
     "能投递|传递|傳遞|送達)|(?:发送|傳送|传送|寄送|遞送|投遞|传递|傳遞|邮件|郵件)(?:失败|"
     "失敗|状态|狀態|延迟|延遲|未)|無法(?:投遞|送達|傳送|傳遞|寄達|遞送)|未傳遞|系统退信|"
@@ -271,6 +271,19 @@ NOTICE_SUBJECT = _any_of(
     "palautettu, ei voitu, epäonnistu, dostarcz, wysł, zwrot, błąd, status, raport, niedoręcz, zwrócon, "
     "opóźn, doru, odesl, vrácen, vrátená, nepoda, kézbes, kezbes, visszaküld, sikertelen, eșec, teslim, "
     "iletil, gönderil, ulaştır, iletim, iade, không, gửi, ไม่, tidak, gagal",
+)
+HARMLESS_SUBJECT = _any_of(  # what NOTICE_SUBJECT takes for a sign, and is no word of a failure or delay
+    "message notification|message status|amazon ses|aws notification",
+    "content (?:filter|violation|alert)|virus|worm|malware|infected|banned",
+    "challenge|verification|please (?:confirm|verify)|confirm.{0,30}(?:required|needed|address)",
+    "return receipt|lesebestätigung|accusé de lecture|confirmation de lecture|disposition",
+    "^\\W*(?:not )?read: |^\\W*(?:gelesen|lu|leído|letto|lido|gelezen|läst|lest|przeczytano|прочтено|開封済み|已读|읽음)\\s?: ",
+    "abuse report|feedback report|complaint|dmarc",
+    "deliver(?:y|ability) (?:report|statistics|summary)|newsletter|statistic|campaign|queue (?:report|status)",
+    "^\\W*(?:fax|voice)|\\bfax (?:transmission|message|from|to|number|job)|voice ?mail|missed call",
+    "quarantine|released|approval|moderat|pending|incident|ticket|scanned|forged|in your name",
+    "zurückgehalten|retenu|retenid|trattenut|tegengehouden|^\\W*cron <|^\\s*#\\d{2,}|recall",
+    "errors from \\S",  # protocol transcripts of Postfix
 )
 RETURNED_SUBJECT = _any_of(
     "undeliver\\S{1,6}(?: (?:mail|message|e-?mail)|:)",
@@ -311,7 +324,20 @@ AUTO_SUBJECT = _any_of(
     "자동 ?(?:회신|응답|답장)|부재중|부재 중",
     "otomatik (?:yanıt|cevap)|ofis dışı",
     "házon kívül|automatikus válasz",
-    stems="auto, out of, out-of, ooo, away, absen, vacation, leave, holiday, notice, messag, reply, abwesen, "
+    # what Exchange puts before subjects in further languages
+    "automātisk|automatisk[aā] atbild|[aā]rpus biroja",
+    "automatinis atsakymas|ne biure",
+    "automaat\\S{1,8} (?:vasta?us|svar)|automaatvastus|kontoris ei",
+    "automatski odgovor|samodejni odgovor|izvan ureda|nisam u uredu|odsoten|odsotn",
+    "automatick\\S{1,3} odpove|răspuns automat|raspuns automat|în afara biroului",
+    "resposta autom|erantzun automatiko|sjálfvirkt? svar|automatisk svar",
+    "trả lời tự động|tự động trả lời|balasan (?:otomatis|automatik)|di luar kantor|poza biurem|van kantoor|niet op kantoor|odsutan|odsutna|ikke på kontoret|inte på kontoret",
+    "автоматичен отговор|автоматична відповідь|аутоматски одговор|автоматты жауап|извън офиса|ван канцеларије",
+    "αυτόματη απάντηση|εκτός γραφείου",
+    "תשובה אוטומטית|מענה אוטומטי|מחוץ למשרד|رد تلقائي|الرد التلقائي|خارج المكتب|پاسخ خودکار",
+    "ตอบกลับอัตโนมัติ|ไม่อยู่ที่สำนักงาน|स्वचालित (?:उत्तर|जवाब)",
+    stems="samodejn, arpus, ārpus, ne biure, kontoris, izvan, nisam, odsot, răspuns, raspuns, în afara, erantzun, "
+    "sjálfvirk, trả lời, op kantoor, odsut, balasan, di luar, poza biur, van kantoor, kontoret, auto, out of, out-of, ooo, away, absen, vacation, leave, holiday, notice, messag, reply, abwesen, "
     "nicht im, fuera, fuori, assente, fora do, ausên, ausente, afwezig, frånvaro, fravær, poissa, nieobecn, "
     "nepřítomn, mimo kancel, otomatik, ofis, házon kívül",
 )

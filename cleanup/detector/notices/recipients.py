@@ -18,22 +18,29 @@ _HELPERS = re.compile(r"(?:post-?master|mailer-daemon|abuse|support|help-?desk)@
 
 
 def recipients_in_words(
-    mail: Mail, failures: tuple[Failure, ...], returned: tuple[Returned, ...]
+    mail: Mail, failures: tuple[Failure, ...], returned: tuple[Returned, ...], *, stated: bool
 ) -> tuple[Recipient, ...]:
     """Return the recipients that the text names, else those of X-Failed-Recipients; () where neither names one.
 
-    X-Failed-Recipients says who, the text why. Those to whom the notice itself goes, who sent what it returns, and whom
-    to ask for help are left out where it names others.
+    X-Failed-Recipients says who, the text why. Whom to ask for help is left out where it names others. Those to whom the
+    notice itself goes and who sent what it returns have failed only where nobody else has and it is `stated`: where a
+    product's own wording names them, so that it is no guess.
     """
-    stated = tuple(_in_header(mail))
-    named = _stated(stated, failures) if stated else _without(mail.own_addresses | _senders(returned), failures)
+    by_field = tuple(_in_header(mail))
+    apart = mail.own_addresses | _senders(returned)
+    named = _stated(by_field, failures) if by_field else _without(apart, failures, fall_back=stated)
     found = {r.address.lower(): r for f in named if (r := _recipient(f, mail, returned))}
     return tuple(found.values())
 
 
-def only_addressee(returned: tuple[Returned, ...]) -> tuple[Recipient, ...]:
-    """Return the one addressee of the one returned message, for where nothing else names who failed."""
+def only_addressee(mail: Mail, returned: tuple[Returned, ...]) -> tuple[Recipient, ...]:
+    """Return the one addressee of the one returned message, for where nothing else names who failed.
+
+    Never the reader of the notice: that would be a guess about the owner.
+    """
     addressees = {a.lower(): a for one in returned for a in one.to}
+    if not addressees.keys().isdisjoint(mail.addressees):
+        return ()
     return tuple(Recipient(a) for a in addressees.values()) if len(addressees) == 1 and len(returned) == 1 else ()
 
 
@@ -44,8 +51,8 @@ def _stated(addresses: tuple[str, ...], failures: tuple[Failure, ...]) -> tuple[
     return tuple(by_address.get(a.lower()) or Failure(a, alone) for a in addresses)
 
 
-def _without(excluded: frozenset[str], failures: tuple[Failure, ...]) -> tuple[Failure, ...]:
-    others = tuple(f for f in failures if f.address.lower() not in excluded) or failures
+def _without(excluded: frozenset[str], failures: tuple[Failure, ...], *, fall_back: bool) -> tuple[Failure, ...]:
+    others = tuple(f for f in failures if f.address.lower() not in excluded) or (failures if fall_back else ())
     return tuple(f for f in others if not _HELPERS.match(f.address)) or others
 
 

@@ -18,6 +18,7 @@ MOST_RETURNED = 20
 MOST_TEXT = 65_536
 MOST_BLOCKS = 8  # header blocks of one text that are looked at
 MOST_RAW = 1_048_576
+MOST_UNINDENTED = 12  # lines of one field that lost the indent of its folds
 MOST_LINES = 300  # of a header block within a text
 
 _HEADER_TYPES = (
@@ -40,6 +41,8 @@ _TELLING = (
     "x-mailer|cc|reply-to|content-type|sender|sent"
 )
 _START = re.compile(rf"^([ \t>|*]{{0,12}})(?:{_TELLING})[ \t]*:[ \t]*\S", re.IGNORECASE | re.MULTILINE)
+_FIELD_OF_MAIL = re.compile(rf"(?:{_TELLING}|in-reply-to|references|content-[a-z-]{{1,30}}|x-[\w-]{{1,60}})[ \t]*:", re.I)
+_LABELLED = re.compile(r"\w{1,30}(?: \w{1,30}){1,4}:\s")  # "Sent date: ..." of a summary
 _LINE = re.compile(r"[!-9;-~]{1,60}[ \t]*:(?!//)")
 _ID_IN_WORDS = re.compile(
     r"message[ -]?id[ \t]*(?:is|was)?[ \t]*[:=]?[ \t]*<?([^\s<>:;,\"']{1,200}@[^\s<>;,\"'()]{1,200})", re.IGNORECASE
@@ -174,15 +177,38 @@ def _block(text: str, start: int, indent: str) -> tuple[str, int]:
     lines: list[str] = []
     at = start
     while at < len(text) and len(lines) < MOST_LINES:
-        end = text.find("\n", at)
-        end = len(text) if end < 0 else end
-        line = text[at:end]
-        line = line[len(indent) :] if line.startswith(indent) else line.lstrip(" \t>|*")
-        if not line.strip() or not (_LINE.match(line) or line[0] in " \t"):
+        line, following = _line(text, at, indent)
+        if not line.strip():
             break
+        if not (_LINE.match(line) or line[0] in " \t"):
+            if not lines or not _goes_on(text, at, indent):
+                break
+            line = "\t" + line
         lines.append(line)
-        at = end + 1
+        at = following
     return "\n".join(lines), at
+
+
+def _line(text: str, at: int, indent: str) -> tuple[str, int]:
+    """Return the line that begins there, without its quote marks, and where the next one begins."""
+    end = text.find("\n", at)
+    end = len(text) if end < 0 else end
+    line = text[at:end]
+    return line[len(indent) :] if line.startswith(indent) else line.lstrip(" \t>|*"), end + 1
+
+
+def _goes_on(text: str, at: int, indent: str) -> bool:
+    """Return whether a line that is no field goes on with the one above: GMX and HTML strip the indent of folds.
+
+    A field follows then, before any empty line.
+    """
+    for _ in range(MOST_UNINDENTED):
+        line, at = _line(text, at, indent)
+        if not line.strip() or _LABELLED.match(line):
+            return False
+        if _FIELD_OF_MAIL.match(line):
+            return True
+    return False
 
 
 def _from_quoted(block: str) -> Returned | None:

@@ -13,7 +13,7 @@ from itertools import islice
 from cleanup.detector.notices.addresses import plain_address, plain_addresses
 from cleanup.detector.notices.mail import Mail
 from cleanup.detector.notices.phrases import NOTICE_SUBJECT
-from cleanup.detector.notices.wording import Failure
+from cleanup.detector.notices.wording import Failure, listed, names_no_recipient
 from cleanup.model import Returned
 
 MOST_LINES = 400
@@ -33,9 +33,10 @@ _COPIED = re.compile(
 _REFUSED = re.compile(
     r"\b[45]\d\d[ -]|\b[45]\.\d{1,3}\.\d{1,3}\b|unknown|unable to|could ?n.t|could not|cannot|can.t|"
     r"did not|no such|not found|not exist|rejected|refused|fail|"
-    r"undeliver|full|quota|denied|invalid|not recogni|unavailable|disabled|unreachable|timed out",
+    r"undeliver|full|quota|denied|invalid|n[o']t (?:a )?valid|not recogni|unavailable|disabled|unreachable|timed out",
     re.IGNORECASE,
 )
+_CONTACT = re.compile(r"https?://|\b(?:contact|write to|questions?|visit|or mail|call us|kontakt|contactez)\b", re.I)
 _ANSWERED = re.compile(r"(?<![\d.,])[45][0-5]\d(?![\d.,])|\b[45]\.\d{1,3}\.\d{1,3}\b")
 _LINE = re.compile(
     r"^\W{0,6}(?:mailto:)?[\"'<(]?[^\s<>\"'()@]{1,200}+@[^\s<>\"'(),;:@]{1,255}+[\"'>)]?(?:[\s:;,(\-].{0,2000})?$"
@@ -78,9 +79,9 @@ def read_shapes(mail: Mail, text: str, returned: Iterable[Returned] = ()) -> tup
 def _shaped(lines: list[str], mail: Mail) -> tuple[Failure, ...]:
     found: dict[str, Failure] = {}
     for number, line in enumerate(lines):
-        address = _named(line, lines[number + 1 : number + 4])
-        if address and address.lower() not in mail.own_addresses and len(found) < MOST_FOUND:
-            found.setdefault(address.lower(), Failure(address, _why(line, lines[number + 1 : number + 6])))
+        for address in _named(line, lines[number + 1 : number + 4]):
+            if address.lower() not in mail.own_addresses and len(found) < MOST_FOUND:
+                found.setdefault(address.lower(), Failure(address, _why(line, lines[number + 1 : number + 6])))
     return tuple(found.values())
 
 
@@ -125,14 +126,19 @@ def _own_lines(text: str) -> list[str]:
     return [line[:2_000] for line in lines[:end]]
 
 
-def _named(line: str, after: list[str]) -> str | None:
-    if "@" not in line:
-        return None
+def _named(line: str, after: list[str]) -> tuple[str, ...]:
+    if "@" not in line or names_no_recipient(line):
+        return ()
+    if _LABEL.match(line) and (several := listed(line)):
+        return several
+    address = None
     if named := _RCPT.search(line) or _LABEL.match(line) or _DELIVERED_TO.search(line):
-        return plain_address(named[1])
-    if _LINE.match(line) and (_REFUSED.search(line) or any(map(_REFUSED.search, after)) or _alone(line)):
-        return plain_address(line)
-    return plain_address(line) if _REFUSED.search(line) else None
+        address = plain_address(named[1])
+    elif _LINE.match(line) and (_REFUSED.search(line) or any(map(_REFUSED.search, after)) or _alone(line)):
+        address = plain_address(line)
+    elif _REFUSED.search(line) and not _CONTACT.search(line.partition("@")[0]):
+        address = plain_address(line)
+    return (address,) if address else ()
 
 
 def _alone(line: str) -> bool:

@@ -16,17 +16,24 @@ from cleanup.detector.notices.phrases import (
     SENDER_NAME,
     SENDER_ROLE,
 )
+from cleanup.detector.subjects import untagged
 
 Header = Mapping[str, Sequence[str]]  # the values of each field by its name in lower case
 
 _TYPES = ("multipart/report", "message/delivery-status", "message/disposition-notification", "message/feedback-report")
 _NULL = re.compile(r"^\s*<\s*>\s*$")
+_PROGRAM = re.compile(r"(?:no-?_?reply|do-?not-?reply|error|mailer|mail-?system|daemon|bounces?|gateway)[\w.+-]{0,30}@", re.I)
 _AUTOMATIC = {name.lower(): name for name in AUTOMATIC_FIELDS}
 
 
 def reason(header: Header) -> str | None:
     """Return why a message with these fields may be a notice; None where it cannot be one."""
-    return _by_structure(header) or _by_sender(header) or _by_subject(decoded(_first(header, "subject")))
+    return (
+        _by_structure(header)
+        or _by_sender(header)
+        or _by_subject(untagged(decoded(_first(header, "subject"))))
+        or _by_what_it_may_hold(header)
+    )
 
 
 def _first(header: Header, name: str) -> str:
@@ -54,6 +61,19 @@ def _by_sender(header: Header) -> str | None:
     if any(_told_of(one)[0] for one in (*authors, *header.get("sender", ()))):
         return "a mail system sent it"
     return "a list's own address sent it" if any(_told_of(author)[1] for author in authors) else None
+
+
+def _by_what_it_may_hold(header: Header) -> str | None:
+    """Return whether a program sent parts of several kinds: a message given back may be among them.
+
+    Some notices show nothing else in their header. It costs little: one of two hundred ordinary mails is so.
+    """
+    if "multipart/mixed" not in _first(header, "content-type").lower():
+        return None
+    if not any(_PROGRAM.search(author) for author in header.get("from", ())):
+        return None
+    many = _first(header, "precedence").strip().lower() in ("bulk", "list", "junk")
+    return None if many else "a program sent it, and a message may be in it"
 
 
 def _told_of(sender: str) -> tuple[bool, bool]:

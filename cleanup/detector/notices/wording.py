@@ -26,7 +26,7 @@ _LOCAL = r"[^\s<>()\[\]\",;:@：，。、（）「」]"
 _LABEL = r"[^\s<>()\[\]\"',;:.@：，。、（）「」’”»]"
 # An address begins where no other could have begun before it, and is taken whole: lines stay linear to match.
 ADDRESS = (
-    rf"(?P<address>(?:\"[^\"\r\n]{{1,64}}+\"|{_LOCAL}{{1,200}}+)"
+    rf"(?P<address>(?:\"[^\"\r\n]{{1,64}}+\"|{_LOCAL}{{1,600}}+)"
     rf"@{_LABEL}{{1,200}}+(?:\.{_LABEL}{{1,63}}+){{0,30}}+)(?:\.(?=\s|$))?"
 )
 _PLACES = {
@@ -46,6 +46,17 @@ _OF_A_HEADER = re.compile(
     r"Content-[a-z-]{1,30}|X-[a-z-]{1,50}): |From \S+@)",
     re.IGNORECASE,
 )
+_HEADER_LINE = re.compile(r"(?:[>|] ?){0,3}(?:Received|Return-Path|Delivered-To|Message-ID|X-[a-z-]{1,50}): ?\S", re.I)
+_OF_THE_SENDER = re.compile(
+    r"\W{0,6}(?:(?:envelope|original|message) )?(?:sender|from|mail from|absender|expéditeur|remitente|mittente|remetente|"
+    r"afzender|nadawca|отправитель|送信者|差出人|发件人|寄件者|보낸 ?사람)(?:['’]?s)?(?: (?:e-?mail )?address| e-?mail)?\s{0,9}[:：]",
+    re.IGNORECASE,
+)
+_LIST = re.compile(
+    r"(?:[^@:：]{1,60}[:：])?\s*+"
+    r"((?:[<\"']{0,2}+[^\s<>,;:@\"']{1,200}+@[^\s<>,;:@\"']{1,255}+[>\"']{0,2}+(?:\s*+[,;]\s*+|\s++|\Z)){2,200}+)"
+)
+_COMMA = re.compile(r"[,;\s]+")
 _SPACE = re.compile(r"\s+")
 _REPLY = re.compile(r"\b([245]\d\d)(?=[ \-]|$)")
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
@@ -131,6 +142,7 @@ class _Found:
     why: list[str] = field(default_factory=list)
     original: str | None = None
     closed: bool = False
+    indent: int = 0  # of the line that named it
 
 
 def read_wording(letter: Letter, formats: Iterable[NoticeFormat]) -> Reading | None:
@@ -203,11 +215,12 @@ def _apply(record: NoticeFormat, letter: Letter) -> Reading:
 def _split(lines: list[str], marks: tuple[str, ...]) -> tuple[list[str], str | None]:
     """Return the notice's own lines, and the text after the first mark or from the first line of a header block."""
     for number, line in enumerate(lines):
-        if marks and _any_in(marks, _folded(line)):
-            return lines[:number], "\n".join(lines[number + 1 :]).lstrip("\n")
-        if _RETURNED.match(line):
+        is_mark = bool(marks) and _any_in(marks, _folded(line))
+        if _RETURNED.match(line) or (is_mark and _HEADER_LINE.match(line)):  # the first line counts, a mark or not
             start = _header_start(lines, number)
             return lines[:start], "\n".join(lines[start:])
+        if is_mark:
+            return lines[:number], "\n".join(lines[number + 1 :]).lstrip("\n")
     return lines, None
 
 
@@ -234,21 +247,27 @@ def _failures(lines: list[str], record: NoticeFormat) -> tuple[Failure, ...]:
     apart: list[str] = []
     current: _Found | None = None
     reading_why = False
-    for line in map(str.strip, lines):
+    for whole in lines:
+        line = whole.strip()
+        indent = len(whole) - len(whole.lstrip())
         if record.ends and _any_in(record.ends, _folded(line)):
             break
         if record.why_after and _any_in(record.why_after, _folded(line)):
             reading_why = True
         if current and _came_from(current, line, record):
             continue
-        hit = _named(line, record)
-        if hit and len(found) < MOST_RECIPIENTS:
-            current = found.setdefault(hit[0].casefold(), _Found(hit[0]))
-            current.why += [hit[1]] if hit[1] else []
-            current.closed = False
-        elif reading_why and line:
+        goes_on = current is not None and bool(current.why) and not current.closed and indent > current.indent
+        hits = () if goes_on or names_no_recipient(line) else _named(line, record)
+        for address, why in hits if len(found) < MOST_RECIPIENTS else ():
+            current = found.setdefault(address.casefold(), _Found(address))
+            current.why += [why] if why else []
+            current.closed, current.indent = False, indent
+        if hits:
+            continue
+        if reading_why and line:
             apart.append(line)
         elif current:
+            current.indent = current.indent if indent > current.indent or not line else MOST_LINE  # it ends there
             _gather(current, line)
     return tuple(Failure(f.address, _why(f.why, apart), f.original) for f in found.values())
 
@@ -265,14 +284,29 @@ def _came_from(current: _Found, line: str, record: NoticeFormat) -> bool:
     return True
 
 
-def _named(line: str, record: NoticeFormat) -> tuple[str, str] | None:
-    """Return the recipient that a line names, and the reason on the same line."""
-    return (
+def names_no_recipient(line: str) -> bool:
+    """Return whether the address in a line is the sender's, by its label."""
+    return "@" in line and _OF_THE_SENDER.match(line) is not None
+
+
+def listed(line: str) -> tuple[str, ...]:
+    """Return the addresses of a line that is a list of them, with or without a label; () for any other line."""
+    if line.count("@") < 2 or not (found := _LIST.fullmatch(line)):
+        return ()
+    return tuple(address.strip("<>\"' ") for address in _COMMA.split(found[1]) if "@" in address)
+
+
+def _named(line: str, record: NoticeFormat) -> tuple[tuple[str, str], ...]:
+    """Return the recipients that a line names, and the reason on the same line."""
+    if several := listed(line):
+        return tuple((address, "") for address in several)
+    hit = (
         _recipient(line, record.originals)
         or _recipient(line, record.expanded)
         or _recipient(line, record.recipients)
         or (_match(line, record.names) if record.names else None)
     )
+    return (hit,) if hit else ()
 
 
 def _gather(current: _Found, line: str) -> None:

@@ -59,7 +59,8 @@ FORMATS = (
         family="Google Groups",
         source="notices of mailer-daemon@googlemail.com for groups",
         text=("we're writing to let you know that the group you tried to contact", "the group you tried to contact ("),
-        recipients=("{any}contact ({address}){any}", "{any}({address}){any}"),
+        recipients=("{any}contact ({address}){why}", "{any}({address}){why}"),
+        names=("{any}the group you tried to contact ({name}) {why}",),
         returned_after=("----- Original message -----", "Original message"),
     ),
     NoticeFormat(
