@@ -186,6 +186,14 @@ def parse_fetch(records: Sequence[Any]) -> dict[int, dict[bytes, Any]]:
     return {number: dict(values) for number, values in parsed.items()}
 
 
+def parse_nested(records: Sequence[Any]) -> tuple[Any, ...]:
+    """Return an answer of nested lists and strings, read by imapclient's own lexer. Raises ServerMisbehaved."""
+    try:
+        return tuple(response_parser.parse_response(list(records)))
+    except (NotUnderstood, ValueError, TypeError, IndexError, AttributeError, RecursionError) as error:
+        raise ServerMisbehaved("The server's answer makes no sense") from error
+
+
 def encode_folder(name: str) -> bytes:
     """Return a folder name in modified UTF-7 (RFC 3501 section 5.1.3)."""
     return bytes(imap_utf7.encode(name))

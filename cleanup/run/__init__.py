@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from cleanup.config import MailboxSettings, identity_of, ledger_of, policy_of
 from cleanup.connector.account import Account
-from cleanup.connector.session import Mailbox, open_mailbox
+from cleanup.connector.session import open_mailbox
 from cleanup.dns import network_of
 from cleanup.ledger.values import LOCK, UNDO_LABEL, Left
 from cleanup.model import Verdict
@@ -24,7 +24,6 @@ from cleanup.run.done import Done
 from cleanup.run.glance import Look, Task, at_rest, glance
 from cleanup.run.held import Held, hold, lock_of, words_of
 from cleanup.run.ledgers import Ledgers
-from cleanup.run.unhurried import unhurried
 
 if TYPE_CHECKING:
     from cleanup.ledger import Memory
@@ -50,19 +49,10 @@ def look_at(
     with ExitStack() as stack:
         labels, memory = known_before(stack, settings, again=again, full=full)
         ends = time.monotonic() + settings.run_timeout_s
-
-        def opened() -> Mailbox:
-            return stack.enter_context(open_mailbox(account, read_only=True, run_deadline=ends))
-
-        mailbox = opened()
+        mailbox = stack.enter_context(open_mailbox(account, read_only=True, run_deadline=ends))
         from cleanup.run.look import look
 
-        seen, _ = unhurried(
-            mailbox,
-            opened,
-            lambda mailbox: look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory),
-        )
-        return seen
+        return look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory)
 
 
 def run_mailbox(
@@ -92,7 +82,7 @@ def run_mailbox(
         left = _left(held, again=again, full=full)
         mailbox, seen = held.open(), None
         if not left.open_moves:
-            seen, mailbox = unhurried(mailbox, held.open, lambda mailbox: glance(mailbox, task, left))
+            seen = glance(mailbox, task, left)
         if seen and seen.resting:
             return _rest(held, at_rest(task, seen, seen.resting))
         from cleanup.run.filing import look_and_file  # what most nights do not need

@@ -18,7 +18,6 @@ from cleanup.run.done import Done, counts_of
 from cleanup.run.glance import READ_BY, Glance, Look, Task
 from cleanup.run.held import Held, words_of
 from cleanup.run.look import look, what_look_asks
-from cleanup.run.unhurried import unhurried
 
 
 def look_and_file(
@@ -37,11 +36,7 @@ def look_and_file(
     recovered, mailbox = held.settle(task.mailbox, mailbox, lambda ahead: what_look_asks(ahead, memory, glanced))
     labels = words_of(held.ledger, held.settings, again=again)
     known = glanced if not recovered.settled else None
-    seen, mailbox = unhurried(
-        mailbox,
-        held.open,
-        lambda mailbox: look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory, seen=known),
-    )
+    seen = look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory, seen=known)
     run_id = _record(held, seen)
     outcome = _file(held, run_id, seen, mailbox, agreed, progress)
     _remember(memory, run_id, seen, outcome)

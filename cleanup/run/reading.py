@@ -20,7 +20,6 @@ from cleanup.report.mailbox import Ahead
 from cleanup.run.glance import is_unchanged
 
 CHUNK = 2_000
-SMALLEST_HEADER = 200  # bytes: From, To, Date and Message-ID take as much in every sent message
 MOST_HIDDEN = 20  # messages that a server lists and cannot show, and that are passed over
 SPARSE = 4  # UIDs to a message: from there on it is cheaper to ask which of them exist
 
@@ -87,7 +86,7 @@ def read_sent(
         cursor = _cursor(memory, state, is_sent=True)
 
         def save(cursor: Cursor, chunk: Sequence[PulledHeaders], uidnext: int) -> None:
-            memory.add_sent(cursor, [_sent_message(pulled) for pulled in chunk if not _is_withheld(pulled)], uidnext)
+            memory.add_sent(cursor, [_sent_message(pulled) for pulled in chunk], uidnext)
 
         _catch_up(mailbox, memory, cursor, state, SENT_FIELDS, save, _counting(progress, f"Reading {folder}", state))
         problem = None
@@ -107,16 +106,10 @@ def fetch_sent(mailbox: Mailbox, places: SentPlaces) -> Iterator[SentMessage]:
     for folder, uids in places.there.items():
         missing = set(uids)
         for chunk in mailbox.pull_headers_of(folder, SENT_FIELDS, uids):
-            shown = [pulled for pulled in chunk if not _is_withheld(pulled)]
-            missing -= {pulled.ref.uid for pulled in shown}
-            yield from (_sent_message(pulled) for pulled in shown)
+            missing -= {pulled.ref.uid for pulled in chunk}
+            yield from map(_sent_message, chunk)
         if missing:
             raise ServerMisbehaved(f"{len(missing):,} messages of {folder} that match were not shown")
-
-
-def _is_withheld(pulled: PulledHeaders) -> bool:
-    """Return whether a server shows nothing of a header that must be there. It is not written down, so asked again."""
-    return pulled.size >= SMALLEST_HEADER and not pulled.fields.strip()
 
 
 def _sent_message(pulled: PulledHeaders) -> SentMessage:
