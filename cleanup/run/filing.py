@@ -12,7 +12,7 @@ from cleanup.ledger import Ledger, Memory
 from cleanup.ledger.values import Remembered
 from cleanup.progress import Progress
 from cleanup.report.digest import Digest, digest_message
-from cleanup.report.filing import FilingOutcome, file_all
+from cleanup.report.filing import MARKED, FilingOutcome, file_all
 from cleanup.report.journal import Journal
 from cleanup.run.done import Done, counts_of
 from cleanup.run.glance import READ_BY, Glance, Look, Task
@@ -60,8 +60,10 @@ def _remember(memory: Memory, run_id: int, seen: Look, outcome: FilingOutcome | 
     inbox = memory.cursors()[seen.task.inbox]
     if outcome:
         memory.vanished(inbox, [ref.uid for ref in outcome.moved])
-    through = not seen.plan.moves or (outcome is not None and outcome.complete)
+    through = not seen.plan.moves or (outcome is not None and outcome.complete and not outcome.gone)
     through = through and seen.sent.coverage.unusable() is None  # tomorrow the server may show what it did not today
+    through = through and not seen.passed_over
+    through = through and all(one.reason != MARKED for one in seen.plan.not_filed)  # a mark changes no number
     memory.remember(Remembered(READ_BY, seen.judged_by if through else None, run_id, _left(seen, outcome)))
 
 

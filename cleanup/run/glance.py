@@ -19,7 +19,7 @@ from cleanup.detector.sent_coverage import cover_times
 from cleanup.dns import Network
 from cleanup.errors import FolderNotFound
 from cleanup.ledger.values import Cursor, Left, Remembered
-from cleanup.model import FilingPlan, Identity, Judged, Policy, SentSource, Verdict
+from cleanup.model import FilingPlan, Identity, Judged, NotFiled, Policy, SentSource, Verdict
 
 _ROWS = 2  # counts up when what stands in the rows of the memory changes
 _READER = (__version__, _ROWS, INBOX_FIELDS, SENT_FIELDS, [f.name for f in fields(Profile)])
@@ -57,6 +57,7 @@ class Look:
     plan: FilingPlan
     state: AccountState
     judged_by: str = ""  # which rules, labels and identity decided
+    passed_over: tuple[NotFiled, ...] = ()  # messages that could not be read, and why; the next run looks at them again
     resting: Remembered | None = None
 
 

@@ -7,7 +7,7 @@ those of a look at everything.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -27,6 +27,8 @@ from cleanup.ledger.values import Cursor, Remembered
 from cleanup.model import (
     Fingerprint,
     Judged,
+    MessageRef,
+    NotFiled,
     Notice,
     PulledHeaders,
     SentMessage,
@@ -66,9 +68,9 @@ def look(
         folders = mailbox.folders()
         target = backscatter_folder_name(folders, task.target)
         state = seen.inbox if seen else mailbox.examine(task.inbox)
-        cursor, candidates = read_inbox(mailbox, known, state, progress)
+        cursor, candidates, hidden = read_inbox(mailbox, known, state, progress)
         sources = _read_sent_folders(mailbox, task, known, folders, seen.sent if seen else {}, progress)
-        notices = list(_read_candidates(mailbox, known, cursor, candidates, progress))
+        notices, bodiless = _read_candidates(mailbox, known, cursor, candidates, progress)
         cases = [Case(notice, fingerprint.arrived, fingerprint.digest) for _, fingerprint, notice in notices]
         sent = _sent_index(mailbox, task, known, cursor, cases, sources, now)
         judged = _judge(notices, cases, sent, task, labels or {})
@@ -83,7 +85,18 @@ def look(
         since=task.since,
     )
     answer = account_state([JudgedNotice(j.notice, j.finding, j.fingerprint.arrived) for j in judged])
-    return Look(task, state, ordinary, judged, sent, sent.coverage.sources, plan, answer, judged_by(task, labels or {}))
+    return Look(
+        task,
+        state,
+        ordinary,
+        judged,
+        sent,
+        sent.coverage.sources,
+        plan,
+        answer,
+        judged_by(task, labels or {}),
+        passed_over=_passed_over(mailbox, state, {*hidden, *bodiless}),
+    )
 
 
 def what_look_asks(ahead: Ahead, memory: Memory, seen: Glance | None) -> Ahead:
@@ -116,22 +129,32 @@ def _remembering(memory: Memory | None, task: Task) -> Iterator[Memory]:
 
 def _read_candidates(
     mailbox: Mailbox, memory: Memory, cursor: Cursor, candidates: Mapping[int, PulledHeaders], progress: Progress
-) -> Iterator[_Read]:
-    """Yield what is a notice, by UID, and let the memory know what is none."""
+) -> tuple[list[_Read], set[int]]:
+    """Return what is a notice, by UID, and what was not shown; let the memory know what is none."""
+    found: list[_Read] = []
     none: list[int] = []
+    unread = set(candidates)
     sizes = {uid: pulled.size for uid, pulled in candidates.items()}
     bodies = mailbox.pull_bodies(cursor.folder, sorted(candidates), sizes=sizes) if candidates else ()
     for done, (uid, raw) in enumerate(bodies, start=1):
         progress("Reading the notices", done, len(candidates))
+        unread.discard(uid)
         notice, pulled = read_notice(raw), candidates[uid]
         fingerprint = fingerprint_of(pulled)
         as_announced = is_of(fingerprint, raw)
         if notice is not None:
-            yield pulled, fingerprint, notice if as_announced else replace(notice, too_hostile=TWO_MESSAGES)
+            found.append((pulled, fingerprint, notice if as_announced else replace(notice, too_hostile=TWO_MESSAGES)))
         elif as_announced:
             none.append(uid)
     if none:
         memory.no_notices(cursor, none)
+    return found, unread
+
+
+def _passed_over(mailbox: Mailbox, inbox: FolderState, uids: Iterable[int]) -> tuple[NotFiled, ...]:
+    reasons = mailbox.passed_over(inbox.folder)
+    refs = [MessageRef(inbox.folder, inbox.uidvalidity, uid) for uid in sorted(uids)]
+    return tuple(NotFiled(ref, reasons.get(ref.uid, "the server does not show it")) for ref in refs)
 
 
 # --- Sent ----------------------------------------------------------------------------------------------------------
