@@ -231,21 +231,34 @@ def _readable(raw: bytes) -> str:
 # --- which is which ------------------------------------------------------------------------------------------------
 
 
-def find_sent(folders: Sequence[Folder], configured: Sequence[str] = ()) -> tuple[Folder, ...]:
+def find_sent(
+    folders: Sequence[Folder], configured: Sequence[str] = (), left_out: Sequence[str] = ()
+) -> tuple[Folder, ...]:
     """Return every folder that holds sent mail: configured, marked as such (RFC 6154), or named so, and their children.
 
     All of them, because a forgotten second Sent folder makes genuine bounces look forged, and one too many only spares.
+    `left_out`: folders that a person says hold none of the owner's mail, with what lies below them.
 
-    Raises SentFolderNotFound where there is none, or where a configured one does not exist.
+    Raises SentFolderNotFound where there is none, or where a configured one does not exist; UsageError where one is
+    configured and left out.
     """
     by_name = {folder.name: folder for folder in folders}
+    if both := [name for name in configured if name in left_out]:
+        raise UsageError(f"{shown(both[0])} is named as a folder of sent mail, and as none")
     missing = [name for name in configured if name not in by_name]
     if missing:
         raise SentFolderNotFound(
             f"There is no folder {shown(missing[0])}", hint="Check --sent-folder; it is compared exactly"
         )
     roots = [f for f in folders if f.name in configured or _looks_sent(f)]
-    found = tuple(f for f in folders if f.selectable and any(_within(f, root) for root in roots))
+    outside = [by_name[name] for name in left_out if name in by_name]
+    found = tuple(
+        f
+        for f in folders
+        if f.selectable
+        and any(_within(f, root) for root in roots)
+        and (f.name in configured or not any(_within(f, root) for root in outside))
+    )
     if not found:
         raise SentFolderNotFound("No folder of sent mail was found", hint="Name it with --sent-folder")
     return found

@@ -116,6 +116,7 @@ def task_of(settings: MailboxSettings) -> Task:
         inbox=settings.inbox,
         target=settings.target,
         sent_folders=settings.sent_folders,
+        not_sent_folders=settings.not_sent_folders,
         identity=identity_of(settings),
         policy=policy_of(settings),
         complete_since=settings.sent_complete_since,

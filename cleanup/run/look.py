@@ -174,7 +174,7 @@ def _read_sent_folders(
     """
     missing: tuple[SentSource, ...] = ()
     try:
-        found = [folder.name for folder in find_sent(folders, configured=task.sent_folders)]
+        found = [folder.name for folder in find_sent(folders, task.sent_folders, task.not_sent_folders)]
         names = [name for name in found if name != task.inbox]
     except SentFolderNotFound as error:
         if task.sent_folders:

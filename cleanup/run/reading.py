@@ -5,6 +5,7 @@ Chunk by chunk, each written down with how far it goes, so that a run that was c
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from cleanup.connector.folders import shown
@@ -12,7 +13,14 @@ from cleanup.connector.session import FolderState, Mailbox
 from cleanup.detector.candidates import clue_of_ordinary
 from cleanup.detector.fields_asked import INBOX_FIELDS
 from cleanup.detector.sent import SENT_FIELDS, read_sent_header
-from cleanup.errors import CleanupError, ConnectionLost, ServerMisbehaved
+from cleanup.errors import (
+    CleanupError,
+    CommandRefused,
+    ConnectionLost,
+    FolderNotFound,
+    PermissionMissing,
+    ServerMisbehaved,
+)
 from cleanup.ledger import Memory
 from cleanup.ledger.values import Cursor, InboxRow, SentPlaces
 from cleanup.model import PulledHeaders, SentMessage, SentSource
@@ -95,10 +103,17 @@ def read_sent(
         problem = None
     except ConnectionLost:
         raise
+    except (CommandRefused, FolderNotFound, PermissionMissing) as error:
+        problem = not_opened(folder, error)
     except CleanupError as error:
         problem = str(error)
     known = memory.cursors().get(folder)
     return SentSource(folder, announced, known.held if known else 0, problem)
+
+
+def not_opened(folder: str, error: CleanupError) -> str:
+    """Return what to say of a Sent folder that cannot be opened: until it can, or is left out, nothing is filed."""
+    return f"{error}. If it holds no mail of yours, leave it out: --not-sent-folder {shlex.quote(folder)}"
 
 
 def fetch_sent(mailbox: Mailbox, places: SentPlaces) -> Iterator[SentMessage]:
