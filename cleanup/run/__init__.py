@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from cleanup.model import Verdict
 from cleanup.progress import Progress, unseen
 from cleanup.run.done import Done
 from cleanup.run.glance import Look, Task, at_rest, glance
-from cleanup.run.held import Held, hold, lock_of, words_of
+from cleanup.run.held import NOBODY_COUNTS, Held, hold, lock_of, words_of
 from cleanup.run.ledgers import Ledgers
 
 if TYPE_CHECKING:
@@ -66,19 +66,21 @@ def run_mailbox(
     full: bool = False,
     since: datetime | None = None,
     ledgers: Ledgers | None = None,
+    second_gate: AbstractContextManager[object] | None = NOBODY_COUNTS,
 ) -> Done:
     """File the backscatter of a mailbox and return what was done.
 
     `agreed` is shown what was found, before anything is moved, and says whether to go on. `again`: also file what an
     undo put back; without it that stays, so that no nightly run files what a person took back. `full`: read everything,
     whatever earlier runs read. `since`: file only what arrived from then on. `ledgers` are open for other
-    mailboxes, too. Where nothing happened since the last run, nothing is read and nobody is asked.
+    mailboxes, too. `second_gate` is entered before a second connection is made, which looks on while messages are
+    moved; None: there must be none. Where nothing happened since the last run, nothing is read and nobody is asked.
 
     Raises MailboxLocked, the connector's errors, LedgerUnusable; what had been moved by then is in the ledger, and the
     next run settles it.
     """
     task = replace(task_of(settings), since=since)
-    with hold(account, settings, "run", ledgers) as held:
+    with hold(account, settings, "run", ledgers, second_gate) as held:
         left = _left(held, again=again, full=full)
         mailbox, seen = held.open(), None
         if not left.open_moves:
