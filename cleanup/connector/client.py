@@ -70,9 +70,11 @@ class BoundedImap(imaplib.IMAP4):
         told = self.untagged_responses.pop("CAPABILITY", [None])[-1]
         if isinstance(told, bytes):
             self.capabilities = tuple(told.decode("ascii", "replace").upper().split())
-            return
-        self.asked_capabilities = True
-        super()._get_capabilities()  # type: ignore[misc] # typeshed leaves it out
+        else:
+            self.asked_capabilities = True
+            super()._get_capabilities()  # type: ignore[misc] # typeshed leaves it out
+        if "IMAP4REV2" in self.capabilities and "IMAP4REV1" not in self.capabilities:
+            self.capabilities += ("IMAP4REV1",)  # imaplib knows no other; what we send is the same in both
 
     @property
     def bytes_read(self) -> int:

@@ -28,7 +28,8 @@ class Phrasing:
 
     def written(self, folder: str) -> bytes:
         """Return a folder's name as it is sent."""
-        return quoted(self._raw_names.get(folder, folder))
+        unknown = folder.encode() if self._wire.writes_utf8 else folder
+        return quoted(self._raw_names.get(folder, unknown))
 
     @property
     def whole_headers(self) -> bool:

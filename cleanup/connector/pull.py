@@ -23,7 +23,7 @@ from cleanup.connector.questions import (
     fetch_items,
     from_uid,
 )
-from cleanup.connector.uid_sets import uid_sets, written
+from cleanup.connector.uid_sets import read_set, uid_sets, written
 from cleanup.connector.wire import Wire
 from cleanup.errors import CommandUnknown, MessageNotShown, ServerMisbehaved, Throttled
 from cleanup.model import Fingerprint, MessageRef, PulledHeaders
@@ -32,6 +32,8 @@ BODIES_AT_ONCE = 2 * MIB  # held at once, and once more while they are read
 MOST_HIDDEN = 20  # of one FETCH: more would be a storm of tries
 SHORTEST_HEADER = 64  # bytes of a message whose header shows something: From and Date take as much
 BEGINNINGS_AT_ONCE = 50  # messages
+MOST_FOUND = 4_000_000  # UIDs in one answer to SEARCH
+_ALL = re.compile(rb"\bALL (\S+)", re.IGNORECASE)
 _HEADER = ("flags", "arrived", "size", "octets")
 _NAMES = [name.lower().encode() for name in FINGERPRINT_FIELDS]
 _HEADER_END = re.compile(rb"\n\r*\n|\A\r*\n")
@@ -67,7 +69,14 @@ def _searched(wire: Wire, asked: Ask) -> list[int]:
     words = [word for line in answer.untagged.get("SEARCH", []) if isinstance(line, bytes) for word in line.split()]
     if not all(word.isdigit() and len(word) <= 10 for word in words):
         raise ServerMisbehaved("The server's answer to SEARCH holds something else than numbers")
-    return sorted({int(word) for word in words})
+    found = {int(word) for word in words}
+    for line in answer.untagged.get("ESEARCH", []):  # IMAP4rev2 answers so, with a set (RFC 9051 section 7.3.4)
+        if isinstance(line, bytes) and (match := _ALL.search(line)):
+            uids = read_set(match[1], most=MOST_FOUND)
+            if uids is None:
+                raise ServerMisbehaved("The server's answer to SEARCH holds something else than numbers")
+            found.update(uids)
+    return sorted(found)
 
 
 def still_there(wire: Wire, uids: Sequence[int]) -> list[int]:

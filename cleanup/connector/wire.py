@@ -43,6 +43,8 @@ PAUSES_S = (1.0, 3.0)  # before a server that is busy is asked to log us in agai
 TRIES = 3
 LONGEST_PAUSE_S = 60.0
 _GONE = frozenset({"EXPUNGE", "VANISHED"})
+# What a server may do without naming it that speaks IMAP4rev2 and nothing older (RFC 9051 appendix E).
+_OF_REV2 = frozenset({"ENABLE", "ESEARCH", "LIST-STATUS", "MOVE", "NAMESPACE", "UIDPLUS", "UNSELECT"})
 
 
 class Wire:
@@ -146,6 +148,11 @@ class Wire:
     def has(self, capability: str) -> bool:
         """Return whether the server offers a capability."""
         return capability.upper() in self.capabilities
+
+    @property
+    def writes_utf8(self) -> bool:
+        """Whether folder names are UTF-8 (RFC 9051 section 5.1) and not modified UTF-7: without IMAP4rev1 they are."""
+        return self.has("IMAP4REV2") and not self.has("IMAP4REV1")
 
     @property
     def folder(self) -> str:
@@ -437,4 +444,5 @@ class Wire:
         told_already = untagged(self._imap).get("CAPABILITY")
         found = told_already or self.command("CAPABILITY").untagged.get("CAPABILITY", [])
         listed = b" ".join(part for part in found if isinstance(part, bytes))
-        return frozenset(listed.decode("ascii", "replace").upper().split())
+        offered = frozenset(listed.decode("ascii", "replace").upper().split())
+        return offered | _OF_REV2 if "IMAP4REV2" in offered and "IMAP4REV1" not in offered else offered

@@ -321,3 +321,37 @@ def test_what_shows_no_header_in_any_form_is_passed_over() -> None:
         with open_mailbox(account(server)) as mailbox:
             assert [h for chunk in mailbox.pull_headers("INBOX", ()) for h in chunk] == []
             assert list(mailbox.passed_over("INBOX")) == [1, 2, 3]
+
+
+# --- IMAP4rev2 alone -------------------------------------------------------------------------------------------------
+
+
+def _only_rev2(session: Session, name: str, args: list[bytes]) -> bool:
+    """Answer SEARCH and SELECT as RFC 9051 has it."""
+    if name == "UID SEARCH":
+        uids = sorted(lying.uid_set(args[1], session.box))
+        found = b" ALL %d:%d" % (uids[0], uids[-1]) if uids else b""
+        session.say(b'* ESEARCH (TAG "%b") UID%b\r\n' % (session.tag, found))
+        session.done()
+        return True
+    if name in ("SELECT", "EXAMINE"):
+        session.say(b'* LIST () "/" "%b"\r\n' % args[0])
+    return False
+
+
+def test_a_server_that_speaks_imap4rev2_only_is_understood() -> None:
+    with lying_server(_only_rev2, capabilities=b"IMAP4rev2 AUTH=PLAIN") as server:
+        server.folders["Réception & Co"] = Box()
+        for number in range(3):
+            server.folders["INBOX"].add(a_message(number))
+        with open_mailbox(account(server)) as mailbox:
+            names = {folder.name for folder in mailbox.folders()}
+            assert [h.ref.uid for chunk in mailbox.pull_headers("INBOX", ("To",)) for h in chunk] == [1, 2, 3]
+            assert mailbox.uids("INBOX", first=4) == []
+            assert mailbox.uids("Réception & Co") == []
+            mailbox.create_folder("Rückläufer")
+            mailbox.select("INBOX")
+            mailbox.move([1], "Rückläufer")
+
+        assert names == {"INBOX", "Sent", "Réception & Co"}
+        assert len(server.folders["Rückläufer"].mails) == 1
