@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cleanup.access import account_of, host_of
 from cleanup.config import MailboxSettings, load_mailbox
-from cleanup.errors import CleanupError, MailboxLocked, UsageError
+from cleanup.errors import CleanupError, MailboxLocked, UsageError, as_named
 from cleanup.fleet.ends import Ended, Result
 from cleanup.fleet.listing import Listed
 from cleanup.run import run_mailbox
@@ -128,8 +128,8 @@ def _one(one: Listed, settings_of: SettingsOf, gates: Gates, second_gates: Gates
     except CleanupError as error:
         return Ended(one.name, Result.FAILED, str(error), error.code, took_s=time.monotonic() - began)
     except Exception as error:  # a fleet goes on, whatever one mailbox does
-        says = f"{type(error).__name__}: {error}"
-        return Ended(one.name, Result.FAILED, says, "unexpected", took_s=time.monotonic() - began)
+        named = as_named(error)
+        return Ended(one.name, Result.FAILED, str(named), named.code, took_s=time.monotonic() - began)
     return Ended.of(one.name, done, time.monotonic() - began)
 
 
