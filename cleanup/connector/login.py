@@ -160,7 +160,7 @@ def log_in(client: BoundedClient, account: Account, note: Note) -> Redactor:
 
 
 def _must_be_text(what: str, text: str) -> None:
-    """Raise UsageError for what came in other bytes than UTF-8, or holds a NUL, which ends a name in SASL (RFC 4616)."""
+    """Raise UsageError for what came in other bytes than UTF-8, or holds a NUL, which SASL puts between (RFC 4616)."""
     try:
         text.encode()
     except UnicodeEncodeError:

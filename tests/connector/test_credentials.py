@@ -68,7 +68,7 @@ def test_a_command_that_fails_does_not_repeat_what_it_said() -> None:
         ("sh -c 'sleep 30; echo late'", "takes longer than"),
         ("sh -c 'exec >&-; sleep 30'", "takes longer than"),
         ("yes secret", "prints more than"),
-        ("sh -c 'printf \"secret-\\377\"'", "UnicodeDecodeError"),
+        ("sh -c 'printf \"secret-\\377\"'", "not UTF-8 text"),
         ("true", "gave no password"),
         ("sh -c 'echo; echo'", "gave no password"),
         ("echo 'unbalanced", "could not be run"),
@@ -130,8 +130,3 @@ def test_a_password_that_cannot_be_sent_is_refused_before_it_is(secret: str, say
 
         assert secret not in str(raised.value)
         assert server.commands in ([], ["CAPABILITY"], ["CAPABILITY", "LOGOUT"])
-
-
-def test_a_command_that_prints_other_bytes_than_utf_8_says_so() -> None:
-    with pytest.raises(UsageError, match="not UTF-8 text"):
-        from_command("printf 'p\\344ss'").read()
