@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,10 +22,18 @@ from cleanup.connector import probe
 from cleanup.connector.account import Account
 from cleanup.connector.folders import Folder, backscatter_folder_name, find_sent
 from cleanup.connector.session import Mailbox, open_mailbox
-from cleanup.errors import CleanupError, LedgerUnusable, MoveNotSupported
+from cleanup.errors import (
+    CleanupError,
+    CommandRefused,
+    FolderNotFound,
+    LedgerUnusable,
+    MoveNotSupported,
+    PermissionMissing,
+)
 from cleanup.ledger import Ledger, is_there
 from cleanup.run import task_of
 from cleanup.run.look import look
+from cleanup.run.reading import not_opened
 
 SOON = timedelta(days=14)
 EXTRAS = {
@@ -167,13 +175,39 @@ def _capabilities(patient: _Patient) -> Iterator[str]:
 def _folders(patient: _Patient) -> Iterator[str]:
     assert patient.mailbox
     assert patient.settings
-    patient.folders = patient.mailbox.folders()
-    yield f"{patient.settings.inbox} holds {patient.mailbox.examine(patient.settings.inbox).exists:,} messages"
-    for folder in find_sent(patient.folders, configured=patient.settings.sent_folders):
-        yield f"sent mail is in {folder.name}: {patient.mailbox.examine(folder.name).exists:,} messages"
-    target = backscatter_folder_name(patient.folders, patient.settings.target)
+    mailbox, settings = patient.mailbox, patient.settings
+    patient.folders = mailbox.folders()
+    yield f"{settings.inbox} holds {mailbox.examine(settings.inbox).exists:,} messages"
+    for folder in find_sent(patient.folders, settings.sent_folders, settings.not_sent_folders):
+        try:
+            yield f"sent mail is in {folder.name}: {mailbox.examine(folder.name).exists:,} messages"
+        except (CommandRefused, FolderNotFound, PermissionMissing) as error:
+            patient.warnings.append(f"{not_opened(folder.name, error)}. Until then nothing is filed.")
+    for name in settings.not_sent_folders:
+        yield f"{name} is left out as a folder of sent mail, as you say"
+    target = backscatter_folder_name(patient.folders, settings.target)
     there = any(folder.name == target for folder in patient.folders)
+    _check_rights(mailbox, settings.inbox, target, patient.folders)
     yield f"backscatter goes to {target}" + ("" if there else ", which the first run makes")
+
+
+def _check_rights(mailbox: Mailbox, inbox: str, target: str, folders: Sequence[Folder]) -> None:
+    """Raise PermissionMissing where the server tells that a run may not do what it has to (RFC 4314)."""
+    parents = [
+        folder.name for folder in folders if folder.delimiter and target.startswith(folder.name + folder.delimiter)
+    ]
+    there = any(folder.name == target for folder in folders)
+    above = target if there else max(parents, key=len, default="")
+    wanted = [(inbox, "te", "take messages out of")]
+    wanted += [(target, "i", "put messages into")] if there else [(above, "k", "make a folder in")]
+    for folder, letters, what in wanted:
+        rights = mailbox.rights(folder) if folder else None
+        if rights is not None and not rights.issuperset(letters):
+            raise PermissionMissing(
+                f"This login may not {what} {folder}",
+                why=f"the server tells the rights {''.join(sorted(rights))}, and {' and '.join(letters)} is needed",
+                hint="Ask the server's administrator for it, or name another folder with --target",
+            )
 
 
 def _coverage(patient: _Patient) -> Iterator[str]:

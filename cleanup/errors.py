@@ -5,6 +5,7 @@ Every error that a person can meet is a CleanupError. Its `code` is stable and s
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 
 
@@ -55,6 +56,12 @@ class ConfigurationError(UsageError):
     """A configuration file that cannot be read or says something impossible."""
 
     code = "configuration"
+
+
+class TooManyOpenFiles(UsageError):
+    """The system lets this process open no more files and connections."""
+
+    code = "too-many-files"
 
 
 class CannotConnect(CleanupError):
@@ -199,3 +206,11 @@ class Stopped(CleanupError):
     def __init__(self, exit_code: ExitCode = ExitCode.INTERRUPTED) -> None:
         super().__init__("Stopped on request", hint="Nothing is half-done; run again to go on from here")
         self.exit_code = exit_code
+
+
+def as_named(error: Exception) -> CleanupError:
+    """Return an error that nobody foresaw as one of ours: by its name where the system is at its limits."""
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        hint = "Raise the limit of open files (ulimit -n 1024, or LimitNOFILE= of a service)"
+        return TooManyOpenFiles("The system opens no more files for this process", why=error.strerror, hint=hint)
+    return CleanupError(f"{type(error).__name__}: {error}")

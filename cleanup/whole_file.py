@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import tempfile
 from pathlib import Path
+
+
+def must_be_a_file(state: os.stat_result) -> None:
+    """Raise OSError for what is no regular file: whoever opens a pipe may wait for ever, and a device has no end."""
+    if not stat.S_ISREG(state.st_mode):
+        raise OSError(errno.EINVAL, "it is a folder, a pipe or a device, and no file")
 
 
 def write_whole(path: Path, text: str, *, mode: int) -> None:

@@ -32,7 +32,9 @@ from cleanup.fleet import (
 from cleanup.ledger import Ledger
 from cleanup.run.ledgers import MOST_RESTING, Ledgers
 from tests.cli.command import cleanup
+from tests.servers.lying import WATCHED, Session, lying_server, says
 from tests.servers.running import RunningServer
+from tests.whole_job.anna_lies import fill, settings_for
 
 Make = Callable[[Listed], MailboxSettings]
 
@@ -259,3 +261,31 @@ def test_no_idle_mailbox_waits_while_another_ones_ledger_is_opened(tmp_path: Pat
             assert not opening.done()
             another.execute("ROLLBACK")
             assert opening.result()
+
+
+@pytest.mark.parametrize("per_host", [1, 2, 3])
+def test_every_connection_to_a_server_counts(tmp_path: Path, per_host: int) -> None:
+    """Also the second one, which looks on while messages are moved; with one connection there is none."""
+    logged_in: list[int] = []
+
+    def counts(session: Session, name: str, _: list[bytes]) -> bool:
+        if name in ("LOGIN", "LOGOUT"):
+            logged_in.append((logged_in[-1] if logged_in else 0) + (1 if name == "LOGIN" else -1))
+        return False
+
+    with lying_server(counts, capabilities=WATCHED) as server:
+        fill(server)
+        settings = settings_for(server, tmp_path)
+
+        def settings_of(one: Listed) -> MailboxSettings:
+            changes = {"address": f"{one.name}@example.org", "username": one.name, "password_command": "echo secret"}
+            return settings.model_copy(update=changes)
+
+        server.lies.append(says("LOGIN"))  # whatever the password is
+        ends = run_fleet([Listed(name) for name in ("anna", "ben", "cleo")], settings_of,
+                         Limits(threads=4, per_host=per_host), lambda _: None)  # fmt: skip
+
+    assert [one.result for one in ends if one.result is Result.FAILED] == []
+    assert max(logged_in) <= per_host
+    assert logged_in[-1] == 0
+    assert sum(len(box.mails) for name, box in server.folders.items() if name == "Backscatter") > 50

@@ -17,7 +17,7 @@ import typer
 
 from cleanup.cli.streams import prepare_streams
 from cleanup.cli.values import Named
-from cleanup.errors import CleanupError, ExitCode, Stopped, UsageError
+from cleanup.errors import CleanupError, ExitCode, Stopped, UsageError, as_named
 from cleanup.signals import StopNow, watch
 
 # The modules of this folder and the commands of each, in the order in which --help lists them.
@@ -124,8 +124,12 @@ def _named(error: Exception) -> CleanupError:
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
         _discard_output()  # or Python fails once more, as it writes what is left in the end
         return UsageError("The output cannot be written", why=error.strerror, hint="Make room there, and run again")
-    what = f"Something went wrong that should not: {type(error).__name__}: {error}"
-    return CleanupError(what, hint="Set CLEANUP_DEBUG=1 to see where, and please report it")
+    named = as_named(error)
+    if isinstance(named, UsageError):
+        return named
+    return CleanupError(
+        f"Something went wrong that should not: {named}", hint="Set CLEANUP_DEBUG=1 to see where, and please report it"
+    )
 
 
 def _reader_went_away() -> None:

@@ -59,6 +59,10 @@ class Rules:
         _option("--outbound-host", "Name, address or network that the owner's mail leaves from; repeatable."),
     ] = None
     sent_folder: Annotated[list[str] | None, _option("--sent-folder", "A folder of sent mail; repeatable.")] = None
+    not_sent_folder: Annotated[
+        list[str] | None,
+        _option("--not-sent-folder", "A folder that holds no mail of yours, whatever its name; repeatable."),
+    ] = None
     sent_complete_since: Annotated[
         str | None, _option("--sent-complete-since", "ISO 8601: from then on all sent mail is in Sent.")
     ] = None
@@ -175,6 +179,7 @@ def settings_for(mailbox: str, reach: Reach, rules: Rules | None = None, **more:
         **by_name,
         **more,
         "sent_folders": tuple(rules.sent_folder or ()),
+        "not_sent_folders": tuple(rules.not_sent_folder or ()),
         "target": rules.target,
         "sent_complete_since": moment(rules.sent_complete_since, "--sent-complete-since"),
         "identity": {key: value for key, value in who.items() if value} or None,

@@ -52,6 +52,7 @@ def print_look(look: Look, form: str) -> None:
     console = out()
     _answer(console, look.state)
     _verdicts(console, [(j.notice, j.finding) for j in reversed(look.judged)], look.ordinary + len(look.judged))
+    _passed_over(console, look)
     _coverage(console, look)
     print_plan(console, look.plan)
 
@@ -143,6 +144,18 @@ def _because(finding: Finding) -> str:
         return "An undo put it back, or a person called it unsure. (run --again files what an undo put back.)"
     counted = [r for r in finding.reasons if r.points_to is Verdict.UNSURE and r.strength is not Strength.NOTE]
     return counted[0].says if counted else row_in_words(finding.row)
+
+
+def _passed_over(console: Console, look: Look) -> None:
+    """Print which messages could not be read, and why."""
+    if not look.passed_over:
+        return
+    console.print()
+    count = plural(len(look.passed_over), "message")
+    print_hanging(console, "Not read: ", f"{count} of {look.task.inbox}; the next run looks at them again.")
+    for one in look.passed_over[:MOST_LINES]:
+        print_hanging(console, "  ", f"UID {one.ref.uid}: {one.reason}.")
+    _and_more(console, len(look.passed_over))
 
 
 def _coverage(console: Console, look: Look) -> None:

@@ -50,6 +50,7 @@ _NAMES = {
     "sent": "PATH",
     "sent_complete_since": "WHEN",
     "sent_folder": "FOLDER",
+    "not_sent_folder": "FOLDER",
     "shard": "I/N",
     "since": "WHEN",
     "source": "SOURCE",

@@ -117,6 +117,7 @@ class MailboxSettings(Strict):
     inbox: str = "INBOX"
     target: str = "Backscatter"
     sent_folders: tuple[str, ...] = ()
+    not_sent_folders: tuple[str, ...] = ()
     sent_complete_since: Moment | None = None
     digest: Literal["folder", "inbox", "never"] = "folder"
     ledger: str | None = None

@@ -16,6 +16,7 @@ from typing import Any
 import platformdirs
 
 from cleanup.errors import ConfigurationError
+from cleanup.whole_file import must_be_a_file
 
 APP = "mailbox-cleanup"
 
@@ -67,6 +68,7 @@ def plain(error: Exception) -> str:
 def _state(file: Path) -> tuple[int, ...]:
     """Return what changes with a file: a fleet would read it anew for each of its mailboxes."""
     told = file.stat()
+    must_be_a_file(told)
     return told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns, told.st_ctime_ns
 
 

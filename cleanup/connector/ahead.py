@@ -42,8 +42,8 @@ class Ahead:
         return self._asks
 
     def folders(self) -> Ahead:
-        """LIST."""
-        return self._and([self._phrasing.folders()])
+        """LIST, with NAMESPACE where that was not asked yet."""
+        return self._and(self._phrasing.folders())
 
     def status(self, folder: str) -> Ahead:
         """STATUS."""
@@ -81,11 +81,12 @@ class Ahead:
 
     def fingerprints(self, uids: Sequence[int]) -> Ahead:
         """UID FETCH of what these look like."""
-        return self._and(questions.ask_fingerprints(uids)[:1])
+        return self._and(questions.ask_headers((), uids, whole=self._phrasing.whole_headers)[:1])
 
     def headers_of(self, folder: str, fields: Sequence[str], uids: Sequence[int]) -> Ahead:
         """UID FETCH of header fields; EXAMINE, where the folder is not open."""
-        return self._looking_at(folder)._and(questions.ask_headers(fields, uids)[:1])
+        asks = questions.ask_headers(fields, uids, whole=self._phrasing.whole_headers)
+        return self._looking_at(folder)._and(asks[:1])
 
     def bodies_of(self, folder: str, sizes: Mapping[int, int], max_bytes: int) -> Ahead:
         """UID FETCH of what messages of these sizes, by UID, begin with; EXAMINE, where the folder is not open."""

@@ -10,9 +10,19 @@ LOOKING = frozenset(
      "SEARCH", "FETCH", "GETQUOTAROOT", "MYRIGHTS", "NOOP", "UNSELECT", "LOGOUT"}
 )  # fmt: skip
 OPENING = frozenset({"EXAMINE", "SELECT"})
+NAMES_A_FOLDER = OPENING | {"STATUS", "CREATE", "SUBSCRIBE", "APPEND", "MYRIGHTS"}  # as its first argument
+RELOCATING = frozenset({"MOVE", "COPY"})
 # Untagged data that answer a command; whatever else comes belongs to the opening of a folder, or to the last command.
-ANSWERED_BY = {"LIST": ("LIST", "STATUS"), "STATUS": ("STATUS",), "SEARCH": ("SEARCH",), "FETCH": ("FETCH",)}
-OF_MESSAGES = frozenset({"SEARCH", "FETCH", "EXPUNGE", "VANISHED"})  # data about messages of the folder that is open
+ANSWERED_BY = {
+    "NAMESPACE": ("NAMESPACE",),
+    "LIST": ("LIST", "STATUS"),
+    "STATUS": ("STATUS",),
+    "SEARCH": ("SEARCH", "ESEARCH"),
+    "FETCH": ("FETCH",),
+}
+OF_MESSAGES = frozenset(
+    {"SEARCH", "ESEARCH", "FETCH", "EXPUNGE", "VANISHED"}
+)  # data about messages of the folder that is open
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,9 +70,11 @@ class BoundedImap(imaplib.IMAP4):
         told = self.untagged_responses.pop("CAPABILITY", [None])[-1]
         if isinstance(told, bytes):
             self.capabilities = tuple(told.decode("ascii", "replace").upper().split())
-            return
-        self.asked_capabilities = True
-        super()._get_capabilities()  # type: ignore[misc] # typeshed leaves it out
+        else:
+            self.asked_capabilities = True
+            super()._get_capabilities()  # type: ignore[misc] # typeshed leaves it out
+        if "IMAP4REV2" in self.capabilities and "IMAP4REV1" not in self.capabilities:
+            self.capabilities += ("IMAP4REV1",)  # imaplib knows no other; what we send is the same in both
 
     @property
     def bytes_read(self) -> int:
@@ -184,6 +186,14 @@ def parse_fetch(records: Sequence[Any]) -> dict[int, dict[bytes, Any]]:
     except (NotUnderstood, ValueError, TypeError, IndexError, KeyError, AttributeError, RecursionError) as error:
         raise ServerMisbehaved("The server's answer to FETCH makes no sense") from error
     return {number: dict(values) for number, values in parsed.items()}
+
+
+def parse_nested(records: Sequence[Any]) -> tuple[Any, ...]:
+    """Return an answer of nested lists and strings, read by imapclient's own lexer. Raises ServerMisbehaved."""
+    try:
+        return tuple(response_parser.parse_response(list(records)))
+    except (NotUnderstood, ValueError, TypeError, IndexError, AttributeError, RecursionError) as error:
+        raise ServerMisbehaved("The server's answer makes no sense") from error
 
 
 def encode_folder(name: str) -> bytes:

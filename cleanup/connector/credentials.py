@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from cleanup.errors import UsageError
-from cleanup.whole_file import write_whole
+from cleanup.whole_file import must_be_a_file, write_whole
 
 COMMAND_TIMEOUT_S = 60.0
 LONGEST = 1 << 16  # bytes in which a secret is looked for; tokens have 2,000
@@ -113,6 +113,7 @@ def write_private(path: Path, text: str) -> None:
 
 def _first_line(path: Path) -> str:
     try:
+        must_be_a_file(path.stat())
         with path.open(encoding="utf-8-sig") as file:
             text = file.read(LONGEST)
     except (OSError, UnicodeDecodeError) as error:
@@ -136,7 +137,10 @@ def _output_of(command: str) -> str:
             finally:
                 process.kill()  # nothing happens to one that has ended
     except (OSError, ValueError, IndexError) as error:
-        why = getattr(error, "strerror", None) or type(error).__name__  # a text that cannot be decoded is the secret's
+        not_text = "what it prints is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else None
+        why = (
+            getattr(error, "strerror", None) or not_text or type(error).__name__
+        )  # its own words would be the secret's
         raise UsageError("The password command could not be run", why=why) from None
     if process.returncode != 0 or not "".join(lines).strip():
         raise UsageError(f"The password command gave no password (exit code {process.returncode})")

@@ -9,7 +9,7 @@ them; imapclient's lexer, which goes through the answer character by character, 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from operator import attrgetter
@@ -31,6 +31,14 @@ _AS_ASKED = re.compile(
     rb'\d+ \(UID (\d{1,10}) FLAGS \(([^()]{0,200})\) INTERNALDATE "([^"]*)" RFC822\.SIZE (\d{1,15}) '
     rb"BODY\[[^\]]*\](?:<0>)? ~?\{\d+\}"
 )
+_NAMES_UID = re.compile(rb"\bUID (\d{1,10})\b", re.IGNORECASE)
+_LACKING = {
+    "flags": "its flags make no sense",
+    "arrived": "its time of arrival makes no sense",
+    "size": "its size cannot be one",
+    "octets": "its text is not in the answer",
+}
+_WHOLE = frozenset({b"RFC822", b"RFC822.HEADER"})  # what BODY[] and BODY[HEADER] were called in RFC 1730
 _NO_LITERAL = re.compile(rb"\d+ \((.*)", re.DOTALL)
 _DATE = re.compile(r"\s?(\d{1,2})-(\w{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-]\d{4})", re.ASCII)
 _MONTHS = {name.lower(): n for n, name in enumerate(MONTHS, start=1)}
@@ -63,6 +71,21 @@ def read_fetches(records: Iterable[Any], asked: frozenset[int], needed: Sequence
             raise ServerMisbehaved(f"The server sent two different messages as UID {fetched.uid}")
         found[fetched.uid] = fetched  # the last one: flags may have changed since the first
     return found
+
+
+def not_understood(
+    records: Iterable[Any], asked: frozenset[int], needed: Sequence[str], found: Collection[int]
+) -> dict[int, str]:
+    """Return by UID why an answer to what was asked for is not among those that were `found`."""
+    reasons: dict[int, str] = {}
+    for record in _by_message(records):
+        text = b" ".join(part for piece in record for part in (piece[:1] if isinstance(piece, tuple) else (piece,)))
+        named = _NAMES_UID.search(text)
+        if named and (uid := int(named[1])) in asked and uid not in found:
+            fetched = read_fast(record) or read_slowly(record)
+            lacking = needed if fetched is None else [name for name in needed if getattr(fetched, name) is None]
+            reasons[uid] = _LACKING[lacking[0]] if fetched and lacking else "its answer cannot be read"
+    return reasons
 
 
 def _by_message(records: Iterable[Any]) -> Iterator[list[Any]]:
@@ -121,20 +144,35 @@ def _attributes(text: bytes, octets: bytes | None) -> Fetched | None:
 
 
 def read_slowly(record: Sequence[Any]) -> Fetched | None:
-    """Return one answer in any shape that imapclient can read, or None where it names no UID."""
-    values = next(iter(parse_fetch(record).values()), {})
+    """Return one answer in any shape that imapclient can read, or None where it cannot, or it names no UID.
+
+    What makes no sense in it is None, as what is not there.
+    """
+    try:
+        values = next(iter(parse_fetch(record).values()), {})
+    except ServerMisbehaved:
+        return None
     uid, size = values.get(b"UID"), values.get(b"RFC822.SIZE")
     if not isinstance(uid, int):
         return None
     flags, arrived = values.get(b"FLAGS"), values.get(b"INTERNALDATE")
-    octets = next((value for key, value in values.items() if key.upper().startswith(b"BODY[")), None)
+    names = ((key.upper(), value) for key, value in values.items())
+    octets = next((value for key, value in names if key.startswith(b"BODY[") or key in _WHOLE), None)
     return Fetched(
         uid=uid,
-        flags=None if flags is None else _kept(flags),
+        flags=_flags_in(flags),
         arrived=arrived.astimezone(UTC) if isinstance(arrived, datetime) else None,
-        size=size if isinstance(size, int) else None,
+        size=size if isinstance(size, int) and 0 <= size < 1 << 63 else None,
         octets=octets if isinstance(octets, bytes) else None,
     )
+
+
+def _flags_in(flags: object) -> tuple[str, ...] | None:
+    """Return the flags of a list as imapclient reads it, which takes "1" for a number; None where it holds others."""
+    if not isinstance(flags, tuple):
+        return None
+    words = [b"%d" % flag if isinstance(flag, int) else flag for flag in flags]
+    return _kept(words) if all(isinstance(word, bytes) for word in words) else None
 
 
 def _kept(flags: Iterable[bytes]) -> tuple[str, ...]:

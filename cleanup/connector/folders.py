@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cleanup.connector.client import decode_folder, encode_folder
+from cleanup.connector.client import decode_folder, encode_folder, parse_nested
 from cleanup.connector.redact import hide
 from cleanup.connector.sent_names import is_sent_name
 from cleanup.errors import SentFolderNotFound, ServerMisbehaved, UsageError
@@ -15,6 +15,9 @@ from cleanup.errors import SentFolderNotFound, ServerMisbehaved, UsageError
 _LIST_LINE = re.compile(rb'\(([^()]*)\) (NIL|"(?:[^"\\]|\\.)") ?(.*)', re.DOTALL | re.IGNORECASE)
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _HOLDS_NOTHING = frozenset({"\\noselect", "\\nonexistent"})
+MOST_MESSAGES = (1 << 32) - 1  # of a folder: the largest number of RFC 9051
+MOST_UIDNEXT = 10**10 - 1  # as many digits as a UID may have here; RFC 9051 knows 32 bits
+MOST_UIDVALIDITY = (1 << 63) - 1  # the same; a ledger holds no larger number
 ONLY_SHOWS = frozenset({"\\all", "\\flagged", "\\important"}) | _HOLDS_NOTHING
 _ELSEWHERE = frozenset({"\\all", "\\trash", "\\junk", "\\drafts", "\\flagged", "\\important"})
 
@@ -32,6 +35,15 @@ class FolderState:
 
 
 @dataclass(frozen=True, slots=True)
+class Namespace:
+    """A part of the folders' tree (RFC 2342): whose names begin with `prefix`, and whether they are this login's."""
+
+    prefix: str
+    delimiter: str | None
+    is_personal: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Folder:
     """A folder as LIST shows it. `attributes` are in lower case: Cyrus says \\sent, others \\Sent."""
 
@@ -39,6 +51,7 @@ class Folder:
     delimiter: str | None = None
     attributes: frozenset[str] = frozenset()
     raw: bytes = field(default=b"", compare=False)  # the name as the server wrote it
+    namespace: Namespace | None = field(default=None, compare=False)  # None where the server tells of none
 
     @property
     def selectable(self) -> bool:
@@ -57,6 +70,11 @@ def quoted(name: str | bytes) -> bytes:
     if any(byte in b"\r\n\0" for byte in encoded):
         raise ServerMisbehaved(f"The folder name {name!r} cannot be sent")
     return b'"' + encoded.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+
+
+def name_of(written: bytes) -> str:
+    """Return the name of a folder that quoted() wrote."""
+    return _readable(re.sub(rb"\\(.)", rb"\1", written[1:-1], flags=re.DOTALL))
 
 
 def read_list(records: Iterable[Any]) -> tuple[Folder, ...]:
@@ -80,6 +98,36 @@ def _tells_a_secret(folder: Folder) -> bool:
     """Return whether a name holds what was shown to a server as a password; that may be a usual word, too."""
     is_usual = folder.name == "INBOX" or is_sent_name(folder.parts[-1])
     return not is_usual and hide(folder.name) != folder.name
+
+
+def read_namespaces(records: Sequence[Any]) -> tuple[Namespace, ...]:
+    """Return what a NAMESPACE answer tells, this login's own ones first; nothing where it makes no sense."""
+    try:
+        kinds = parse_nested(records)
+        found = [(one, kind == 0) for kind, listed in enumerate(kinds[:3]) for one in listed or ()]
+        return tuple(_namespace(*one[:2], is_personal=own) for one, own in found)
+    except (ServerMisbehaved, TypeError, ValueError, AttributeError):
+        return ()
+
+
+def _namespace(prefix: bytes, delimiter: bytes | None, *, is_personal: bool) -> Namespace:
+    """Return one; some servers leave out the delimiter at the prefix's end, as RFC 2342's own examples do."""
+    name, between = _readable(prefix), delimiter.decode("latin-1") if delimiter else None
+    complete = name + between if is_personal and name and between and not name.endswith(between) else name
+    return Namespace(complete, between, is_personal)
+
+
+def placed(folders: Iterable[Folder], namespaces: Sequence[Namespace]) -> tuple[Folder, ...]:
+    """Return the folders, each with the namespace of the longest prefix that fits; the Inbox is this login's own."""
+    own = next((space for space in namespaces if space.is_personal), None)
+    longest_first = sorted(namespaces, key=lambda space: -len(space.prefix))
+
+    def of(name: str) -> Namespace | None:
+        if name == "INBOX":
+            return own
+        return next((space for space in longest_first if f"{name}{space.delimiter}".startswith(space.prefix)), None)
+
+    return tuple(replace(folder, namespace=of(folder.name)) for folder in folders)
 
 
 def read_statuses(records: Iterable[Any]) -> dict[str, dict[str, int]]:
@@ -128,6 +176,18 @@ def read_states(listed: Iterable[Any], told: Iterable[Any]) -> dict[str, FolderS
     }
 
 
+def read_number(folder: str, name: str, told: bytes | None, most: int) -> int | None:
+    """Return a number that the server told of a folder, None where it told none. Raises ServerMisbehaved above `most`.
+
+    A number that cannot be one must not pass for none: a folder would count as empty.
+    """
+    if told is None:
+        return None
+    if not is_number(told) or int(told) > most:
+        raise ServerMisbehaved(f"The server says that {name} of {shown(folder)} is {hide(told[:40].decode('latin-1'))}")
+    return int(told)
+
+
 def is_number(text: bytes | None) -> bool:
     """Return whether a server's word is a number that can be one (at most 63 bits)."""
     return text is not None and text.isdigit() and len(text) <= 19 and int(text) < 1 << 63
@@ -171,21 +231,34 @@ def _readable(raw: bytes) -> str:
 # --- which is which ------------------------------------------------------------------------------------------------
 
 
-def find_sent(folders: Sequence[Folder], configured: Sequence[str] = ()) -> tuple[Folder, ...]:
+def find_sent(
+    folders: Sequence[Folder], configured: Sequence[str] = (), left_out: Sequence[str] = ()
+) -> tuple[Folder, ...]:
     """Return every folder that holds sent mail: configured, marked as such (RFC 6154), or named so, and their children.
 
     All of them, because a forgotten second Sent folder makes genuine bounces look forged, and one too many only spares.
+    `left_out`: folders that a person says hold none of the owner's mail, with what lies below them.
 
-    Raises SentFolderNotFound where there is none, or where a configured one does not exist.
+    Raises SentFolderNotFound where there is none, or where a configured one does not exist; UsageError where one is
+    configured and left out.
     """
     by_name = {folder.name: folder for folder in folders}
+    if both := [name for name in configured if name in left_out]:
+        raise UsageError(f"{shown(both[0])} is named as a folder of sent mail, and as none")
     missing = [name for name in configured if name not in by_name]
     if missing:
         raise SentFolderNotFound(
             f"There is no folder {shown(missing[0])}", hint="Check --sent-folder; it is compared exactly"
         )
     roots = [f for f in folders if f.name in configured or _looks_sent(f)]
-    found = tuple(f for f in folders if f.selectable and any(_within(f, root) for root in roots))
+    outside = [by_name[name] for name in left_out if name in by_name]
+    found = tuple(
+        f
+        for f in folders
+        if f.selectable
+        and any(_within(f, root) for root in roots)
+        and (f.name in configured or not any(_within(f, root) for root in outside))
+    )
     if not found:
         raise SentFolderNotFound("No folder of sent mail was found", hint="Name it with --sent-folder")
     return found
@@ -206,7 +279,8 @@ def _within(folder: Folder, root: Folder) -> bool:
 def backscatter_folder_name(folders: Sequence[Folder], wanted: str = "Backscatter") -> str:
     """Return the full name of the folder to file into: the existing one, or the one to create.
 
-    Some servers keep everything below INBOX ("INBOX.Backscatter"). A "/" in `wanted` stands for any delimiter.
+    It lies in this login's own namespace, as the server tells it (RFC 2342): below INBOX, perhaps. A name with another
+    namespace's prefix is taken as it is, where such a folder exists. A "/" in `wanted` stands for any delimiter.
 
     Raises UsageError for a name that no folder may have, for a folder of sent mail (what lies there counts as sent),
     and for one that only shows what is elsewhere.
@@ -217,14 +291,20 @@ def backscatter_folder_name(folders: Sequence[Folder], wanted: str = "Backscatte
 
 
 def _full_name(folders: Sequence[Folder], wanted: str) -> str:
-    names = {folder.name for folder in folders}
-    if wanted in names:
-        return wanted
     if wanted.upper() == "INBOX":  # in whatever letters (RFC 9051 section 5.1)
         return "INBOX"
-    delimiter = _delimiter(folders)
+    names = {folder.name for folder in folders}
+    own = next((f.namespace for f in folders if f.namespace and f.namespace.is_personal), None)
+    delimiter = own.delimiter if own and own.delimiter else _delimiter(folders)
     local = delimiter.join(wanted.split("/"))
     below = f"INBOX{delimiter}{local}"
+    if own:
+        full = local if local.startswith(own.prefix) else f"{own.prefix}{local}"
+        named = next((f.namespace for f in folders if f.name == wanted and f.namespace), None)
+        is_elsewhere = named is not None and not named.is_personal and named.prefix != ""
+        return wanted if is_elsewhere else below if full not in names and below in names else full
+    if wanted in names:
+        return wanted
     if below in names or (local not in names and _all_below_inbox(folders, delimiter)):
         return local if local.startswith(f"INBOX{delimiter}") else below
     return local

@@ -143,6 +143,8 @@ def unreachable(account: Account, error: OSError) -> CannotConnect:
 def log_in(client: BoundedClient, account: Account, note: Note) -> Redactor:
     """Show the secret to the server; return what hides it from now on."""
     secret = account.credential.read()
+    for what, text in (("password", secret), ("user name", account.username + (account.authzid or ""))):
+        _must_be_text(what, text)
     redact = remember(secret)
     try:
         _show(client, account, secret, note)
@@ -155,6 +157,16 @@ def log_in(client: BoundedClient, account: Account, note: Note) -> Redactor:
     except ValueError:
         raise ServerMisbehaved("The server's answer to the login makes no sense") from None
     return redact
+
+
+def _must_be_text(what: str, text: str) -> None:
+    """Raise UsageError for what came in other bytes than UTF-8, or holds a NUL, which SASL puts between (RFC 4616)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"The {what} is not UTF-8 text", hint="Set it in UTF-8") from None  # its context quotes it
+    if "\0" in text:
+        raise UsageError(f"The {what} holds a NUL character")
 
 
 def _show(client: BoundedClient, account: Account, secret: str, note: Note) -> None:

@@ -5,16 +5,18 @@ Never a bare EXPUNGE and never CLOSE: both take away what the owner marked as de
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from cleanup.connector.asks import Answer, Ask
 from cleanup.connector.fetch import written_internal_date
-from cleanup.connector.folders import quoted
 from cleanup.connector.uid_sets import read_set, uid_sets, written
 from cleanup.connector.wire import Wire
 from cleanup.errors import MoveNotSupported
+
+_FLAG = re.compile(rb"\\?[^\x00-\x20\x7f(){%*\"\\]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +54,14 @@ def store(
 ) -> None:
     """Set ("+") or clear ("-") flags of exactly these messages, unless they changed since (RFC 7162 section 3.1.3)."""
     condition = () if unchanged_since is None else (b"(UNCHANGEDSINCE %d)" % unchanged_since,)
-    names = b"(%s)" % " ".join(flags).encode("ascii")
-    for some in uid_sets(uids):
-        wire.command("STORE", written(some), *condition, sign + b"FLAGS.SILENT", names, uid=True)
+    names = sendable(flags)
+    for some in uid_sets(uids) if names else ():
+        wire.command("STORE", written(some), *condition, sign + b"FLAGS.SILENT", b"(%s)" % b" ".join(names), uid=True)
+
+
+def sendable(flags: Iterable[str]) -> list[bytes]:
+    """Return the flags as the server wrote them (fetch.py), without what is no flag (RFC 9051 section 9, flag)."""
+    return [written for flag in flags if _FLAG.fullmatch(written := flag.encode("latin-1", "replace"))]
 
 
 def uid_expunge(wire: Wire, uids: Sequence[int], then: Sequence[Ask] = ()) -> None:
@@ -67,7 +74,7 @@ def uid_expunge(wire: Wire, uids: Sequence[int], then: Sequence[Ask] = ()) -> No
 
 def append(wire: Wire, target: bytes, raw: bytes, flags: Sequence[str], when: datetime | None) -> int | None:
     """Add a message as it is and return its UID where the server tells (APPENDUID)."""
-    args = [target, b"(" + " ".join(flags).encode("latin-1") + b")"]
+    args = [target, b"(%s)" % b" ".join(sendable(flags))]
     if when is not None:
         args.append(written_internal_date(when))
     told = wire.command("APPEND", *args, literal=raw).code("APPENDUID")
@@ -75,10 +82,10 @@ def append(wire: Wire, target: bytes, raw: bytes, flags: Sequence[str], when: da
     return int(words[1]) if len(words) == 2 and words[1].isdigit() and len(words[1]) <= 10 else None
 
 
-def create(wire: Wire, name: str) -> None:
+def create(wire: Wire, folder: bytes) -> None:
     """Create a folder and subscribe to it, so that mail programs show it."""
-    wire.command("CREATE", quoted(name))
-    wire.command("SUBSCRIBE", quoted(name))
+    wire.command("CREATE", folder)
+    wire.command("SUBSCRIBE", folder)
 
 
 def _relocate(wire: Wire, name: str, uids: Sequence[int], target: bytes, then: Sequence[Ask]) -> MoveAnswer:

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cleanup.connector.asks import Ask
-from cleanup.connector.folders import Folder, quoted
+from cleanup.connector.folders import Folder, Namespace, quoted
 from cleanup.connector.wire import Wire
 
 
 class Phrasing:
     """The questions of one connection. `says_uidnext`: whether the server does so when a folder is opened.
 
-    `enabled`: whether QRESYNC was enabled already.
+    `enabled_on`: the connection (Wire.connections) on which QRESYNC was enabled; 0: on none yet.
     """
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._raw_names: dict[str, bytes] = {}
         self.says_uidnext = True
-        self.enabled = False
+        self.enabled_on = 0
+        self.namespaces: tuple[Namespace, ...] | None = None  # None: not asked yet
 
     def learn(self, folders: Iterable[Folder]) -> None:
         """Write folders from now on as the server does."""
@@ -27,7 +28,13 @@ class Phrasing:
 
     def written(self, folder: str) -> bytes:
         """Return a folder's name as it is sent."""
-        return quoted(self._raw_names.get(folder, folder))
+        unknown = folder.encode() if self._wire.writes_utf8 else folder
+        return quoted(self._raw_names.get(folder, unknown))
+
+    @property
+    def whole_headers(self) -> bool:
+        """Whether whole headers are asked for, where the server does not show fields of them."""
+        return self._wire.whole_headers
 
     @property
     def can_number(self) -> bool:
@@ -41,7 +48,7 @@ class Phrasing:
 
     def enable(self) -> list[Ask]:
         """Return what watch() asks first: ENABLE, once, where QRESYNC is offered."""
-        wanted = self._wire.has("QRESYNC") and not self.enabled
+        wanted = self._wire.has("QRESYNC") and self.enabled_on != self._wire.connections
         return [Ask("ENABLE", (b"QRESYNC",))] if wanted else []
 
     def status(self, folder: str) -> Ask:
@@ -55,7 +62,9 @@ class Phrasing:
         args = b'""', b'"*"', b"RETURN (%bSTATUS (MESSAGES UIDNEXT UIDVALIDITY))" % wanted
         return [Ask("LIST", args)] if self.can_number else []
 
-    def folders(self) -> Ask:
-        """Return the question of folders()."""
+    def folders(self) -> list[Ask]:
+        """Return the questions of folders(): NAMESPACE, once, where it is offered, and LIST."""
         extended = self._wire.has("LIST-EXTENDED") and self._wire.has("SPECIAL-USE")
-        return Ask("LIST", (b'""', b'"*"', b"RETURN (SPECIAL-USE)") if extended else (b'""', b'"*"'))
+        listing = Ask("LIST", (b'""', b'"*"', b"RETURN (SPECIAL-USE)") if extended else (b'""', b'"*"'))
+        unknown = self.namespaces is None and self._wire.has("NAMESPACE")
+        return [Ask("NAMESPACE", ()), listing] if unknown else [listing]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
 
 from cleanup.connector.account import MIB
 from cleanup.connector.asks import Ask
-from cleanup.connector.fetch import Fetched, read_fetches
+from cleanup.connector.fetch import Fetched, not_understood, read_fetches
 from cleanup.connector.questions import (
     FINGERPRINT_FIELDS,
     LONGEST_FIELDS,
@@ -22,13 +23,18 @@ from cleanup.connector.questions import (
     fetch_items,
     from_uid,
 )
-from cleanup.connector.uid_sets import uid_sets, written
+from cleanup.connector.uid_sets import read_set, uid_sets, written
 from cleanup.connector.wire import Wire
-from cleanup.errors import MessageNotShown, ServerMisbehaved, Throttled
+from cleanup.errors import CommandUnknown, MessageNotShown, ServerMisbehaved, Throttled
 from cleanup.model import Fingerprint, MessageRef, PulledHeaders
 
 BODIES_AT_ONCE = 2 * MIB  # held at once, and once more while they are read
 MOST_HIDDEN = 20  # of one FETCH: more would be a storm of tries
+SHORTEST_HEADER = 64  # bytes of a message whose header shows something: From and Date take as much
+BEGINNINGS_AT_ONCE = 50  # messages
+MOST_FOUND = 4_000_000  # UIDs in one answer to SEARCH
+_ALL = re.compile(rb"\bALL (\S+)", re.IGNORECASE)
+_HEADER = ("flags", "arrived", "size", "octets")
 _NAMES = [name.lower().encode() for name in FINGERPRINT_FIELDS]
 _HEADER_END = re.compile(rb"\n\r*\n|\A\r*\n")
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
@@ -63,7 +69,14 @@ def _searched(wire: Wire, asked: Ask) -> list[int]:
     words = [word for line in answer.untagged.get("SEARCH", []) if isinstance(line, bytes) for word in line.split()]
     if not all(word.isdigit() and len(word) <= 10 for word in words):
         raise ServerMisbehaved("The server's answer to SEARCH holds something else than numbers")
-    return sorted({int(word) for word in words})
+    found = {int(word) for word in words}
+    for line in answer.untagged.get("ESEARCH", []):  # IMAP4rev2 answers so, with a set (RFC 9051 section 7.3.4)
+        if isinstance(line, bytes) and (match := _ALL.search(line)):
+            uids = read_set(match[1], most=MOST_FOUND)
+            if uids is None:
+                raise ServerMisbehaved("The server's answer to SEARCH holds something else than numbers")
+            found.update(uids)
+    return sorted(found)
 
 
 def still_there(wire: Wire, uids: Sequence[int]) -> list[int]:
@@ -87,11 +100,55 @@ def headers(
     wire: Wire, folder: str, uidvalidity: int, fields: Sequence[str], uids: Sequence[int]
 ) -> Iterator[tuple[PulledHeaders, ...]]:
     """Yield the header fields of messages of the selected folder, chunk by chunk. Vanished ones are left out."""
-    items, sets = fetch_items(fields), uid_sets(uids)
+    sets = uid_sets(uids)
     for some, following in zip_longest(sets, sets[1:], fillvalue=()):
-        for fetched in _fetch(wire, some, items, ("flags", "arrived", "size", "octets")):
-            wire.foresee([ask_fetch(following, items)] if following else [])  # on its way while this chunk is read
-            yield tuple(_pulled(folder, uidvalidity, one) for one in fetched)
+        fetched = _headers_of(wire, some, fields)
+        if following:  # on its way while this chunk is read
+            wire.foresee([ask_fetch(following, fetch_items(fields, whole=wire.whole_headers))])
+        yield tuple(_pulled(folder, uidvalidity, one) for one in fetched)
+
+
+def _headers_of(wire: Wire, uids: tuple[int, ...], fields: Sequence[str]) -> list[Fetched]:
+    """Return header fields by ascending UID; whole headers where the server does not show fields of them.
+
+    Some servers answer with empty blocks, or do not know this form. What is large enough to have a header, and has an
+    answer without one, is asked for once more by BODY.PEEK[HEADER], and in the end by the beginning of the message.
+    What shows no header even then is passed over. Where most of a chunk needed that, whole headers are asked for at
+    once from then on.
+    """
+    found: dict[int, Fetched] = {}
+    bare: Sequence[int] = uids
+    if not wire.whole_headers:
+        with suppress(CommandUnknown):  # BAD to this form
+            found = _fetch_all(wire, uids, fetch_items(fields), _HEADER)
+            bare = [uid for uid in uids if _is_bare(found.get(uid)) or (wire.folder, uid) in wire.passed_over]
+    found = {uid: one for uid, one in found.items() if not _is_bare(one)}
+    if bare:
+        whole = _fetch_all(wire, tuple(bare), fetch_items((), whole=True), _HEADER)
+        better = {uid: one for uid, one in whole.items() if not _is_bare(one)}
+        wire.whole_headers = wire.whole_headers or len(better) > len(found)
+        found |= better | _beginnings(wire, [one for one in whole.values() if _is_bare(one)])
+    return [found[uid] for uid in sorted(found)]
+
+
+def _is_bare(one: Fetched | None) -> bool:
+    """Return whether nothing is shown of a header that must be there."""
+    return one is not None and (one.size or 0) >= SHORTEST_HEADER and not (one.octets or b"").strip()
+
+
+def _beginnings(wire: Wire, bare: Sequence[Fetched]) -> dict[int, Fetched]:
+    """Return what of these shows a header, or that it has none, where the message itself is asked for."""
+    found: dict[int, Fetched] = {}
+    known = {one.uid: one for one in bare}
+    for some in uid_sets(list(known), most=BEGINNINGS_AT_ONCE):
+        shown = _fetch_all(wire, some, b"(UID BODY.PEEK[]<0.%d>)" % LONGEST_FIELDS, ("octets",))
+        texts = {uid: text for uid, one in shown.items() if (text := one.octets or b"").strip()}
+        found |= {uid: known[uid]._replace(octets=header_block(text)) for uid, text in texts.items()}
+        if not texts:  # nor will it show the others
+            break
+    for uid in known.keys() - found.keys():
+        wire.passed_over[wire.folder, uid] = "the server shows nothing of its header"
+    return found
 
 
 def _pulled(folder: str, uidvalidity: int, one: Fetched) -> PulledHeaders:
@@ -108,12 +165,10 @@ def fingerprint_of(pulled: PulledHeaders) -> Fingerprint:
 
 def fingerprints(wire: Wire, uids: Sequence[int]) -> dict[int, Seen]:
     """Return what messages of the selected folder look like now, by UID; vanished ones are left out."""
-    items = fetch_items(())
     return {
         one.uid: Seen(_fingerprint(one), one.flags or ())
         for some in uid_sets(uids)
-        for fetched in _fetch(wire, some, items, ("flags", "arrived", "size", "octets"))
-        for one in fetched
+        for one in _headers_of(wire, some, ())
     }
 
 
@@ -212,6 +267,7 @@ def _fetch(
     except (Throttled, MessageNotShown) as error:
         if isinstance(error, MessageNotShown) and len(uids) == 1 and len(hidden) < MOST_HIDDEN:
             hidden.append(uids[0])
+            wire.passed_over[wire.folder, uids[0]] = f"the server cannot show it: {error.why}"
             return
         if len(uids) == 1 or (isinstance(error, Throttled) and error.wait_s):
             raise
@@ -219,5 +275,15 @@ def _fetch(
         yield from _fetch(wire, uids[:middle], items, needed, hidden)
         yield from _fetch(wire, uids[middle:], items, needed, hidden)
         return
-    found = read_fetches(answer.untagged.get("FETCH", []), frozenset(uids), needed)
+    records = answer.untagged.get("FETCH", [])
+    found = read_fetches(records, frozenset(uids), needed)
+    for uid in found if wire.passed_over else ():
+        wire.passed_over.pop((wire.folder, uid), None)
+    if len(found) < len(uids):
+        for uid, why in not_understood(records, frozenset(uids), needed, found).items():
+            wire.passed_over[wire.folder, uid] = why
     yield [found[uid] for uid in sorted(found)]
+
+
+def _fetch_all(wire: Wire, uids: tuple[int, ...], items: bytes, needed: Sequence[str]) -> dict[int, Fetched]:
+    return {one.uid: one for few in _fetch(wire, uids, items, needed) for one in few}

@@ -33,14 +33,9 @@ def ask_present(uids: Sequence[int]) -> list[Ask]:
     return [ask_search(b"UID " + written(some)) for some in uid_sets(uids)]
 
 
-def ask_fingerprints(uids: Sequence[int]) -> list[Ask]:
-    """Return the questions of fingerprints()."""
-    return [ask_fetch(some, fetch_items(())) for some in uid_sets(uids)]
-
-
-def ask_headers(fields: Sequence[str], uids: Sequence[int]) -> list[Ask]:
-    """Return the questions of headers()."""
-    return [ask_fetch(some, fetch_items(fields)) for some in uid_sets(uids)]
+def ask_headers(fields: Sequence[str], uids: Sequence[int], *, whole: bool) -> list[Ask]:
+    """Return the questions of headers(); those of fingerprints() where no fields are named."""
+    return [ask_fetch(some, fetch_items(fields, whole=whole)) for some in uid_sets(uids)]
 
 
 def ask_flags(uids: Sequence[int]) -> list[Ask]:
@@ -91,12 +86,13 @@ def _any_of(sizes: Sequence[int]) -> bytes:
     return b"".join(b"OR (%s) " % one for one in first) + (b"(%s)" % last if first else last)
 
 
-def fetch_items(fields: Sequence[str]) -> bytes:
-    """Return the items of a fingerprint, with these header fields, too. Raises ValueError for no field's name."""
+def fetch_items(fields: Sequence[str], *, whole: bool = False) -> bytes:
+    """Return the items of a fingerprint, with these header fields, too, or with the `whole` header.
+
+    Raises ValueError for no field's name.
+    """
     wanted = dict.fromkeys(name.upper() for name in (*fields, *FINGERPRINT_FIELDS))
     if not all(_FIELD_NAME.fullmatch(name) for name in wanted):
         raise ValueError("not a header field's name")
-    return b"(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (%s)]<0.%d>)" % (
-        " ".join(wanted).encode(),
-        LONGEST_FIELDS,
-    )
+    section = b"HEADER" if whole else b"HEADER.FIELDS (%s)" % " ".join(wanted).encode()
+    return b"(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[%s]<0.%d>)" % (section, LONGEST_FIELDS)

@@ -10,13 +10,19 @@ from cleanup.connector import move, pull
 from cleanup.connector.account import MIB, Account
 from cleanup.connector.ahead import Ahead, Looks
 from cleanup.connector.asks import Answer, Ask
-from cleanup.connector.busy import connected
 from cleanup.connector.flags import Flags, WatchedFlags
 from cleanup.connector.folders import (
+    MOST_MESSAGES,
+    MOST_UIDNEXT,
+    MOST_UIDVALIDITY,
     Folder,
     FolderState,
+    Namespace,
     is_number,
+    placed,
     read_list,
+    read_namespaces,
+    read_number,
     read_state,
     read_states,
     shown,
@@ -25,7 +31,16 @@ from cleanup.connector.move import MoveAnswer
 from cleanup.connector.phrasing import Phrasing
 from cleanup.connector.pull import Seen
 from cleanup.connector.wire import Wire
-from cleanup.errors import CommandRefused, CommandUnknown, FolderNotFound, PermissionMissing, ServerMisbehaved
+from cleanup.errors import (
+    CleanupError,
+    CommandRefused,
+    CommandUnknown,
+    FolderNotFound,
+    OverQuota,
+    PermissionMissing,
+    ServerMisbehaved,
+    Throttled,
+)
 from cleanup.model import PulledHeaders
 
 __all__ = ["Account", "Folder", "FolderState", "Mailbox", "MoveAnswer", "Seen", "open_mailbox"]
@@ -37,7 +52,7 @@ def open_mailbox(account: Account, *, read_only: bool = False, run_deadline: flo
 
     With `read_only` no command that could change anything is ever sent. `run_deadline` is on time.monotonic()'s clock.
     """
-    mailbox = Mailbox(connected(account, read_only, run_deadline))
+    mailbox = Mailbox(Wire(account, read_only=read_only, run_deadline=run_deadline))
     try:
         yield mailbox
     finally:
@@ -91,6 +106,10 @@ class Mailbox:
         """Whether the connection is gone."""
         return self._wire.dead
 
+    def passed_over(self, folder: str) -> dict[int, str]:
+        """Return by UID why messages of a folder were not read that the server has; whoever comes next looks again."""
+        return {uid: why for (name, uid), why in self._wire.passed_over.items() if name == folder}
+
     @property
     def can_move(self) -> bool:
         """Whether MOVE may be tried: the server offers it and has not refused to know it."""
@@ -121,11 +140,6 @@ class Mailbox:
     def one_by_one(self, wanted: bool) -> None:
         self._wire.one_by_one = wanted
 
-    @property
-    def hurried(self) -> bool:
-        """Whether the connection died while several commands were on their way: perhaps of that."""
-        return self._wire.hurried
-
     def ahead(self) -> Ahead:
         """Return an empty list of looks, to be filled with what will be asked for next."""
         return Ahead(self._phrasing, self.folder)
@@ -142,11 +156,33 @@ class Mailbox:
     # --- folders -----------------------------------------------------------------------------------------------
 
     def folders(self) -> tuple[Folder, ...]:
-        """Return all folders, sorted by name."""
-        asked = self._phrasing.folders()
-        folders = read_list(self._wire.ask(asked.name, *asked.args).untagged.get("LIST", []))
-        self._phrasing.learn(folders)
-        return folders
+        """Return all folders, sorted by name, each with the namespace that it lies in where the server tells."""
+        *spaces, listing = self._phrasing.folders()
+        if spaces:
+            self._wire.foresee([*spaces, listing])
+            self._phrasing.namespaces = self._namespaces()
+        listed = read_list(self._wire.ask(listing.name, *listing.args).untagged.get("LIST", []))
+        self._phrasing.learn(listed)
+        return placed(listed, self._phrasing.namespaces or ())
+
+    def rights(self, folder: str) -> frozenset[str] | None:
+        """Return the letters of what this login may do with a folder (RFC 4314); None where the server does not tell.
+
+        The old "c" and "d" of RFC 2086 stand for what they mean now: "k" and "x", and "t", "e" and "x".
+        """
+        if not self._wire.has("ACL"):
+            return None
+        try:
+            told = self._wire.ask("MYRIGHTS", self._phrasing.written(folder)).untagged.get("MYRIGHTS", [])
+        except (CommandRefused, FolderNotFound, PermissionMissing):
+            return None
+        line = b" ".join(part for record in told for part in (record if isinstance(record, tuple) else (record,)))
+        letters = frozenset(line.rpartition(b" ")[2].strip(b'"').decode("latin-1")) if line else frozenset()
+        return (
+            letters
+            | (frozenset("kx") if "c" in letters else frozenset())
+            | (frozenset("tex") if "d" in letters else frozenset())
+        )
 
     def status(self, folder: str) -> FolderState:
         """Return a folder's state without opening it. Raises FolderNotFound."""
@@ -174,7 +210,7 @@ class Mailbox:
         Without QRESYNC Dovecot tells new flags by sequence number alone, after the old ones that were asked for.
         """
         for ask in self._phrasing.enable():
-            self._phrasing.enabled = True
+            self._phrasing.enabled_on = self._wire.connections
             self._wire.ask(ask.name, *ask.args)
         return self.examine(folder)
 
@@ -185,7 +221,7 @@ class Mailbox:
     def create_folder(self, folder: str) -> None:
         """Create a folder and subscribe to it; one that is there already is fine. Raises PermissionMissing."""
         try:
-            move.create(self._wire, folder)
+            move.create(self._wire, self._phrasing.written(folder))
         except CommandRefused:  # only two of four servers say [ALREADYEXISTS]; some refuse to subscribe
             if all(known.name != folder for known in self.folders()):
                 raise
@@ -263,7 +299,8 @@ class Mailbox:
         """
         self._must_be_writable()
         try:
-            return move.move_uids(self._wire, uids, self._phrasing.written(target), _asks_of(then))
+            with self._filing_in(target):
+                return move.move_uids(self._wire, uids, self._phrasing.written(target), _asks_of(then))
         except CommandUnknown:
             self._move_refused = True
             raise
@@ -271,7 +308,8 @@ class Mailbox:
     def copy(self, uids: Sequence[int], target: str, then: Looks | None = None) -> MoveAnswer:
         """COPY these messages and return what the server says, which proves nothing. `then` is as in move()."""
         self._must_be_writable()
-        return move.copy(self._wire, uids, self._phrasing.written(target), _asks_of(then))
+        with self._filing_in(target):
+            return move.copy(self._wire, uids, self._phrasing.written(target), _asks_of(then))
 
     def mark_deleted(self, uids: Sequence[int]) -> None:
         """Mark exactly these messages as deleted."""
@@ -312,29 +350,69 @@ class Mailbox:
         if self._selected is None or not self._selected.read_write:
             raise PermissionMissing("No folder is open for changes", hint="The folder may be read-only for this login")
 
+    def _namespaces(self) -> tuple[Namespace, ...]:
+        try:
+            return read_namespaces(self._wire.ask("NAMESPACE").untagged.get("NAMESPACE", []))
+        except CommandRefused:
+            return ()
+
     def _about(self, folder: str, ask: Ask) -> Answer:
+        """Ask about a folder. Whether a refusal means that it is missing is told by LIST, not by the server's words."""
         try:
             return self._wire.ask(ask.name, *ask.args)
+        except (Throttled, OverQuota):
+            raise
+        except (CommandRefused, FolderNotFound, PermissionMissing) as error:
+            if not self._is_listed(folder):
+                hint = error.hint if isinstance(error, FolderNotFound) else "Check the folder's name"
+                raise FolderNotFound(f"There is no folder {shown(folder)}", why=error.why, hint=hint) from error
+            if isinstance(error, FolderNotFound):
+                raise _not_opened(folder, error) from error
+            raise
+
+    def _is_listed(self, folder: str) -> bool:
+        """Return whether LIST shows a folder. What cannot be asked counts as there: nothing is made in its place."""
+        try:
+            listed = read_list(self._wire.ask("LIST", b'""', self._phrasing.written(folder)).untagged.get("LIST", []))
+        except CommandRefused:
+            return True
+        name = "INBOX" if folder.upper() == "INBOX" else folder
+        return any(one.name == name and "\\nonexistent" not in one.attributes for one in listed)
+
+    @contextmanager
+    def _filing_in(self, target: str) -> Iterator[None]:
+        """Tell a target that is there and takes nothing from one that is missing."""
+        try:
+            yield
         except FolderNotFound as error:
-            raise FolderNotFound(f"There is no folder {shown(folder)}", why=error.why, hint=error.hint) from error
+            if not self.dead and self._is_listed(target):
+                raise _not_opened(target, error) from error
+            raise
 
     def _open(self, folder: str, command: str) -> FolderState:
         self._selected = None
         answer = self._about(folder, self._phrasing.opening(command, folder)[0])
-        uidvalidity = _number(answer.code("UIDVALIDITY"))
+        uidvalidity = read_number(folder, "UIDVALIDITY", answer.code("UIDVALIDITY"), MOST_UIDVALIDITY)
         if uidvalidity is None:
             raise ServerMisbehaved(f"{shown(folder)} has no UIDVALIDITY, so its messages cannot be told apart")
-        uidnext = _number(answer.code("UIDNEXT"))
+        uidnext = read_number(folder, "UIDNEXT", answer.code("UIDNEXT"), MOST_UIDNEXT)
+        exists = read_number(folder, "EXISTS", answer.code("EXISTS"), MOST_MESSAGES)
         self._phrasing.says_uidnext = uidnext is not None
+        told = self.status(folder) if uidnext is None or exists is None else None
         self._selected = FolderState(
             folder=folder,
             uidvalidity=uidvalidity,
-            uidnext=self.status(folder).uidnext if uidnext is None else uidnext,
-            exists=_number(answer.code("EXISTS")) or 0,
+            uidnext=told.uidnext if told else uidnext or 0,
+            exists=exists if exists is not None else told.exists if told else 0,
             read_write=command == "SELECT" and "READ-ONLY" not in answer.untagged and "[READ-ONLY]" not in answer.text,
             highest_modseq=_number(answer.code("HIGHESTMODSEQ")),
         )
         return self._selected
+
+
+def _not_opened(folder: str, error: CleanupError) -> PermissionMissing:
+    hint = "Ask for the right to it (ACL), or use another folder"
+    return PermissionMissing(f"The server lists {shown(folder)} and does not open it", why=error.why, hint=hint)
 
 
 def _number(text: bytes | None) -> int | None:

@@ -10,9 +10,19 @@ from itertools import takewhile
 from typing import Any
 
 from cleanup.connector.account import MIB, Account
-from cleanup.connector.asks import ANSWERED_BY, LOOKING, OF_MESSAGES, OPENING, Answer, Ask
+from cleanup.connector.asks import (
+    ANSWERED_BY,
+    LOOKING,
+    NAMES_A_FOLDER,
+    OF_MESSAGES,
+    OPENING,
+    RELOCATING,
+    Answer,
+    Ask,
+)
 from cleanup.connector.client import (
     BoundedClient,
+    BoundedImap,
     ImapDead,
     ImapError,
     converse,
@@ -21,25 +31,36 @@ from cleanup.connector.client import (
     send_at_once,
     untagged,
 )
-from cleanup.connector.login import connect, log_in
+from cleanup.connector.folders import name_of, shown
+from cleanup.connector.login import TurnedAway, connect, log_in
 from cleanup.connector.redact import Redactor
 from cleanup.connector.refusals import broke_off, refusal, told
 from cleanup.errors import CleanupError, ConnectionLost, PermissionMissing, ServerMisbehaved, Throttled, TookTooLong
 
 MOST_AT_ONCE = 16_000  # bytes of commands sent at once: whatever the answers, neither side waits for the other to read
 GOODBYE_S = 5.0
+PAUSES_S = (1.0, 3.0)  # before a server that is busy is asked to log us in again
 TRIES = 3
 LONGEST_PAUSE_S = 60.0
 _GONE = frozenset({"EXPUNGE", "VANISHED"})
+# What a server may do without naming it that speaks IMAP4rev2 and nothing older (RFC 9051 appendix E).
+_OF_REV2 = frozenset({"ENABLE", "ESEARCH", "LIST-STATUS", "MOVE", "NAMESPACE", "UIDPLUS", "UNSELECT"})
 
 
 class Wire:
-    """One connection. After ConnectionLost or ServerMisbehaved it is dead, and says so to every further command.
+    """One login. After ConnectionLost or ServerMisbehaved it is dead, and says so to every further command.
 
     `log` holds the names of the commands that were sent, without their arguments. `run_deadline` (time.monotonic())
-    bounds the whole run; each command also has its own. `one_by_one`: nothing is sent before the answer to what went
-    before, for a server that may not take it. `hurried`: whether the connection died while several were on their way.
-    `expunges` grows whenever the server tells that messages are gone, and so that sequence numbers changed.
+    bounds the whole run; each command also has its own. `expunges` grows whenever the server tells that messages are
+    gone, and so that sequence numbers changed.
+
+    Some servers, and what stands before them, do not take commands that are sent together, as RFC 9051 section 5.5
+    allows: they answer BAD, drop what comes behind the first, or hang up. So a connection that dies while several looks
+    were on their way is made anew, once, and used `one_by_one` from then on: nothing is sent before the answer to what
+    went before. `connections` counts; what a server was told to ENABLE holds for one.
+
+    `whole_headers`: whether header fields are asked for as whole headers (pull.py). `passed_over` says by folder and
+    UID why a message that the server has was not read.
     """
 
     def __init__(self, account: Account, *, read_only: bool = False, run_deadline: float | None = None) -> None:
@@ -48,8 +69,11 @@ class Wire:
         self.run_deadline = run_deadline
         self.log: list[str] = []
         self.one_by_one = False
-        self.hurried = False
+        self.connections = 0
         self.expunges = 0
+        self.capabilities: frozenset[str] = frozenset()
+        self.whole_headers = False
+        self.passed_over: dict[tuple[str, int], str] = {}
         self._dead: CleanupError | None = None
         self._waits = 0
         self._is_unheard = False  # whether something was sent since we last listened
@@ -57,21 +81,14 @@ class Wire:
         self._ahead: deque[tuple[Ask, bytes]] = deque()  # sent and not yet heard, with their tags
         self._open: Ask | None = None  # what opened the folder that whoever asks takes to be open
         self._open_as: bytes | None = None  # its UIDVALIDITY
-        self._is_elsewhere = False  # whether what was sent ahead opened another one since
+        self._is_elsewhere = False  # whether another folder, or none, is open on the server
         self._introduction: list[Ask] = []  # goes out in front of the first command
         self._unread: deque[tuple[Ask, bytes]] = deque()  # what was said in it is nobody's question
         self._redact = Redactor()
         self._budget = new_budget(account.connect_timeout_s, MIB)
-        self._arm(account.connect_timeout_s)
-        self._client: BoundedClient = connect(account, self._budget, self._note)
-        try:
-            self._arm(account.command_timeout_s)
-            self._redact = log_in(self._client, account, self._note)
-            self.capabilities = self._ask_capabilities()
-            self._introduce()
-        except BaseException:
-            self.close()
-            raise
+        self._bytes_before = 0  # from connections before this one
+        self._client: BoundedClient | None = None
+        self._come_up()
 
     def command(
         self, name: str, *args: bytes, uid: bool = False, literal: bytes | None = None, then: Sequence[Ask] = ()
@@ -88,7 +105,7 @@ class Wire:
             args = (*args, b"{%d%s}" % (len(literal), b"+" if self.has("LITERAL+") else b""))
         word, answer = self._converse(Ask(name, args, uid), literal, () if self.one_by_one else self._sendable(then))
         if word != "OK":
-            raise refusal(name, word, answer.text)
+            raise refusal(name + self._concerning(name, args, uid=uid), word, answer.text)
         return answer
 
     def ask(self, name: str, *args: bytes, uid: bool = False) -> Answer:
@@ -118,14 +135,14 @@ class Wire:
         if [ask for ask, _ in self._ahead][: len(sent)] == list(sent):
             return
         self._arm(self.account.command_timeout_s)
-        with self._named(sent[0].name):
+        with self._once_more_if_hurried(), self._named(sent[0].name):
             self._drop_what_was_foreseen()
             self._ahead.extend(zip(sent, self._send(sent), strict=True))
 
     def look_afresh(self) -> None:
         """Drop what is on its way: whoever asks from now on is told how things are from now on."""
         if not self.dead:
-            with self._named("NOOP"):
+            with self._once_more_if_hurried(), self._named("NOOP"):
                 self._drop_what_was_foreseen()
 
     def has(self, capability: str) -> bool:
@@ -133,9 +150,19 @@ class Wire:
         return capability.upper() in self.capabilities
 
     @property
+    def writes_utf8(self) -> bool:
+        """Whether folder names are UTF-8 (RFC 9051 section 5.1) and not modified UTF-7: without IMAP4rev1 they are."""
+        return self.has("IMAP4REV2") and not self.has("IMAP4REV1")
+
+    @property
+    def folder(self) -> str:
+        """The folder that whoever asks takes to be open; "" where there is none."""
+        return name_of(self._open.args[0]) if self._open else ""
+
+    @property
     def bytes_read(self) -> int:
         """How many bytes came from the server."""
-        return self._client.imap.bytes_read
+        return self._bytes_before + (self._client.imap.bytes_read if self._client else 0)
 
     @property
     def round_trips(self) -> int:
@@ -149,21 +176,99 @@ class Wire:
 
     def close(self) -> None:
         """Log out if that is still possible. Never sends CLOSE, which would expunge."""
-        if not self.dead:
+        if not self.dead and self._client:
             self._budget.arm(time.monotonic() + GOODBYE_S, MIB)
             self._note("LOGOUT")
             with contextlib.suppress(ImapError, OSError, CleanupError, ValueError):  # it was polite to try
-                converse(self._client.imap, "LOGOUT", (b"LOGOUT",), None)
+                converse(self._imap, "LOGOUT", (b"LOGOUT",), None)
         self.kill()
 
     def kill(self) -> None:
         """Drop the connection as it is."""
         self._dead = self._dead or ConnectionLost("The connection was closed")
-        self._client.imap.shutdown()
+        if self._client:
+            self._imap.shutdown()
+
+    # --- coming up ---------------------------------------------------------------------------------------------
+
+    def _come_up(self) -> None:
+        """Connect and log in; a server that is busy is asked at most three times."""
+        for pause_s in PAUSES_S:
+            try:
+                return self._log_in()
+            except TurnedAway:
+                if self.run_deadline is not None and time.monotonic() + pause_s > self.run_deadline:
+                    raise
+                time.sleep(pause_s)
+        return self._log_in()
+
+    def _log_in(self) -> None:
+        self._arm(self.account.connect_timeout_s)
+        self._client = connect(self.account, self._budget, self._note)
+        self._dead = None
+        try:
+            self._arm(self.account.command_timeout_s)
+            self._redact = log_in(self._client, self.account, self._note)
+            self.connections += 1
+            self.capabilities = self._ask_capabilities()
+            if self.has("ID"):  # RFC 2971; NetEase's servers open no folder for a program that did not say who it is
+                self._introduction = [Ask("ID", (b'("name" "mailbox-cleanup")',))]
+        except BaseException:
+            self.close()
+            raise
+
+    @contextlib.contextmanager
+    def _once_more_if_hurried(self) -> Iterator[None]:
+        """Swallow that the connection died while several looks were on their way: there is a new one then."""
+        try:
+            yield
+        except (ConnectionLost, ServerMisbehaved) as error:
+            if not self._are_several or self.one_by_one or self._is_late():
+                raise
+            self._come_up_again(error)
+
+    def _come_up_again(self, because: CleanupError) -> None:
+        """Make a new connection, for one command at a time. What was open is opened when somebody asks about it.
+
+        Raises what broke the old one where there is no new one.
+        """
+        self._bytes_before = self.bytes_read
+        self._client = None
+        self._ahead.clear()
+        self._unread.clear()
+        self._introduction.clear()
+        self._is_elsewhere = self._open is not None
+        self.expunges += 1  # the numbers of the old connection mean nothing here
+        self.one_by_one = True
+        try:
+            self._come_up()
+        except CleanupError as error:
+            self._dead = because
+            raise because from error
 
     # --- pieces ------------------------------------------------------------------------------------------------
 
+    @property
+    def _imap(self) -> BoundedImap:
+        assert self._client
+        return self._client.imap
+
+    def _concerning(self, name: str, args: Sequence[bytes], *, uid: bool) -> str:
+        """Return of which folder a command is, in words for an error."""
+        if name in NAMES_A_FOLDER:
+            return f" of {shown(name_of(args[0]))}"
+        if name in RELOCATING:
+            return f" from {shown(self.folder)} to {shown(name_of(args[-1]))}"
+        return f" in {shown(self.folder)}" if uid or name in OF_MESSAGES else ""
+
     def _converse(self, ask: Ask, literal: bytes | None, then: Sequence[Ask]) -> tuple[str, Answer]:
+        if (ask.name in LOOKING and (ask.uid or ask.name not in OF_MESSAGES)) or ask.name in OPENING:
+            with self._once_more_if_hurried():
+                return self._converse_here(ask, literal, then)
+            self._arm(self.account.command_timeout_s)
+        return self._converse_here(ask, literal, then)
+
+    def _converse_here(self, ask: Ask, literal: bytes | None, then: Sequence[Ask]) -> tuple[str, Answer]:
         try:
             with self._named(ask.name):
                 word, data = self._answered(ask, literal, then)
@@ -201,7 +306,7 @@ class Wire:
     def _said(self, ask: Ask, literal: bytes | None, then: Sequence[Ask]) -> tuple[str, list[Any]]:
         if literal is not None:
             self._note(ask.logged)
-            return converse(self._client.imap, ask.name, [ask.line], literal)
+            return converse(self._imap, ask.name, [ask.line], literal)
         tag, *tags = self._send([ask, *then])
         self._ahead.extend(zip(then, tags, strict=True))
         return self._heard(ask, tag)
@@ -230,7 +335,7 @@ class Wire:
         self.log += [ask.logged for ask in every]
         self._is_unheard = True
         self._are_several = len(every) + len(self._ahead) + len(self._unread) > 1
-        tags = send_at_once(self._client.imap, [ask.line for ask in every])
+        tags = send_at_once(self._imap, [ask.line for ask in every])
         self._unread.extend(zip(first, tags, strict=False))
         return tags[len(first) :]
 
@@ -238,14 +343,14 @@ class Wire:
         self._waits += self._is_unheard
         self._is_unheard = False
         self._drop(self._unread)
-        return heard(self._client.imap, ask.name, tag)
+        return heard(self._imap, ask.name, tag)
 
     def _drop(self, unwanted: deque[tuple[Ask, bytes]]) -> None:
         """Read the answers to what nobody asks for any more."""
         while unwanted:
             ask, tag = unwanted.popleft()
             try:
-                heard(self._client.imap, ask.name, tag)
+                heard(self._imap, ask.name, tag)
             except ImapDead:
                 raise
             except ImapError:  # a refusal, which nobody wants to know of either
@@ -260,7 +365,7 @@ class Wire:
 
         Data about messages that came before a folder was open are about another folder's.
         """
-        there, opens = self._client.imap.untagged_responses, ask.name in OPENING
+        there, opens = self._imap.untagged_responses, ask.name in OPENING
         beside = list(takewhile(lambda other: other.name not in OPENING, (other for other, _ in self._ahead)))
         others = {name for other in beside for name in ANSWERED_BY.get(other.name, ())}
         others -= OF_MESSAGES if opens else set()
@@ -290,7 +395,7 @@ class Wire:
         try:
             yield
         except CleanupError as error:
-            if self.run_deadline is not None and time.monotonic() >= self.run_deadline:
+            if self._is_late():
                 late = "This run took longer than it may"
                 raise self._died(
                     TookTooLong(late, hint="run_timeout_s sets how long; the next run carries on")
@@ -311,9 +416,11 @@ class Wire:
 
     def _died(self, error: CleanupError) -> CleanupError:
         self._dead = error
-        self.hurried = self._are_several
-        self._client.imap.shutdown()
+        self._imap.shutdown()
         return error
+
+    def _is_late(self) -> bool:
+        return self.run_deadline is not None and time.monotonic() >= self.run_deadline
 
     def _allow(self, name: str) -> None:
         """Stop a dry run's changing commands before they are sent: EXAMINE alone does not stop MOVE on Dovecot."""
@@ -332,14 +439,10 @@ class Wire:
         left = LONGEST_PAUSE_S if self.run_deadline is None else self.run_deadline - time.monotonic()
         return min(LONGEST_PAUSE_S, left)
 
-    def _introduce(self) -> None:
-        """Say who we are (RFC 2971) before the first command: NetEase's servers open no folder for who does not."""
-        if self.has("ID"):
-            self._introduction = [Ask("ID", (b'("name" "mailbox-cleanup")',))]
-
     def _ask_capabilities(self) -> frozenset[str]:
         """Return what the answer to the login told; ask where it did not (RFC 9051 section 7.2.2)."""
-        told_already = untagged(self._client.imap).get("CAPABILITY")
+        told_already = untagged(self._imap).get("CAPABILITY")
         found = told_already or self.command("CAPABILITY").untagged.get("CAPABILITY", [])
         listed = b" ".join(part for part in found if isinstance(part, bytes))
-        return frozenset(listed.decode("ascii", "replace").upper().split())
+        offered = frozenset(listed.decode("ascii", "replace").upper().split())
+        return offered | _OF_REV2 if "IMAP4REV2" in offered and "IMAP4REV1" not in offered else offered

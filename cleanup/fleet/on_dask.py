@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -83,15 +83,35 @@ def work(task: Task) -> list[Ended]:
     limits = replace(task.limits, threads=threads, deadline_s=left_s)
     kept: OpenLedgers | None = worker.plugins.get(task.fleet)  # gone where the client is
     settings_of = task.shared.settings_of
-    counted = Gates(lambda host: _semaphore(worker, host, limits.per_host), len(task.mailboxes))
+    counted = Gates(lambda host: _semaphore(worker, host, limits.mailboxes_at_once), len(task.mailboxes))
+    second = _SecondGates(lambda host: _semaphore(worker, f"{host} again", limits.looking_on))
     with kept.lent() if kept else nullcontext() as ledgers, closing(counted) as gates:
-        return run_fleet(task.mailboxes, settings_of, limits, lambda _: None, gates=gates, ledgers=ledgers)
+        return run_fleet(
+            task.mailboxes,
+            settings_of,
+            limits,
+            lambda _: None,
+            gates=gates,
+            second_gates=second if limits.looking_on else None,
+            ledgers=ledgers,
+        )
 
 
-def _semaphore(worker: Worker, host: str, per_host: int) -> Semaphore:
+class _SecondGates(dict[str, AbstractContextManager[object]]):
+    """Of each server that somebody files on."""
+
+    def __init__(self, counted: Callable[[str], Semaphore]) -> None:
+        super().__init__()
+        self._counted = counted
+
+    def __missing__(self, host: str) -> AbstractContextManager[object]:
+        return self.setdefault(host, self._counted(host))
+
+
+def _semaphore(worker: Worker, host: str, leases: int) -> Semaphore:
     """Return the semaphore of a server, which the scheduler keeps: it counts the connections of all workers."""
-    name = f"mailbox-cleanup {host} {per_host}"  # with another number it would be refused
-    return Semaphore(per_host, name, scheduler_rpc=worker.scheduler, loop=worker.loop)
+    name = f"mailbox-cleanup {host} {leases}"  # with another number it would be refused
+    return Semaphore(leases, name, scheduler_rpc=worker.scheduler, loop=worker.loop)
 
 
 class OpenLedgers(WorkerPlugin):  # type: ignore[misc] # distributed is typed in part

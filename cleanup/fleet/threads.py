@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cleanup.access import account_of, host_of
 from cleanup.config import MailboxSettings, load_mailbox
-from cleanup.errors import CleanupError, MailboxLocked, UsageError
+from cleanup.errors import CleanupError, MailboxLocked, UsageError, as_named
 from cleanup.fleet.ends import Ended, Result
 from cleanup.fleet.listing import Listed
 from cleanup.run import run_mailbox
@@ -50,6 +50,19 @@ class Limits:
     deadline_s: float | None = None
     spread_s: float = 0.0  # mailboxes begin within this time, at random
 
+    @property
+    def looking_on(self) -> int:
+        """How many of a server's connections are for the second one of a mailbox, which looks on while it files.
+
+        Who waits for a second connection holds a first one; so they are counted apart, and nobody waits for ever.
+        """
+        return max(1, self.per_host // 4) if self.per_host > 1 else 0
+
+    @property
+    def mailboxes_at_once(self) -> int:
+        """How many mailboxes of one server are worked on at once."""
+        return self.per_host - self.looking_on
+
 
 Gates = Mapping[str, AbstractContextManager[object]]  # by server: waits until another connection to it is allowed
 
@@ -62,18 +75,21 @@ def run_fleet(
     *,
     stop: threading.Event | None = None,
     gates: Gates | None = None,
+    second_gates: Gates | None = None,
     ledgers: Ledgers | None = None,
 ) -> list[Ended]:
     """File the backscatter of many mailboxes; return how each ended, in the order of the list.
 
     `told` hears of each as it ends, in the calling thread. One bad mailbox stops no other. After the deadline, or once
     `stop` is set, none is begun; those that are under way are finished. An exception in the calling thread, such as a
-    signal's, does the same and goes on. `gates` replace `limits.per_host`; `ledgers` are open
-    for longer.
+    signal's, does the same and goes on. `gates` and `second_gates`, of a mailbox's first and second connection, replace
+    `limits.per_host`; `ledgers` are open for longer.
     """
     stop = stop or threading.Event()
     began = time.monotonic()
-    gates = gates if gates is not None else defaultdict(lambda: threading.Semaphore(limits.per_host))
+    gates = gates if gates is not None else defaultdict(lambda: threading.Semaphore(limits.mailboxes_at_once))
+    if second_gates is None and limits.looking_on:
+        second_gates = defaultdict(lambda: threading.Semaphore(limits.looking_on))
     late = random.Random(began)
     ends: dict[str, Ended] = {}
 
@@ -81,7 +97,7 @@ def run_fleet(
         stop.wait(max(0.0, starts_s - (time.monotonic() - began)))
         if stop.is_set() or (limits.deadline_s is not None and time.monotonic() - began > limits.deadline_s):
             return Ended(one.name, Result.NOT_BEGUN, "The time was over.", "not-begun")
-        return _one(one, settings_of, gates, shared)
+        return _one(one, settings_of, gates, second_gates, shared)
 
     with ExitStack() as stack:
         shared = ledgers or stack.enter_context(closing(Ledgers()))
@@ -100,23 +116,24 @@ def _as_they_end(waiting: set[Future[Ended]]) -> Iterator[Ended]:
         yield from (future.result() for future in finished)
 
 
-def _one(one: Listed, settings_of: SettingsOf, gates: Gates, ledgers: Ledgers) -> Ended:
+def _one(one: Listed, settings_of: SettingsOf, gates: Gates, second_gates: Gates | None, ledgers: Ledgers) -> Ended:
     began = time.monotonic()
     try:
         settings = settings_of(one)
-        with gates[host_of(settings) or ""]:
-            done = _file(settings, ledgers)
+        host = host_of(settings) or ""
+        with gates[host]:
+            done = _file(settings, ledgers, second_gates[host] if second_gates is not None else None)
     except MailboxLocked as error:
         return Ended(one.name, Result.LOCKED, str(error), error.code, took_s=time.monotonic() - began)
     except CleanupError as error:
         return Ended(one.name, Result.FAILED, str(error), error.code, took_s=time.monotonic() - began)
     except Exception as error:  # a fleet goes on, whatever one mailbox does
-        says = f"{type(error).__name__}: {error}"
-        return Ended(one.name, Result.FAILED, says, "unexpected", took_s=time.monotonic() - began)
+        named = as_named(error)
+        return Ended(one.name, Result.FAILED, str(named), named.code, took_s=time.monotonic() - began)
     return Ended.of(one.name, done, time.monotonic() - began)
 
 
-def _file(settings: MailboxSettings, ledgers: Ledgers) -> Done:
+def _file(settings: MailboxSettings, ledgers: Ledgers, second_gate: AbstractContextManager[object] | None) -> Done:
     account = account_of(settings, ask=_nobody)
     return run_mailbox(
         account,
@@ -125,6 +142,7 @@ def _file(settings: MailboxSettings, ledgers: Ledgers) -> Done:
         agreed=lambda _: True,
         progress=lambda *_: None,
         ledgers=ledgers,
+        second_gate=second_gate,
     )
 
 

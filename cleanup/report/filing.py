@@ -30,6 +30,7 @@ from cleanup.report.preparing import Way, Wish
 from cleanup.report.words import EARLIER
 
 MOVING = "Moving"  # the stage, as progress shows it
+MARKED = "You marked it as deleted."
 OTHER_NOTICES = (Kind.AUTO_REPLY, Kind.CHALLENGE, Kind.VIRUS_NOTICE, Kind.MDN)
 
 # --- the plan ------------------------------------------------------------------------------------------------------
@@ -72,7 +73,7 @@ def why_not_filed(one: Judged, policy: Policy) -> str | None:
     if kind not in (Kind.NDR, *OTHER_NOTICES):
         return "Only automatic notices are filed."
     if any(flag.lower() == "\\deleted" for flag in one.flags):
-        return "You marked it as deleted."
+        return MARKED
     return None
 
 

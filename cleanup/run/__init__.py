@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
@@ -22,9 +22,8 @@ from cleanup.model import MessageRef, Verdict
 from cleanup.progress import Progress, unseen
 from cleanup.run.done import Done
 from cleanup.run.glance import Look, Task, at_rest, glance
-from cleanup.run.held import Held, hold, lock_of, words_of
+from cleanup.run.held import NOBODY_COUNTS, Held, hold, lock_of, words_of
 from cleanup.run.ledgers import Ledgers
-from cleanup.run.unhurried import unhurried
 
 if TYPE_CHECKING:
     from cleanup.ledger import Memory
@@ -56,20 +55,15 @@ def look_at(
         from cleanup.run.look import look
 
         known, mailbox = known_before(stack, settings, opened, again=again)
-        seen, _ = unhurried(
+        return look(
             mailbox,
-            opened,
-            lambda mailbox: look(
-                mailbox,
-                task,
-                now=now,
-                labels=known.labels,
-                progress=progress,
-                memory=None if full else known.memory,
-                leaving=known.leaving,
-            ),
+            task,
+            now=now,
+            labels=known.labels,
+            progress=progress,
+            memory=None if full else known.memory,
+            leaving=known.leaving,
         )
-        return seen
 
 
 def run_mailbox(
@@ -83,23 +77,25 @@ def run_mailbox(
     full: bool = False,
     since: datetime | None = None,
     ledgers: Ledgers | None = None,
+    second_gate: AbstractContextManager[object] | None = NOBODY_COUNTS,
 ) -> Done:
     """File the backscatter of a mailbox and return what was done.
 
     `agreed` is shown what was found, before anything is moved, and says whether to go on. `again`: also file what an
     undo put back; without it that stays, so that no nightly run files what a person took back. `full`: read everything,
     whatever earlier runs read. `since`: file only what arrived from then on. `ledgers` are open for other
-    mailboxes, too. Where nothing happened since the last run, nothing is read and nobody is asked.
+    mailboxes, too. `second_gate` is entered before a second connection is made, which looks on while messages are
+    moved; None: there must be none. Where nothing happened since the last run, nothing is read and nobody is asked.
 
     Raises MailboxLocked, the connector's errors, LedgerUnusable; what had been moved by then is in the ledger, and the
     next run settles it.
     """
     task = replace(task_of(settings), since=since)
-    with hold(account, settings, "run", ledgers) as held:
+    with hold(account, settings, "run", ledgers, second_gate) as held:
         left = _left(held, again=again, full=full)
         mailbox, seen = held.open(), None
         if not left.open_moves:
-            seen, mailbox = unhurried(mailbox, held.open, lambda mailbox: glance(mailbox, task, left))
+            seen = glance(mailbox, task, left)
         if seen and seen.resting:
             return _rest(held, at_rest(task, seen, seen.resting))
         from cleanup.run.filing import look_and_file  # what most nights do not need
@@ -133,6 +129,7 @@ def task_of(settings: MailboxSettings) -> Task:
         inbox=settings.inbox,
         target=settings.target,
         sent_folders=settings.sent_folders,
+        not_sent_folders=settings.not_sent_folders,
         identity=identity_of(settings),
         policy=policy_of(settings),
         complete_since=settings.sent_complete_since,

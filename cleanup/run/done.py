@@ -53,8 +53,15 @@ class Done:
         """What else the owner should know: what a run that was cut off left, a Sent that cannot vouch, no digest."""
         silent = self.look.sent.coverage.unusable() if self.look.judged else None
         recovered = self.recovered.in_words().splitlines() if self.recovered else []
-        told = (*recovered, silent, self.remark)
+        told = (*recovered, self._passed_over(), silent, self.remark)
         return [remark.rstrip(".") for remark in told if remark]
+
+    def _passed_over(self) -> str | None:
+        passed = self.look.passed_over
+        if not passed:
+            return None
+        count = "1 message was" if len(passed) == 1 else f"{len(passed):,} messages were"
+        return f"{count} not read and will be looked at again (UID {passed[0].ref.uid}: {passed[0].reason})"
 
     def in_words(self, *, with_undo: bool = True) -> str:
         """Return the one line that a nightly job leaves."""

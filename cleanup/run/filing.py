@@ -12,13 +12,12 @@ from cleanup.ledger import Ledger, Memory
 from cleanup.ledger.values import Remembered
 from cleanup.progress import Progress
 from cleanup.report.digest import Digest, digest_message
-from cleanup.report.filing import FilingOutcome, file_all
+from cleanup.report.filing import MARKED, FilingOutcome, file_all
 from cleanup.report.journal import Journal
 from cleanup.run.done import Done, counts_of
 from cleanup.run.glance import READ_BY, Glance, Look, Task
 from cleanup.run.held import Held, words_of
 from cleanup.run.look import look, what_look_asks
-from cleanup.run.unhurried import unhurried
 
 
 def look_and_file(
@@ -37,11 +36,7 @@ def look_and_file(
     recovered, mailbox = held.settle(task.mailbox, mailbox, lambda ahead: what_look_asks(ahead, memory, glanced))
     labels = words_of(held.ledger, held.settings, again=again)
     known = glanced if not recovered.settled else None
-    seen, mailbox = unhurried(
-        mailbox,
-        held.open,
-        lambda mailbox: look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory, seen=known),
-    )
+    seen = look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory, seen=known)
     run_id = _record(held, seen)
     outcome = _file(held, run_id, seen, mailbox, agreed, progress)
     _remember(memory, run_id, seen, outcome)
@@ -65,8 +60,10 @@ def _remember(memory: Memory, run_id: int, seen: Look, outcome: FilingOutcome | 
     inbox = memory.cursors()[seen.task.inbox]
     if outcome:
         memory.vanished(inbox, [ref.uid for ref in outcome.moved])
-    through = not seen.plan.moves or (outcome is not None and outcome.complete)
+    through = not seen.plan.moves or (outcome is not None and outcome.complete and not outcome.gone)
     through = through and seen.sent.coverage.unusable() is None  # tomorrow the server may show what it did not today
+    through = through and not seen.passed_over
+    through = through and all(one.reason != MARKED for one in seen.plan.not_filed)  # a mark changes no number
     memory.remember(Remembered(READ_BY, seen.judged_by if through else None, run_id, _left(seen, outcome)))
 
 

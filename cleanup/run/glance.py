@@ -17,9 +17,9 @@ from cleanup.detector.fields_asked import INBOX_FIELDS
 from cleanup.detector.sent import SENT_FIELDS, MemorySentIndex, Profile, SentRows
 from cleanup.detector.sent_coverage import cover_times
 from cleanup.dns import Network
-from cleanup.errors import FolderNotFound
+from cleanup.errors import CommandRefused, FolderNotFound, PermissionMissing
 from cleanup.ledger.values import Cursor, Left, Remembered
-from cleanup.model import FilingPlan, Identity, Judged, Policy, SentSource, Verdict
+from cleanup.model import FilingPlan, Identity, Judged, NotFiled, Policy, SentSource, Verdict
 
 _ROWS = 2  # counts up when what stands in the rows of the memory changes
 _READER = (__version__, _ROWS, INBOX_FIELDS, SENT_FIELDS, [f.name for f in fields(Profile)])
@@ -36,6 +36,7 @@ class Task:
     sent_folders: tuple[str, ...]
     identity: Identity
     policy: Policy
+    not_sent_folders: tuple[str, ...] = ()  # left out, whatever they look like
     complete_since: datetime | None = None
     network: Network = field(default_factory=Network)
     since: datetime | None = None  # what arrived earlier is judged, too, and stays
@@ -57,6 +58,7 @@ class Look:
     plan: FilingPlan
     state: AccountState
     judged_by: str = ""  # which rules, labels and identity decided
+    passed_over: tuple[NotFiled, ...] = ()  # messages that could not be read, and why; the next run looks at them again
     resting: Remembered | None = None
 
 
@@ -80,7 +82,7 @@ def glance(mailbox: Mailbox, task: Task, left: Left) -> Glance:
     for folder in sent_folders:
         try:
             sent[folder] = mailbox.status(folder)
-        except FolderNotFound:
+        except (CommandRefused, FolderNotFound, PermissionMissing):  # what looks closer says so
             return Glance(state, sent)
     same_rules = last is not None and (last.read_by, last.judged_by) == (READ_BY, judged_by(task, left.words))
     unchanged = all(is_unchanged(cursors.get(folder), seen) for folder, seen in {**sent, task.inbox: state}.items())
@@ -117,6 +119,7 @@ def judged_by(task: Task, labels: Mapping[str, Verdict]) -> str:
         task.complete_since,
         task.since,
         task.sent_folders,
+        task.not_sent_folders,
         task.target,
     )
     return hashlib.sha256(repr(everything).encode()).hexdigest()

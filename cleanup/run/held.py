@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from cleanup.report.recovery import Recovered
 
 
+NOBODY_COUNTS = nullcontext()
+
+
 class _Run(TypedDict):
     mailbox: str
     command: str
@@ -41,8 +44,10 @@ class Held:
     settings: MailboxSettings
     _stack: ExitStack
     _ledgers: Ledgers
+    _second_gate: AbstractContextManager[object] | None
     _began: datetime = field(default_factory=lambda: datetime.now(UTC))
     _opened: list[Mailbox] = field(default_factory=list)
+    _main: Mailbox | None = None
     _ends: float = field(init=False)  # on time.monotonic()'s clock
 
     def __post_init__(self) -> None:
@@ -71,11 +76,20 @@ class Held:
         self._stack.enter_context(self.ledger.exclusive(self.settings.address, *shared))
 
     def open(self) -> Mailbox:
-        """Return a new connection: the first one, or one in place of one that died."""
-        return self._connected(read_only=False)
+        """Return a new connection: the first one, or one in place of another, of which nothing is left."""
+        if self._main:
+            self._main.close()
+        self._main = self._connected(read_only=False)
+        return self._main
 
-    def look_on(self) -> Mailbox:
-        """Return a further connection, which changes nothing."""
+    @property
+    def look_on(self) -> Callable[[], Mailbox] | None:
+        """What makes a second connection, which changes nothing; None where the server may have one only."""
+        return None if self._second_gate is None else self._look_on
+
+    def _look_on(self) -> Mailbox:
+        assert self._second_gate is not None
+        self._stack.enter_context(self._second_gate)
         return self._connected(read_only=True)
 
     def settle(
@@ -139,16 +153,23 @@ def lock_of(account: Account) -> str:
 
 
 @contextmanager
-def hold(account: Account, settings: MailboxSettings, command: str, ledgers: Ledgers | None = None) -> Iterator[Held]:
+def hold(
+    account: Account,
+    settings: MailboxSettings,
+    command: str,
+    ledgers: Ledgers | None = None,
+    second_gate: AbstractContextManager[object] | None = NOBODY_COUNTS,
+) -> Iterator[Held]:
     """Hold a mailbox on this machine, and on every machine that shares its ledger.
 
-    `ledgers` are open for others, too; without them the settings' own is opened, when it is first asked for. Raises
-    MailboxLocked, LedgerUnusable.
+    `ledgers` are open for others, too; without them the settings' own is opened, when it is first asked for.
+    `second_gate` is entered before a second connection is made; None: there must be none. Raises MailboxLocked,
+    LedgerUnusable.
     """
     with ExitStack() as stack:
         for server, user in names_of(settings.address, account.host, account.owner):
             stack.enter_context(hold_mailbox(server, user, f"mailbox-cleanup {command}"))
-        held = Held(account, settings, stack, ledgers or stack.enter_context(closing(Ledgers())))
+        held = Held(account, settings, stack, ledgers or stack.enter_context(closing(Ledgers())), second_gate)
         if "://" in held.where:
             held.hold_elsewhere()
         yield held

@@ -7,7 +7,7 @@ those of a look at everything.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -29,6 +29,7 @@ from cleanup.model import (
     Fingerprint,
     Judged,
     MessageRef,
+    NotFiled,
     Notice,
     PulledHeaders,
     SentMessage,
@@ -69,26 +70,37 @@ def look(
         folders = mailbox.folders()
         target = backscatter_folder_name(folders, task.target)
         state = seen.inbox if seen else mailbox.examine(task.inbox)
-        cursor, candidates = read_inbox(mailbox, known, state, progress)
-        passed_over = {uid for uid, pulled in candidates.items() if pulled.ref in leaving}
-        candidates = {uid: pulled for uid, pulled in candidates.items() if uid not in passed_over}
+        cursor, candidates, hidden = read_inbox(mailbox, known, state, progress)
+        set_aside = {uid for uid, pulled in candidates.items() if pulled.ref in leaving}
+        candidates = {uid: pulled for uid, pulled in candidates.items() if uid not in set_aside}
         sources = _read_sent_folders(mailbox, task, known, folders, seen.sent if seen else {}, progress)
-        notices = list(_read_candidates(mailbox, known, cursor, candidates, progress))
+        notices, bodiless = _read_candidates(mailbox, known, cursor, candidates, progress)
         cases = [Case(notice, fingerprint.arrived, fingerprint.digest) for _, fingerprint, notice in notices]
         sent = _sent_index(mailbox, task, known, cursor, cases, sources, now)
         judged = _judge(notices, cases, sent, task, labels or {}, known, now)
-        ordinary = known.cursors()[task.inbox].held - len(passed_over) - len(judged)
+        ordinary = known.cursors()[task.inbox].held - len(set_aside) - len(judged)
     plan = plan_filing(
         judged,
         source=task.inbox,
         target=target,
         uidvalidity=state.uidvalidity,
-        inbox_size=state.exists - len(passed_over),
+        inbox_size=state.exists - len(set_aside),
         policy=task.policy,
         since=task.since,
     )
     answer = account_state([JudgedNotice(j.notice, j.finding, j.fingerprint.arrived) for j in judged])
-    return Look(task, state, ordinary, judged, sent, sent.coverage.sources, plan, answer, judged_by(task, labels or {}))
+    return Look(
+        task,
+        state,
+        ordinary,
+        judged,
+        sent,
+        sent.coverage.sources,
+        plan,
+        answer,
+        judged_by(task, labels or {}),
+        passed_over=_passed_over(mailbox, state, {*hidden, *bodiless}),
+    )
 
 
 def what_look_asks(ahead: Ahead, memory: Memory, seen: Glance | None) -> Ahead:
@@ -121,22 +133,32 @@ def _remembering(memory: Memory | None, task: Task) -> Iterator[Memory]:
 
 def _read_candidates(
     mailbox: Mailbox, memory: Memory, cursor: Cursor, candidates: Mapping[int, PulledHeaders], progress: Progress
-) -> Iterator[_Read]:
-    """Yield what is a notice, by UID, and let the memory know what is none."""
+) -> tuple[list[_Read], set[int]]:
+    """Return what is a notice, by UID, and what was not shown; let the memory know what is none."""
+    found: list[_Read] = []
     none: list[int] = []
+    unread = set(candidates)
     sizes = {uid: pulled.size for uid, pulled in candidates.items()}
     bodies = mailbox.pull_bodies(cursor.folder, sorted(candidates), sizes=sizes) if candidates else ()
     for done, (uid, raw) in enumerate(bodies, start=1):
         progress("Reading the notices", done, len(candidates))
+        unread.discard(uid)
         notice, pulled = read_notice(raw), candidates[uid]
         fingerprint = fingerprint_of(pulled)
         as_announced = is_of(fingerprint, raw)
         if notice is not None:
-            yield pulled, fingerprint, notice if as_announced else replace(notice, too_hostile=TWO_MESSAGES)
+            found.append((pulled, fingerprint, notice if as_announced else replace(notice, too_hostile=TWO_MESSAGES)))
         elif as_announced:
             none.append(uid)
     if none:
         memory.no_notices(cursor, none)
+    return found, unread
+
+
+def _passed_over(mailbox: Mailbox, inbox: FolderState, uids: Iterable[int]) -> tuple[NotFiled, ...]:
+    reasons = mailbox.passed_over(inbox.folder)
+    refs = [MessageRef(inbox.folder, inbox.uidvalidity, uid) for uid in sorted(uids)]
+    return tuple(NotFiled(ref, reasons.get(ref.uid, "the server does not show it")) for ref in refs)
 
 
 # --- Sent ----------------------------------------------------------------------------------------------------------
@@ -156,7 +178,7 @@ def _read_sent_folders(
     """
     missing: tuple[SentSource, ...] = ()
     try:
-        found = [folder.name for folder in find_sent(folders, configured=task.sent_folders)]
+        found = [folder.name for folder in find_sent(folders, task.sent_folders, task.not_sent_folders)]
         names = [name for name in found if name != task.inbox]
     except SentFolderNotFound as error:
         if task.sent_folders:

@@ -5,13 +5,22 @@ Chunk by chunk, each written down with how far it goes, so that a run that was c
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+from cleanup.connector.folders import shown
 from cleanup.connector.session import FolderState, Mailbox
 from cleanup.detector.candidates import clue_of_ordinary
 from cleanup.detector.fields_asked import INBOX_FIELDS
 from cleanup.detector.sent import SENT_FIELDS, read_sent_header
-from cleanup.errors import CleanupError, ConnectionLost, ServerMisbehaved
+from cleanup.errors import (
+    CleanupError,
+    CommandRefused,
+    ConnectionLost,
+    FolderNotFound,
+    PermissionMissing,
+    ServerMisbehaved,
+)
 from cleanup.ledger import Memory
 from cleanup.ledger.values import Cursor, InboxRow, SentPlaces
 from cleanup.model import PulledHeaders, SentMessage, SentSource
@@ -20,8 +29,8 @@ from cleanup.report.mailbox import Ahead
 from cleanup.run.glance import is_unchanged
 
 CHUNK = 2_000
-SMALLEST_HEADER = 200  # bytes: From, To, Date and Message-ID take as much in every sent message
 MOST_HIDDEN = 20  # messages that a server lists and cannot show, and that are passed over
+FEW = 4  # messages: of more than that not all may be hidden
 SPARSE = 4  # UIDs to a message: from there on it is cheaper to ask which of them exist
 
 Save = Callable[[Cursor, Sequence[PulledHeaders], int], None]
@@ -47,10 +56,11 @@ def what_reading_asks(ahead: Ahead, memory: Memory, inbox: FolderState, sent: It
 
 def read_inbox(
     mailbox: Mailbox, memory: Memory, state: FolderState, progress: Progress
-) -> tuple[Cursor, dict[int, PulledHeaders]]:
-    """Return the Inbox's cursor, and the header fields of all that is or may be a notice, by UID.
+) -> tuple[Cursor, dict[int, PulledHeaders], list[int]]:
+    """Return the Inbox's cursor, the header fields of all that is or may be a notice, by UID, and what is not shown.
 
-    Those that earlier runs found are fetched again: their flags may have changed.
+    Those that earlier runs found are fetched again: their flags may have changed. What is listed and not shown is no
+    part of the memory, and so is looked at again by the next run.
     """
     cursor = _cursor(memory, state, is_sent=False)
     earlier = frozenset(memory.notices(cursor))
@@ -64,8 +74,8 @@ def read_inbox(
         memory.add_inbox(cursor, rows, uidnext)
 
     count = _counting(progress, "Reading the Inbox", state)
-    _catch_up(mailbox, memory, cursor, state, INBOX_FIELDS, save, count, also=sorted(earlier))
-    return cursor, found
+    hidden = _catch_up(mailbox, memory, cursor, state, INBOX_FIELDS, save, count, also=sorted(earlier))
+    return cursor, found, hidden
 
 
 def _inbox_row(pulled: PulledHeaders) -> InboxRow:
@@ -87,16 +97,23 @@ def read_sent(
         cursor = _cursor(memory, state, is_sent=True)
 
         def save(cursor: Cursor, chunk: Sequence[PulledHeaders], uidnext: int) -> None:
-            memory.add_sent(cursor, [_sent_message(pulled) for pulled in chunk if not _is_withheld(pulled)], uidnext)
+            memory.add_sent(cursor, [_sent_message(pulled) for pulled in chunk], uidnext)
 
         _catch_up(mailbox, memory, cursor, state, SENT_FIELDS, save, _counting(progress, f"Reading {folder}", state))
         problem = None
     except ConnectionLost:
         raise
+    except (CommandRefused, FolderNotFound, PermissionMissing) as error:
+        problem = not_opened(folder, error)
     except CleanupError as error:
         problem = str(error)
     known = memory.cursors().get(folder)
     return SentSource(folder, announced, known.held if known else 0, problem)
+
+
+def not_opened(folder: str, error: CleanupError) -> str:
+    """Return what to say of a Sent folder that cannot be opened: until it can, or is left out, nothing is filed."""
+    return f"{error}. If it holds no mail of yours, leave it out: --not-sent-folder {shlex.quote(folder)}"
 
 
 def fetch_sent(mailbox: Mailbox, places: SentPlaces) -> Iterator[SentMessage]:
@@ -107,16 +124,10 @@ def fetch_sent(mailbox: Mailbox, places: SentPlaces) -> Iterator[SentMessage]:
     for folder, uids in places.there.items():
         missing = set(uids)
         for chunk in mailbox.pull_headers_of(folder, SENT_FIELDS, uids):
-            shown = [pulled for pulled in chunk if not _is_withheld(pulled)]
-            missing -= {pulled.ref.uid for pulled in shown}
-            yield from (_sent_message(pulled) for pulled in shown)
+            missing -= {pulled.ref.uid for pulled in chunk}
+            yield from map(_sent_message, chunk)
         if missing:
             raise ServerMisbehaved(f"{len(missing):,} messages of {folder} that match were not shown")
-
-
-def _is_withheld(pulled: PulledHeaders) -> bool:
-    """Return whether a server shows nothing of a header that must be there. It is not written down, so asked again."""
-    return pulled.size >= SMALLEST_HEADER and not pulled.fields.strip()
 
 
 def _sent_message(pulled: PulledHeaders) -> SentMessage:
@@ -142,10 +153,13 @@ def _catch_up(
     save: Save,
     count: Callable[[int], None],
     also: Sequence[int] = (),
-) -> None:
-    """Fetch and save what is new, and `also` what is known and wanted again; then account for what has vanished."""
+) -> list[int]:
+    """Fetch and save what is new, and `also` what is known and wanted again; then account for what has vanished.
+
+    Returns the UIDs of what is listed and not shown.
+    """
     if is_unchanged(cursor, state) and not also:
-        return
+        return []
     held, reached = cursor.held, cursor.uidnext
     for chunk in _new(mailbox, cursor, state, fields, also):
         reached = max(chunk[-1].ref.uid + 1, cursor.uidnext)
@@ -154,8 +168,7 @@ def _catch_up(
         count(held)
     if reached != state.uidnext:
         save(cursor, (), state.uidnext)
-    if held != state.exists:
-        _look_again(mailbox, memory, cursor, state, fields, save)
+    return _look_again(mailbox, memory, cursor, state, fields, save) if held != state.exists else []
 
 
 def _new(
@@ -175,8 +188,8 @@ def _is_sparse(cursor: Cursor, state: FolderState) -> bool:
 
 def _look_again(
     mailbox: Mailbox, memory: Memory, cursor: Cursor, state: FolderState, fields: Sequence[str], save: Save
-) -> None:
-    """Find out what vanished from the folder, and fetch what was not shown the first time."""
+) -> list[int]:
+    """Find out what vanished from the folder, and fetch what was not shown the first time; return what never was."""
     there = {uid for uid in mailbox.uids(state.folder) if uid < state.uidnext} if state.exists else set()
     held = set(memory.uids(cursor))
     vanished: Collection[int] = held - there
@@ -188,8 +201,14 @@ def _look_again(
         for chunk in mailbox.pull_headers_of(state.folder, fields, missing):
             save(cursor, chunk, state.uidnext)
             missing = sorted(set(missing) - {pulled.ref.uid for pulled in chunk})
-    if len(missing) > MOST_HIDDEN and (left := mailbox.still_there(state.folder, missing)):
-        raise ServerMisbehaved(f"The server lists {len(left):,} messages of {state.folder} and does not show them")
+    if len(missing) > MOST_HIDDEN or len(missing) == len(there) > FEW:
+        missing = mailbox.still_there(state.folder, missing)
+        if missing:
+            why = mailbox.passed_over(state.folder).get(missing[0])
+            raise ServerMisbehaved(
+                f"The server lists {len(missing):,} messages of {shown(state.folder)} and does not show them", why=why
+            )
+    return missing
 
 
 def _counting(progress: Progress, stage: str, state: FolderState) -> Callable[[int], None]:

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import ANNA, PROGRAM, Ended, cleanup
+from tests.servers.lying import lying_server
+from tests.servers.running import PASSWORD
+from tests.whole_job.anna_lies import fill
 
 FILE = '[mailboxes.anna]\naddress = "anna@example.org"\nhost = "imap.example.org"\n'
 
@@ -96,3 +99,34 @@ def test_looking_for_a_ledger_makes_none(command: tuple[object, ...], tmp_path: 
     assert done.code == 2
     assert "There is no ledger" in done.err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["config validate", "scan anna", "login anna"])
+def test_a_pipe_as_configuration_file_is_refused_at_once(command: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "config.toml", mode=0o600)
+
+    done = cleanup(*command.split(), "--config", tmp_path / "config.toml", timeout_s=20)
+
+    assert done.code == 2
+    assert "it is a folder, a pipe or a device, and no file" in done.out + done.err
+
+
+def test_a_password_in_other_bytes_than_utf_8_is_named() -> None:
+    with lying_server() as server:
+        reach = f"--host 127.0.0.1 --port {server.port} --security plain"
+        done = _shell(f"CLEANUP_PASSWORD=$(printf 'p\\344ss') $P login anna@example.org {reach}")
+
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "The password is not UTF-8 text" in done.err
+
+
+@pytest.mark.parametrize("limit", [9, 10])
+def test_few_open_files_are_named(limit: int, tmp_path: Path) -> None:
+    with lying_server() as server:
+        fill(server)
+        reach = f"--host 127.0.0.1 --port {server.port} --security plain --ledger {tmp_path}/ledger.sqlite"
+        rules = "--outbound-host 192.0.2.10 --now 2026-10-20 --yes"
+        done = _shell(f"ulimit -n {limit}; $P run anna@example.org {rules} {reach}", CLEANUP_PASSWORD=PASSWORD)
+
+    assert "unexpected" not in done.err  # which of its files is one too many depends on the system
+    assert done.code == 0 or "open" in done.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 
 from cleanup.connector import credentials
 from cleanup.connector.credentials import from_command, from_environment, from_file, from_text
+from cleanup.connector.session import Account, open_mailbox
 from cleanup.errors import UsageError
+from tests.servers.lying import lying_server
 
 
 def test_a_credential_does_not_show_its_secret() -> None:
@@ -65,7 +68,7 @@ def test_a_command_that_fails_does_not_repeat_what_it_said() -> None:
         ("sh -c 'sleep 30; echo late'", "takes longer than"),
         ("sh -c 'exec >&-; sleep 30'", "takes longer than"),
         ("yes secret", "prints more than"),
-        ("sh -c 'printf \"secret-\\377\"'", "UnicodeDecodeError"),
+        ("sh -c 'printf \"secret-\\377\"'", "not UTF-8 text"),
         ("true", "gave no password"),
         ("sh -c 'echo; echo'", "gave no password"),
         ("echo 'unbalanced", "could not be run"),
@@ -104,3 +107,26 @@ def test_the_environment_gives_its_variable(monkeypatch: pytest.MonkeyPatch) -> 
     assert from_environment("CLEANUP_TEST_PASSWORD").read() == "secret"
     with pytest.raises(UsageError, match="CLEANUP_OTHER"):
         from_environment("CLEANUP_OTHER").read()
+
+
+def test_a_pipe_or_a_device_as_password_file_is_refused_at_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, mode=0o600)
+
+    for path in (pipe, tmp_path):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+        with pytest.raises(UsageError, match="and no file"):
+            from_file(path).read()
+
+
+@pytest.mark.parametrize(("secret", "says"), [("p\udce4ss", "not UTF-8 text"), ("pa\0ss", "NUL")])
+def test_a_password_that_cannot_be_sent_is_refused_before_it_is(secret: str, says: str) -> None:
+    with lying_server() as server:
+        with (
+            pytest.raises(UsageError, match=says) as raised,
+            open_mailbox(Account("127.0.0.1", "anna", from_text(secret), port=server.port, security="plain")),
+        ):
+            pass
+
+        assert secret not in str(raised.value)
+        assert server.commands in ([], ["CAPABILITY"], ["CAPABILITY", "LOGOUT"])

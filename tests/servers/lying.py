@@ -168,13 +168,15 @@ class Session:
         """Return the FETCH data of a message."""
         parts = [b"UID %d" % mail.uid]
         if b"FLAGS" in items:
-            parts.append(b"FLAGS (%s)" % " ".join(sorted(mail.flags)).encode())
+            parts.append(b"FLAGS (%s)" % " ".join(sorted(mail.flags)).encode("latin-1"))
         if b"INTERNALDATE" in items:
             parts.append(b'INTERNALDATE "%s"' % mail.arrived)
         if b"RFC822.SIZE" in items:
             parts.append(b"RFC822.SIZE %d" % len(mail.raw))
         if fields := _FIELDS.search(items):
             parts.append(_literal(b"BODY[HEADER.FIELDS (%s)]" % fields[1], _chosen(mail.raw, fields[1])))
+        elif b"BODY.PEEK[HEADER]" in items:
+            parts.append(_literal(b"BODY[HEADER]<0>", mail.raw.split(b"\r\n\r\n")[0] + b"\r\n\r\n"))
         elif partial := _PARTIAL.search(items):
             parts.append(_literal(b"BODY[]<0>", mail.raw[: int(partial[1])]))
         return b"* %d FETCH (%s)\r\n" % (number, b" ".join(parts))
@@ -304,7 +306,7 @@ def _relocating(keep: bool) -> Callable[[Session, list[bytes]], None]:
 
 
 def _store(session: Session, args: list[bytes]) -> None:
-    sign, flags = args[-2].decode()[0], set(args[-1].decode().strip("()").split())
+    sign, flags = args[-2].decode()[0], set(args[-1].decode("latin-1").strip("()").split())
     for mail in session.box.named(uid_set(args[0], session.box)):
         mail.flags = mail.flags | flags if sign == "+" else mail.flags - flags
     session.done()
@@ -330,7 +332,7 @@ def _create(session: Session, args: list[bytes]) -> None:
 def _append(session: Session, args: list[bytes]) -> None:
     box = session.server.folders[args[0].decode()]
     when = args[2] if len(args) > 3 else None
-    uid = box.add(args[-1], set(args[1].decode().strip("()").split()), when)
+    uid = box.add(args[-1], set(args[1].decode("latin-1").strip("()").split()), when)
     session.done(b"OK [APPENDUID %d %d] done" % (box.uidvalidity, uid))
 
 

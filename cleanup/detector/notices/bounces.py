@@ -36,7 +36,18 @@ _GOES_ON = re.compile(
     r"continue (?:trying|to try))|still (?:being )?(?:trying|re-?tried)|attempts (?:will|to deliver) .{0,40}continu|"
     r"wird weiter(?:hin)? versuch|weitere zustellversuche|nouvelles tentatives|seguir(?:á|emos) intentando"
 )
-_STEMS_OF_GOING_ON = (" only", "resend", "re-send", "again", "will ", "still ", "attempts", "weiter", "tentativ", "seguir")
+_STEMS_OF_GOING_ON = (
+    " only",
+    "resend",
+    "re-send",
+    "again",
+    "will ",
+    "still ",
+    "attempts",
+    "weiter",
+    "tentativ",
+    "seguir",
+)
 _GIVEN_UP = re.compile(
     r"permanent|g[ai]v(?:e|en|ing) up|no (?:further|more) attempt|will not (?:be )?(?:re-?tr|try)|not be retried|"
     r"could not be delivered (?:with)?in|endgültig"
