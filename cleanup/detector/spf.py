@@ -133,7 +133,8 @@ class SpfAnswers:
         """
         if address is None:
             return None
-        ours = {d for d in sent_as(notice, returned) if d in self.records or d in owner.domains}
+        named = {domain_of(a): a for a in _senders(notice, returned)}
+        ours = {d for d, a in named.items() if d in self.records or owner.is_own_domain(a) or owner.is_own_address(a)}
         words = [self.word(domain, address, arrived) for domain in sorted(ours)]
         for result in (SpfResult.PASS, SpfResult.SILENCE, SpfResult.FAIL):
             if found := next((word for word in words if word.result is result), None):
@@ -156,8 +157,11 @@ class SpfQuestions:
 
 def sent_as(notice: Notice, returned: Returned) -> frozenset[str]:
     """Return the domains in whose name a message was sent: of its From, and of whom it was returned to (RFC 5321)."""
-    named = [returned.from_address or "", *notice.addressed_to]
-    return frozenset(domain for address in named if (domain := domain_of(address)))
+    return frozenset(domain for address in _senders(notice, returned) if (domain := domain_of(address)))
+
+
+def _senders(notice: Notice, returned: Returned) -> Iterable[str]:
+    return (address for address in (returned.from_address, *notice.addressed_to) if address)
 
 
 def domains_to_ask(owner: Owner, identity: Identity, profile: Profile) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from bisect import bisect_right
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,6 @@ from typing import Any, NamedTuple
 
 import dns.exception
 import dns.resolver
-import spf
 
 from cleanup.detector.networks import Address, is_public, organisation, read_address
 from cleanup.detector.networks import Network as Networks
@@ -37,6 +37,10 @@ from cleanup.detector.spf import (
 from cleanup.dns import SPF_KEPT_FOR, Network
 from cleanup.dns.client import AT_ONCE, LONGEST_TEXT, resolver_for
 from cleanup.model import DnsLookup
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", SyntaxWarning)  # an escape in a docstring of its: said by Python 3.12 and later
+    import spf
 
 MOST_TIMEOUTS = 3  # one after the other: then the name server is taken for dead
 MOST_RECORDS = 100  # in one answer

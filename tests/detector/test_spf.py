@@ -156,6 +156,13 @@ def test_a_domain_of_the_owners_that_was_not_asked_forbids_an_accusation() -> No
     assert _said(_answers(example_org=FAILS), notice, BOTH) == SILENT
 
 
+def test_an_address_at_a_provider_that_was_not_asked_forbids_an_accusation() -> None:
+    identity = replace(ANNA, addresses=ANNA.addresses | {"anna@gmail.com"})
+    notice = replace(_from("203.0.113.9"), addressed_to=("anna@gmail.com",))
+
+    assert _said(_answers(example_org=FAILS), notice, identity) == SILENT
+
+
 def test_a_strangers_domain_has_no_say() -> None:
     notice = replace(_from("203.0.113.9", sender="x@attacker.test"), addressed_to=("anna@example.org",))
 

@@ -135,12 +135,8 @@ def nameserver(
     answer, given the question; None is no answer at all.
     """
     asked: list[tuple[str, str]] = []
-    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    udp.bind(("127.0.0.1", 0))
+    udp, listening = _one_port_for_both()
     port = udp.getsockname()[1]
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind(("127.0.0.1", port))
 
     def wire_for(wire: bytes, most: int) -> bytes | None:
         query = dns.message.from_wire(wire)
@@ -197,6 +193,23 @@ def nameserver(
             sock.close()
         for thread in serving:
             thread.join(1)
+
+
+def _one_port_for_both() -> tuple[socket.socket, socket.socket]:
+    """Return a UDP and a TCP socket on the same free port of 127.0.0.1."""
+    for _ in range(50):
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        udp.bind(("127.0.0.1", 0))
+        try:
+            tcp.bind(udp.getsockname())
+        except OSError:  # another program has it for TCP
+            udp.close()
+            tcp.close()
+            continue
+        return udp, tcp
+    raise AssertionError("no port is free for both UDP and TCP")
 
 
 def _from_zone(zone: Zone, query: dns.message.Message) -> dns.message.Message:
