@@ -101,7 +101,7 @@ def bring_up_to_date(connection: Connection, *, steps: Mapping[int, Step] = STEP
     while version < wanted:
         if version not in steps:
             raise LedgerUnusable(
-                f"The ledger is of schema {version}, which cannot be brought forward{'' if steps else ' here'}",
+                f"The ledger is of schema {version}, which cannot be brought forward",
                 hint="Move the file away and run again: the mailbox itself is untouched, only history is lost",
             )
         steps[version](connection)
