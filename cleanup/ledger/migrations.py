@@ -49,6 +49,7 @@ def _one_name_a_mailbox(connection: Connection) -> None:
             if name != latest:
                 connection.execute(delete(memories).where(memories.c.mailbox == name))
                 _retire(connection, name)
+        for name in same:  # when all are retired that are to be: one of them may have the key's very name
             _rename(connection, cursors, name)
         _rename(connection, memories, latest)
         if len(same) > 1:  # what other runs left to be done is not known
