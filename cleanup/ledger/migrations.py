@@ -65,6 +65,7 @@ def _one_name_a_mailbox(connection: Connection) -> None:
             if name != latest:
                 connection.execute(delete(memories).where(memories.c.mailbox == name))
                 _retire(connection, name)
+        for name in same:  # when all are retired that are to be: one of them may have the key's very name
             _rename(connection, cursors, name)
         _rename(connection, memories, latest)
         if len(same) > 1:  # what other runs left to be done is not known
@@ -118,7 +119,7 @@ def bring_up_to_date(connection: Connection, *, steps: Mapping[int, Step] = STEP
     while version < wanted:
         if version not in steps:
             raise LedgerUnusable(
-                f"The ledger is of schema {version}, which cannot be brought forward{'' if steps else ' here'}",
+                f"The ledger is of schema {version}, which cannot be brought forward",
                 hint="Move the file away and run again: the mailbox itself is untouched, only history is lost",
             )
         steps[version](connection)

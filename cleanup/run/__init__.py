@@ -54,14 +54,14 @@ def look_at(
 
         from cleanup.run.look import look
 
-        known, mailbox = known_before(stack, settings, opened, again=again)
+        known, mailbox = known_before(stack, settings, opened, again=again, full=full)
         return look(
             mailbox,
             task,
             now=now,
             labels=known.labels,
             progress=progress,
-            memory=None if full else known.memory,
+            memory=known.memory,
             leaving=known.leaving,
         )
 
@@ -153,7 +153,12 @@ class Known:
 
 
 def known_before(
-    stack: ExitStack, settings: MailboxSettings, opened: Callable[[], Mailbox], *, again: bool = False
+    stack: ExitStack,
+    settings: MailboxSettings,
+    opened: Callable[[], Mailbox],
+    *,
+    again: bool = False,
+    full: bool = False,
 ) -> tuple[Known, Mailbox]:
     """Return what earlier runs left, with what a run would settle first settled in memory; and a connection.
 
@@ -171,6 +176,8 @@ def known_before(
     foretold = foretell(copy, settings.address, opened(), reopen=opened)
     mailbox = cast("Mailbox", foretold.mailbox)  # what `opened` opens
     labels, memory = words_of(copy, settings, again=again), copy.memory(settings.address)
+    if full:  # as _left() does: what was sent and is deleted since still spares
+        memory.retire(list(memory.cursors()))
     return Known(labels, memory, foretold.leaving), opened() if mailbox.dead else mailbox
 
 

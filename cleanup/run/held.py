@@ -13,7 +13,7 @@ from cleanup import __version__
 from cleanup.config import MailboxSettings, ledger_of
 from cleanup.connector.account import Account
 from cleanup.connector.session import Mailbox, open_mailbox
-from cleanup.ledger.values import LOCK, UNDO_LABEL, Left
+from cleanup.ledger.values import LOCK, UNDO_LABEL, Left, mailbox_key
 from cleanup.lock import ANY_SERVER, LOOPBACK, hold_mailbox, lock_file, names_of
 from cleanup.model import Verdict
 from cleanup.run.ledgers import Ledgers
@@ -71,9 +71,12 @@ class Held:
     def hold_elsewhere(self) -> None:
         """Hold the mailbox on every machine that shares its ledger. Raises MailboxLocked, LedgerUnusable."""
         names = names_of(self.settings.address, self.account.host, self.account.owner)
-        here = (ANY_SERVER, LOOPBACK, self.account.host if (LOOPBACK, self.account.owner) in names else ANY_SERVER)
-        shared = [f"{server.lower()}\0{user.casefold()}" for server, user in names if server not in here]
-        self._stack.enter_context(self.ledger.exclusive(self.settings.address, *shared))
+        addresses = [mailbox_key(user) for server, user in names if server == ANY_SERVER]
+        at_servers = [(server, user) for server, user in names if server not in (ANY_SERVER, LOOPBACK)]
+        if (LOOPBACK, self.account.owner) in names:  # another machine's loopback is another server
+            at_servers = []
+        logins = [f"{server.lower()}\0{user.casefold()}" for server, user in at_servers]
+        self._stack.enter_context(self.ledger.exclusive(self.settings.address, *addresses, *logins))
 
     def open(self) -> Mailbox:
         """Return a new connection: the first one, or one in place of another, of which nothing is left."""
