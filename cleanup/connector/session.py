@@ -353,7 +353,8 @@ class Mailbox:
     def _must_be_writable(self) -> None:
         """EXAMINE does not stop MOVE on Dovecot and pymap, so it is stopped here."""
         if self._selected is None or not self._selected.read_write:
-            raise PermissionMissing("No folder is open for changes", hint="The folder may be read-only for this login")
+            what = f"{shown(self._selected.folder)} is not" if self._selected else "No folder is"
+            raise PermissionMissing(f"{what} open for changes", hint="The folder may be read-only for this login")
 
     def _namespaces(self) -> tuple[Namespace, ...]:
         try:
