@@ -103,8 +103,9 @@ def _offered(
 
 
 def _put_away(folders: Sequence[Folder], settings: MailboxSettings) -> tuple[str, ...]:
-    """Return the folders that exist of Junk (RFC 6154) and the backscatter folder."""
-    junk = {f.name for f in folders if "\\junk" in f.attributes or f.parts[-1].lower() in ("junk", "spam")}
+    """Return the folders that exist of the owner's own Junk (RFC 6154) and the backscatter folder."""
+    own = [folder for folder in folders if folder.namespace is None or folder.namespace.is_personal]
+    junk = {f.name for f in own if "\\junk" in f.attributes or f.parts[-1].lower() in ("junk", "spam")}
     target = backscatter_folder_name(folders, settings.target)
     return tuple(sorted(f.name for f in folders if f.selectable and f.name in {*junk, target}))
 

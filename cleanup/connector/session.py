@@ -156,13 +156,18 @@ class Mailbox:
     # --- folders -----------------------------------------------------------------------------------------------
 
     def folders(self) -> tuple[Folder, ...]:
-        """Return all folders, sorted by name, each with the namespace that it lies in where the server tells."""
+        """Return all folders, sorted by name, each with the namespace that it lies in where the server tells.
+
+        The Inbox is among them, whether it is listed or not: it is always there (RFC 9051 section 5.1).
+        """
         *spaces, listing = self._phrasing.folders()
         if spaces:
             self._wire.foresee([*spaces, listing])
             self._phrasing.namespaces = self._namespaces()
         listed = read_list(self._wire.ask(listing.name, *listing.args).untagged.get("LIST", []))
         self._phrasing.learn(listed)
+        if all(folder.name != "INBOX" for folder in listed):
+            listed = (Folder("INBOX", next((folder.delimiter for folder in listed), None)), *listed)
         return placed(listed, self._phrasing.namespaces or ())
 
     def rights(self, folder: str) -> frozenset[str] | None:
@@ -348,7 +353,8 @@ class Mailbox:
     def _must_be_writable(self) -> None:
         """EXAMINE does not stop MOVE on Dovecot and pymap, so it is stopped here."""
         if self._selected is None or not self._selected.read_write:
-            raise PermissionMissing("No folder is open for changes", hint="The folder may be read-only for this login")
+            what = f"{shown(self._selected.folder)} is not" if self._selected else "No folder is"
+            raise PermissionMissing(f"{what} open for changes", hint="The folder may be read-only for this login")
 
     def _namespaces(self) -> tuple[Namespace, ...]:
         try:

@@ -28,7 +28,7 @@ RUN_ROWS = (
     ("__init__",),
     ("filing",),
     ("look",),
-    ("reading", "asking", "held", "done", "unhurried"),
+    ("reading", "asking", "held", "done"),
     ("glance", "ledgers"),
 )
 PURE = (
