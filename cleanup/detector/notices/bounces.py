@@ -92,7 +92,8 @@ def _others_in_words(
         return ()
     if any(a.lower() in mail.addressees for one in returned for a in one.to):
         return ()
-    failures = _failures(mail, read_wording(_letter(mail), formats), returned)
+    reading = read_wording(_letter(mail), formats)
+    failures = reading.failures if reading else read_shapes(mail, mail.words, returned)
     others = tuple(f for f in failures if f.address.lower() not in mail.addressees)
     named = recipients_in_words(mail, others, returned, stated=False) if others else ()
     status = report.recipients[0]

@@ -63,11 +63,12 @@ class Mail:
 
     fields: Fields
     raw: bytes = field(repr=False)
+    body_at: int | None = None  # where the header ends, if that is known
 
     @cached_property
     def root(self) -> Part:
         """The whole structure."""
-        return read_parts(self.raw)
+        return read_parts(self.raw, None if self.body_at is None else (self.fields, self.body_at))
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:

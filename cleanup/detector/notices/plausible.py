@@ -98,7 +98,7 @@ def is_bounce(gathered: Gathered) -> bool:
 
 def is_a_copy(mail: Mail) -> bool:
     """Return whether a journal, a moderator's desk or a ticket system made it: such mail carries fields that say so."""
-    return any(name.lower().startswith(_COPY_FIELDS) for name, _ in mail.fields.items)
+    return any([name.startswith(_COPY_FIELDS) for name in mail.fields.by_name])
 
 
 def says_something_else(mail: Mail) -> bool:
