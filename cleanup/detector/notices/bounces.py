@@ -32,11 +32,23 @@ _STILL_TRYING = re.compile(
 
 _GOES_ON = re.compile(
     r"(?:warning message|warning|notification) only|(?:do|need) not (?:need to )?(?:re-?send|send .{0,20}again)|"
-    r"(?:no|not) (?:need|necessary|required) to re-?send|will (?:be re-?tr(?:y|ied)|re-?try|try again|keep (?:on )?trying|"
+    r"(?:no|not) (?:need|necessary|required) to re-?send|will (?:be re-?tr(?:y|ied)|re-?try|try again|"
+    r"keep (?:on )?trying|"
     r"continue (?:trying|to try))|still (?:being )?(?:trying|re-?tried)|attempts (?:will|to deliver) .{0,40}continu|"
     r"wird weiter(?:hin)? versuch|weitere zustellversuche|nouvelles tentatives|seguir(?:á|emos) intentando"
 )
-_STEMS_OF_GOING_ON = (" only", "resend", "re-send", "again", "will ", "still ", "attempts", "weiter", "tentativ", "seguir")
+_STEMS_OF_GOING_ON = (
+    " only",
+    "resend",
+    "re-send",
+    "again",
+    "will ",
+    "still ",
+    "attempts",
+    "weiter",
+    "tentativ",
+    "seguir",
+)
 _GIVEN_UP = re.compile(
     r"permanent|g[ai]v(?:e|en|ing) up|no (?:further|more) attempt|will not (?:be )?(?:re-?tr|try)|not be retried|"
     r"could not be delivered (?:with)?in|endgültig"

@@ -62,7 +62,7 @@ class Fields:
     def has(self, *names: str) -> bool:
         """Return whether one of the fields is there."""
         there = self._by_name
-        return any([name.lower() in there for name in names])
+        return any(name.lower() in there for name in names)
 
 
 def read_fields(block: bytes) -> tuple[Fields, int]:

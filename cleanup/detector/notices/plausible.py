@@ -38,18 +38,23 @@ MOST_SAID = 1_500  # characters within which a mail says what it is
 _SOMETHING_ELSE = re.compile(
     # quarantines, moderation
     r"quarantin|released|approve or|(?:requires|awaits?|awaiting|pending) (?:your )?(?:approval|moderation)|"
-    r"to be approved|(?:approve|reject) it|moderated|held messages?|being held|freigegeben|libéré|liberado|liberad[ao]|rilasciat|"
+    r"to be approved|(?:approve|reject) it|moderated|held messages?|being held|freigegeben|libéré|liberado|"
+    r"liberad[ao]|rilasciat|"
     r"vrijgegeven|zwolnion|освобожд|解放|隔離|隔离|격리|карантин|cuarentena|quarenten|validation\b.{0,40}distrib|"
     # journals, archives, copies, rules, review
-    r"archiv|restored|journal|incident|policy ?:|selected for review|supervis|as you asked|copy of a (?:message|meeting)|"
+    r"archiv|restored|journal|incident|policy ?:|selected for review|supervis|as you asked|copy of a (?:message|"
+    r"meeting)|"
     r"mail ?flow rule|message id: |on-behalf-of:|"
     # tickets, reports, calls, documents
-    r"ticket|\bcase \d|help ?desk[^@\n]{0,40}<|voice ?(?:mail|message)|missed call|\bfax|scanned|copier|newsletter|statistic|mail queue|"
-    r"messages in the queue|-queue id-|\bcron <|logwatch|recall (?:report|this)|\n#\d{2,} |new conversation|test mail|probe|bounce action notice|bounce format was not recognized|errors from \S|"
+    r"ticket|\bcase \d|help ?desk[^@\n]{0,40}<|voice ?(?:mail|message)|missed call|\bfax|scanned|copier|"
+    r"newsletter|statistic|mail queue|"
+    r"messages in the queue|-queue id-|\bcron <|logwatch|recall (?:report|this)|\n#\d{2,} |new conversation|"
+    r"test mail|probe|bounce action notice|bounce format was not recognized|errors from \S|"
     r"meeting|submission|abuse desk|complain|"
     # filters about mail to their reader, warnings
     r"(?:message|mail) (?:sent |addressed )?to you\b|an sie gerichtet|vous (?:est|était) adressé|dirigido a usted|"
-    r"indirizzato a lei|zurückgehalten|retenu par|was delivered to you|sent to you|pretends to be|in your name|forge[dr]|"
+    r"indirizzato a lei|zurückgehalten|retenu par|was delivered to you|sent to you|pretends to be|in your name|"
+    r"forge[dr]|"
     r"suspicious|is unsolicited commercial|spam detection software|content (?:checker|preview)|undecipherable",
     re.IGNORECASE,
 )
@@ -98,7 +103,7 @@ def is_bounce(gathered: Gathered) -> bool:
 
 def is_a_copy(mail: Mail) -> bool:
     """Return whether a journal, a moderator's desk or a ticket system made it: such mail carries fields that say so."""
-    return any([name.startswith(_COPY_FIELDS) for name in mail.fields.by_name])
+    return any(name.startswith(_COPY_FIELDS) for name in mail.fields.by_name)
 
 
 def says_something_else(mail: Mail) -> bool:
@@ -151,7 +156,8 @@ def _says_so_in_words(gathered: Gathered) -> bool:
         gathered.returned[0].extent in (Extent.FULL, Extent.HEADERS),
     )
     if not gathered.recipients and not gathered.gives_back and mail.words.isascii():
-        return mail.subject_of_failure and sum(signs) >= 2 and _ABOUT_ITS_READERS_MAIL.search(mail.words[:MOST_SAID])
+        about_it = _ABOUT_ITS_READERS_MAIL.search(mail.words[:MOST_SAID])
+        return mail.subject_of_failure and sum(signs) >= 2 and about_it is not None
     named = any(r.reply or r.status for r in gathered.recipients)
     named = named or (bool(gathered.recipients) and NOTICE_SUBJECT.search(mail.words))
     return sum(signs) >= 2 and (mail.subject_of_failure or mail.is_report or named)

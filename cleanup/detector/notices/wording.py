@@ -48,8 +48,10 @@ _OF_A_HEADER = re.compile(
 )
 _HEADER_LINE = re.compile(r"(?:[>|] ?){0,3}(?:Received|Return-Path|Delivered-To|Message-ID|X-[a-z-]{1,50}): ?\S", re.I)
 _OF_THE_SENDER = re.compile(
-    r"\W{0,6}(?:(?:envelope|original|message) )?(?:sender|from|mail from|absender|expéditeur|remitente|mittente|remetente|"
-    r"afzender|nadawca|отправитель|送信者|差出人|发件人|寄件者|보낸 ?사람)(?:['’]?s)?(?: (?:e-?mail )?address| e-?mail)?\s{0,9}[:：]",
+    r"\W{0,6}(?:(?:envelope|original|message) )?(?:sender|from|mail from|absender|expéditeur|remitente|mittente|"
+    r"remetente|"
+    r"afzender|nadawca|отправитель|送信者|差出人|发件人|寄件者|보낸 ?사람)(?:['’]?s)?(?: (?:e-?mail )?address|"
+    r" e-?mail)?\s{0,9}[:：]",
     re.IGNORECASE,
 )
 _LIST = re.compile(
