@@ -15,8 +15,8 @@ MOST_PLAIN = 65_536  # bytes of a header block that is read all at once
 MOST_SAME = 200  # values of one field that are looked at
 MOST_DECODED = 2_048  # characters of a value whose encoded words are decoded
 
-_FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)")
-_PLAIN_FIELD = re.compile(r"(([!-9;-~]{1,200})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z))")
+_FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)")
+_PLAIN_FIELD = re.compile(r"(([!-9;-~]{1,200})[ \t]*:([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z))")
 _FIRST_OF_LEAD = re.compile(rb"[ \t\r\n]|>?From ")
 _EMPTY_LINES = rb"(?:[ \t\r\n]*\n)?"
 _LEADING = re.compile(_EMPTY_LINES + rb"(?:>?From [^\n]*(?:\n|\Z)" + _EMPTY_LINES + rb"){0,20}")
