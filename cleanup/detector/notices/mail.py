@@ -81,6 +81,12 @@ class Mail:
         return untagged(self.fields.text("Subject"))
 
     @cached_property
+    def own_subject(self) -> str:
+        """The subject without that of the message it answers: "Undeliverable: RELEASED: our newsletter"."""
+        before, colon, _ = self.subject.partition(":")
+        return before if colon and NOTICE_SUBJECT.search(f"{before}:") else self.subject
+
+    @cached_property
     def sender(self) -> str:
         """From, decoded: name and address."""
         return self.fields.text("From")
@@ -197,7 +203,7 @@ class Mail:
     @cached_property
     def subject_of_failure(self) -> bool:
         """Whether the subject says that mail failed or is late."""
-        return self.subject_of_notice and not HARMLESS_SUBJECT.search(self.subject)
+        return self.subject_of_notice and not HARMLESS_SUBJECT.search(self.own_subject)
 
     @cached_property
     def subject_of_returned_mail(self) -> bool:

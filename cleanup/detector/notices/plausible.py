@@ -34,6 +34,7 @@ _COPY_FIELDS = (  # how the names of the fields begin by which journals, moderat
     "x-gitlab-",
     "x-bugzilla-",
 )
+_SUMMARY = re.compile(r"^[ \t>|*]{0,12}(?:subject|betreff|objet|asunto|oggetto|to|cc)[ \t]?:.*$", re.I | re.M)
 MOST_SAID = 1_500  # characters within which a mail says what it is
 _SOMETHING_ELSE = re.compile(
     # quarantines, moderation
@@ -94,11 +95,19 @@ def is_bounce(gathered: Gathered) -> bool:
     so, or words of failure or delay.
     """
     mail = gathered.mail
-    if not _is_about_mail_of_ours(gathered) or is_a_copy(mail) or _passes_on_mail_to_its_reader(gathered):
+    if not _is_about_mail_of_ours(gathered) or is_a_copy(mail):
+        return False
+    if _passes_on_mail_to_its_reader(gathered) and not _names_who_failed_as_a_product_does(gathered):
         return False
     if not (_says_so_in_a_field(mail) or _says_so_in_words(gathered)):
         return False
     return mail.shows_machine or _is_borne_out(gathered)
+
+
+def _names_who_failed_as_a_product_does(gathered: Gathered) -> bool:
+    mail, reading = gathered.mail, gathered.reading
+    worded = reading is not None and bool(reading.failures) and not reading.format.everyday
+    return worded and mail.subject_of_failure and bool(gathered.recipients)
 
 
 def is_a_copy(mail: Mail) -> bool:
@@ -108,7 +117,8 @@ def is_a_copy(mail: Mail) -> bool:
 
 def says_something_else(mail: Mail) -> bool:
     """Return whether a mail says that it was released, moderated, copied, reported or filed for its reader."""
-    return bool(_SOMETHING_ELSE.search(f"{mail.sender}\n{mail.subject}\n{mail.words[:MOST_SAID]}"))
+    words = _SUMMARY.sub("", mail.words[:MOST_SAID])  # what the message answered is called says nothing
+    return bool(_SOMETHING_ELSE.search(f"{mail.sender}\n{mail.own_subject}\n{words}"))
 
 
 def _is_about_mail_of_ours(gathered: Gathered) -> bool:
@@ -144,7 +154,8 @@ def _says_so_in_words(gathered: Gathered) -> bool:
     mail, reading = gathered.mail, gathered.reading
     if reading and not reading.format.everyday and (reading.failures or mail.subject_of_failure):
         return True
-    if says_something_else(mail):
+    shows_all = mail.null_sender and mail.role_sender and mail.subject_of_failure and bool(gathered.recipients)
+    if not shows_all and says_something_else(mail):
         return False
     if reading and (gathered.recipients or (mail.subject_of_failure and gathered.gives_back)):
         return True
