@@ -17,11 +17,10 @@ MOST_NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class FoundRun:
-    """A run that can be undone, and how many of its moves still stand."""
+    """A run that people mean, and whose mailbox it is of."""
 
     run_id: int
     mailbox: str
-    filed: int
 
 
 def which_ledger(
@@ -69,10 +68,12 @@ def _those_that_are(address: str, known: Mapping[str, str]) -> str:
 
 
 def find_run(which: str, mailbox: str | None, ledger: str | None, config: Path | None) -> FoundRun:
-    """Return the run that a person means by its number or by "last". Raises UsageError where there is none."""
+    """Return the run that a person means by its number or by "last", as far as the ledger knows before it is asked what
+    became of a run that was cut off. Raises UsageError where there is none, or where it is another mailbox's.
+    """
     with looking_back((mailbox,) if mailbox else (), ledger, config) as (opened, addresses):
         if which == "last":
-            record = opened.last_filing(addresses[0] if addresses else None)
+            record = opened.last_filing(addresses[0] if addresses else None, or_open=True)
         elif which.isdigit():
             record = opened.run(int(which))
         else:
@@ -80,7 +81,12 @@ def find_run(which: str, mailbox: str | None, ledger: str | None, config: Path |
     if record is None:
         what = "There is no run to undo" if which == "last" else f"There is no run {which}"
         raise UsageError(what, hint="mailbox-cleanup history shows the runs")
-    return FoundRun(record.run_id, record.mailbox, record.filed)
+    if addresses and record.mailbox != addresses[0]:
+        raise UsageError(
+            f"Run {record.run_id} is of {record.mailbox} and not of {addresses[0]}; nothing was touched",
+            hint=f"mailbox-cleanup undo {record.run_id} --mailbox {record.mailbox}",
+        )
+    return FoundRun(record.run_id, record.mailbox)
 
 
 def which_fit(run_id: int, condition: str, ledger: str) -> tuple[int, ...]:

@@ -11,7 +11,8 @@ LOOKING = frozenset(
 )  # fmt: skip
 OPENING = frozenset({"EXAMINE", "SELECT"})
 # Untagged data that answer a command; whatever else comes belongs to the opening of a folder, or to the last command.
-ANSWERED_BY = {"LIST": ("LIST", "STATUS"), "STATUS": ("STATUS",), "SEARCH": ("SEARCH",), "FETCH": ("FETCH",)}
+ANSWERED_BY = {"LIST": ("LIST", "STATUS"), "STATUS": ("STATUS",), "SEARCH": ("SEARCH",), "FETCH": ("FETCH",),
+               "MYRIGHTS": ("MYRIGHTS",)}  # fmt: skip
 OF_MESSAGES = frozenset({"SEARCH", "FETCH", "EXPUNGE", "VANISHED"})  # data about messages of the folder that is open
 
 

@@ -190,6 +190,18 @@ class Mailbox:
             if all(known.name != folder for known in self.folders()):
                 raise
 
+    def rights(self, folder: str) -> frozenset[str] | None:
+        """Return this login's rights in a folder, a letter each (MYRIGHTS, RFC 4314); None where none are told."""
+        if not self._wire.has("ACL"):
+            return None
+        try:
+            answer = self._wire.ask("MYRIGHTS", self._phrasing.written(folder))
+        except (CommandRefused, FolderNotFound, PermissionMissing):
+            return None
+        told = [line for line in answer.untagged.get("MYRIGHTS", []) if isinstance(line, bytes)]
+        words = told[-1].split() if told else []
+        return frozenset(words[-1].strip(b'"').decode("latin-1").lower()) if words else None
+
     # --- looking -----------------------------------------------------------------------------------------------
 
     def pull_headers(
@@ -235,6 +247,11 @@ class Mailbox:
         """Return which of these UIDs are in the folder, ascending."""
         self._looking_at(folder)
         return pull.still_there(self._wire, uids)
+
+    def deleted(self, folder: str) -> list[int]:
+        r"""Return the UIDs of the messages that are marked as \Deleted, ascending."""
+        self._looking_at(folder)
+        return pull.search(self._wire, b"DELETED")
 
     def of_size(self, folder: str, sizes: Collection[int], arrived: Collection[datetime]) -> list[int]:
         """Return the UIDs of the messages that have one of these sizes and came at about such times, ascending."""

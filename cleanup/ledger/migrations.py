@@ -28,7 +28,16 @@ def _sum_what_was_read(connection: Connection) -> None:
         connection.execute(text("ALTER TABLE cursors ADD COLUMN sums JSON"))
 
 
-STEPS: Mapping[int, Step] = {1: _remember_what_was_read, 2: _sum_what_was_read}  # from which version: what changes
+def _keep_what_was_lost(connection: Connection) -> None:
+    """From 3: flags that a target did not take, and copies that leave their source as it is."""
+    there = {column["name"] for column in inspect(connection).get_columns("moves")}
+    for name, kind in (("keeps_source", "INTEGER"), ("lost_flags", "JSON")):
+        if name not in there:
+            connection.execute(text(f"ALTER TABLE moves ADD COLUMN {name} {kind}"))
+
+
+# from which version: what changes
+STEPS: Mapping[int, Step] = {1: _remember_what_was_read, 2: _sum_what_was_read, 3: _keep_what_was_lost}
 
 
 def bring_up_to_date(connection: Connection, *, steps: Mapping[int, Step] = STEPS, wanted: int = SCHEMA) -> None:

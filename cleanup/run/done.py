@@ -11,8 +11,8 @@ from cleanup.model import Judged, Verdict
 from cleanup.run.glance import Look
 
 if TYPE_CHECKING:
-    from cleanup.report.filing import FilingOutcome
-    from cleanup.report.recovery import Recovered
+    from cleanup.report.filing.execute import MoveResults
+    from cleanup.report.filing.recovery import Recovered
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Done:
     run_id: int
     look: Look
     recovered: Recovered | None  # None where nothing happened since an earlier run
-    outcome: FilingOutcome | None
+    outcome: MoveResults | None
     remark: str | None = None  # what else the owner should know, such as a digest that could not be left
     bytes_read: int = 0  # from the server
     round_trips: int = 0

@@ -20,8 +20,8 @@ from cleanup.run.ledgers import Ledgers
 
 if TYPE_CHECKING:
     from cleanup.ledger import Ledger
-    from cleanup.report.mailbox import Ahead
-    from cleanup.report.recovery import Recovered
+    from cleanup.report.filing.mailbox import Ahead
+    from cleanup.report.filing.recovery import Recovered
 
 
 class _Run(TypedDict):
@@ -83,7 +83,7 @@ class Held:
         `then` adds what will be asked for next. Raises what stopped it: while it is unknown where messages are, nothing
         more must be moved.
         """
-        from cleanup.report.recovery import recover
+        from cleanup.report.filing.recovery import recover
 
         recovered = recover(self.ledger, name, mailbox, reopen=self.open, then=then)
         if recovered.stopped:

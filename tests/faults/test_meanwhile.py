@@ -23,8 +23,8 @@ from cleanup.ledger import Ledger
 from cleanup.lock import hold_mailbox
 from tests.faults.owner import Owner, everything, number_of
 from tests.faults.points import Stage, a_stage, run_once
-from tests.report.acts import undo_run
-from tests.report.on_server import FLAGS
+from tests.report.filing.acts import undo_run
+from tests.report.filing.on_server import FLAGS
 from tests.servers.running import RunningServer
 
 ACTS = 8

@@ -1,4 +1,4 @@
-"""At the start of every run: what was cut off is settled, and what the owner moved back is noticed."""
+"""At the start of every run: what was cut off is reconciled, and what the owner moved back is noticed."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
-from cleanup.errors import CleanupError, CommandRefused, FolderNotFound, PermissionMissing
+from cleanup.errors import CleanupError, FolderNotFound
 from cleanup.ledger import Ledger, MoveRecord, MoveState
-from cleanup.report.doubles import BEING_REMOVED, unmark
-from cleanup.report.journal import Journal, Settled
-from cleanup.report.link import Link
-from cleanup.report.looking import BROKEN, grouped, settle, view
-from cleanup.report.mailbox import Ahead, FilingMailbox
-from cleanup.report.settling import likeness
+from cleanup.report.filing.journal import Journal, MoveOutcome
+from cleanup.report.filing.mailbox import Ahead, FilingMailbox
+from cleanup.report.filing.races import give_back
+from cleanup.report.filing.verify import Connection, grouped, likeness, reconcile, view
+from cleanup.report.words import plural
 
 YOUNG = timedelta(seconds=60)
 CALM_S = 2.0  # a server may still be at a command whose client died; measured on Dovecot: milliseconds
@@ -27,24 +27,29 @@ Then = Callable[[Ahead], Ahead] | None
 class Recovered:
     """What became of moves that an earlier run left open, and which filed messages the owner moved back."""
 
-    settled: tuple[Settled, ...] = ()
+    settled: tuple[MoveOutcome, ...] = ()
     returned: tuple[MoveRecord, ...] = ()
     stopped: CleanupError | None = None
 
     def in_words(self) -> str:
         """Return what was found, a sentence a line; "" where all was in order."""
-        counts = Counter(one.state for one in self.settled)
-        words = {
-            MoveState.MOVED: "had arrived",
-            MoveState.KEPT: "had not been moved",
-            MoveState.TAKEN: "are in neither folder: somebody moved or deleted them",
-            MoveState.UNCLEAR: "are still unclear",
-        }
-        lines = [f"Of an earlier run that was cut off, {n:,} {words[state]}." for state, n in counts.items()]
+        counts = Counter(_in_words(one) for one in self.settled)
+        lines = [f"Of an earlier run that was cut off, {plural(n, 'message')} {words}." for words, n in counts.items()]
         if self.returned:
-            lines.append(f"{len(self.returned):,} were moved back by hand; they count as genuine from now on.")
+            count = f"{plural(len(self.returned), 'message')} {'was' if len(self.returned) == 1 else 'were'}"
+            lines.append(f"{count} moved back by hand: genuine from now on.")
         lines += [f"Earlier moves could not be looked at: {self.stopped}"] if self.stopped else []
         return "\n".join(lines)
+
+
+def _in_words(one: MoveOutcome) -> str:
+    if one.state is MoveState.MOVED:
+        return "had arrived"
+    if one.state is MoveState.TAKEN:
+        return "left both folders: somebody moved or deleted what is missing"
+    if one.is_in_both:
+        return f"stayed in {one.ref.folder} and came into {one.record.intent.target}, too ({one.note})"
+    return "had not been moved"
 
 
 def recover(
@@ -56,51 +61,42 @@ def recover(
     pause: Callable[[float], None] = time.sleep,
     then: Then = None,
 ) -> Recovered:
-    """Settle what earlier runs in the mailbox `name` left open, then notice what the owner moved back.
+    """Reconcile what earlier runs in the mailbox `name` left open, then notice what the owner moved back.
 
     `then` adds what will be asked for next, to be sent together with the last look.
     Sends nothing where the ledger holds no open and no standing move; changes the mailbox only to finish a message that
     is in both folders. Raises nothing that is a CleanupError: with `stopped` set, nothing more must be moved.
     """
-    journal, link = Journal(ledger, _NO_RUN, name), Link(mailbox, reopen)
-    settled: list[Settled] = []
+    journal, connection = Journal(ledger, _NO_RUN, name), Connection(mailbox, reopen)
+    settled: list[MoveOutcome] = []
     try:
-        settled += settle_open(journal, link, pause=pause)
-        return Recovered(tuple(settled), notice_returned(journal, link, then))
+        settled += reconcile_open(journal, connection, pause=pause)
+        return Recovered(tuple(settled), notice_returned(journal, connection, then))
     except CleanupError as error:
         return Recovered(tuple(settled), stopped=error)
 
 
-def settle_open(journal: Journal, link: Link, *, pause: Callable[[float], None] = time.sleep) -> list[Settled]:
-    """Look where the messages of open moves are, finish what was only copied, and write it down."""
+def reconcile_open(
+    journal: Journal, connection: Connection, *, pause: Callable[[float], None] = time.sleep
+) -> list[MoveOutcome]:
+    """Look where the messages of open moves are, finish what was only copied, and write it down.
+
+    What cannot be removed from its source even now stays open and is tried again by the next run; it hinders no other
+    move, as a server's fault with one message must not end every later run.
+    """
     waiting = journal.open_moves()
     if any(datetime.now(UTC) - record.intended < YOUNG for record in waiting):
         pause(CALM_S)
-    settled: list[Settled] = []
+    settled: list[MoveOutcome] = []
     for group in grouped(waiting):
-        _unmark(group, link)
-        settled += journal.settle(settle(group, link, journal))
+        settled += journal.write(give_back(reconcile(group, connection, journal), connection, journal))
     return settled
-
-
-def _unmark(group: Sequence[MoveRecord], link: Link) -> None:
-    """Take the marks from what a run that was cut off was about to remove from one of two folders."""
-    marked = [record for record in group if record.note == BEING_REMOVED]
-    while marked:
-        try:
-            for record in marked:
-                unmark(record, link.mailbox)
-            return
-        except (CommandRefused, FolderNotFound, PermissionMissing):
-            return  # then a person sees the mark
-        except BROKEN as error:
-            link.renew(error)
 
 
 # --- what the owner moved back -------------------------------------------------------------------------------------
 
 
-def notice_returned(journal: Journal, link: Link, then: Then = None) -> tuple[MoveRecord, ...]:
+def notice_returned(journal: Journal, connection: Connection, then: Then = None) -> tuple[MoveRecord, ...]:
     """Return the filed messages that the owner moved back, and label them genuine; others that are gone are noted.
 
     A target that was renumbered, renamed or deleted says nothing of single messages: then nothing is concluded.
@@ -109,17 +105,18 @@ def notice_returned(journal: Journal, link: Link, then: Then = None) -> tuple[Mo
     returned: list[MoveRecord] = []
     groups = grouped(standing)
     for group in groups:
-        while True:
-            try:
-                missing = _missing(group, link.mailbox, then if group is groups[-1] else None)
-                back = _back_at_source(missing, link.mailbox)
-                break
-            except BROKEN as error:
-                link.renew(error)
+        and_then = then if group is groups[-1] else None
+        missing, back = connection.reconnecting(partial(_moved_away, group, and_then))
         states = {True: MoveState.RETURNED, False: MoveState.LOST_SIGHT}
-        journal.settle(Settled(record, states[record.move_id in back]) for record in missing)
+        journal.write(MoveOutcome(record, states[record.move_id in back]) for record in missing)
         returned += [record for record in missing if record.move_id in back]
     return tuple(returned)
+
+
+def _moved_away(group: Sequence[MoveRecord], then: Then, mailbox: FilingMailbox) -> tuple[list[MoveRecord], set[int]]:
+    """Return which messages are no longer at the target, and which moves' messages are at the source again."""
+    missing = _missing(group, mailbox, then)
+    return missing, _back_at_source(missing, mailbox)
 
 
 def _missing(group: Sequence[MoveRecord], mailbox: FilingMailbox, then: Then) -> list[MoveRecord]:

@@ -1,4 +1,4 @@
-"""What the mover needs of a mailbox. The connector's Mailbox fits; so does the model mailbox of the tests."""
+"""What moving needs of a mailbox. The connector's Mailbox fits; so does the model mailbox of the tests."""
 
 from __future__ import annotations
 
@@ -22,6 +22,15 @@ class FolderState(Protocol):
     def read_write(self) -> bool: ...
     @property
     def highest_modseq(self) -> int | None: ...
+
+
+class ListedFolder(Protocol):
+    """A folder as LIST shows it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def selectable(self) -> bool: ...
 
 
 class Seen(Protocol):
@@ -100,6 +109,14 @@ class FilingMailbox(Protocol):
         """Open a folder for reading, and be told of what others change there meanwhile."""
         ...
 
+    def rights(self, folder: str) -> frozenset[str] | None:
+        """Return this login's rights in a folder (MYRIGHTS, RFC 4314), a letter each; None where none are told."""
+        ...
+
+    def folders(self) -> Sequence[ListedFolder]:
+        """Return all folders."""
+        ...
+
     def ahead(self) -> Ahead:
         """Return an empty list of looks, to be filled with what will be asked for next."""
         ...
@@ -118,6 +135,10 @@ class FilingMailbox(Protocol):
 
     def still_there(self, folder: str, uids: Sequence[int]) -> Sequence[int]:
         """Return which of these UIDs are in the folder, ascending."""
+        ...
+
+    def deleted(self, folder: str) -> Sequence[int]:
+        r"""Return the UIDs of the messages that are marked as \Deleted, ascending."""
         ...
 
     def fingerprints(self, folder: str, uids: Sequence[int]) -> Mapping[int, Seen]:
