@@ -62,7 +62,7 @@ def rescue(
     """
     with hold(account, settings, "rescue") as held, Ledger.open(":memory:") as passing:
         ledger = held.ledger
-        _, mailbox = held.settle(settings.address, held.open())
+        _, mailbox = held.recover(settings.address, held.open())
         memory = ledger.memory(settings.address).copied_to(passing.engine)
         labels = ledger.labels(settings.address)
         chosen = agreed(_offered(mailbox, settings, labels, memory, now, progress))

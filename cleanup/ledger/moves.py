@@ -39,7 +39,7 @@ def write_intents(
 ) -> list[MoveRecord]:
     """Write the moves that are about to be made; return their lines, in order."""
     rows = [_row(run_id, intent) | {"state": MoveState.INTENDED.value, "intended_us": us(now)} for intent in intents]
-    rows = [row | {"seal": seal(row)} for row in rows]
+    rows = [row | {"seal": checksum(row)} for row in rows]
     numbered = insert(moves).returning(moves.c.move_id, sort_by_parameter_order=True)
     numbers = connection.execute(numbered, rows).scalars() if rows else ()
     return [
@@ -108,7 +108,7 @@ def read_moves(
 
     `undoing` picks the moves that take back others (True), or those that do not (False).
 
-    Raises LedgerUnusable for a line whose seal does not fit.
+    Raises LedgerUnusable for a line whose checksum does not fit.
     """
     wanted = [state.value for state in states] or None
     asked = {"of_run": run_id, "of_mailbox": mailbox, "in_states": wanted}
@@ -201,8 +201,8 @@ def read_lost_flags(connection: Connection, move_ids: Iterable[int]) -> dict[int
     }
 
 
-def seal(row: Any) -> str:
-    """Return the digest over what never changes in a line of the journal."""
+def checksum(row: Any) -> str:
+    """Return the checksum over what never changes in a line of the journal."""
     written = "\0".join(str(row[column]) for column in _NEVER_CHANGES)
     if row.get("keeps_source"):  # lines of older versions say nothing of it
         written += "\0keeps"
@@ -228,7 +228,7 @@ def _row(run_id: int, intent: MoveIntent) -> dict[str, Any]:
 
 
 def _record(row: RowMapping) -> MoveRecord:
-    if seal(row) != row["seal"]:
+    if checksum(row) != row["seal"]:
         raise LedgerUnusable(
             f"Move {row['move_id']} in the ledger was damaged",
             hint="Restore the ledger from a backup, or move it away: nothing was moved",

@@ -1,4 +1,4 @@
-"""One mailbox from start to finish: lock, settle what an earlier run left open, look, ask, file, write down.
+"""One mailbox from start to finish: lock, reconcile what an earlier run left open, look, ask, file, write down.
 
 On most nights a glance is all. What reads, judges and moves mail is imported where it is needed: it takes longer to
 load than such a night does.
@@ -86,7 +86,7 @@ def run_mailbox(
     mailboxes, too. Where nothing happened since the last run, nothing is read and nobody is asked.
 
     Raises MailboxLocked, the connector's errors, LedgerUnusable; what had been moved by then is in the ledger, and the
-    next run settles it.
+    next run reconciles it.
     """
     task = replace(task_of(settings), since=since)
     with hold(account, settings, "run", ledgers) as held:

@@ -1,4 +1,4 @@
-"""A run on a night on which something happened: settle, look, ask, file, write down."""
+"""A run on a night on which something happened: reconcile, look, ask, file, write down."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def look_and_file(
 ) -> Done:
     """Do what run.run_mailbox() promises, in a mailbox in which something happened. `glanced` saves asking again."""
     memory = held.ledger.memory(task.mailbox)
-    recovered, mailbox = held.settle(task.mailbox, mailbox, lambda ahead: what_look_asks(ahead, memory, glanced))
+    recovered, mailbox = held.recover(task.mailbox, mailbox, lambda ahead: what_look_asks(ahead, memory, glanced))
     labels = words_of(held.ledger, held.settings, again=again)
-    known = glanced if not recovered.settled else None
+    known = glanced if not recovered.reconciled else None
     seen, mailbox = unhurried(
         mailbox,
         held.open,

@@ -75,10 +75,10 @@ class Held:
         """Return a further connection, which changes nothing."""
         return self._connected(read_only=True)
 
-    def settle(
+    def recover(
         self, name: str, mailbox: Mailbox, then: Callable[[Ahead], Ahead] | None = None
     ) -> tuple[Recovered, Mailbox]:
-        """Settle what earlier commands left open in the mailbox `name`; return that, and a connection that is alive.
+        """Reconcile what earlier commands left open in the mailbox `name`; return that, and a connection that is alive.
 
         `then` adds what will be asked for next. Raises what stopped it: while it is unknown where messages are, nothing
         more must be moved.

@@ -181,12 +181,14 @@ def file_all(
     if not plan.moves:
         return MoveResults(plan.target)
     try:
-        unsettled = [record for record in journal.open_moves() if not is_in_both(record)]
+        still_open = [record for record in journal.open_moves() if not is_in_both(record)]
     except CleanupError as error:
         return _none_tried(plan, error)
-    if unsettled:
-        count = plural(len(unsettled), "move")
-        return _none_tried(plan, SafetyStop(f"{count} of an earlier run must be settled first", why=unsettled[0].note))
+    if still_open:
+        count = plural(len(still_open), "move")
+        return _none_tried(
+            plan, SafetyStop(f"{count} of an earlier run must be looked for first", why=still_open[0].note)
+        )
     progress(MOVING, 0, len(plan.moves))
     return move_all(
         MoveRoute(plan.source, plan.uidvalidity, plan.target),

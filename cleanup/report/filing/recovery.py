@@ -27,13 +27,13 @@ Then = Callable[[Ahead], Ahead] | None
 class Recovered:
     """What became of moves that an earlier run left open, and which filed messages the owner moved back."""
 
-    settled: tuple[MoveOutcome, ...] = ()
+    reconciled: tuple[MoveOutcome, ...] = ()
     returned: tuple[MoveRecord, ...] = ()
     stopped: CleanupError | None = None
 
     def in_words(self) -> str:
         """Return what was found, a sentence a line; "" where all was in order."""
-        counts = Counter(_in_words(one) for one in self.settled)
+        counts = Counter(_in_words(one) for one in self.reconciled)
         lines = [f"Of an earlier run that was cut off, {plural(n, 'message')} {words}." for words, n in counts.items()]
         if self.returned:
             count = f"{plural(len(self.returned), 'message')} {'was' if len(self.returned) == 1 else 'were'}"
@@ -68,12 +68,12 @@ def recover(
     is in both folders. Raises nothing that is a CleanupError: with `stopped` set, nothing more must be moved.
     """
     journal, connection = Journal(ledger, _NO_RUN, name), Connection(mailbox, reopen)
-    settled: list[MoveOutcome] = []
+    reconciled: list[MoveOutcome] = []
     try:
-        settled += reconcile_open(journal, connection, pause=pause)
-        return Recovered(tuple(settled), notice_returned(journal, connection, then))
+        reconciled += reconcile_open(journal, connection, pause=pause)
+        return Recovered(tuple(reconciled), notice_returned(journal, connection, then))
     except CleanupError as error:
-        return Recovered(tuple(settled), stopped=error)
+        return Recovered(tuple(reconciled), stopped=error)
 
 
 def reconcile_open(
@@ -87,10 +87,10 @@ def reconcile_open(
     waiting = journal.open_moves()
     if any(datetime.now(UTC) - record.intended < YOUNG for record in waiting):
         pause(CALM_S)
-    settled: list[MoveOutcome] = []
+    reconciled: list[MoveOutcome] = []
     for group in grouped(waiting):
-        settled += journal.write(give_back(reconcile(group, connection, journal), connection, journal))
-    return settled
+        reconciled += journal.write(give_back(reconcile(group, connection, journal), connection, journal))
+    return reconciled
 
 
 # --- what the owner moved back -------------------------------------------------------------------------------------

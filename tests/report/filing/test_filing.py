@@ -251,7 +251,7 @@ def test_one_message_that_is_left_in_both_folders_hinders_no_later_run(ledger: L
     assert "came into Backscatter, too" in recovered.in_words()
     assert ([ref.uid for ref in outcome.moved], outcome.complete) == ([2, 3], True)
     assert "1 is in both folders (run 1 copied it" in outcome.in_words()
-    assert [one.state for one in final.settled] == [MoveState.MOVED]
+    assert [one.state for one in final.reconciled] == [MoveState.MOVED]
     assert (server.names(TARGET), ledger.open_moves(OWNER)) == (["m0", "m1", "m2"], [])
 
 
@@ -327,7 +327,7 @@ def test_a_move_that_takes_effect_after_we_looked_is_still_in_the_journal(ledger
     recovered = recover_now(ledger, ModelMailbox(server))
 
     assert {n.ref.uid for n in outcome.unclear} == {2, 3}
-    assert [s.state for s in recovered.settled] == [MoveState.MOVED] * 2
+    assert [s.state for s in recovered.reconciled] == [MoveState.MOVED] * 2
 
 
 def test_without_a_new_connection_the_run_ends_and_says_so(ledger: Ledger) -> None:

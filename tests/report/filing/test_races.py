@@ -134,7 +134,7 @@ def test_an_undo_that_dies_while_it_copies_back_takes_nothing_away(ledger: Ledge
 
     recovered = recover_now(ledger, ModelMailbox(server))
 
-    assert [one.state for one in recovered.settled] == [MoveState.MOVED]
+    assert [one.state for one in recovered.reconciled] == [MoveState.MOVED]
     assert (server.names("INBOX"), server.names("Archive")) == (["m0", "m1"], ["m0"])
     assert [m.state for m in ledger.moves(run_id=1)] == [MoveState.UNDONE]
 

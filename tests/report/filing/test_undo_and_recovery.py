@@ -200,7 +200,7 @@ def test_a_half_copied_message_is_finished_and_not_copied_twice(ledger: Ledger) 
 
     recovered = recover_now(ledger, ModelMailbox(server))
 
-    assert [s.state for s in recovered.settled] == [MoveState.MOVED]
+    assert [s.state for s in recovered.reconciled] == [MoveState.MOVED]
     assert "m0" not in server.names("INBOX")
 
 
@@ -212,7 +212,7 @@ def test_a_folder_that_was_renumbered_meanwhile_is_never_expunged_by_number(ledg
 
     recovered = recover_now(ledger, ModelMailbox(server))
 
-    assert [s.state for s in recovered.settled] == [MoveState.UNCLEAR]
+    assert [s.state for s in recovered.reconciled] == [MoveState.UNCLEAR]
     assert "INBOX was renumbered meanwhile" in recovered.in_words()
     assert len(server.names("INBOX")) == 5
 
