@@ -5,21 +5,23 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from cleanup.errors import CleanupError, FolderNotFound
+from cleanup.errors import CleanupError, CommandRefused, FolderNotFound, PermissionMissing
 from cleanup.ledger import Ledger, MoveRecord, MoveState
 from cleanup.report.filing.journal import Journal, MoveOutcome
 from cleanup.report.filing.mailbox import Ahead, FilingMailbox
 from cleanup.report.filing.races import give_back
-from cleanup.report.filing.verify import Connection, grouped, likeness, reconcile, view
+from cleanup.report.filing.verify import DELETED, Connection, grouped, has_mark, likeness, reconcile, view
 from cleanup.report.words import plural
 
 YOUNG = timedelta(seconds=60)
 CALM_S = 2.0  # a server may still be at a command whose client died; measured on Dovecot: milliseconds
 _NO_RUN = 0
+BEING_REMOVED = "it came into two folders at once, and is being removed from one"  # a note of versions up to schema 3
 Then = Callable[[Ahead], Ahead] | None
 
 
@@ -89,8 +91,27 @@ def reconcile_open(
         pause(CALM_S)
     reconciled: list[MoveOutcome] = []
     for group in grouped(waiting):
-        reconciled += journal.write(give_back(reconcile(group, connection, journal), connection, journal))
+        outcomes = give_back(reconcile(group, connection, journal), connection, journal)
+        for one in outcomes:
+            if one.record.note == BEING_REMOVED and not one.is_in_both:
+                connection.reconnecting(partial(_unmark, one))
+        reconciled += journal.write(outcomes)
     return reconciled
+
+
+def _unmark(one: MoveOutcome, mailbox: FilingMailbox) -> None:
+    r"""Take the mark \Deleted from what an older version was about to remove, as it came into two folders at once."""
+    intent = one.record.intent
+    where = (intent.target, intent.target_uidvalidity, one.target_uid)
+    if one.state is not MoveState.MOVED:
+        where = (intent.source, intent.source_uidvalidity, intent.uid)
+    folder, uidvalidity, uid = where
+    with suppress(CommandRefused, FolderNotFound, PermissionMissing):  # then a person sees the mark
+        if uid is None or mailbox.select(folder).uidvalidity != uidvalidity:
+            return
+        seen = mailbox.fingerprints(folder, [uid]).get(uid)
+        if seen and likeness(seen.fingerprint) == likeness(intent.fingerprint) and has_mark(seen.flags):
+            mailbox.change_flags([uid], remove=[DELETED])
 
 
 # --- what the owner moved back -------------------------------------------------------------------------------------

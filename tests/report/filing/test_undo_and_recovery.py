@@ -9,8 +9,9 @@ from cleanup.ledger import Ledger, MoveState
 from cleanup.model import Verdict
 from cleanup.report.filing.execute import file_all
 from cleanup.report.filing.journal import Journal
+from cleanup.report.filing.recovery import BEING_REMOVED
 from tests.report.filing.acts import OWNER, TARGET, file_these, plan_of, recover_now, undo_run
-from tests.report.filing.model_mailbox import Killed, ModelMailbox, ModelServer
+from tests.report.filing.model_mailbox import Killed, Mail, ModelMailbox, ModelServer
 from tests.report.filing.test_filing import CHANGES, a_server, once
 
 
@@ -250,3 +251,16 @@ def test_a_new_ledger_sends_nothing(ledger: Ledger) -> None:
     recover_now(ledger, mailbox)
 
     assert server.log == []
+
+
+def test_the_mark_of_an_older_version_that_was_killed_while_it_removed_is_taken_off(ledger: Ledger) -> None:
+    server, mailbox, run = a_filed_server(ledger)
+    first = ledger.moves(run_id=run)[0]
+    mail = server.boxes[TARGET].mails[first.target_uid]
+    server.boxes[TARGET].mails[first.target_uid] = Mail(mail.name, mail.arrived, mail.flags | {"\\Deleted"})
+    ledger.advance([(first.move_id, MoveState.UNCLEAR, first.target_uid, BEING_REMOVED)])
+
+    recover_now(ledger, mailbox)
+
+    assert not any("\\Deleted" in mail.flags for mail in server.boxes[TARGET].mails.values())
+    assert {move.state for move in ledger.moves(run_id=run)} == {MoveState.MOVED}
