@@ -50,10 +50,13 @@ class Done:
 
     @property
     def remarks(self) -> list[str]:
-        """What else the owner should know: what a run that was cut off left, a Sent that cannot vouch, no digest."""
+        """What else the owner should know: what a run that was cut off left, a Sent that cannot vouch,
+        what of the filed messages is elsewhere, too, or not as it was, no digest.
+        """
         silent = self.look.sent.coverage.unusable() if self.look.judged else None
         recovered = self.recovered.in_words().splitlines() if self.recovered else []
-        told = (*recovered, silent, self.remark)
+        moved = self.outcome.remarks if self.outcome else []
+        told = (*recovered, silent, *moved, self.remark)
         return [remark.rstrip(".") for remark in told if remark]
 
     def in_words(self, *, with_undo: bool = True) -> str:

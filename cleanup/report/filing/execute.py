@@ -125,11 +125,16 @@ class MoveResults:
         lines += _counted(self.gone, "was moved or deleted by somebody else", "were moved or deleted by somebody else")
         lines += _counted(self.not_moved, "was not moved", "were not moved")
         lines += _counted(self.unclear, "is to be looked at again", "are to be looked at again")
-        lines += _counted(self.altered, "of them is not quite as it was", "of them are not quite as they were")
-        lines += doubled_in_words(self.doubled)
+        lines += self.remarks
         lines += _counted(self.left_in_both, "is in both folders", "are in both folders")
         lines += [f"Stopped: {self.stopped}"] if self.stopped else []
         return "\n".join(lines)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be said of messages that arrived, in sentences; nothing where they are as they were."""
+        altered = _counted(self.altered, "of them is not quite as it was", "of them are not quite as they were")
+        return [*altered, *doubled_in_words(self.doubled)]
 
     def _in(self, *states: MoveState, otherwise: str) -> tuple[NotFiled, ...]:
         return tuple(NotFiled(one.ref, one.note or otherwise) for one in self.outcomes if one.state in states)
