@@ -26,7 +26,7 @@ from cleanup.model import FilingPlan, MessageRef, NotFiled, PlannedMove
 from cleanup.progress import Progress, unseen
 from cleanup.report.filing.journal import Journal, MoveOutcome, is_in_both
 from cleanup.report.filing.mailbox import FilingMailbox
-from cleanup.report.filing.races import Before, Watch, give_back
+from cleanup.report.filing.races import Before, Watch, put_flags_right
 from cleanup.report.filing.verify import (
     BROKEN,
     Checked,
@@ -463,7 +463,7 @@ def _written(sent: _Sent, outcomes: list[MoveOutcome]) -> list[MoveOutcome]:
     if not outcomes:
         return []
     mended = sent.watch.with_flags_mended(outcomes, sent.before)
-    return sent.journal.write(give_back(mended, sent.connection, sent.journal))
+    return sent.journal.write(put_flags_right(mended, sent.connection, sent.journal))
 
 
 def _more_than_asked(sent: _Sent, outcomes: Sequence[MoveOutcome]) -> SafetyStop | None:

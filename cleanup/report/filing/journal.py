@@ -15,7 +15,8 @@ class MoveOutcome:
     """What became of one message for which a move was sent, from the first look at it to the report.
 
     UNCLEAR with a `target_uid`: it is in both folders. `also_in` names further folders into which an equal message came
-    since; `lost_flags` are those that it had at the source and that the target did not take.
+    since; `lost_flags` are those that it had at the source and that the target did not take. `came_marked`: it bears
+    \\Deleted at the target, as it was copied while another machine had marked the original.
     """
 
     record: MoveRecord
@@ -24,6 +25,7 @@ class MoveOutcome:
     note: str | None = None
     also_in: tuple[str, ...] = ()
     lost_flags: tuple[str, ...] = ()
+    came_marked: bool = False
 
     @property
     def ref(self) -> MessageRef:

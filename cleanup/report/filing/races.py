@@ -16,14 +16,14 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from cleanup.errors import CleanupError, CommandRefused, FolderNotFound, PermissionMissing
 from cleanup.ledger import MoveIntent, MoveState
 from cleanup.report.filing.journal import Journal, MoveOutcome
 from cleanup.report.filing.mailbox import Ahead, FilingMailbox, FolderState
-from cleanup.report.filing.verify import Connection, MoveRoute, likeness, view
+from cleanup.report.filing.verify import DELETED, Connection, MoveRoute, likeness, view
 
 CALM = 5  # times as long as our own slowest move: others' moves take a server as long
 CALM_S = (0.05, 0.5)  # but so much at least, and at most
@@ -325,10 +325,25 @@ def _carried(flags: Sequence[str]) -> frozenset[str]:
     return frozenset(flag for flag in flags if _A_FLAG.fullmatch(flag) and flag.lower() not in _NOT_CARRIED)
 
 
-# --- flags that an earlier move lost -------------------------------------------------------------------------------
+# --- flags that moves themselves left amiss ---------------------------------------------------------------------
 
 
-def give_back(outcomes: Sequence[MoveOutcome], connection: Connection, journal: Journal) -> list[MoveOutcome]:
+def put_flags_right(outcomes: Sequence[MoveOutcome], connection: Connection, journal: Journal) -> list[MoveOutcome]:
+    """Return the outcomes after flags that the moves themselves left amiss were put right. May be done twice."""
+    marked = [one for one in outcomes if one.came_marked]
+    if marked and not connection.mailbox.can_move:  # with MOVE nobody marks anything, so it is your mark
+        with suppress(CommandRefused, FolderNotFound, PermissionMissing):
+            connection.reconnecting(lambda mailbox: _unmark(marked, mailbox))
+    return _give_back(outcomes, connection, journal)
+
+
+def _unmark(marked: Sequence[MoveOutcome], mailbox: FilingMailbox) -> None:
+    intent = marked[0].record.intent
+    if mailbox.select(intent.target).uidvalidity == intent.target_uidvalidity:
+        mailbox.change_flags(sorted(one.target_uid or 0 for one in marked), remove=[DELETED])
+
+
+def _give_back(outcomes: Sequence[MoveOutcome], connection: Connection, journal: Journal) -> list[MoveOutcome]:
     """Set the flags that the backscatter folder had not taken on what an undo put back; say which could not be set.
 
     May be done twice: only what is missing is set.

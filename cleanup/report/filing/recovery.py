@@ -14,7 +14,7 @@ from cleanup.errors import CleanupError, CommandRefused, FolderNotFound, Permiss
 from cleanup.ledger import Ledger, MoveRecord, MoveState
 from cleanup.report.filing.journal import Journal, MoveOutcome
 from cleanup.report.filing.mailbox import Ahead, FilingMailbox
-from cleanup.report.filing.races import give_back
+from cleanup.report.filing.races import put_flags_right
 from cleanup.report.filing.verify import DELETED, Connection, grouped, has_mark, likeness, reconcile, view
 from cleanup.report.words import plural
 
@@ -91,7 +91,7 @@ def reconcile_open(
         pause(CALM_S)
     reconciled: list[MoveOutcome] = []
     for group in grouped(waiting):
-        outcomes = give_back(reconcile(group, connection, journal), connection, journal)
+        outcomes = put_flags_right(reconcile(group, connection, journal), connection, journal)
         for one in outcomes:
             if one.record.note == BEING_REMOVED and not one.is_in_both:
                 connection.reconnecting(partial(_unmark, one))

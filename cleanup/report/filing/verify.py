@@ -374,7 +374,8 @@ def _located(
         note = REDATED
     there = {flag.lower() for flag in target.flags.get(uid, record.intent.flags)}
     lost = tuple(flag for flag in record.intent.flags if flag.lower() not in {*there, DELETED.lower()})
-    return MoveOutcome(record, MoveState.MOVED, uid, note, lost_flags=lost)
+    came_marked = DELETED.lower() in there and not has_mark(record.intent.flags)
+    return MoveOutcome(record, MoveState.MOVED, uid, note, lost_flags=lost, came_marked=came_marked)
 
 
 class _Arrivals:
@@ -489,6 +490,10 @@ def _marked_amiss(mailbox: FilingMailbox, first: MoveIntent, copies: Mapping[int
     was told to, it may expunge more, too.
     """
     uids, marked_before = sorted(copies), set(mailbox.deleted(first.source))
+    mailbox.examine(first.target)
+    came_marked = {uid for uid, flags in mailbox.flags(sorted(copies.values())).items() if has_mark(flags)}
+    if mailbox.select(first.source).uidvalidity != first.source_uidvalidity:
+        return f"it is in both folders, and {first.source} was renumbered meanwhile"
     mailbox.mark_deleted(uids)
     more = set(mailbox.deleted(first.source)) - marked_before - set(uids)
     if len(more) > MOST_AT_ONCE:
@@ -499,7 +504,8 @@ def _marked_amiss(mailbox: FilingMailbox, first: MoveIntent, copies: Mapping[int
         )
     try:
         mailbox.examine(first.target)
-        amiss = any(has_mark(flags) for flags in mailbox.flags(sorted(copies.values())).values())
+        shown = mailbox.flags(sorted(copies.values()))
+        amiss = any(has_mark(flags) for uid, flags in shown.items() if uid not in came_marked)
         why_not = f"{first.source} and {first.target} show one and the same message, or somebody is deleting it"
     except (CommandRefused, FolderNotFound) as error:
         amiss, why_not = True, f"it is in both folders, and {first.target} cannot be looked at: {error}"

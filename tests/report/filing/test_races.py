@@ -269,3 +269,18 @@ def test_what_the_owner_moves_back_at_once_is_genuine_from_now_on(ledger: Ledger
 
     assert server.names("INBOX") == ["m0", "m1"]
     assert list(ledger.labels(OWNER).values()) == [Verdict.GENUINE]
+
+
+def test_a_copy_of_what_another_machine_had_just_marked_loses_the_mark(ledger: Ledger) -> None:
+    server = a_server(move=False)
+
+    def marks_before_the_copy(name: str) -> None:
+        if name == "COPY":
+            flagged(server, 1, "\\Seen", "\\Deleted")
+
+    server.trouble = marks_before_the_copy
+
+    outcome = filed(ledger, server, [1])
+
+    assert outcome.complete, outcome.in_words()
+    assert server.boxes[TARGET].mails[1].flags == {"\\Seen"}
