@@ -160,10 +160,6 @@ class FilingMailbox(Protocol):
         """Return flags in the open folder by UID."""
         ...
 
-    def flags_again(self, uids: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
-        """Return what flags() told last, unless it has to be asked anew for last_flags() to be told."""
-        ...
-
     def last_flags(self, uids: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
         """Return the same of messages that flags() told, also of what was expunged since, where the server tells."""
         ...

@@ -216,9 +216,6 @@ class ModelMailbox:
 
     last_flags = flags
 
-    def flags_again(self, uids: Sequence[int]) -> dict[int, tuple[str, ...]]:
-        return self.flags(uids)
-
     def pull_bodies(
         self, folder: str, uids: Sequence[int], *, max_bytes: int, sizes: Mapping[int, int] | None = None
     ) -> list[tuple[int, bytes]]:
