@@ -127,21 +127,27 @@ def undo(
 
     found = find_run(which, mailbox, reach.ledger, reach.config)
     settings = opt.settings_for(mailbox or found.mailbox, replace(reach, ledger=found.ledger))
-    if found.filed == 0:
-        say(f"Run {found.run_id} left nothing to put back.")
-        return
-    chosen = tuple(only or ())
-    if where is not None:
-        chosen += which_fit(found.run_id, where, found.ledger)
-    count = plural(len(chosen) or found.filed, "message")
-    if not confirmed(f"Put back {count} that run {found.run_id} moved?", yes=yes):
-        say("Nothing was put back.")
-        return
     account = account_of(settings, ask=opt.ask_password)
+    said = f"Run {found.run_id} left nothing to put back."
     with progress_bars(reach.quiet) as bars:
-        outcome = undo_run(account, settings, found.run_id, only=chosen, progress=bars)
-    if chosen and not (outcome.put_back or outcome.not_put_back):
-        raise UsageError(f"Run {found.run_id} moved no message that had such a UID")
+
+        def chosen(run_id: int, count: int) -> tuple[int, ...] | None:
+            nonlocal said
+            bars.stop()
+            uids = tuple(only or ())
+            if where is not None:
+                uids += which_fit(run_id, where, found.ledger)
+            said = "Nothing was put back."
+            question = f"Put back {plural(len(uids) or count, 'message')} that run {run_id} moved?"
+            return uids if confirmed(question, yes=yes) else None
+
+        run_id = None if which == "last" else found.run_id
+        outcome = undo_run(account, settings, run_id, chosen=chosen, progress=bars)
+    if outcome is None:
+        say(said)
+        return
+    if only and not (outcome.put_back or outcome.not_put_back):
+        raise UsageError(f"Run {outcome.undone_run} moved no message that had such a UID")
     say(outcome.in_words())
     if outcome.not_put_back:
         raise FinishedInPart("Some messages were not put back", hint="They are named above")

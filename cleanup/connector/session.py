@@ -182,7 +182,9 @@ class Mailbox:
         except (CommandRefused, FolderNotFound, PermissionMissing):
             return None
         line = b" ".join(part for record in told for part in (record if isinstance(record, tuple) else (record,)))
-        letters = frozenset(line.rpartition(b" ")[2].strip(b'"').decode("latin-1")) if line else frozenset()
+        if not line:
+            return None
+        letters = frozenset(line.rpartition(b" ")[2].strip(b'"').decode("latin-1").lower())
         return (
             letters
             | (frozenset("kx") if "c" in letters else frozenset())
@@ -276,6 +278,11 @@ class Mailbox:
         """Return which of these UIDs are in the folder, ascending."""
         self._looking_at(folder)
         return pull.still_there(self._wire, uids)
+
+    def deleted(self, folder: str) -> list[int]:
+        r"""Return the UIDs of the messages that are marked as \Deleted, ascending."""
+        self._looking_at(folder)
+        return pull.search(self._wire, b"DELETED")
 
     def of_size(self, folder: str, sizes: Collection[int], arrived: Collection[datetime]) -> list[int]:
         """Return the UIDs of the messages that have one of these sizes and came at about such times, ascending."""

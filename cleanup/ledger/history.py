@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,7 @@ from cleanup.ledger.values import Label, MoveState, RunRecord, mailbox_key
 from cleanup.model import Verdict
 
 STANDING = (MoveState.MOVED.value,)
+TOUCHED = (MoveState.MOVED.value, MoveState.TAKEN.value)  # what an undo may find somewhere
 
 
 def write_run(connection: Connection, now: datetime, values: Mapping[str, Any]) -> int:
@@ -40,22 +41,19 @@ def read_runs(
     *,
     mailbox: str | None = None,
     run_id: int | None = None,
-    moved_only: bool = False,
+    moved_in: Sequence[str] = (),
     limit: int,
 ) -> list[RunRecord]:
-    """Return the latest runs, newest first; `moved_only` leaves out those of which no move stands."""
-    filed = (
-        select(func.count())
-        .where(moves.c.run_id == runs.c.run_id, moves.c.state.in_(STANDING), moves.c.undoes.is_(None))
-        .scalar_subquery()
-    )
+    """Return the latest runs, newest first; `moved_in` leaves out those of which no move is in one of these states."""
+    own = select(func.count()).where(moves.c.run_id == runs.c.run_id, moves.c.undoes.is_(None))
+    filed = own.where(moves.c.state.in_(STANDING)).scalar_subquery()
     query = select(runs, filed.label("filed")).order_by(runs.c.run_id.desc()).limit(limit)
     if mailbox is not None:
         query = query.where(runs.c.mailbox == mailbox)
     if run_id is not None:
         query = query.where(runs.c.run_id == run_id)
-    if moved_only:
-        query = query.where(filed > 0)
+    if moved_in:
+        query = query.where(own.where(moves.c.state.in_(moved_in)).scalar_subquery() > 0)
     return [_run(connection, row) for row in connection.execute(query).mappings().all()]
 
 

@@ -91,11 +91,20 @@ def _retire(connection: Connection, name: str) -> None:
     connection.execute(update(cursors).where(mine).values(is_current=0))
 
 
+def _keep_what_was_lost(connection: Connection) -> None:
+    """From 5: flags that a target did not take, and copies that leave their source as it is."""
+    there = {column["name"] for column in inspect(connection).get_columns("moves")}
+    for name, kind in (("keeps_source", "INTEGER"), ("lost_flags", "JSON")):
+        if name not in there:
+            connection.execute(text(f"ALTER TABLE moves ADD COLUMN {name} {kind}"))
+
+
 STEPS: Mapping[int, Step] = {  # from which version: what changes
     1: _remember_what_was_read,
     2: _sum_what_was_read,
     3: _keep_what_dns_said,
     4: _one_name_a_mailbox,
+    5: _keep_what_was_lost,
 }
 
 

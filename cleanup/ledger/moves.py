@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -39,7 +39,7 @@ def write_intents(
 ) -> list[MoveRecord]:
     """Write the moves that are about to be made; return their lines, in order."""
     rows = [_row(run_id, intent) | {"state": MoveState.INTENDED.value, "intended_us": us(now)} for intent in intents]
-    rows = [row | {"seal": seal(row)} for row in rows]
+    rows = [row | {"seal": checksum(row)} for row in rows]
     numbered = insert(moves).returning(moves.c.move_id, sort_by_parameter_order=True)
     numbers = connection.execute(numbered, rows).scalars() if rows else ()
     return [
@@ -108,7 +108,7 @@ def read_moves(
 
     `undoing` picks the moves that take back others (True), or those that do not (False).
 
-    Raises LedgerUnusable for a line whose seal does not fit.
+    Raises LedgerUnusable for a line whose checksum does not fit.
     """
     wanted = [state.value for state in states] or None
     asked = {"of_run": run_id, "of_mailbox": mailbox, "in_states": wanted}
@@ -175,9 +175,37 @@ _ARRIVED = (
 )
 
 
-def seal(row: Any) -> str:
-    """Return the digest over what never changes in a line of the journal."""
+def write_lost_flags(connection: Connection, lost_flags: Mapping[int, Sequence[str]]) -> None:
+    """Write by move which flags the target did not take."""
+    if lost_flags:
+        connection.execute(
+            _LOSE, [{"of_move": number, "new_lost": list(flags)} for number, flags in lost_flags.items()]
+        )
+
+
+_LOSE = (
+    update(moves)
+    .where(moves.c.move_id == bindparam("of_move"))
+    .values(lost_flags=bindparam("new_lost", type_=moves.c.lost_flags.type))
+)
+
+
+def read_lost_flags(connection: Connection, move_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
+    """Return by move the flags that the target did not take, of those moves that lost some."""
+    lost = select(moves.c.move_id, moves.c.lost_flags).where(moves.c.lost_flags.is_not(None))
+    return {
+        move_id: tuple(flags)
+        for some in pieces(sorted(move_ids))
+        for move_id, flags in connection.execute(lost.where(moves.c.move_id.in_(some)))
+        if flags
+    }
+
+
+def checksum(row: Any) -> str:
+    """Return the checksum over what never changes in a line of the journal."""
     written = "\0".join(str(row[column]) for column in _NEVER_CHANGES)
+    if row.get("keeps_source"):  # lines of older versions say nothing of it
+        written += "\0keeps"
     return hashlib.sha256(written.encode()).hexdigest()
 
 
@@ -195,11 +223,12 @@ def _row(run_id: int, intent: MoveIntent) -> dict[str, Any]:
         "arrived_us": us(intent.fingerprint.arrived),
         "digest": intent.fingerprint.digest,
         "flags": list(intent.flags),
+        "keeps_source": int(intent.keeps_source),
     }
 
 
 def _record(row: RowMapping) -> MoveRecord:
-    if seal(row) != row["seal"]:
+    if checksum(row) != row["seal"]:
         raise LedgerUnusable(
             f"Move {row['move_id']} in the ledger was damaged",
             hint="Restore the ledger from a backup, or move it away: nothing was moved",
@@ -214,6 +243,7 @@ def _record(row: RowMapping) -> MoveRecord:
         fingerprint=Fingerprint(row["size"], moment(row["arrived_us"]), row["digest"]),
         flags=tuple(row["flags"]),
         undoes=row["undoes"],
+        keeps_source=bool(row["keeps_source"]),
     )
     return MoveRecord(
         move_id=row["move_id"],

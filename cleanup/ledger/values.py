@@ -13,7 +13,7 @@ from cleanup.detector.addresses import domain_key
 from cleanup.detector.sent_header import InboxClue
 from cleanup.model import Fingerprint, SentMessage, Verdict
 
-SCHEMA = 5  # of the tables: migrations.py walks an older ledger forward
+SCHEMA = 6  # of the tables: migrations.py walks an older ledger forward
 LOCK = "lock"  # the option of a run that names the file that it holds (lock.lock_file)
 # In what way it is noted that a person took a run back, or moved a message back by hand.
 UNDO_LABEL, MOVED_BACK_LABEL = "undo", "moved-back"
@@ -50,7 +50,7 @@ class MoveIntent:
     """One move, before it is made: enough to find the message again whatever happens.
 
     `target_uidnext` is the target's UIDNEXT before the command: what arrives has that UID or a higher one. `undoes`
-    names the move that this one takes back.
+    names the move that this one takes back. `keeps_source`: it is copied, and the source is left as it is.
     """
 
     source: str
@@ -62,11 +62,15 @@ class MoveIntent:
     fingerprint: Fingerprint
     flags: tuple[str, ...] = ()
     undoes: int | None = None
+    keeps_source: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class MoveRecord:
-    """One line of the journal. `target_uid` is None until the message was seen at the target."""
+    """One line of the journal. `target_uid` is None until the message was seen at the target.
+
+    UNCLEAR with a `target_uid`: the server copied it and did not let the original go; it is in both folders.
+    """
 
     move_id: int
     run_id: int

@@ -40,7 +40,7 @@ from cleanup.model import (
     Strength,
     Verdict,
 )
-from cleanup.report.filing import why_not_filed
+from cleanup.report.filing.plan import why_not_filed
 from cleanup.report.words import plural
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")

@@ -1,4 +1,4 @@
-"""One mailbox from start to finish: lock, settle what an earlier run left open, look, ask, file, write down.
+"""One mailbox from start to finish: lock, reconcile what an earlier run left open, look, ask, file, write down.
 
 On most nights a glance is all. What reads, judges and moves mail is imported where it is needed: it takes longer to
 load than such a night does.
@@ -17,6 +17,7 @@ from cleanup.config import MailboxSettings, identity_of, ledger_of, policy_of
 from cleanup.connector.account import Account
 from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.dns import network_of
+from cleanup.errors import UsageError
 from cleanup.ledger.values import LOCK, UNDO_LABEL, Left
 from cleanup.model import MessageRef, Verdict
 from cleanup.progress import Progress, unseen
@@ -27,7 +28,7 @@ from cleanup.run.ledgers import Ledgers
 
 if TYPE_CHECKING:
     from cleanup.ledger import Memory
-    from cleanup.report.undo import UndoOutcome
+    from cleanup.report.filing.undo import UndoOutcome
 
 
 def look_at(
@@ -88,7 +89,7 @@ def run_mailbox(
     moved; None: there must be none. Where nothing happened since the last run, nothing is read and nobody is asked.
 
     Raises MailboxLocked, the connector's errors, LedgerUnusable; what had been moved by then is in the ledger, and the
-    next run settles it.
+    next run reconciles it.
     """
     task = replace(task_of(settings), since=since)
     with hold(account, settings, "run", ledgers, second_gate) as held:
@@ -106,19 +107,44 @@ def run_mailbox(
 def undo_run(
     account: Account,
     settings: MailboxSettings,
-    run_id: int,
+    run_id: int | None,
     *,
-    only: Collection[int] = (),
+    chosen: Callable[[int, int], Collection[int] | None],
     progress: Progress = unseen,
-) -> UndoOutcome:
-    """Put back what a run filed, or `only` the messages that had these UIDs before."""
-    from cleanup.report.undo import undo
+) -> UndoOutcome | None:
+    """Put back what a run moved, or what the last one of the mailbox did (`run_id` None).
+
+    What a run that was cut off left open is looked for first; only then is it decided which run is the last, and what
+    there is to put back. `chosen` is told the run and how many messages it moved, and says which ones (by the UIDs that
+    they had before; none: all), or None where nothing is to be put back. Returns None then, or where nothing is left.
+
+    Raises UsageError where no run is left.
+    """
+    from cleanup.report.filing.journal import Journal
+    from cleanup.report.filing.recovery import reconcile_open
+    from cleanup.report.filing.undo import undo, undoable
+    from cleanup.report.filing.verify import Connection
 
     with hold(account, settings, "undo") as held:
-        noted, ledger = {LOCK: lock_of(account)}, held.ledger
-        again, beside = held.open, held.look_on
+        ledger = held.ledger
+        connection = Connection(held.open(), held.open)
+        reconcile_open(Journal(ledger, 0, settings.address), connection)
+        last = ledger.last_filing(settings.address) if run_id is None else ledger.run(run_id)
+        if last is None:
+            raise UsageError("There is no run to undo", hint="mailbox-cleanup history shows the runs")
+        count = len(undoable(ledger, last.run_id))
+        only = chosen(last.run_id, count) if count else None
+        if only is None:
+            return None
         return undo(
-            run_id, held.open(), ledger, only=only, noted=noted, reopen=again, look_on=beside, progress=progress
+            last.run_id,
+            connection.mailbox,
+            ledger,
+            only=only,
+            noted={LOCK: lock_of(account)},
+            reopen=held.open,
+            look_on=held.look_on,
+            progress=progress,
         )
 
 
@@ -171,7 +197,7 @@ def known_before(
         return Known(), opened()
     with Ledger.open(where, looking=True) as ledger:
         copy = stack.enter_context(ledger.copied(settings.address))
-    from cleanup.report.recovery import foretell
+    from cleanup.report.filing.recovery import foretell
 
     foretold = foretell(copy, settings.address, opened(), reopen=opened)
     mailbox = cast("Mailbox", foretold.mailbox)  # what `opened` opens

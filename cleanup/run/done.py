@@ -11,8 +11,8 @@ from cleanup.model import Judged, Verdict
 from cleanup.run.glance import Look
 
 if TYPE_CHECKING:
-    from cleanup.report.filing import FilingOutcome
-    from cleanup.report.recovery import Recovered
+    from cleanup.report.filing.execute import MoveResults
+    from cleanup.report.filing.recovery import Recovered
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Done:
     run_id: int
     look: Look
     recovered: Recovered | None  # None where nothing happened since an earlier run
-    outcome: FilingOutcome | None
+    outcome: MoveResults | None
     remark: str | None = None  # what else the owner should know, such as a digest that could not be left
     bytes_read: int = 0  # from the server
     round_trips: int = 0
@@ -50,10 +50,13 @@ class Done:
 
     @property
     def remarks(self) -> list[str]:
-        """What else the owner should know: what a run that was cut off left, a Sent that cannot vouch, no digest."""
+        """What else the owner should know: what a run that was cut off left, a Sent that cannot vouch,
+        what of the filed messages is elsewhere, too, or not as it was, no digest.
+        """
         silent = self.look.sent.coverage.unusable() if self.look.judged else None
         recovered = self.recovered.in_words().splitlines() if self.recovered else []
-        told = (*recovered, self._passed_over(), silent, self.remark)
+        moved = self.outcome.remarks if self.outcome else []
+        told = (*recovered, self._passed_over(), silent, *moved, self.remark)
         return [remark.rstrip(".") for remark in told if remark]
 
     def _passed_over(self) -> str | None:

@@ -1,4 +1,4 @@
-"""A run on a night on which something happened: settle, look, ask, file, write down."""
+"""A run on a night on which something happened: reconcile, look, ask, file, write down."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from cleanup.ledger import Ledger, Memory
 from cleanup.ledger.values import Remembered
 from cleanup.progress import Progress
 from cleanup.report.digest import Digest, digest_message
-from cleanup.report.filing import MARKED, FilingOutcome, file_all
-from cleanup.report.journal import Journal
+from cleanup.report.filing.execute import MoveResults, file_all
+from cleanup.report.filing.journal import Journal
+from cleanup.report.filing.plan import MARKED
 from cleanup.run.done import Done, counts_of
 from cleanup.run.glance import READ_BY, Glance, Look, Task
 from cleanup.run.held import Held, words_of
@@ -33,9 +34,9 @@ def look_and_file(
 ) -> Done:
     """Do what run.run_mailbox() promises, in a mailbox in which something happened. `glanced` saves asking again."""
     memory = held.ledger.memory(task.mailbox)
-    recovered, mailbox = held.settle(task.mailbox, mailbox, lambda ahead: what_look_asks(ahead, memory, glanced))
+    recovered, mailbox = held.recover(task.mailbox, mailbox, lambda ahead: what_look_asks(ahead, memory, glanced))
     labels = words_of(held.ledger, held.settings, again=again)
-    known = glanced if not recovered.settled else None
+    known = glanced if not recovered.reconciled else None
     seen = look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory, seen=known)
     run_id = _record(held, seen)
     outcome = _file(held, run_id, seen, mailbox, agreed, progress)
@@ -55,7 +56,7 @@ def _record(held: Held, seen: Look) -> int:
     return run_id
 
 
-def _remember(memory: Memory, run_id: int, seen: Look, outcome: FilingOutcome | None) -> None:
+def _remember(memory: Memory, run_id: int, seen: Look, outcome: MoveResults | None) -> None:
     """Write down what the next run may build on. Where something is left to do, it looks again in any case."""
     inbox = memory.cursors()[seen.task.inbox]
     if outcome:
@@ -69,7 +70,7 @@ def _remember(memory: Memory, run_id: int, seen: Look, outcome: FilingOutcome | 
 
 def _file(
     held: Held, run_id: int, seen: Look, mailbox: Mailbox, agreed: Callable[[Look], bool], progress: Progress
-) -> FilingOutcome | None:
+) -> MoveResults | None:
     counts, ledger = _counts(seen), held.ledger
     if seen.plan.refusals or not seen.plan.moves or not _is_agreed(ledger, run_id, seen, agreed):
         refused = bool(seen.plan.refusals and seen.plan.moves)
@@ -100,7 +101,7 @@ def _leave_digest(
     held: Held,
     run_id: int,
     seen: Look,
-    outcome: FilingOutcome,
+    outcome: MoveResults,
     mailbox: Mailbox,
     now: datetime,
 ) -> str | None:
@@ -118,7 +119,7 @@ def _leave_digest(
     return None
 
 
-def _left(seen: Look, outcome: FilingOutcome | None) -> dict[str, int]:
+def _left(seen: Look, outcome: MoveResults | None) -> dict[str, int]:
     """Return the counts of what lies in the Inbox after a run."""
     moved = frozenset(outcome.moved) if outcome else frozenset()
     return _counts(replace(seen, judged=tuple(one for one in seen.judged if one.ref not in moved)))

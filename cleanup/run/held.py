@@ -20,8 +20,8 @@ from cleanup.run.ledgers import Ledgers
 
 if TYPE_CHECKING:
     from cleanup.ledger import Ledger
-    from cleanup.report.mailbox import Ahead
-    from cleanup.report.recovery import Recovered
+    from cleanup.report.filing.mailbox import Ahead
+    from cleanup.report.filing.recovery import Recovered
 
 
 NOBODY_COUNTS = nullcontext()
@@ -95,15 +95,15 @@ class Held:
         self._stack.enter_context(self._second_gate)
         return self._connected(read_only=True)
 
-    def settle(
+    def recover(
         self, name: str, mailbox: Mailbox, then: Callable[[Ahead], Ahead] | None = None
     ) -> tuple[Recovered, Mailbox]:
-        """Settle what earlier commands left open in the mailbox `name`; return that, and a connection that is alive.
+        """Reconcile what earlier commands left open in the mailbox `name`; return that, and a connection that is alive.
 
         `then` adds what will be asked for next. Raises what stopped it: while it is unknown where messages are, nothing
         more must be moved.
         """
-        from cleanup.report.recovery import recover
+        from cleanup.report.filing.recovery import recover
 
         recovered = recover(self.ledger, name, mailbox, reopen=self.open, then=then)
         if recovered.stopped:

@@ -25,7 +25,7 @@ from cleanup.ledger import Memory
 from cleanup.ledger.values import Cursor, InboxRow, SentPlaces
 from cleanup.model import PulledHeaders, SentMessage, SentSource
 from cleanup.progress import Progress
-from cleanup.report.mailbox import Ahead
+from cleanup.report.filing.mailbox import Ahead
 from cleanup.run.glance import is_unchanged
 
 CHUNK = 2_000

@@ -145,7 +145,7 @@ def test_each_package_is_known_in_one_place(package: str) -> None:
                 "publicsuffixlist",
                 "cleanup.detector.notices",
                 "cleanup.detector.evidence",
-                "cleanup.report.mover",
+                "cleanup.report.filing.execute",
                 "mailparser",
                 "sqlalchemy",
             ),
