@@ -24,7 +24,9 @@ from cleanup.connector.folders import Folder, backscatter_folder_name, find_sent
 from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.errors import CleanupError, LedgerUnusable, MoveNotSupported
 from cleanup.ledger import Ledger, is_there
-from cleanup.run import task_of
+from cleanup.report.counts import Fate, count_judged
+from cleanup.report.words import plural
+from cleanup.run import known_before, task_of
 from cleanup.run.look import look
 
 SOON = timedelta(days=14)
@@ -179,7 +181,8 @@ def _folders(patient: _Patient) -> Iterator[str]:
 def _coverage(patient: _Patient) -> Iterator[str]:
     assert patient.mailbox
     assert patient.settings
-    seen = look(patient.mailbox, task_of(patient.settings), now=patient.now)
+    labels, memory = known_before(patient.stack, patient.settings)  # as the next run does
+    seen = look(patient.mailbox, task_of(patient.settings), now=patient.now, labels=labels, memory=memory)
     coverage = seen.sent.coverage
     yield from coverage.in_words()
     known = bool(patient.settings.identity.outbound_hosts)
@@ -187,7 +190,10 @@ def _coverage(patient: _Patient) -> Iterator[str]:
         if why:
             patient.warnings.append(f"{why} Until that changes hardly anything is filed.")
             break
-    yield f"a trial look found {len(seen.judged):,} notices; a run would move {len(seen.plan.moves):,}"
+    counts = count_judged(seen.judged, seen.plan, ordinary=seen.ordinary)
+    refused = f", as {' '.join(seen.plan.refusals)[:-1]}" if seen.plan.refusals and seen.plan.moves else ""
+    moves = f"a run would move {counts.of(Fate.PLANNED):,}{refused}"
+    yield f"a trial look found {plural(counts.notices, 'notice')}; {moves}"
 
 
 STAGES: Mapping[str, Callable[[_Patient], Iterator[str]]] = {

@@ -123,16 +123,11 @@ def _print(frames: Frames, moment: datetime) -> None:
     from cleanup.cli.screen import out, print_hanging
     from cleanup.report.safe_text import safe_text
     from cleanup.report.summary import summarize
-    from cleanup.report.words import plural
 
     summary, console = summarize(frames, now=moment), out()
-    totals = summary.totals
     console.print(safe_text(summary.title), style="bold")
     console.print(safe_text(summary.headline, limit=600) + "\n")
-    console.print(
-        f"{plural(totals.notices, 'notice')}: {totals.backscatter:,} backscatter ({totals.filed:,} filed), "
-        f"{totals.genuine:,} genuine, {totals.unsure:,} unsure\n"
-    )
+    console.print(f"{summary.totals.in_words()}\n")
     console.print("What you need to do:")
     for line in summary.to_do:
         print_hanging(console, "  * ", line)

@@ -26,14 +26,12 @@ EXCEL_ROWS = 1_048_575  # below the heading
 
 def render_markdown(summary: Summary) -> str:
     """Return the summary as Markdown in which nothing of a stranger's is markup."""
-    totals = summary.totals
     lines = [
         f"# Mailbox cleanup: {markdown_text(summary.title)}",
         "",
         f"**{markdown_text(summary.headline, limit=600)}**",
         "",
-        f"{totals.notices:,} notices: {totals.backscatter:,} backscatter ({totals.filed:,} filed), "
-        f"{totals.genuine:,} genuine, {totals.unsure:,} unsure.",
+        f"{summary.totals.in_words()}.",
         "",
         *(f"* {markdown_text(line, limit=600)}" for line in summary.to_do),
     ]

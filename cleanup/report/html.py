@@ -14,8 +14,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from cleanup.detector.account_state import Answer
+from cleanup.model import Verdict
 from cleanup.report.cells import shown
 from cleanup.report.charts import Chart, charts, charts_available
+from cleanup.report.counts import Counts, Fate
 from cleanup.report.frames import Frames
 from cleanup.report.summary import Summary
 from cleanup.report.tables import Section
@@ -39,9 +41,22 @@ def render_html(summary: Summary, frames: Frames) -> str:
         tone=_TONES.get(summary.answer, "calm"),
         charts=[_for_page(chart) for chart in drawn],
         charts_missing=not charts_available(),
+        tiles=[_tile(summary.totals, v) for v in (Verdict.BACKSCATTER, Verdict.GENUINE, Verdict.UNSURE)],
         few=FEW,
         policy=CONTENT_SECURITY_POLICY,
     )
+
+
+def _tile(totals: Counts, verdict: Verdict) -> dict[str, Any]:
+    """Return how many notices have a verdict, and where they are."""
+    count, filed, kept = totals.of(verdict), totals.of(verdict, Fate.FILED), totals.of(verdict, Fate.KEPT)
+    others = totals.of(verdict, Fate.OPEN, Fate.GONE)
+    left = count - filed - kept - others
+    told = [f"{filed:,} filed"] if filed or (verdict is Verdict.BACKSCATTER and count) else []
+    told += [f"{kept:,} kept in the Inbox at your word"] if kept else []
+    told += [f"{left:,} in the Inbox"] if left and (told or others) else []
+    told += [f"{others:,} elsewhere"] if others else []
+    return {"verdict": verdict.value, "count": count, "where": ", ".join(told) or "kept in the Inbox"}
 
 
 def _for_page(chart: Chart) -> dict[str, Any]:

@@ -41,6 +41,7 @@ from cleanup.model import (
     Verdict,
 )
 from cleanup.report.filing import why_not_filed
+from cleanup.report.frames import judgements, last_words_on
 from cleanup.report.words import plural
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -265,13 +266,10 @@ def _score(notices: pd.DataFrame, files: pd.Series, labels: pd.DataFrame | None)
 
 
 def _said(notices: pd.DataFrame, labels: pd.DataFrame | None) -> pd.Series:
-    """Return people's latest word on each notice, NA where there is none."""
+    """Return people's latest judgement of each notice, NA where there is none. An undo judges nothing."""
     if labels is None or labels.empty:
         return pd.Series(pd.NA, index=notices.index, dtype=pd.StringDtype())
-    last = labels.drop_duplicates(["mailbox", "digest"], keep="last").astype({"mailbox": str, "verdict": str})
-    words = last.set_index(["mailbox", "digest"])["verdict"]
-    places = pd.MultiIndex.from_arrays([notices["mailbox"].astype(str), notices["digest"]])
-    return pd.Series(words.reindex(places).to_numpy(), index=notices.index, dtype=pd.StringDtype())
+    return last_words_on(notices, judgements(labels))["verdict"]
 
 
 def _share(part: pd.Series, whole: pd.Series) -> float | None:

@@ -29,7 +29,7 @@ ONE_KIND: Mapping[Kind, str] = {
 VERDICTS: Mapping[Verdict, str] = {
     Verdict.GENUINE: "genuine: answers mail that you sent",
     Verdict.BACKSCATTER: "backscatter: answers mail that you never sent",
-    Verdict.UNSURE: "unsure: the evidence does not say; it stays where it is",
+    Verdict.UNSURE: "unsure: the evidence does not say",
 }
 
 CAUSES: Mapping[Cause, str] = {

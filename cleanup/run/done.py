@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cleanup.model import Judged, Verdict
+from cleanup.model import Verdict
+from cleanup.report.counts import Counts, Fate, count_judged
 from cleanup.run.glance import Look
 
 if TYPE_CHECKING:
@@ -40,13 +39,15 @@ class Done:
     @property
     def waiting(self) -> int:
         """How many notices nobody can decide."""
-        return self._counts[Verdict.UNSURE.value]
+        return self.counts.waiting
 
     @property
-    def _counts(self) -> Mapping[str, int]:
-        """What the Inbox held; where nothing happened since an earlier run, what that run left there."""
-        counts = self.look.resting.counts if self.look.resting else counts_of(self.look.judged, self.look.ordinary)
-        return Counter(counts)
+    def counts(self) -> Counts:
+        """What the Inbox held, and what was filed of it; after a night without news what an earlier run left there."""
+        if self.look.resting:
+            return Counts.read(self.look.resting.counts)
+        moved = self.outcome.moved if self.outcome else ()
+        return count_judged(self.look.judged, ordinary=self.look.ordinary, moved=moved)
 
     @property
     def remarks(self) -> list[str]:
@@ -58,21 +59,17 @@ class Done:
 
     def in_words(self, *, with_undo: bool = True) -> str:
         """Return the one line that a nightly job leaves."""
-        counts, resting = self._counts, self.look.resting
+        counts, resting = self.counts, self.look.resting
         undoing = f"; to take it back: mailbox-cleanup undo {self.run_id}" if self.moved and with_undo else ""
         planned = len(self.look.plan.moves)
         filed = f"{self.moved:,} of {planned:,}" if self.moved < planned else f"{self.moved:,}"
+        left = counts.of(Verdict.BACKSCATTER) - counts.of(Verdict.BACKSCATTER, Fate.FILED)
+        others = [f"{n:,} {what}" for n, what in ((counts.of(Fate.KEPT), "kept at your word"),) if n]
+        others += [f"{left:,} backscatter left in {self.look.plan.source}"] if left else []
         return (
-            f"{self.look.task.mailbox}: run {self.run_id}, {counts['messages']:,} messages, "
-            f"{counts['notices']:,} notices: {filed} filed in {self.look.plan.target}, "
-            f"{counts[Verdict.GENUINE.value]:,} genuine, {self.waiting:,} unsure{undoing}"
+            f"{self.look.task.mailbox}: run {self.run_id}, {counts.messages:,} messages, "
+            f"{counts.notices:,} notices: {filed} filed in {self.look.plan.target}, "
+            f"{', '.join([f'{counts.of(Verdict.GENUINE):,} genuine', f'{self.waiting:,} unsure', *others])}{undoing}"
             f"{f'; nothing new since run {resting.run_id}' if resting else ''}"
             f"{''.join(f'; {remark}' for remark in self.remarks)}"
         )
-
-
-def counts_of(judged: Sequence[Judged], ordinary: int) -> dict[str, int]:
-    """Return the counts of what lies in an Inbox."""
-    verdicts = [one.finding.verdict for one in judged]
-    by_word = {verdict.value: verdicts.count(verdict) for verdict in Verdict}
-    return {"messages": ordinary + len(judged), "notices": len(judged)} | by_word

@@ -11,10 +11,11 @@ from cleanup.errors import CleanupError
 from cleanup.ledger import Ledger, Memory
 from cleanup.ledger.values import Remembered
 from cleanup.progress import Progress
+from cleanup.report.counts import count_judged
 from cleanup.report.digest import Digest, digest_message
 from cleanup.report.filing import FilingOutcome, file_all
 from cleanup.report.journal import Journal
-from cleanup.run.done import Done, counts_of
+from cleanup.run.done import Done
 from cleanup.run.glance import READ_BY, Glance, Look, Task
 from cleanup.run.held import Held, words_of
 from cleanup.run.look import look, what_look_asks
@@ -54,7 +55,7 @@ def look_and_file(
 
 def _record(held: Held, seen: Look) -> int:
     options = {"answer": seen.state.answer.value, "headline": seen.state.headline, "target": seen.plan.target}
-    run_id = held.start_run(options)
+    run_id = held.start_run(options, _counts(seen))
     held.ledger.record_findings(run_id, seen.judged, seen.plan)
     held.ledger.record_sent(run_id, seen.sources, seen.sent.coverage)
     return run_id
@@ -128,4 +129,4 @@ def _left(seen: Look, outcome: FilingOutcome | None) -> dict[str, int]:
 
 
 def _counts(seen: Look) -> dict[str, int]:
-    return counts_of(seen.judged, seen.ordinary)
+    return count_judged(seen.judged, ordinary=seen.ordinary).stored()

@@ -19,7 +19,7 @@ def test_the_table_says_what_happened_and_what_to_do(annas_ledger: Path) -> None
     done = cleanup("report", "--ledger", annas_ledger)
 
     assert done.code == 0
-    assert "92 notices: 72 backscatter (72 filed), 14 genuine, 6 unsure" in done.out
+    assert "92 notices: 72 backscatter, 14 genuine, 6 unsure; 72 filed" in done.out
     assert "Look at 11 bounces of your own mail below" in done.out
 
 
