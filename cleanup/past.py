@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -79,7 +80,9 @@ def find_run(which: str, mailbox: str | None, ledger: str | None, config: Path |
             raise UsageError(f"{which!r} is neither the number of a run nor 'last'")
     if record is None:
         what = "There is no run to undo" if which == "last" else f"There is no run {which}"
-        raise UsageError(what, hint="mailbox-cleanup history shows the runs")
+        given = {"--ledger": ledger, "--config": config}
+        shows = ["mailbox-cleanup", "history", *(str(w) for pair in given.items() if pair[1] for w in pair)]
+        raise UsageError(what, hint=f"The runs: {shlex.join(shows)}")
     return FoundRun(record.run_id, record.mailbox, record.filed)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +12,7 @@ import typer
 
 from cleanup.cli import options as opt
 from cleanup.errors import FinishedInPart, UsageError
+from cleanup.extras import install_command
 
 if TYPE_CHECKING:
     from cleanup.fleet import Ended, Limits, Listed, Shared
@@ -73,7 +76,14 @@ def _conclude(ends: list[Ended]) -> None:
     for cause, count, example in failures:
         say(f"  {count:,} {cause}: {example}", level="warning", cause=cause, count=count)
     if failures:
-        raise FinishedInPart(f"{undone:,} mailboxes are not done", hint="fleet run --only-failed")
+        raise FinishedInPart(f"{undone:,} mailboxes are not done", hint=_how_to_go_on(sys.argv[1:]))
+
+
+def _how_to_go_on(words: Sequence[str]) -> str:
+    """Return what takes up again what is not done: the same command, if it wrote down how each mailbox ended."""
+    if not any(word.partition("=")[0] == "--results" for word in words):
+        return "With --results FILE, --only-failed takes up just these the next time"
+    return shlex.join(["mailbox-cleanup", *words, *([] if "--only-failed" in words else ["--only-failed"])])
 
 
 def _run(
@@ -86,7 +96,7 @@ def _run(
     try:
         from cleanup.fleet.on_dask import run_on_dask
     except ImportError as error:
-        raise UsageError("--scheduler needs Dask", hint="pip install 'mailbox-cleanup[dask]'") from error
+        raise UsageError("--scheduler needs Dask", hint=install_command("dask")) from error
     return run_on_dask(scheduler, chosen, shared, limits, tell)
 
 

@@ -70,6 +70,7 @@ def show(
     """Show one run. What it found, what it moved, and what became of that."""
     from cleanup.cli.machine import check_format
     from cleanup.cli.shown import print_rows
+    from cleanup.cli.talk import command_line
     from cleanup.ledger import Ledger
     from cleanup.past import which_ledger
 
@@ -77,7 +78,7 @@ def show(
     with Ledger.open(which_ledger((), ledger, config)[1]) as opened:
         record, moved = opened.run(run), opened.moves(run_id=run)
     if record is None:
-        raise UsageError(f"There is no run {run}", hint="mailbox-cleanup history shows the runs")
+        raise UsageError(f"There is no run {run}", hint=f"The runs: {command_line(opt.history_words(ledger, config))}")
     rows = [
         {"uid": m.intent.uid, "from": m.intent.source, "to": m.intent.target, "state": m.state.value} for m in moved
     ]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "md", "html", "csv", "json", "jsonl", "parquet", "xlsx")
 MOST_ROWS = 10
-FRAMES = ("bounces", "reasons", "runs", "moves", "sent_coverage", "sent_sources", "labels")
+FRAMES = ("notices", "bounces", "reasons", "runs", "moves", "sent_coverage", "sent_sources", "labels")
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +36,7 @@ def report(
     run: Annotated[int | None, typer.Option(help="One run alone.")] = None,
     form: Annotated[str, typer.Option("--format", help=", ".join(FORMATS) + ".")] = "table",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write, instead of stdout.")] = None,
-    frame: Annotated[str, typer.Option(help="Which frame csv, jsonl and parquet hold.")] = "bounces",
+    frame: Annotated[str, typer.Option(help="Which frame csv, jsonl and parquet hold.")] = "notices",
     anonymous: Annotated[bool, typer.Option("--anonymize", help="Leave out who is who.")] = False,
     open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
     config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
@@ -48,13 +48,16 @@ def report(
     moment = opt.clock(now)
     begin = opt.since(since, moment) if since else None
 
+    from cleanup.cli.talk import command_line
     from cleanup.past import looking_back
     from cleanup.report.anonymous import anonymize
     from cleanup.report.frames import load
 
     with looking_back(tuple(mailboxes or ()), ledger, config) as (opened, names):
         if run is not None and opened.run(run) is None:
-            raise UsageError(f"There is no run {run}", hint="mailbox-cleanup history shows the runs")
+            raise UsageError(
+                f"There is no run {run}", hint=f"The runs: {command_line(opt.history_words(ledger, config))}"
+            )
         frames = load(opened, names, since=begin, run=run)
     if anonymous:
         frames = anonymize(frames)
@@ -81,7 +84,7 @@ def write_html(ledger: str, output: Path, moment: datetime) -> None:
     from cleanup.report.frames import load
 
     with Ledger.open(ledger) as opened:
-        _write(_rendered(load(opened), "html", "bounces", moment), output, open_it=False)
+        _write(_rendered(load(opened), "html", "notices", moment), output, open_it=False)
 
 
 def _rendered(frames: Frames, form: str, frame: str, moment: datetime) -> bytes:

@@ -68,7 +68,8 @@ def _paragraphs(digest: Digest) -> list[Paragraph]:
         *([("Your own mail that did not arrive:", _some(undelivered, _undelivered))] if undelivered else []),
         (
             "Nothing was deleted. To get one back, move it to your Inbox: that is remembered, and it is never filed "
-            f"again. To get all of them back: mailbox-cleanup undo {digest.run_id}",
+            f"again. To get all of them back: undo run {digest.run_id} (mailbox-cleanup undo {digest.run_id}, with the "
+            "options or the configuration of that run).",
             (),
         ),
     ]

@@ -7,7 +7,7 @@ Times are `datetime64[us, UTC]`, durations are not stored. Words from small sets
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
@@ -71,6 +71,9 @@ class Frames:
         )
 
 
+NAMES = ("notices", *(field.name for field in fields(Frames)))
+
+
 def load(
     ledger: Ledger, mailboxes: Iterable[str] = (), *, since: datetime | None = None, run: int | None = None
 ) -> Frames:
@@ -111,7 +114,7 @@ def _runs(connection: Connection, chosen: Chosen) -> pd.DataFrame:
     kinds = dict.fromkeys(plain, As.WORD) | {"run_id": As.NUMBER}
     columns: dict[str, Sequence[Any]] = {name: [row[name] for row in rows] for name in plain}
     columns["status"] = [status_of(connection, row) for row in rows]
-    for name in ("answer", "headline", "target", "error"):
+    for name in ("answer", "headline", "target", "error", "says"):
         columns[name], kinds[name] = [row["options"].get(name) for row in rows], As.WORD
     for name in RUN_COUNTS:
         columns[name], kinds[name] = [row["counts"].get(name, 0) for row in rows], As.NUMBER

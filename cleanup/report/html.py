@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from cleanup.detector.account_state import Answer
+from cleanup.extras import packages_of
 from cleanup.model import Verdict
 from cleanup.report.cells import shown
 from cleanup.report.charts import Chart, charts, charts_available
@@ -41,6 +42,7 @@ def render_html(summary: Summary, frames: Frames) -> str:
         tone=_TONES.get(summary.answer, "calm"),
         charts=[_for_page(chart) for chart in drawn],
         charts_missing=not charts_available(),
+        charts_need=" ".join(packages_of("charts")),
         tiles=[_tile(summary.totals, v) for v in (Verdict.BACKSCATTER, Verdict.GENUINE, Verdict.UNSURE)],
         few=FEW,
         policy=CONTENT_SECURITY_POLICY,

@@ -137,15 +137,14 @@ def _failed(runs: pd.DataFrame) -> list[str]:
     last = runs[runs["command"] == "run"].drop_duplicates("mailbox", keep="last")
     failed = last[last["status"].isin(["failed", "locked"])]
     named = failed.head(3)
-    lines = list(map(_failed_in_words, named["mailbox"], named["started"], named["error"]))
+    lines = list(map(_failed_in_words, named["mailbox"], named["started"], named["says"]))
     more = len(failed) - len(lines)
     return [*lines, f"So did the last run of {plural(more, 'mailbox', 'mailboxes')} more."] if more > 0 else lines
 
 
-def _failed_in_words(mailbox: str, when: datetime, error: object) -> str:
-    why = f" ({error})" if isinstance(error, str) else ""
-    what = f"The last run of {mailbox} failed on {when:%Y-%m-%d %H:%M} UTC{why}."
-    return f"{what} This says what is wrong: mailbox-cleanup doctor {mailbox}"
+def _failed_in_words(mailbox: str, when: datetime, says: object) -> str:
+    why = f": {says}" if isinstance(says, str) else ""
+    return f"The last run of {mailbox} failed on {when:%Y-%m-%d %H:%M} UTC{why}"
 
 
 def _put_back(frames: Frames) -> list[str]:

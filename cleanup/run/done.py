@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ class Done:
     remark: str | None = None  # what else the owner should know, such as a digest that could not be left
     bytes_read: int = 0  # from the server
     round_trips: int = 0
+    carried_on: tuple[tuple[int, int], ...] = ()  # earlier runs that ended early: number, and how many they moved
 
     @property
     def moved(self) -> int:
@@ -57,10 +59,22 @@ class Done:
         told = (*recovered, silent, self.remark)
         return [remark.rstrip(".") for remark in told if remark]
 
-    def in_words(self, *, with_undo: bool = True) -> str:
-        """Return the one line that a nightly job leaves."""
+    def undoes(self) -> list[tuple[str, int]]:
+        """Return what takes all of it back: this run, and those before it that were cut off and whose work it ended.
+
+        Each with its words and the number of the run, for `undo`.
+        """
+        own = [("To take it back", self.run_id)] if self.moved else []
+        return own + [
+            (f"To take back the {n:,} that run {run_id} moved before it ended early, too", run_id)
+            for run_id, n in self.carried_on
+        ]
+
+    def in_words(self, undo: Callable[[int], str] | None = None) -> str:
+        """Return the one line that a nightly job leaves. `undo` gives the command that takes a run back."""
         counts, resting = self.counts, self.look.resting
-        undoing = f"; to take it back: mailbox-cleanup undo {self.run_id}" if self.moved and with_undo else ""
+        told = [f"; {what[0].lower()}{what[1:]}: {undo(number)}" for what, number in self.undoes()] if undo else []
+        undoing = "".join(told)
         planned = len(self.look.plan.moves)
         filed = f"{self.moved:,} of {planned:,}" if self.moved < planned else f"{self.moved:,}"
         left = counts.of(Verdict.BACKSCATTER) - counts.of(Verdict.BACKSCATTER, Fate.FILED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from itertools import takewhile
 
 from cleanup.connector.session import Mailbox
 from cleanup.errors import CleanupError
@@ -47,10 +48,18 @@ def look_and_file(
     outcome = _file(held, run_id, seen, mailbox, agreed, progress)
     _remember(memory, run_id, seen, outcome)
     remark = _leave_digest(held, run_id, seen, outcome, mailbox, now) if outcome else None
-    return Done(run_id, seen, recovered, outcome, remark, held.bytes_read, held.round_trips)
+    before = _ended_early(held, run_id) if outcome and outcome.moved else ()
+    return Done(run_id, seen, recovered, outcome, remark, held.bytes_read, held.round_trips, before)
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
+
+
+def _ended_early(held: Held, run_id: int) -> tuple[tuple[int, int], ...]:
+    """Return the runs right before this one that ended early, and how much of what they moved stands, newest first."""
+    earlier = [run for run in held.ledger.runs(held.settings.address, limit=50) if run.run_id < run_id]
+    unfinished = takewhile(lambda run: run.command == "run" and run.status != "done", earlier)
+    return tuple((run.run_id, run.filed) for run in unfinished if run.filed)
 
 
 def _record(held: Held, seen: Look) -> int:

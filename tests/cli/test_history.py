@@ -94,7 +94,7 @@ def test_a_night_that_did_not_even_get_in_leaves_a_trace(ledger: Path) -> None:
     assert row["says"] in refused.err
     assert "cannot-connect" in cleanup("history", "--ledger", ledger).out
     assert f"The last run of {OWNER} failed on" in report
-    assert f"mailbox-cleanup doctor {OWNER}" in report
+    assert "127.0.0.1:9 refused the connection" in report
     assert "92 notices: 72 backscatter" in report
 
 
