@@ -36,6 +36,17 @@ def as_svg(chart: Drawn) -> str:
     return str(vl_convert.vegalite_to_svg(chart.to_dict(), allowed_base_urls=[]))
 
 
+def draw_nothing(why: str) -> Drawn:
+    """Return a line of text in place of a plot that has nothing to show."""
+    import altair as alt
+
+    told = alt.Chart(pd.DataFrame({"text": [f"Nothing to show: {why}."]}))
+    words = told.mark_text(align="left", baseline="middle", fontSize=13, color=INK).encode(
+        text="text:N", x=alt.value(0)
+    )
+    return words.properties(width=WIDTH, height=24)
+
+
 def draw_time(table: pd.DataFrame) -> Drawn:
     """Return notices along the time."""
     import altair as alt

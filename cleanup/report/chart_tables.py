@@ -24,6 +24,7 @@ LABEL_LENGTH = 34
 DAYS_BY_DAY = 200  # a longer time is counted by weeks
 STORM_BEFORE, STORM_AFTER = pd.Timedelta(hours=6), pd.Timedelta(hours=12)
 STORM_MOST = pd.Timedelta(days=4)
+A_DAY = pd.Timedelta(days=1)
 OTHERS = "all others"
 
 # Up to how many seconds, and what that is called.
@@ -169,8 +170,8 @@ def sent_completeness(frames: Frames) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
-def sent_trend(frames: Frames) -> pd.DataFrame:
-    """Return the same along the time: mailbox, started, share, at_least; for mailboxes that were measured over days.
+def sent_trend(frames: Frames, *, over: pd.Timedelta = A_DAY) -> pd.DataFrame:
+    """Return the same along the time: mailbox, started, share, at_least; for mailboxes that were measured `over` days.
 
     Those with the lowest bound lately, and of many runs the last of each stretch of time.
     """
@@ -178,7 +179,7 @@ def sent_trend(frames: Frames) -> pd.DataFrame:
     measured = frames.sent_coverage[frames.sent_coverage["samples"] > 0].merge(runs, on="run_id")
     measured["share"] = measured["found"] / measured["samples"]
     times = measured.groupby("mailbox", observed=True)["started"]
-    often = measured[times.transform("max") - times.transform("min") >= pd.Timedelta(days=1)]
+    often = measured[times.transform("max") - times.transform("min") >= over]
     lately = often.drop_duplicates("mailbox", keep="last").sort_values("at_least", kind="stable")
     shown = _thinned(often[often["mailbox"].isin(lately["mailbox"].head(MOST_LINES))])
     told = shown.assign(mailbox=_named(shown["mailbox"], _label))

@@ -80,7 +80,10 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """What a policy would have decided. `verdicts` has one row a notice: finding_id, before, after, row, files."""
+    """What a policy would have decided. `verdicts` has one row a notice: finding_id, before, after, row, files, said.
+
+    `said` is a person's latest judgement, missing where there is none.
+    """
 
     policy: Policy
     verdicts: pd.DataFrame
@@ -90,6 +93,12 @@ class WhatIf:
     def changed(self) -> pd.DataFrame:
         """How many notices go from which verdict to which."""
         return pd.crosstab(self.verdicts["before"], self.verdicts["after"])
+
+    @property
+    def against_labels(self) -> pd.DataFrame:
+        """How often a person said what (`said`) of what the evidence alone says (`after`): said, after, notices."""
+        said = self.verdicts[self.verdicts["said"].notna()]
+        return said.groupby(["said", "after"], observed=True).size().rename("notices").reset_index()
 
 
 def what_if(
@@ -113,6 +122,7 @@ def what_if(
             "after": _following(notices, decided["verdict"]),
             "row": decided["row"],
             "files": decided["files"],
+            "said": _said(notices, labels),
         }
     )
     verdicts["files"] &= verdicts["after"].ne(Verdict.GENUINE.value)
