@@ -144,7 +144,8 @@ def print_section(console: Console, section: Section) -> None:
     from cleanup.report.cells import shown
 
     console.print(f"\n{section.title}", style="bold")
-    made = table(None, *(str(name) for name in section.table.columns))
+    counted = [str(name) for name in section.table.select_dtypes("number").columns]
+    made = table(None, *(str(name) for name in section.table.columns), numbers=counted)
     for row in section.table.head(MOST_ROWS).itertuples(index=False, name=None):
         made.add_row(*(shown(value) for value in row))
     console.print(made)

@@ -30,6 +30,7 @@ class Chart:
     title: str
     alt: str
     svg: str
+    narrow: str  # the same for a narrow screen
     table: pd.DataFrame
 
 
@@ -45,24 +46,36 @@ def charts(frames: Frames) -> tuple[Chart, ...]:
     """
     drawn = []
     enough = len(frames.notices) >= FEWEST
-    for plot in PLOTS if enough else [plot for plot in PLOTS if not plot.of_notices]:
-        table = plot.numbers(frames)
-        if len(table):
-            svg = for_page(chart_drawing.as_svg(chart_drawing.styled(plot.draw(table))), plot.name)
-            drawn.append(Chart(plot.name, plot.title, plot.says(table), svg, _for_people(table)))
+    tables = {plot.name: plot.numbers(frames) for plot in PLOTS if enough or not plot.of_notices}
+    if _is_shown(tables.get("storm"), tables.get("by-time")):
+        del tables["storm"]
+    for plot in PLOTS:
+        table = tables.get(plot.name)
+        if table is not None and len(table):
+            made = chart_drawing.styled(plot.draw(table))
+            wide = for_page(chart_drawing.as_svg(made), plot.name)
+            narrow = for_page(chart_drawing.as_narrow_svg(made), f"{plot.name}-narrow")
+            drawn.append(Chart(plot.name, plot.title, plot.says(table), wide, narrow, _for_people(table)))
     return tuple(drawn)
+
+
+def _is_shown(storm: pd.DataFrame | None, by_time: pd.DataFrame | None) -> bool:
+    """Return whether the plot along the time shows the storm just as fine as a plot of its own would."""
+    if storm is None or by_time is None or storm.empty:
+        return False
+    return bool((by_time["end"] - by_time["begin"]).iloc[0] <= (storm["end"] - storm["begin"]).iloc[0])
 
 
 # --- the charts themselves, for notebooks --------------------------------------------------------------------------
 
 
 def by_time(frames: Frames) -> Drawn:
-    """Return notices by day (over a longer time by week), one panel a verdict, storms shaded."""
+    """Return notices by minute, hour, day or week, as long as the time is; one panel a verdict, storms shaded."""
     return _drawn(chart_tables.by_time(frames), chart_drawing.draw_time, "no notice came in this time")
 
 
 def storm(frames: Frames) -> Drawn:
-    """Return the largest storm by hour, one panel a verdict."""
+    """Return the largest storm by hour (one of an hour by minute), one panel a verdict."""
     return _drawn(chart_tables.storm(frames), chart_drawing.draw_time, "there was no storm")
 
 
@@ -182,7 +195,7 @@ class _Plot:
 
 PLOTS: tuple[_Plot, ...] = (
     _Plot("by-time", "When notices came", chart_tables.by_time, chart_drawing.draw_time, _time_in_words),
-    _Plot("storm", "The largest storm, by hour", chart_tables.storm, chart_drawing.draw_time, _time_in_words),
+    _Plot("storm", "The largest storm", chart_tables.storm, chart_drawing.draw_time, _time_in_words),
     _Plot("reporters", "Whose servers report", chart_tables.reporters, chart_drawing.draw_reporters, _bars_in_words),
     _Plot(
         "forged-to", "Where the forged mail went", chart_tables.forged_to, chart_drawing.draw_forged_to, _bars_in_words

@@ -17,6 +17,7 @@ from cleanup.detector.account_state import Answer
 from cleanup.extras import packages_of
 from cleanup.model import Verdict
 from cleanup.report.cells import shown
+from cleanup.report.chart_style import COLOURS
 from cleanup.report.charts import Chart, charts, charts_available
 from cleanup.report.counts import Counts, Fate
 from cleanup.report.frames import Frames
@@ -46,6 +47,7 @@ def render_html(summary: Summary, frames: Frames) -> str:
         tiles=[_tile(summary.totals, v) for v in (Verdict.BACKSCATTER, Verdict.GENUINE, Verdict.UNSURE)],
         few=FEW,
         policy=CONTENT_SECURITY_POLICY,
+        colours=COLOURS,
     )
 
 
@@ -68,6 +70,7 @@ def _for_page(chart: Chart) -> dict[str, Any]:
         "title": chart.title,
         "alt": chart.alt,
         "svg": Markup(chart.svg),
+        "narrow": Markup(chart.narrow),
         "table": chart.table,
     }
 
@@ -78,9 +81,24 @@ def _template() -> Template:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"shown": shown, "is_plain": _is_plain, "rows": _rows}
+    environment.filters |= {
+        "shown": shown,
+        "is_plain": _is_plain,
+        "is_number": _is_number,
+        "numeric": _numeric,
+        "rows": _rows,
+    }
     environment.filters |= {"rows_in_all": _rows_in_all, "goes_on": _goes_on}
     return environment.get_template("report.html.j2")
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a cell is a number: those stand right, one under the other."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _numeric(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
 def _rows_in_all(section: Section) -> int:

@@ -54,7 +54,7 @@ def summarize(frames: Frames, *, now: datetime) -> Summary:
     """Return what the frames tell, for the owner, the helpdesk and the mail admin."""
     notices = frames.notices
     totals = count(notices)
-    told = headline(frames.runs, totals.of(Verdict.BACKSCATTER))
+    told = headline(frames.runs, totals.of(Verdict.BACKSCATTER), totals.undelivered)
     mailboxes = tuple(sorted({str(name) for name in frames.runs["mailbox"]}))
     return Summary(
         title=_title(mailboxes),

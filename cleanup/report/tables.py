@@ -13,7 +13,7 @@ from cleanup.model import Action, Kind, Strength, Verdict
 from cleanup.report.counts import Fate
 from cleanup.report.frames import Frames
 from cleanup.report.said import sentences
-from cleanup.report.words import KINDS, LABELLED, cause_in_words, row_in_words
+from cleanup.report.words import KINDS, LABELLED, cause_in_words, row_in_words, rule_in_words
 
 MOST_ROWS = 50
 MOST_BARS = 10
@@ -166,10 +166,20 @@ def spoken(frames: Frames) -> pd.DataFrame:
 
 def rules(frames: Frames) -> Section:
     """Return which rules spoke, for what, and how often; notes are left out."""
-    table = spoken(frames).rename(
-        columns={"rule": "Rule", "points_to": "Points to", "strength": "Strength", "notices": "Notices"}
+    said = spoken(frames)
+    names = said["rule"].astype(str)
+    table = pd.DataFrame(
+        {
+            "What was found": names.map(rule_in_words) + " [" + names + "]",
+            "Points to": said["points_to"],
+            "Strength": said["strength"],
+            "Notices": said["notices"],
+        }
     )
-    says = "docs/how-it-decides.md explains each rule. Backscatter needs two families of evidence, one of them hard."
+    says = (
+        "docs/how-it-decides.md explains each rule by the name in brackets. Backscatter needs two families of "
+        "evidence, one of them hard."
+    )
     return cut("rules", "What the verdicts rest on", says, table.sort_values("Notices", ascending=False))
 
 
