@@ -8,6 +8,7 @@ named there is no profile to ask; if all profiles name one ledger, that one is m
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -106,7 +107,9 @@ def find_run(which: str, mailbox: str | None, ledger: str | None, config: Path |
             raise UsageError(f"{which!r} is neither the number of a run nor 'last'")
     if record is None:
         what = "There is no run to undo" if which == "last" else f"There is no run {which}"
-        raise UsageError(what, hint="mailbox-cleanup history shows the runs")
+        given = {"--ledger": ledger, "--config": config}
+        shows = ["mailbox-cleanup", "history", *(str(w) for pair in given.items() if pair[1] for w in pair)]
+        raise UsageError(what, hint=f"The runs: {shlex.join(shows)}")
     if addresses and record.mailbox != addresses[0]:
         raise UsageError(
             f"Run {record.run_id} is of {record.mailbox} and not of {addresses[0]}; nothing was touched",

@@ -99,9 +99,9 @@ def _explain_recorded(uid: int, settings: MailboxSettings, *, may_be_unknown: bo
         found = find_recorded(ledger, address, settings.inbox, uid)
     if found is None:
         return []
-    place = f"filed in {settings.target}" if found.filed else "in the Inbox"
-    head = f"As run {found.run_id} saw it; arrived {found.arrived:%Y-%m-%d %H:%M} UTC; {place}."
-    return [head, "", *explained_notice(found.notice), "", *explained_finding(found.finding, found.said)]
+    head = f"As run {found.run_id} saw it; arrived {found.arrived:%Y-%m-%d %H:%M} UTC; {found.place}."
+    why = explained_finding(found.finding, found.said, fate=found.fate)
+    return [head, "", *explained_notice(found.notice), "", *why]
 
 
 def _explain_live(uid: int, settings: MailboxSettings, rules: opt.Rules, reach: opt.Reach) -> list[str]:

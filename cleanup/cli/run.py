@@ -45,7 +45,7 @@ def run(
     """File the backscatter of one mailbox: look, ask, move, write down."""
     from cleanup.access import account_of
     from cleanup.cli.machine import check_format
-    from cleanup.cli.talk import confirmed, log_as, must_be_answerable, progress_bars, say
+    from cleanup.cli.talk import command_line, confirmed, log_as, must_be_answerable, progress_bars, say
     from cleanup.cli.watching import facts, watch
     from cleanup.fleet.ends import Ended
     from cleanup.run import look_at, run_mailbox
@@ -78,8 +78,9 @@ def run(
         done = run_mailbox(account, settings, agreed=agreed, progress=bars, **how)
         ends.append(Ended.of(settings.address, done, time.monotonic() - began_s))
     watched = sys.stderr.isatty()
-    say(done.in_words(with_undo=not watched), level="info", **facts(ends[-1]))
-    if done.moved and watched:
+    undo = None if watched else lambda number: command_line(_undo_words(number, reach))
+    say(done.in_words(undo), level="info", **facts(ends[-1]))
+    if watched:
         _print_undo(done, reach)
     _exit_as(done, strict_review)
 
@@ -93,7 +94,12 @@ def _print(look: Look, form: str) -> None:
 def _print_undo(done: Done, reach: opt.Reach) -> None:
     from cleanup.cli.screen import err, print_command
 
-    print_command(err(), "To take it back", ["undo", done.run_id, *opt.as_words(reach)])
+    for what, number in done.undoes():
+        print_command(err(), what, _undo_words(number, reach))
+
+
+def _undo_words(run_id: int, reach: opt.Reach) -> list[str]:
+    return ["undo", str(run_id), *opt.as_words(reach)]
 
 
 def _exit_as(done: Done, strict_review: bool) -> None:

@@ -70,4 +70,4 @@ def _scan_mailbox(mailbox: str, rules: opt.Rules, reach: opt.Reach, form: str, f
         seen = look_at(account, settings, now=now, progress=progress, full=full, since=begin)
     print_look(seen, form)
     if form == "table" and seen.plan.moves and not seen.plan.refusals:
-        print_command(out(), "\nNext, to move them", ["run" if word == "scan" else word for word in sys.argv[1:]])
+        print_command(out(), "\nNext, to move them", ["run", *sys.argv[2:]])

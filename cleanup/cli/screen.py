@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from rich.console import Console
 from rich.progress import (
@@ -20,7 +19,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from cleanup.cli.talk import Bars
+from cleanup.cli.talk import Bars, command_line
 from cleanup.report.safe_text import safe_text
 
 WIDTH_OFF_TERMINAL = 100
@@ -53,16 +52,15 @@ def print_hanging(console: Console, lead: str, text: str, *, below: int | None =
 
 def print_command(console: Console, lead: str, words: Sequence[object]) -> None:
     """Print a command to copy: on a line of its own, in which only the terminal breaks."""
-    line = shlex.join(["mailbox-cleanup", *map(str, words)])
-    console.print(f"{lead}:\n  {safe_text(line, limit=2000)}", soft_wrap=True)
+    console.print(f"{lead}:\n  {command_line(words)}", soft_wrap=True)
 
 
-def table(title: str | None, *columns: str) -> Table:
-    """Return an empty table in our style; the last column takes what width is left."""
+def table(title: str | None, *columns: str, numbers: Collection[str] = ()) -> Table:
+    """Return an empty table in our style; the last column takes what width is left, those of `numbers` stand right."""
     made = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for column in columns[:-1]:
-        made.add_column(column, overflow="fold")
-    made.add_column(columns[-1], overflow="fold", ratio=1)
+    for place, column in enumerate(columns, 1):
+        right, last = column in numbers, place == len(columns)
+        made.add_column(column, overflow="fold", justify="right" if right else "left", ratio=1 if last else None)
     return made
 
 

@@ -16,8 +16,9 @@ from cleanup.cli.screen import cells, out, print_hanging, table
 from cleanup.cli.talk import say
 from cleanup.detector.account_state import AccountState, JudgedNotice, account_state
 from cleanup.model import FilingPlan, Finding, Kind, Notice, Strength, Verdict
+from cleanup.report.counts import Fate, count_judged, fate_of, is_undelivered
 from cleanup.report.safe_text import safe_text
-from cleanup.report.words import EARLIER, KINDS, cause_in_words, plural, row_in_words
+from cleanup.report.words import EARLIER, KINDS, LABELLED, cause_in_words, plural, row_in_words
 from cleanup.run.glance import Look
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def print_scanned(scanned: Sequence[Scanned], form: str) -> None:
         judged = [(s.notice, s.finding) for s in scanned if s.notice and s.finding]
         console = out()
         _answer(console, account_state([JudgedNotice(notice, finding, notice.date) for notice, finding in judged]))
-        _verdicts(console, judged[::-1], len(scanned))
+        _verdicts(console, [(n, f, Fate.STAYS) for n, f in judged[::-1]], len(scanned))
         return
     print_rows([message_row(s.path, s.notice, s.finding, s.problem) for s in scanned], form)
 
@@ -51,7 +52,10 @@ def print_look(look: Look, form: str) -> None:
         return
     console = out()
     _answer(console, look.state)
-    _verdicts(console, [(j.notice, j.finding) for j in reversed(look.judged)], look.ordinary + len(look.judged))
+    counts = count_judged(look.judged, look.plan, ordinary=look.ordinary)
+    planned = frozenset(move.ref for move in look.plan.moves)
+    fates = [(j.notice, j.finding, fate_of(j.finding, planned=j.ref in planned)) for j in reversed(look.judged)]
+    _verdicts(console, fates, counts.messages)
     _passed_over(console, look)
     _coverage(console, look)
     print_plan(console, look.plan)
@@ -99,48 +103,58 @@ def _answer(console: Console, state: AccountState) -> None:
     console.print()
 
 
-def _verdicts(console: Console, judged: Sequence[tuple[Notice, Finding]], total: int) -> None:
+_Fated = tuple[Notice, Finding, Fate]
+
+
+def _verdicts(console: Console, judged: Sequence[_Fated], total: int) -> None:
     notices = plural(len(judged), "automatic notice") if judged else "no automatic notice"
     console.print(f"{plural(total, 'message')}, among them {notices}.\n")
     if not judged:
         return
-    counts = Counter((n.kind, f.verdict) for n, f in judged)
-    shown = table(None, "what", "genuine", "backscatter", "unsure")
+    counts = Counter((n.kind, f.verdict) for n, f, _ in judged)
+    shown = table(None, "what", "genuine", "backscatter", "unsure", "", numbers=list(Verdict))
     for kind in Kind:
         row = [counts[kind, verdict] for verdict in Verdict]
         if any(row):
-            shown.add_row(KINDS[kind], *(str(n or "") for n in row))
+            shown.add_row(KINDS[kind], *(f"{n:,}" if n else "" for n in row), "")
     console.print(shown)
     _bounces(console, judged)
-    _unsure(console, judged)
+    unsure = [(f, fate) for _, f, fate in judged if f.verdict is Verdict.UNSURE]
+    left = [f for f, fate in unsure if fate is not Fate.PLANNED]
+    _because(console, "Unsure; they stay where they are:", [_why_unsure(f) for f in left])
+    leaning = [f for f, fate in unsure if fate is Fate.PLANNED]
+    _because(console, "Unsure, most likely forged; --policy storm moves them, too:", [_why_unsure(f) for f in leaning])
 
 
-def _bounces(console: Console, judged: Sequence[tuple[Notice, Finding]]) -> None:
-    genuine = [(n, f) for n, f in judged if f.verdict is Verdict.GENUINE and n.kind is Kind.NDR]
+def _bounces(console: Console, judged: Sequence[_Fated]) -> None:
+    genuine = [n for n, f, _ in judged if is_undelivered(f.verdict, n.kind)]
     if not genuine:
         return
     console.print("\nMail of yours that did not arrive:")
     shown = table(None, "to", "subject", "why")
-    for notice, _ in genuine[:MOST_LINES]:
+    for notice in genuine[:MOST_LINES]:
         to = ", ".join(r.address for r in notice.recipients) or "?"
         shown.add_row(*cells(to, notice.returned[0].subject or "", cause_in_words(notice.cause)))
     console.print(shown)
     _and_more(console, len(genuine))
 
 
-def _unsure(console: Console, judged: Sequence[tuple[Notice, Finding]]) -> None:
-    unsure = [(n, f) for n, f in judged if f.verdict is Verdict.UNSURE]
-    if not unsure:
+def _because(console: Console, title: str, reasons: Sequence[str]) -> None:
+    """Print how many there are for each reason, the most frequent first, and how many for all others together."""
+    if not reasons:
         return
-    console.print("\nUnsure; they stay where they are:")
-    shown = table(None, "notices", "because")
-    for why, count in Counter(_because(f) for _, f in unsure).most_common(MOST_LINES):
-        shown.add_row(*cells(count, why))
+    counts = Counter(reasons).most_common()
+    console.print(f"\n{title}")
+    shown = table(None, "notices", "because", numbers=("notices",))
+    for why, count in counts[:MOST_LINES]:
+        shown.add_row(*cells(f"{count:,}", why))
+    if others := sum(count for _, count in counts[MOST_LINES:]):
+        shown.add_row(f"{others:,}", "other reasons")
     console.print(shown)
 
 
-def _because(finding: Finding) -> str:
-    if finding.row == "a-person-said-so":
+def _why_unsure(finding: Finding) -> str:
+    if finding.row == LABELLED:
         return "An undo put it back, or a person called it unsure. (run --again files what an undo put back.)"
     counted = [r for r in finding.reasons if r.points_to is Verdict.UNSURE and r.strength is not Strength.NOTE]
     return counted[0].says if counted else row_in_words(finding.row)

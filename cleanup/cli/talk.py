@@ -6,8 +6,9 @@ What draws (screen.py) is imported where something is drawn: on a quiet night on
 from __future__ import annotations
 
 import json
+import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -48,6 +49,11 @@ def say(text: str, *, level: str = "info", **facts: object) -> None:
 
     console = err()
     console.print(plain, soft_wrap=not console.is_terminal)
+
+
+def command_line(words: Sequence[object]) -> str:
+    """Return a command of this program as it can be pasted into a shell."""
+    return safe_text(shlex.join(["mailbox-cleanup", *map(str, words)]), limit=2000)
 
 
 def complain(error: CleanupError) -> None:

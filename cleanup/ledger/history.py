@@ -11,6 +11,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, 
 
 from cleanup.detector.mailings import label_of_mailing, subject_template
 from cleanup.ledger.cut_off import RUNNING, status_of
+from cleanup.ledger.moves import Moved, moved_by_run
 from cleanup.ledger.rows import insert_one
 from cleanup.ledger.schema import findings, labels, moves, runs
 from cleanup.ledger.texts import from_us, moment, text, us
@@ -54,7 +55,9 @@ def read_runs(
         query = query.where(runs.c.run_id == run_id)
     if moved_in:
         query = query.where(own.where(moves.c.state.in_(moved_in)).scalar_subquery() > 0)
-    return [_run(connection, row) for row in connection.execute(query).mappings().all()]
+    rows = connection.execute(query).mappings().all()
+    moved = moved_by_run(connection, rows[-1]["run_id"], rows[0]["run_id"]) if rows else {}
+    return [_run(connection, row, moved.get(row["run_id"], Moved())) for row in rows]
 
 
 def read_mailboxes(connection: Connection) -> list[str]:
@@ -105,7 +108,7 @@ def _genuine_mailings(connection: Connection, mailbox: str, said: Mapping[str, V
     return {label_of_mailing(key) for subject in subjects if (key := subject_template(subject))}
 
 
-def _run(connection: Connection, row: RowMapping) -> RunRecord:
+def _run(connection: Connection, row: RowMapping, moved: Moved) -> RunRecord:
     return RunRecord(
         run_id=row["run_id"],
         mailbox=row["mailbox"],
@@ -117,4 +120,6 @@ def _run(connection: Connection, row: RowMapping) -> RunRecord:
         counts=dict(row["counts"]),
         options=dict(row["options"]),
         actor=row["actor"],
+        filed_once=moved.filed,
+        put_back=moved.put_back,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -199,6 +200,45 @@ def read_lost_flags(connection: Connection, move_ids: Iterable[int]) -> dict[int
         for move_id, flags in connection.execute(lost.where(moves.c.move_id.in_(some)))
         if flags
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a run moved. `filed` went to the backscatter folder, and `standing` of them are there as far as is known.
+
+    `put_back` are, of a run, those of them that are back where they were; of an undo or a rescue, what it put back.
+    """
+
+    filed: int = 0
+    standing: int = 0
+    put_back: int = 0
+
+
+def moved_by_run(connection: Connection, first: int = 0, last: int | None = None) -> dict[int, Moved]:
+    """Return what each run from `first` to `last` moved, by its number; runs that moved nothing are left out."""
+    query = _BY_RUN.where(moves.c.run_id >= first)
+    query = query if last is None else query.where(moves.c.run_id <= last)
+    counted: dict[int, list[tuple[bool, str, int]]] = {}
+    for run_id, command, undoes, state, count in connection.execute(query):
+        counted.setdefault(run_id, []).append((command == "run" and not undoes, state, count))
+    return {run_id: _moved(rows) for run_id, rows in counted.items()}
+
+
+_BY_RUN = (
+    select(moves.c.run_id, runs.c.command, moves.c.undoes.is_not(None), moves.c.state, func.count())
+    .join(runs, runs.c.run_id == moves.c.run_id)
+    .group_by(moves.c.run_id, runs.c.command, moves.c.undoes.is_not(None), moves.c.state)
+)
+_BACK = (MoveState.UNDONE.value, MoveState.RETURNED.value)
+_ARRIVED_ONCE = (MoveState.MOVED.value, MoveState.LOST_SIGHT.value, *_BACK)
+
+
+def _moved(rows: Sequence[tuple[bool, str, int]]) -> Moved:
+    return Moved(
+        filed=sum(n for files, state, n in rows if files and state in _ARRIVED_ONCE),
+        standing=sum(n for files, state, n in rows if files and state == MoveState.MOVED.value),
+        put_back=sum(n for files, state, n in rows if state in (_BACK if files else _ARRIVED_ONCE)),
+    )
 
 
 def checksum(row: Any) -> str:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, Pool, StaticPool
 
 from cleanup.errors import LedgerUnusable, UsageError
+from cleanup.extras import install_command
 from cleanup.ledger.migrations import bring_up_to_date
 from cleanup.ledger.values import SCHEMA
 
@@ -147,7 +148,7 @@ def _engine(url: URL) -> Engine:
         engine = create_engine(url, hide_parameters=True, **_pool(url))
     except (NoSuchModuleError, ImportError) as error:
         is_known = url.get_backend_name().startswith("postgres")
-        hint = "pip install 'mailbox-cleanup[postgres]'" if is_known else "Ledgers are SQLite files or PostgreSQL"
+        hint = install_command("postgres") if is_known else "Ledgers are SQLite files or PostgreSQL"
         raise UsageError(f"There is no driver for {url.drivername}", hint=hint) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)

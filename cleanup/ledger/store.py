@@ -126,8 +126,9 @@ class Ledger:
         version: str | None = None,
         policy: str | None = None,
         options: Mapping[str, object] | None = None,
+        counts: Mapping[str, int] | None = None,
     ) -> int:
-        """Write that a run begins; return its number."""
+        """Write that a run begins, and what it found, which stands also where it is cut off; return its number."""
         row = {
             "mailbox": mailbox_key(mailbox),
             "command": command,
@@ -135,8 +136,9 @@ class Ledger:
             "version": version,
             "policy": policy,
         }
+        told = {"options": dict(options or {}), "counts": dict(counts or {})}
         with self._writing(durably=False) as connection:
-            return history.write_run(connection, self._clock(), row | {"options": dict(options or {})})
+            return history.write_run(connection, self._clock(), row | told)
 
     def write_rest(self, run: Mapping[str, Any], counts: Mapping[str, int], began: datetime) -> int:
         """Write a run that found nothing new, begun and ended; return its number. `run` is what start_run() takes."""

@@ -86,6 +86,9 @@ class MoveRecord:
 class RunRecord:
     """One run. `filed` counts the moves that stand now; `finished` is None for one that is running or was cut off.
 
+    `filed_once` counts what it moved, whatever became of it since; `put_back` what of that is back by now, or what an
+    undo or a rescue put back.
+
     `status` is done, partly (some moves could not be made), refused (a safety limit), stopped (at the question),
     failed, running or cut off.
     """
@@ -100,6 +103,8 @@ class RunRecord:
     counts: dict[str, int] = field(default_factory=dict)
     options: dict[str, object] = field(default_factory=dict)
     actor: str | None = None
+    filed_once: int = 0
+    put_back: int = 0
 
 
 @dataclass(frozen=True, slots=True)

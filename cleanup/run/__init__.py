@@ -17,13 +17,13 @@ from cleanup.config import MailboxSettings, identity_of, ledger_of, policy_of
 from cleanup.connector.account import Account
 from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.dns import network_of
-from cleanup.errors import UsageError
+from cleanup.errors import CleanupError, UsageError
 from cleanup.ledger.values import LOCK, UNDO_LABEL, Left
 from cleanup.model import MessageRef, Verdict
 from cleanup.progress import Progress, unseen
 from cleanup.run.done import Done
 from cleanup.run.glance import Look, Task, at_rest, glance
-from cleanup.run.held import NOBODY_COUNTS, Held, hold, lock_of, words_of
+from cleanup.run.held import NOBODY_COUNTS, Held, hold, lock_of, words_of, write_failure
 from cleanup.run.ledgers import Ledgers
 
 if TYPE_CHECKING:
@@ -92,16 +92,22 @@ def run_mailbox(
     next run reconciles it.
     """
     task = replace(task_of(settings), since=since)
-    with hold(account, settings, "run", ledgers, second_gate) as held:
-        left = _left(held, again=again, full=full)
-        mailbox, seen = held.open(), None
-        if not left.open_moves:
-            seen = glance(mailbox, task, left)
-        if seen and seen.resting:
-            return _rest(held, at_rest(task, seen, seen.resting))
-        from cleanup.run.filing import look_and_file  # what most nights do not need
+    held = None
+    try:
+        with hold(account, settings, "run", ledgers, second_gate) as held:
+            left = _left(held, again=again, full=full)
+            mailbox, seen = held.open(), None
+            if not left.open_moves:
+                seen = glance(mailbox, task, left)
+            if seen and seen.resting:
+                return _rest(held, at_rest(task, seen, seen.resting))
+            from cleanup.run.filing import look_and_file  # what most nights do not need
 
-        return look_and_file(held, task, seen, mailbox, now=now, again=again, agreed=agreed, progress=progress)
+            return look_and_file(held, task, seen, mailbox, now=now, again=again, agreed=agreed, progress=progress)
+    except CleanupError as error:
+        if held is None or not held.begun:
+            write_failure(account, settings, error, ledgers)
+        raise
 
 
 def undo_run(

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from itertools import takewhile
 
 from cleanup.connector.session import Mailbox
 from cleanup.errors import CleanupError
 from cleanup.ledger import Ledger, Memory
 from cleanup.ledger.values import Remembered
 from cleanup.progress import Progress
+from cleanup.report.counts import count_judged
 from cleanup.report.digest import Digest, digest_message
 from cleanup.report.filing.execute import MoveResults, file_all
 from cleanup.report.filing.journal import Journal
 from cleanup.report.filing.plan import MARKED
-from cleanup.run.done import Done, counts_of
+from cleanup.run.done import Done
 from cleanup.run.glance import READ_BY, Glance, Look, Task
 from cleanup.run.held import Held, words_of
 from cleanup.run.look import look, what_look_asks
@@ -42,15 +44,23 @@ def look_and_file(
     outcome = _file(held, run_id, seen, mailbox, agreed, progress)
     _remember(memory, run_id, seen, outcome)
     remark = _leave_digest(held, run_id, seen, outcome, mailbox, now) if outcome else None
-    return Done(run_id, seen, recovered, outcome, remark, held.bytes_read, held.round_trips)
+    before = _ended_early(held, run_id) if outcome and outcome.moved else ()
+    return Done(run_id, seen, recovered, outcome, remark, held.bytes_read, held.round_trips, before)
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
 
 
+def _ended_early(held: Held, run_id: int) -> tuple[tuple[int, int], ...]:
+    """Return the runs right before this one that ended early, and how much of what they moved stands, newest first."""
+    earlier = [run for run in held.ledger.runs(held.settings.address, limit=50) if run.run_id < run_id]
+    unfinished = takewhile(lambda run: run.command == "run" and run.status != "done", earlier)
+    return tuple((run.run_id, run.filed) for run in unfinished if run.filed)
+
+
 def _record(held: Held, seen: Look) -> int:
     options = {"answer": seen.state.answer.value, "headline": seen.state.headline, "target": seen.plan.target}
-    run_id = held.start_run(options)
+    run_id = held.start_run(options, _counts(seen))
     held.ledger.record_findings(run_id, seen.judged, seen.plan)
     held.ledger.record_sent(run_id, seen.sources, seen.sent.coverage)
     return run_id
@@ -126,4 +136,4 @@ def _left(seen: Look, outcome: MoveResults | None) -> dict[str, int]:
 
 
 def _counts(seen: Look) -> dict[str, int]:
-    return counts_of(seen.judged, seen.ordinary)
+    return count_judged(seen.judged, ordinary=seen.ordinary).stored()

@@ -13,6 +13,7 @@ from cleanup import __version__
 from cleanup.config import MailboxSettings, ledger_of
 from cleanup.connector.account import Account
 from cleanup.connector.session import Mailbox, open_mailbox
+from cleanup.errors import CleanupError, LedgerUnusable, MailboxLocked
 from cleanup.ledger.values import LOCK, UNDO_LABEL, Left, mailbox_key
 from cleanup.lock import ANY_SERVER, LOOPBACK, hold_mailbox, lock_file, names_of
 from cleanup.model import Verdict
@@ -49,6 +50,7 @@ class Held:
     _opened: list[Mailbox] = field(default_factory=list)
     _main: Mailbox | None = None
     _ends: float = field(init=False)  # on time.monotonic()'s clock
+    begun: bool = False  # the run stands in the ledger
 
     def __post_init__(self) -> None:
         self._ends = time.monotonic() + self.settings.run_timeout_s
@@ -110,9 +112,11 @@ class Held:
             raise recovered.stopped
         return recovered, self.open() if mailbox.dead else mailbox
 
-    def start_run(self, options: Mapping[str, object]) -> int:
-        """Write that a run begins; return its number."""
-        return self.ledger.start_run(**self._run(options))
+    def start_run(self, options: Mapping[str, object], counts: Mapping[str, int]) -> int:
+        """Write that a run begins, and what it found; return its number."""
+        run_id = self.ledger.start_run(**self._run(options), counts=counts)
+        self.begun = True
+        return run_id
 
     def write_rest(self, options: Mapping[str, object], counts: Mapping[str, int]) -> int:
         """Write a run that found nothing new; return its number."""
@@ -132,15 +136,7 @@ class Held:
         return sum(mailbox.round_trips for mailbox in self._opened)
 
     def _run(self, options: Mapping[str, object]) -> _Run:
-        policy, noted = self.settings.policy.name, {**options, LOCK: lock_of(self.account)}
-        return _Run(
-            mailbox=self.settings.address,
-            command="run",
-            actor=self.account.who,
-            version=__version__,
-            policy=policy,
-            options=noted,
-        )
+        return _run_of(self.account, self.settings, {**options, LOCK: lock_of(self.account)})
 
     def _connected(self, *, read_only: bool) -> Mailbox:
         ends = self._ends
@@ -148,6 +144,38 @@ class Held:
         mailbox.one_by_one = any(earlier.one_by_one for earlier in self._opened)
         self._opened.append(mailbox)
         return mailbox
+
+
+def _run_of(account: Account, settings: MailboxSettings, options: Mapping[str, object]) -> _Run:
+    return _Run(
+        mailbox=settings.address,
+        command="run",
+        actor=account.who,
+        version=__version__,
+        policy=settings.policy.name,
+        options=options,
+    )
+
+
+def write_failure(account: Account, settings: MailboxSettings, error: CleanupError, ledgers: Ledgers | None) -> None:
+    """Write that a run ended before it found anything, and why, for history and reports to tell.
+
+    Makes no ledger, and says nothing where that cannot be written: `error` is what the person has to hear.
+    """
+    from cleanup.ledger import is_there
+    from cleanup.ledger.cut_off import LOCKED
+
+    where = ledger_of(settings)
+    options = {"error": error.code, "says": str(error)}
+    try:
+        if isinstance(error, LedgerUnusable) or not is_there(where):
+            return
+        with ExitStack() as stack:
+            ledger = (ledgers or stack.enter_context(closing(Ledgers()))).of(where)
+            run_id = ledger.start_run(**_run_of(account, settings, options))
+            ledger.finish_run(run_id, {}, LOCKED if isinstance(error, MailboxLocked) else "failed")
+    except CleanupError:
+        return
 
 
 def lock_of(account: Account) -> str:

@@ -32,6 +32,12 @@ class Anna:
             *("--username", "anna", "--ledger", ledger),
         )
 
+    @property
+    def reach_in_words(self) -> str:
+        """The options that reach the mailbox, in the order in which the program prints them."""
+        account, ledger = self.demo.account, self._reach[-1]
+        return f"--ledger {ledger} --host {account.host} --port {account.port} --security plain --username anna"
+
     def run(self, *options: object) -> Ended:
         rules = ("--outbound-host", "192.0.2.10", "--now", "2026-10-20")
         return cleanup("run", OWNER, *self._reach, *rules, *options, CLEANUP_PASSWORD="anna")
@@ -87,7 +93,7 @@ def test_off_a_terminal_a_run_leaves_one_line_and_undo_takes_it_back(anna: Anna)
     assert (done.code, done.out) == (0, "")
     assert done.err == (
         f"{OWNER}: run 1, 447 messages, 92 notices: 72 filed in Backscatter, 14 genuine, 6 unsure; "
-        "to take it back: mailbox-cleanup undo 1\n"
+        f"to take it back: mailbox-cleanup undo 1 {anna.reach_in_words}\n"
     )
     assert anna.filed == 72
 

@@ -21,7 +21,7 @@ ROWS = (
     ("report",),
     ("connector", "ledger", "config", "lock", "dns"),
     ("detector", "signals"),
-    ("model", "errors", "progress", "whole_file"),
+    ("model", "errors", "extras", "progress", "whole_file"),
 )
 # Within run/: what a night is made of.
 RUN_ROWS = (
