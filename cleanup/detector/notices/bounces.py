@@ -129,7 +129,11 @@ def _letter(mail: Mail) -> Letter:
 def _by_shape(mail: Mail, returned: tuple[Returned, ...]) -> tuple[Failure, ...]:
     if not mail.machine_made:
         return ()
-    return read_shapes(mail, mail.words, returned) or read_shapes(mail, second_text(mail.raw), returned)
+    if found := read_shapes(mail, mail.words, returned):
+        return found
+    if mail.words.strip() and not mail.fields.has("Content-Type"):
+        return ()  # plain text without any structure reads the same to every parser
+    return read_shapes(mail, second_text(mail.raw), returned)
 
 
 def _action(mail: Mail, reading: Reading | None) -> Action:
