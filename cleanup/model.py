@@ -180,6 +180,7 @@ class Identity:
 
     addresses: frozenset[str] = frozenset()
     outbound_hosts: frozenset[str] = frozenset()
+    imap_host: str = ""  # the server that holds the mailbox; "" for archives: it tells the provider
     shared_providers: frozenset[str] = frozenset()
     dkim_domains: frozenset[str] = frozenset()
     authserv_ids: frozenset[str] = frozenset()
@@ -240,7 +241,7 @@ class Policy:
     queue_lifetime: timedelta = timedelta(days=5)
     date_tolerance: timedelta = timedelta(minutes=10)
     min_completeness: float = 0.9  # lower bound below which Sent does not vouch
-    min_completeness_n: int = 30  # fewer samples say nothing
+    min_missing: int = 7  # samples that must be missing before the measure refutes a person's word
     min_hop_samples: int = 3  # proved notices that teach an outbound host
     switched_off: frozenset[Family] = frozenset()
     file_leaning: bool = False  # also file what is unsure, leaning backscatter (`--policy storm`)

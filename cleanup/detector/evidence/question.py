@@ -63,7 +63,7 @@ class Known:
     @worked_out_once
     def incomplete(self) -> str | None:
         """Why Sent is not complete enough to vouch; None where it is."""
-        return self.coverage.why_incomplete(self.policy, own_hosts_configured=bool(self.owner.configured))
+        return self.coverage.why_incomplete(self.policy)
 
 
 _ANSWERED_BY_RECIPIENT = (Kind.AUTO_REPLY, Kind.MDN, Kind.CHALLENGE, Kind.VIRUS_NOTICE)
