@@ -253,6 +253,15 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class UnknownSender:
+    """A host that handed mail over in the owner's name and that nobody can place: a person can."""
+
+    network: str  # what one customer of a hoster commonly has: a /24, of IPv6 a /48
+    address: str
+    host: str | None = None  # the name that the receiver looked up
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A verdict with everything that was looked at. `row` names the row of POLICY that decided."""
 
@@ -263,6 +272,7 @@ class Finding:
     flags: tuple[str, ...] = ()  # "id_reused", "sent_gap", "not_owners_address", ...
     nearest_sent: SentMessage | None = None
     campaign: str | None = None  # key of the cluster it belongs to
+    sender: UnknownSender | None = None  # of an unsure one: whom a person may be asked about (sender_questions.py)
     trusted_hop: str | None = None  # the host whose delivery the evidence of the path rests on
 
 

@@ -15,9 +15,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from cleanup.detector.addresses import domain_of
-from cleanup.detector.networks import SHARED_PROVIDERS, Address, Network, is_public, organisation
+from cleanup.detector.networks import Address, Network, is_public, organisation
 from cleanup.detector.owner import Owner, know_owner
 from cleanup.detector.path import for_returned
+from cleanup.detector.providers import is_provider
 from cleanup.detector.sent_profile import Profile
 from cleanup.model import Identity, Notice, Returned
 
@@ -61,7 +62,7 @@ class SpfWord:
         A web server named by `a` may still be shared with other customers of the hoster.
         """
         home = organisation(self.domain)
-        if self.result is not SpfResult.PASS or self.mechanism not in HOST_MECHANISMS or home in SHARED_PROVIDERS:
+        if self.result is not SpfResult.PASS or self.mechanism not in HOST_MECHANISMS or is_provider(home):
             return False
         names = {organisation(self.named_by), *([organisation(self.target)] if self.target else [])}
         return names == {home}

@@ -101,13 +101,9 @@ def _microsoft_id(rng: Random, _: datetime) -> str:
 
 
 def _google_hosts(rng: Random) -> tuple[tuple[str, str], ...]:
-    return (
-        *tuple(
-            (f"mail-{a}{n % 2 + 1}-f{n}.google.com", f"209.85.{rng.choice((128, 160, 208, 218))}.{n}")
-            for a, n in zip(("ej", "lf", "wr", "qt", "pg"), rng.sample(range(20, 200), 5), strict=True)
-        ),
-        ("mail-ed1-x52a.google.com", "2a00:1450:4864:20::52a"),
-    )
+    drawn = zip(("ej", "lf", "wr", "qt", "pg"), rng.sample(range(20, 200), 5), strict=True)
+    listed = [(f"mail-{a}1-f{n}.google.com", f"209.85.{rng.choice((128, 160, 208, 218))}.{n}") for a, n in drawn]
+    return (*listed, ("mail-ed1-x52a.google.com", "2a00:1450:4864:20::52a"))
 
 
 def _microsoft_hosts(rng: Random) -> tuple[tuple[str, str], ...]:
