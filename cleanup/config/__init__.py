@@ -94,7 +94,7 @@ def rules_of(identity: Mapping[str, Any], policy: Mapping[str, Any]) -> tuple[Id
 
 def identity_of(settings: MailboxSettings) -> Identity:
     """Return the owner's identity; the mailbox's own address always belongs to it."""
-    return _identity(settings.identity, settings.address)
+    return replace(_identity(settings.identity, settings.address), imap_host=(settings.host or "").lower())
 
 
 def _identity(who: IdentitySettings, *own: str) -> Identity:

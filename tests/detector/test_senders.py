@@ -1,4 +1,4 @@
-"""Who sends for the owner: services that Sent knows nothing of are spared, bots are found, in mailboxes of all kinds."""
+"""Who sends for the owner: services that Sent does not know are spared, bots are found, in mailboxes of all kinds."""
 
 from __future__ import annotations
 
