@@ -227,8 +227,7 @@ def _coverage(patient: _Patient) -> Iterator[str]:
     )
     coverage = seen.sent.coverage
     yield from coverage.in_words()
-    told = bool(patient.settings.identity.outbound_hosts)
-    for why in (coverage.unusable(), coverage.why_incomplete(seen.task.policy, own_hosts_configured=told)):
+    for why in (coverage.unusable(), coverage.why_incomplete(seen.task.policy)):
         if why:
             patient.warnings.append(f"{why} Until that changes hardly anything is filed.")
             break

@@ -15,9 +15,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from cleanup.detector.addresses import domain_of
-from cleanup.detector.networks import SHARED_PROVIDERS, Address, Network, is_public, organisation
+from cleanup.detector.networks import Address, Network, is_public, organisation
 from cleanup.detector.owner import Owner, know_owner
 from cleanup.detector.path import for_returned
+from cleanup.detector.providers import is_provider
 from cleanup.detector.sent_profile import Profile
 from cleanup.model import Identity, Notice, Returned
 
@@ -80,12 +81,7 @@ def names_own_host(domain: str, named_by: str, target: str) -> bool:
     """
     home = organisation(domain)
     theirs = {organisation(named_by), *([organisation(target)] if target else [])}
-    return theirs == {home} and not is_shared_provider(home)
-
-
-def is_shared_provider(name: str) -> bool:
-    """Return whether an organisation sends for strangers, too (networks.SHARED_PROVIDERS)."""
-    return name in SHARED_PROVIDERS
+    return theirs == {home} and not is_provider(home)
 
 
 @dataclass(frozen=True, slots=True)

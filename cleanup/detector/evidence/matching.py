@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from cleanup.detector.addresses import domain_of, untagged_key
-from cleanup.detector.networks import SHARED_PROVIDERS, organisation
+from cleanup.detector.networks import organisation
+from cleanup.detector.providers import is_provider
 from cleanup.detector.sent_rows import moment_of
 from cleanup.detector.subjects import is_telling, is_uncommon, subjects_agree
 from cleanup.model import Kind, SentMessage
@@ -108,7 +109,7 @@ def _answers_for(question: Question, sent: SentMessage) -> bool | None:
     if question.notice.kind not in (Kind.AUTO_REPLY, Kind.CHALLENGE, Kind.MDN):
         return _any_in(question.recipients, {untagged_key(r) for r in sent.recipients})
     answering = organisation(domain_of(question.notice.sender or ""))
-    if not answering or answering in SHARED_PROVIDERS:
+    if not answering or is_provider(answering):
         return None
     return True if answering in {organisation(domain_of(r)) for r in sent.recipients} else None
 
