@@ -42,10 +42,10 @@ def init(
 ) -> None:
     """Ask for what is missing, try the login, and write a profile. It is commented, and only you can read it."""
     from cleanup.access import KNOWN_HOSTS
+    from cleanup.cli.console import asked, say
     from cleanup.cli.screen import err, print_command
-    from cleanup.cli.talk import asked, say
     from cleanup.config import load_mailbox
-    from cleanup.config.explained import refuse_existing, write_profile
+    from cleanup.config.explain import refuse_existing, write_profile
 
     address = address or asked("Your e-mail address")
     if "@" not in address:
@@ -86,7 +86,7 @@ def show(
 ) -> None:
     """Show every setting of a mailbox. Secrets are not among them: the settings only say where those are."""
     from cleanup.cli.screen import cells, out, table
-    from cleanup.config.explained import values
+    from cleanup.config.explain import values
 
     found = values(mailbox, file)
     if form == "json":
@@ -112,9 +112,9 @@ def _shown(value: Any) -> str:
 
 def validate(file: File = None) -> None:
     """Check the whole configuration file. Unknown keys are named with the nearest known one."""
-    from cleanup.cli.talk import say
-    from cleanup.config.explained import problems
-    from cleanup.config.toml_file import default_config_file
+    from cleanup.cli.console import say
+    from cleanup.config import default_config_file
+    from cleanup.config.explain import problems
 
     found = problems(file)
     for problem in found:
@@ -127,8 +127,8 @@ def validate(file: File = None) -> None:
 def _try_login(settings: MailboxSettings) -> None:
     from cleanup.access import account_of
     from cleanup.cli import options as opt
-    from cleanup.cli.talk import say
-    from cleanup.connector.session import open_mailbox
+    from cleanup.cli.console import say
+    from cleanup.connector.mailbox import open_mailbox
 
     account = account_of(settings, ask=opt.ask_password)
     with open_mailbox(account, read_only=True) as mailbox:

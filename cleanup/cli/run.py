@@ -11,11 +11,11 @@ import typer
 
 from cleanup.cli import options as opt
 from cleanup.errors import ExitCode, FinishedInPart, SafetyStop, UsageError
-from cleanup.report.words import plural
+from cleanup.report.text import plural
 
 if TYPE_CHECKING:
-    from cleanup.run.done import Done
-    from cleanup.run.glance import Look
+    from cleanup.jobs.idle_check import Look
+    from cleanup.jobs.result import Done
 
 
 def register(app: typer.Typer) -> None:
@@ -44,11 +44,11 @@ def run(
 ) -> None:
     """File the backscatter of one mailbox: look, ask, move, write down."""
     from cleanup.access import account_of
+    from cleanup.cli.console import command_line, confirmed, log_as, must_be_answerable, progress_bars, say
     from cleanup.cli.machine import check_format
-    from cleanup.cli.talk import command_line, confirmed, log_as, must_be_answerable, progress_bars, say
     from cleanup.cli.watching import facts, watch
-    from cleanup.fleet.ends import Ended
-    from cleanup.run import look_at, run_mailbox
+    from cleanup.jobs.fleet.results import Ended
+    from cleanup.jobs.run import look_at, run_mailbox
 
     log_as(watching.log_format)
     check_format(form)
@@ -86,7 +86,7 @@ def run(
 
 
 def _print(look: Look, form: str) -> None:
-    from cleanup.cli.shown import print_look
+    from cleanup.cli.render import print_look
 
     print_look(look, form)
 
@@ -127,9 +127,9 @@ def undo(
 ) -> None:
     """Put back what a run filed: folder, flags and dates as they were."""
     from cleanup.access import account_of
-    from cleanup.cli.talk import confirmed, progress_bars, say
+    from cleanup.cli.console import confirmed, progress_bars, say
+    from cleanup.jobs.run import undo_run
     from cleanup.ledger_lookup import find_run, which_fit
-    from cleanup.run import undo_run
 
     found = find_run(which, mailbox, reach.ledger, reach.config)
     settings = opt.settings_for(mailbox or found.mailbox, replace(reach, ledger=found.ledger))

@@ -1,0 +1,201 @@
+"""What scan and run show of a mailbox: verdicts, the genuine bounces by name, what stays and why, the plan."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from cleanup.cli.console import say
+from cleanup.cli.machine import message_row
+from cleanup.cli.screen import cells, out, print_hanging, table
+from cleanup.detector.account_state import AccountState, JudgedNotice, account_state
+from cleanup.jobs.idle_check import Look
+from cleanup.model import FilingPlan, Finding, Kind, Notice, Strength, Verdict
+from cleanup.report.counts import Fate, count_judged, fate_of, is_undelivered
+from cleanup.report.text import EARLIER, KINDS, LABELLED, cause_in_words, plural, row_in_words, safe_text
+
+if TYPE_CHECKING:
+    from cleanup.jobs.archive_scan import Scanned
+
+MOST_LINES = 10
+
+
+def print_scanned(scanned: Sequence[Scanned], form: str) -> None:
+    """Print archived messages, judged; what could not be read is said on stderr."""
+    for unread in [s for s in scanned if s.problem][:MOST_LINES]:
+        say(f"{unread.path} could not be read: {unread.problem}", level="warning")
+    if form == "table":
+        judged = [(s.notice, s.finding) for s in scanned if s.notice and s.finding]
+        console = out()
+        _answer(console, account_state([JudgedNotice(notice, finding, notice.date) for notice, finding in judged]))
+        _verdicts(console, [(n, f, Fate.STAYS) for n, f in judged[::-1]], len(scanned))
+        return
+    print_rows([message_row(s.path, s.notice, s.finding, s.problem) for s in scanned], form)
+
+
+def print_look(look: Look, form: str) -> None:
+    """Print a mailbox that was looked at, with the plan."""
+    if form != "table":
+        moves = {move.ref for move in look.plan.moves}
+        rows = [
+            message_row(str(j.ref.uid), j.notice, j.finding) | {"uid": j.ref.uid, "to_file": j.ref in moves}
+            for j in look.judged
+        ]
+        print_rows(rows, form)
+        return
+    console = out()
+    _answer(console, look.state)
+    counts = count_judged(look.judged, look.plan, ordinary=look.ordinary)
+    planned = frozenset(move.ref for move in look.plan.moves)
+    fates = [(j.notice, j.finding, fate_of(j.finding, planned=j.ref in planned)) for j in reversed(look.judged)]
+    _verdicts(console, fates, counts.messages)
+    _passed_over(console, look)
+    _coverage(console, look)
+    print_plan(console, look.plan)
+
+
+def print_rows(rows: Sequence[dict[str, Any]], form: str) -> None:
+    """Print rows as json, jsonl or csv on stdout."""
+    if form == "jsonl":
+        for row in rows:
+            sys.stdout.write(json.dumps(row, ensure_ascii=True) + "\n")
+    elif form == "json":
+        sys.stdout.write(json.dumps(rows, ensure_ascii=True, indent=1) + "\n")
+    else:
+        _write_csv(rows)
+
+
+def print_plan(console: Console, plan: FilingPlan) -> None:
+    """Print exactly what a run would do."""
+    console.print()
+    for refusal in plan.refusals:
+        print_hanging(console, "Refused: ", refusal)
+    what = "would be moved" if plan.moves and not plan.refusals else "is moved"
+    count = 0 if plan.refusals else len(plan.moves)
+    console.print(
+        *cells(f"Plan: {plural(count, 'message') if count else 'nothing'} {what} from {plan.source} to {plan.target}.")
+    )
+    if count:
+        uids = ", ".join(str(move.ref.uid) for move in plan.moves[:MOST_LINES])
+        more = f" and {count - MOST_LINES} more" if count > MOST_LINES else ""
+        print_hanging(console, "      UIDs ", f"{uids}{more}")
+    if earlier := sum(one.reason == EARLIER for one in plan.not_filed):
+        print_hanging(
+            console, "      ", f"{plural(earlier, 'message')} more arrived before --since; left where they are."
+        )
+
+
+# --- pieces --------------------------------------------------------------------------------------------------------
+
+
+def _answer(console: Console, state: AccountState) -> None:
+    """Print the answer to everybody's first question, and what to do about it."""
+    console.print(safe_text(state.headline, limit=600), style="bold")
+    for line in state.what_to_do:
+        print_hanging(console, "  * ", line)
+    console.print()
+
+
+_Fated = tuple[Notice, Finding, Fate]
+
+
+def _verdicts(console: Console, judged: Sequence[_Fated], total: int) -> None:
+    notices = plural(len(judged), "automatic notice") if judged else "no automatic notice"
+    console.print(f"{plural(total, 'message')}, among them {notices}.\n")
+    if not judged:
+        return
+    counts = Counter((n.kind, f.verdict) for n, f, _ in judged)
+    shown = table(None, "what", "genuine", "backscatter", "unsure", "", numbers=list(Verdict))
+    for kind in Kind:
+        row = [counts[kind, verdict] for verdict in Verdict]
+        if any(row):
+            shown.add_row(KINDS[kind], *(f"{n:,}" if n else "" for n in row), "")
+    console.print(shown)
+    _bounces(console, judged)
+    unsure = [(f, fate) for _, f, fate in judged if f.verdict is Verdict.UNSURE]
+    left = [f for f, fate in unsure if fate is not Fate.PLANNED]
+    _because(console, "Unsure; they stay where they are:", [_why_unsure(f) for f in left])
+    leaning = [f for f, fate in unsure if fate is Fate.PLANNED]
+    _because(console, "Unsure, most likely forged; --policy storm moves them, too:", [_why_unsure(f) for f in leaning])
+
+
+def _bounces(console: Console, judged: Sequence[_Fated]) -> None:
+    genuine = [n for n, f, _ in judged if is_undelivered(f.verdict, n.kind)]
+    if not genuine:
+        return
+    console.print("\nMail of yours that did not arrive:")
+    shown = table(None, "to", "subject", "why")
+    for notice in genuine[:MOST_LINES]:
+        to = ", ".join(r.address for r in notice.recipients) or "?"
+        shown.add_row(*cells(to, notice.returned[0].subject or "", cause_in_words(notice.cause)))
+    console.print(shown)
+    _and_more(console, len(genuine))
+
+
+def _because(console: Console, title: str, reasons: Sequence[str]) -> None:
+    """Print how many there are for each reason, the most frequent first, and how many for all others together."""
+    if not reasons:
+        return
+    counts = Counter(reasons).most_common()
+    console.print(f"\n{title}")
+    shown = table(None, "notices", "because", numbers=("notices",))
+    for why, count in counts[:MOST_LINES]:
+        shown.add_row(*cells(f"{count:,}", why))
+    if others := sum(count for _, count in counts[MOST_LINES:]):
+        shown.add_row(f"{others:,}", "other reasons")
+    console.print(shown)
+
+
+def _why_unsure(finding: Finding) -> str:
+    if finding.row == LABELLED:
+        return "An undo put it back, or a person called it unsure. (run --again files what an undo put back.)"
+    counted = [r for r in finding.reasons if r.points_to is Verdict.UNSURE and r.strength is not Strength.NOTE]
+    return counted[0].says if counted else row_in_words(finding.row)
+
+
+def _passed_over(console: Console, look: Look) -> None:
+    """Print which messages could not be read, and why."""
+    if not look.passed_over:
+        return
+    console.print()
+    count = plural(len(look.passed_over), "message")
+    print_hanging(console, "Not read: ", f"{count} of {look.task.inbox}; the next run looks at them again.")
+    for one in look.passed_over[:MOST_LINES]:
+        print_hanging(console, "  ", f"UID {one.ref.uid}: {one.reason}.")
+    _and_more(console, len(look.passed_over))
+
+
+def _coverage(console: Console, look: Look) -> None:
+    console.print()
+    for source in look.sources:
+        problem = f": {source.problem}" if source.problem else ""
+        how_much = f"{source.read:,} of {plural(source.announced, 'message')} read"
+        print_hanging(console, "Sent: ", f"{source.folder}, {how_much}{problem}")
+    for line in look.sent.coverage.in_words():
+        print_hanging(console, "      ", line)
+
+
+def _and_more(console: Console, count: int) -> None:
+    if count > MOST_LINES:
+        console.print(f"... and {count - MOST_LINES} more")
+
+
+def _write_csv(rows: Sequence[dict[str, Any]]) -> None:
+    from cleanup.report.text import csv_text
+
+    def flat() -> Iterator[dict[str, str]]:
+        for row in rows:
+            yield {
+                k: csv_text(v if isinstance(v, str) else json.dumps(v)) if v is not None else "" for k, v in row.items()
+            }
+
+    if rows:
+        writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]), extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(flat())
