@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -198,6 +198,22 @@ def as_words(reach: Reach) -> list[str]:
         if value is not None
         for word in (f"--{name.replace('_', '-')}", str(value))
     ]
+
+
+def as_typed(command: str, *more: object, without: Collection[str] = ()) -> list[str]:
+    """Return the command line of this program once more, for another command and with `more` words: to be pasted.
+
+    `without` are options whose values `more` gives anew. Everything else that was typed is in it, and needs to be: a
+    command that reaches the server otherwise is another one.
+    """
+    words: list[str] = []
+    typed = iter(sys.argv[2:])
+    for word in typed:
+        if word in without:
+            next(typed, None)  # its value
+        elif word.partition("=")[0] not in without:
+            words.append(word)
+    return [command, *words, *map(str, more)]
 
 
 def offline_rules(rules: Rules) -> tuple[Identity, Policy, datetime | None]:

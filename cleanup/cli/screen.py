@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Sequence
 
@@ -20,7 +19,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from cleanup.cli.talk import Bars
+from cleanup.cli.talk import Bars, command_line
 from cleanup.report.safe_text import safe_text
 
 WIDTH_OFF_TERMINAL = 100
@@ -53,8 +52,7 @@ def print_hanging(console: Console, lead: str, text: str, *, below: int | None =
 
 def print_command(console: Console, lead: str, words: Sequence[object]) -> None:
     """Print a command to copy: on a line of its own, in which only the terminal breaks."""
-    line = shlex.join(["mailbox-cleanup", *map(str, words)])
-    console.print(f"{lead}:\n  {safe_text(line, limit=2000)}", soft_wrap=True)
+    console.print(f"{lead}:\n  {command_line(words)}", soft_wrap=True)
 
 
 def table(title: str | None, *columns: str) -> Table:

@@ -71,10 +71,11 @@ def print_rows(rows: Sequence[dict[str, Any]], form: str) -> None:
 def print_plan(console: Console, plan: FilingPlan) -> None:
     """Print exactly what a run would do."""
     console.print()
-    for refusal in plan.refusals:
+    forbidden = plan.let_through().refusals
+    for refusal in forbidden:
         print_hanging(console, "Refused: ", refusal)
-    what = "would be moved" if plan.moves and not plan.refusals else "is moved"
-    count = 0 if plan.refusals else len(plan.moves)
+    what = "would be moved" if plan.moves and not forbidden else "is moved"
+    count = 0 if forbidden else len(plan.moves)
     console.print(
         *cells(f"Plan: {plural(count, 'message') if count else 'nothing'} {what} from {plan.source} to {plan.target}.")
     )
@@ -82,6 +83,8 @@ def print_plan(console: Console, plan: FilingPlan) -> None:
         uids = ", ".join(str(move.ref.uid) for move in plan.moves[:MOST_LINES])
         more = f" and {count - MOST_LINES} more" if count > MOST_LINES else ""
         print_hanging(console, "      UIDs ", f"{uids}{more}")
+    if plan.limits:
+        print_hanging(console, "      ", f"A run does not move that many unasked: {' '.join(plan.refusals)}")
     if earlier := sum(one.reason == EARLIER for one in plan.not_filed):
         print_hanging(
             console, "      ", f"{plural(earlier, 'message')} more arrived before --since; left where they are."

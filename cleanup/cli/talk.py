@@ -6,8 +6,9 @@ What draws (screen.py) is imported where something is drawn: on a quiet night on
 from __future__ import annotations
 
 import json
+import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -50,12 +51,23 @@ def say(text: str, *, level: str = "info", **facts: object) -> None:
     console.print(plain, soft_wrap=not console.is_terminal)
 
 
+def command_line(words: Sequence[object]) -> str:
+    """Return a command of this program as it can be pasted into a shell."""
+    return safe_text(shlex.join(["mailbox-cleanup", *map(str, words)]), limit=2000)
+
+
 def complain(error: CleanupError) -> None:
-    """Print why the command ends, with the code that docs/exit-codes.md explains."""
+    """Print why the command ends, with the code that docs/exit-codes.md explains, and the command that goes on."""
+    going_on = f"; {error.lead}: {command_line(error.command)}" if error.command else ""
     if logs_json():
-        say(str(error), level="error", code=error.code)
-    else:
+        say(f"{error}{going_on}", level="error", code=error.code)
+    elif going_on and sys.stderr.isatty():  # a terminal breaks lines between words: not those of a command
+        from cleanup.cli.screen import err, print_command
+
         say(f"mailbox-cleanup: {error} [{error.code}]")
+        print_command(err(), error.lead, error.command)
+    else:
+        say(f"mailbox-cleanup: {error}{going_on} [{error.code}]")
 
 
 class Bars:

@@ -29,6 +29,7 @@ def look_and_file(
     now: datetime,
     again: bool,
     agreed: Callable[[Look], bool],
+    may_exceed: bool,
     progress: Progress,
 ) -> Done:
     """Do what run.run_mailbox() promises, in a mailbox in which something happened. `glanced` saves asking again."""
@@ -38,7 +39,8 @@ def look_and_file(
     known = glanced if not recovered.settled else None
     seen = look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory, seen=known)
     run_id = _record(held, seen)
-    outcome = _file(held, run_id, seen, mailbox, agreed, progress)
+    seen, go_on = _asked(held, run_id, seen, agreed, may_exceed)
+    outcome = _file(held, run_id, seen, mailbox, progress) if go_on else None
     _remember(memory, run_id, seen, outcome)
     remark = _leave_digest(held, run_id, seen, outcome, mailbox, now) if outcome else None
     return Done(run_id, seen, recovered, outcome, remark, held.bytes_read, held.round_trips)
@@ -67,14 +69,18 @@ def _remember(memory: Memory, run_id: int, seen: Look, outcome: FilingOutcome | 
     memory.remember(Remembered(READ_BY, seen.judged_by if through else None, run_id, _left(seen, outcome)))
 
 
-def _file(
-    held: Held, run_id: int, seen: Look, mailbox: Mailbox, agreed: Callable[[Look], bool], progress: Progress
-) -> FilingOutcome | None:
+def _asked(held: Held, run_id: int, seen: Look, agreed: Callable[[Look], bool], may_exceed: bool) -> tuple[Look, bool]:
+    """Return the look, its plan let through its limits where a person says so, and whether to carry it out."""
+    limited = seen.plan.limits is not None and may_exceed
+    if seen.plan.moves and (limited or not seen.plan.refusals) and _is_agreed(held.ledger, run_id, seen, agreed):
+        return replace(seen, plan=seen.plan.let_through()), True
+    refused = bool(seen.plan.refusals and seen.plan.moves)
+    held.ledger.finish_run(run_id, _counts(seen), "refused" if refused else "done")
+    return seen, False
+
+
+def _file(held: Held, run_id: int, seen: Look, mailbox: Mailbox, progress: Progress) -> FilingOutcome:
     counts, ledger = _counts(seen), held.ledger
-    if seen.plan.refusals or not seen.plan.moves or not _is_agreed(ledger, run_id, seen, agreed):
-        refused = bool(seen.plan.refusals and seen.plan.moves)
-        ledger.finish_run(run_id, counts, "refused" if refused else "done")
-        return None
     try:
         journal = Journal(ledger, run_id, seen.task.mailbox)
         outcome = file_all(seen.plan, mailbox, journal, reopen=held.open, look_on=held.look_on, progress=progress)

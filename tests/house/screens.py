@@ -76,8 +76,8 @@ def _real(command: str, reach: str) -> list[str]:
     return shlex.split(typed if command.startswith("undo") else f"{typed} {_NOW}")
 
 
-def typed(words: list[str], folder: Path, **environment: str) -> str:
-    """Return what a terminal of 80 columns shows of a command; a question is answered with y."""
+def typed(words: list[str], folder: Path, *, answer: str = "y", **environment: str) -> str:
+    """Return what a terminal of 80 columns shows of a command; a question is answered with y, or otherwise."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     plain = {"TERM": "dumb", "NO_COLOR": "1", "LC_ALL": "C.UTF-8"}
@@ -95,7 +95,7 @@ def typed(words: list[str], folder: Path, **environment: str) -> str:
     for some in _read(ours):
         seen += some
         if seen.endswith(b"[y/N] "):
-            os.write(ours, b"y\n")
+            os.write(ours, f"{answer}\n".encode())
     os.close(ours)
     process.wait(60)
     return seen.decode().replace("\r\n", "\n")
