@@ -216,8 +216,7 @@ def _coverage(patient: _Patient) -> Iterator[str]:
     seen = look(patient.mailbox, task_of(patient.settings), now=patient.now)
     coverage = seen.sent.coverage
     yield from coverage.in_words()
-    known = bool(patient.settings.identity.outbound_hosts)
-    for why in (coverage.unusable(), coverage.why_incomplete(seen.task.policy, own_hosts_configured=known)):
+    for why in (coverage.unusable(), coverage.why_incomplete(seen.task.policy)):
         if why:
             patient.warnings.append(f"{why} Until that changes hardly anything is filed.")
             break

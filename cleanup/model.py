@@ -180,6 +180,7 @@ class Identity:
 
     addresses: frozenset[str] = frozenset()
     outbound_hosts: frozenset[str] = frozenset()
+    imap_host: str = ""  # the server that holds the mailbox; "" for archives: it tells the provider
     shared_providers: frozenset[str] = frozenset()
     dkim_domains: frozenset[str] = frozenset()
     authserv_ids: frozenset[str] = frozenset()
@@ -249,7 +250,7 @@ class Policy:
     queue_lifetime: timedelta = timedelta(days=5)
     date_tolerance: timedelta = timedelta(minutes=10)
     min_completeness: float = 0.9  # lower bound below which Sent does not vouch
-    min_completeness_n: int = 30  # fewer samples say nothing
+    min_missing: int = 7  # samples that must be missing before the measure refutes a person's word
     min_hop_samples: int = 3  # proved notices that teach an outbound host
     switched_off: frozenset[Family] = frozenset()
     file_leaning: bool = False  # also file what is unsure, leaning backscatter (`--policy storm`)
@@ -258,6 +259,15 @@ class Policy:
     max_share: float = 0.2  # of the Inbox
     dnsbl_zone: str = "ips.backscatterer.org"  # asked only where DNS evidence is switched on
     max_share_floor: int = 20  # a share stops nothing below this many moves
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownSender:
+    """A host that handed mail over in the owner's name and that nobody can place: a person can."""
+
+    network: str  # what one customer of a hoster commonly has: a /24, of IPv6 a /48
+    address: str
+    host: str | None = None  # the name that the receiver looked up
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +281,7 @@ class Finding:
     flags: tuple[str, ...] = ()  # "id_reused", "sent_gap", "not_owners_address", ...
     nearest_sent: SentMessage | None = None
     campaign: str | None = None  # key of the cluster it belongs to
+    sender: UnknownSender | None = None  # of an unsure one: whom a person may be asked about (sender_questions.py)
     trusted_hop: str | None = None  # the host whose delivery the evidence of the path rests on
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from ipaddress import ip_network
 from typing import NamedTuple
 
 from cleanup.detector.addresses import domain_of, untagged_key
 from cleanup.detector.evidence.matching import Bond
 from cleanup.detector.evidence.question import Question
 from cleanup.detector.message_ids import id_key, id_shape
-from cleanup.detector.networks import SHARED_PROVIDERS, Address, Hosts, organisation, shared_provider
+from cleanup.detector.networks import Address, Hosts, neighbourhood, organisation, shared_provider
 from cleanup.detector.owner import MOST_UNSEEN, LearnedHosts, Owner
 from cleanup.detector.path import MOST_LINES
+from cleanup.detector.providers import is_provider
 from cleanup.detector.received import Hop, read_received
 from cleanup.detector.sent_coverage import Proof
+from cleanup.detector.spf import SpfResult
 from cleanup.model import Policy, SentMessage
 
 OWN_SIDE = "the owner's side"
@@ -60,6 +61,7 @@ def learn_hosts(questions: Iterable[Question], policy: Policy) -> LearnedHosts:
         organisations=frozenset(s.name for address in known for s in sightings[address] if s.name),
         providers=frozenset(providers),
         glimpsed=frozenset(glimpsed),
+        near=frozenset(neighbourhood(address) for address in glimpsed),
         saturated=bool(known) and _hardly_any_seen_once(sightings.values()),
         seen_at={address: _times(sightings[address]) for address in known},
         once_at=tuple(when for seen in sightings.values() if _messages(seen) == 1 for when in _times(seen)),
@@ -83,6 +85,23 @@ def _messages(seen: Sequence[_Sighting]) -> int:
 
 def _times(seen: Sequence[_Sighting]) -> tuple[datetime, ...]:
     return tuple(sorted(s.when for s in seen if s.when))
+
+
+def refuted_records(questions: Iterable[Question]) -> dict[str, Address]:
+    """Return the domains whose SPF record proved mail fails, with the host that sent it.
+
+    Such a record does not say who else sends for the owner. Proved as for hosts, on a witness's word; not by a
+    provider, whose lists are known to be incomplete.
+    """
+    found: dict[str, Address] = {}
+    for question, hop, sent in _proved_hops(questions):
+        word = question.spf
+        if word is None or word.result is not SpfResult.FAIL or hop.address is None:
+            continue
+        if shared_provider(hop.name or hop.helo, hop.address) or _sighting(question, hop, hop.address, sent) is None:
+            continue
+        found[word.domain] = min(found.get(word.domain, hop.address), hop.address, key=str)
+    return found
 
 
 def learn_rewriting(questions: Iterable[Question]) -> frozenset[str]:
@@ -114,7 +133,7 @@ def measure_proved(questions: Iterable[Question], owner: Owner) -> Iterator[Proo
     hands: dict[str, set[str]] = defaultdict(set)
     for question in questions:
         message_id, path = question.returned.message_id, question.path
-        own = path.submitted or (path.hop is not None and owner.has_own_address(path.hop))
+        own = path.submitted or (path.hop is not None and _is_the_owners_alone(path.hop, owner))
         if not (message_id and own and path.certain and question.match.bond is not Bond.ID_REUSED):
             continue
         hand, wrote = _handed_over_by_name(question), organisation(path.hop.by or "") if path.hop else ""
@@ -125,6 +144,11 @@ def measure_proved(questions: Iterable[Question], owner: Owner) -> Iterator[Proo
     for shape, messages in found.items():
         if _is_enough(hands[shape]):
             yield from (Proof("proved", shape, in_sent) for in_sent in messages.values())
+
+
+def _is_the_owners_alone(hop: Hop, owner: Owner) -> bool:
+    """Return whether an own host is no shared one: what strangers send there teaches nothing of the owner's ids."""
+    return owner.has_own_address(hop) and not owner.provider_of(hop)
 
 
 def _is_enough(hands: set[str]) -> bool:
@@ -156,7 +180,7 @@ def _sighting(question: Question, hop: Hop, address: Address, sent: SentMessage)
         return None
     reached = {untagged_key(person) for person in sent.recipients} & set(question.recipients)
     written_to = {organisation(domain_of(person)) for person in reached}
-    if not wrote or (wrote not in written_to and wrote not in SHARED_PROVIDERS):
+    if not wrote or (wrote not in written_to and not is_provider(wrote)):
         return None
     name = organisation(hop.name or "")
     return _Sighting(address, (sent.folder, sent.uid), wrote, handed.network or wrote, name, question.arrived)
@@ -191,4 +215,4 @@ def _handing_over(question: Question) -> _Hand:
 
 def _network(address: Address | None) -> str:
     """Return the network that one customer of a hoster commonly has: a /24, of IPv6 a /48."""
-    return str(ip_network((address, 24 if address.version == 4 else 48), strict=False)) if address else ""
+    return str(neighbourhood(address)) if address else ""

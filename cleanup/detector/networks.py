@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from publicsuffixlist import PublicSuffixList
 
 from cleanup.detector.addresses import domain_key
+from cleanup.detector.providers import is_provider, organisation_of_name, providers
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -31,72 +32,6 @@ _PRIVATE = (
 _OCTET = r"(0|[1-9][0-9]{0,2})"
 _DOTTED = re.compile(rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}(?:%.*)?")
 
-# Providers whose hosts send for strangers too: organisation of their host names, and what their documentation lists as
-# sending networks (looked up in October 2026). A provider counts as shared only if the owner uses it.
-SHARED_PROVIDERS: dict[str, tuple[str, ...]] = {
-    "google.com": (
-        "64.233.160.0/19",
-        "66.102.0.0/20",
-        "66.249.80.0/20",
-        "72.14.192.0/18",
-        "74.125.0.0/16",
-        "108.177.8.0/21",
-        "172.217.0.0/19",
-        "173.194.0.0/16",
-        "209.85.128.0/17",
-        "216.58.192.0/19",
-        "216.239.32.0/19",
-        "2607:f8b0:4000::/36",
-        "2a00:1450:4000::/36",
-        "2404:6800:4000::/36",
-    ),
-    "outlook.com": ("40.92.0.0/15", "40.107.0.0/16", "52.100.0.0/14", "104.47.0.0/17", "2a01:111:f400::/48"),
-    "amazonses.com": ("54.240.0.0/18", "69.169.224.0/20", "23.249.208.0/20", "76.223.176.0/20"),
-    "sendgrid.net": ("167.89.0.0/17", "149.72.0.0/16", "159.183.0.0/16"),
-    "mailgun.net": (),
-    "mailgun.org": (),
-    "mailchimp.com": (),
-    "mcsv.net": (),
-    "mandrillapp.com": (),
-    "postmarkapp.com": (),
-    "mtasv.net": (),
-    "sparkpostmail.com": (),
-    "mailjet.com": (),
-    "sendinblue.com": (),
-    "yahoo.com": (),
-    "icloud.com": (),
-    "apple.com": ("17.0.0.0/8",),
-    "gmx.net": (),
-    "web.de": (),
-    "kundenserver.de": (),
-    "fastmail.com": (),
-    "messagingengine.com": (),
-    "zoho.com": (),
-    "protonmail.ch": (),
-    "pphosted.com": (),
-    "mimecast.com": (),
-    "messagelabs.com": (),
-}
-# These let nobody send with a From that they have not verified, so that a stranger can hardly forge the owner's there.
-VERIFYING_PROVIDERS = frozenset({"google.com", "amazonses.com"})
-# One company under several names.
-_SAME = {
-    "gmail.com": "google.com",
-    "googlemail.com": "google.com",
-    "hotmail.com": "outlook.com",
-    "live.com": "outlook.com",
-    "msn.com": "outlook.com",
-    "office365.com": "outlook.com",
-    "microsoft.com": "outlook.com",
-    "amazonaws.com": "amazonses.com",
-    "mailgun.org": "mailgun.net",
-    "me.com": "icloud.com",
-    "mac.com": "icloud.com",
-    "apple.com": "icloud.com",
-    "gmx.de": "gmx.net",
-    "yahoodns.net": "yahoo.com",
-}
-
 
 @lru_cache(maxsize=1)
 def _suffixes() -> PublicSuffixList:
@@ -114,7 +49,7 @@ def organisation(host: str) -> str:
     if "." not in name or read_address(name) is not None:
         return ""
     domain = _suffixes().privatesuffix(name) or name
-    return _SAME.get(domain, domain)
+    return organisation_of_name().get(domain, domain)
 
 
 @lru_cache(maxsize=65_536)
@@ -199,14 +134,23 @@ class Hosts:
 
 @lru_cache(maxsize=65_536)
 def shared_provider(name: str | None, address: Address | None) -> str:
-    """Return the organisation of the provider that a verified name or an address belongs to; "" for none."""
+    """Return the organisation of the provider that a verified name or an address belongs to; "" for none.
+
+    Addresses are those of the superset that spares, not only the published ones.
+    """
     domain = organisation(name) if name else ""
-    if domain in SHARED_PROVIDERS:
+    if is_provider(domain):
         return domain
-    for provider, network in _PROVIDER_NETWORKS.get(_first_part(address), ()) if address is not None else ():
+    for provider, network in _provider_networks().get(_first_part(address), ()) if address is not None else ():
         if address in network:
             return provider
     return ""
+
+
+@lru_cache(maxsize=65_536)
+def neighbourhood(address: Address) -> Network:
+    """Return the network that one customer of a hoster commonly has: a /24, of IPv6 a /48."""
+    return ip_network((address, 24 if address.version == 4 else 48), strict=False)
 
 
 def _network(entry: str) -> Network | None:
@@ -233,5 +177,10 @@ def _by_first_part(known: Iterable[tuple[str, Iterable[str]]]) -> dict[tuple[int
     return table
 
 
-_PROVIDER_NETWORKS = _by_first_part((_SAME.get(name, name), texts) for name, texts in SHARED_PROVIDERS.items())
+@lru_cache(maxsize=1)
+def _provider_networks() -> dict[tuple[int, int], list[tuple[str, Network]]]:
+    """Return the networks that spare, by their first part."""
+    return _by_first_part((name, provider.spares) for name, provider in providers().items())
+
+
 _PRIVATE_NETWORKS = _by_first_part([("private", _PRIVATE)])

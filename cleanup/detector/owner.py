@@ -8,14 +8,15 @@ from datetime import datetime, timedelta
 
 from cleanup.detector.addresses import domain_of, untagged_key
 from cleanup.detector.networks import (
-    SHARED_PROVIDERS,
-    VERIFYING_PROVIDERS,
     Address,
     Hosts,
+    Network,
+    neighbourhood,
     organisation,
     read_address,
     shared_provider,
 )
+from cleanup.detector.providers import is_gateway, is_provider, verifies_senders
 from cleanup.detector.received import Hop
 from cleanup.detector.sent_profile import MIN_HABIT, Profile
 from cleanup.model import Identity
@@ -23,6 +24,7 @@ from cleanup.model import Identity
 ADDRESS_SHARE = 0.02  # of sent messages that make a From at another domain the owner's
 SEEN_LATELY = timedelta(days=90)  # from a proved notice that showed a learned host, before or after
 MOST_UNSEEN = 0.1  # share of proved notices whose host no other showed (Good-Turing: the chance of one unseen so far)
+MADE_AT_HOME = 0.5  # share of sent ids that the provider must have made which holds the mailbox
 PROVIDER_SHARE = 0.02  # of sent ids that a provider must have made to count as the owner's
 
 
@@ -34,9 +36,14 @@ class LearnedHosts:
     organisations: frozenset[str] = frozenset()  # of their names: a neighbour of a learned host is not foreign
     providers: frozenset[str] = frozenset()  # shared ones that the owner's mail went through
     glimpsed: frozenset[Address] = frozenset()  # seen in proved notices, whether or not often enough to be learned
+    near: frozenset[Network] = frozenset()  # the neighbourhoods of those
     saturated: bool = False  # hardly any proved notice showed a host that no other showed
     seen_at: Mapping[Address, tuple[datetime, ...]] = field(default_factory=dict)  # when notices showed a learned host
     once_at: tuple[datetime, ...] = ()  # when hosts were shown that no other notice shows
+
+    def is_near(self, address: Address | None) -> bool:
+        """Return whether proved mail came from the neighbourhood of an address."""
+        return address is not None and bool(self.near) and neighbourhood(address) in self.near
 
     def at(self, moment: datetime | None) -> LearnedHosts:
         """Return what of it holds for a notice of that time: hosts change hands, and owners change hosters.
@@ -62,7 +69,8 @@ class Owner:
     configured: Hosts
     learned: LearnedHosts
     shared_hosts: Hosts
-    providers: frozenset[str]
+    providers: frozenset[str]  # shared ones that the owner's mail goes through
+    home: frozenset[str]  # organisations that hold the mailbox for its owner
     aliases: Mapping[str, tuple[str, ...]]  # where it leads -> what was written to
     foreign_sent: bool  # Sent holds mail of others only: it is not this owner's
     marks: tuple[str, ...]  # texts whose presence in a line makes it worth parsing; empty: parse every line
@@ -71,7 +79,7 @@ class Owner:
     @property
     def knows_hosts(self) -> bool:
         """Whether enough is known of own hosts for "foreign" to mean something."""
-        return bool(self.configured) or (bool(self.learned.hosts) and self.learned.saturated)
+        return bool(self.configured or self.home) or (bool(self.learned.hosts) and self.learned.saturated)
 
     def knows_addresses(self, version: int) -> bool:
         """Return whether own hosts' addresses of this IP version are known, so that others are not the owner's."""
@@ -96,6 +104,13 @@ class Owner:
             self._names[name] = known
         return known
 
+    def is_own_host_or_address(self, said: str | None) -> bool:
+        """Return whether what a sender says of itself is a host of the owner's, or the address of one."""
+        if self.is_own_host(said):
+            return True
+        address = read_address(said) if said else None
+        return self.configured.has_address(address) or self.learned.hosts.has_address(address)
+
     def has_own_address(self, hop: Hop) -> bool:
         """Return whether a hop came from an own outbound host: by address, or by the name that the receiver looked up.
 
@@ -108,14 +123,28 @@ class Owner:
         return self.configured.has_name(hop.name)
 
     def provider_of(self, hop: Hop) -> str:
-        """Return the shared provider that a hop came from, if the owner uses it or it verifies senders; else ""."""
+        """Return the shared provider that a hop came from, if the owner may send through it; else "".
+
+        That is one that the owner uses, one that verifies senders, a gateway in front of another, or whoever holds the
+        mailbox: other customers of theirs send from there, too.
+        """
         if self.shared_hosts.has_address(hop.address) or self.shared_hosts.has_name(hop.name):
             return organisation(hop.name or "") or str(hop.address)
-        provider = shared_provider(hop.name or _helo_of_unnamed(hop), hop.address)
-        used = provider in self.providers or provider in VERIFYING_PROVIDERS
-        if used or (provider and self.has_own_address(hop)):
-            return provider
-        return ""
+        name = hop.name or _helo_of_unnamed(hop)
+        if self.home and name and (home := organisation(name)) in self.home:
+            return home
+        provider = shared_provider(name, hop.address)
+        if provider:
+            spared = provider in self.providers or verifies_senders(provider) or is_gateway(provider)
+            return provider if spared or self.has_own_address(hop) else ""
+        return self._hoster_of(hop)
+
+    def _hoster_of(self, hop: Hop) -> str:
+        """Return the organisation of a learned host that is not the owner's own: a hoster has other customers."""
+        if not self.learned.hosts.has_address(hop.address) or self.configured.has_address(hop.address):
+            return ""
+        names = {organisation(hop.name)} if hop.name else self.learned.organisations
+        return "" if not names or names & self.organisations else min(names)
 
 
 def know_owner(identity: Identity, profile: Profile, learned: LearnedHosts | None = None) -> Owner:
@@ -123,20 +152,22 @@ def know_owner(identity: Identity, profile: Profile, learned: LearnedHosts | Non
     learned = learned or LearnedHosts()
     configured = Hosts.read(identity.outbound_hosts)
     addresses = _addresses(identity, profile)
-    domains = frozenset(d for a in addresses if (d := domain_of(a)) and organisation(d) not in SHARED_PROVIDERS)
+    domains = frozenset(d for a in addresses if (d := domain_of(a)) and not is_provider(organisation(d)))
+    home = _home(identity, profile, domains)
     return Owner(
         addresses=addresses,
         domains=domains,
         organisations=frozenset(
-            o for name in (*domains, *configured.names) if (o := organisation(name)) and o not in SHARED_PROVIDERS
+            o for name in (*domains, *configured.names) if (o := organisation(name)) and not is_provider(o)
         ),
         configured=configured,
         learned=learned,
         shared_hosts=Hosts.read(identity.shared_providers),
-        providers=_providers(identity, profile, addresses) | learned.providers,
+        providers=_providers(identity, profile, addresses) | learned.providers | home,
+        home=home,
         aliases=_aliases(identity),
         foreign_sent=_is_somebody_elses(identity, profile),
-        marks=_marks(configured, learned.hosts),
+        marks=() if home else _marks(configured, learned.hosts),
     )
 
 
@@ -148,7 +179,7 @@ def _addresses(identity: Identity, profile: Profile) -> frozenset[str]:
     least = ADDRESS_SHARE * profile.messages
     sure = {untagged_key(a) for a in identity.addresses}
     sure |= {untagged_key(a) for a in profile.own_addresses if profile.addresses[a] >= least}
-    domains = {domain_of(a) for a in sure} - SHARED_PROVIDERS.keys()
+    domains = {d for a in sure if not is_provider(organisation(d := domain_of(a)))}
     return frozenset(sure | {untagged_key(a) for a in profile.own_addresses if domain_of(a) in domains})
 
 
@@ -161,7 +192,23 @@ def _providers(identity: Identity, profile: Profile, addresses: frozenset[str]) 
     for right, seen in profile.right_sides.items():
         made_ids[organisation(right)] = made_ids.get(organisation(right), 0) + seen
     shown = {o for o, seen in made_ids.items() if seen >= least}
-    return frozenset(o for o in named if o) | frozenset(o for o in at_home | shown if o in SHARED_PROVIDERS)
+    return frozenset(o for o in named if o) | frozenset(o for o in at_home | shown if is_provider(o))
+
+
+def _home(identity: Identity, profile: Profile, own_domains: frozenset[str]) -> frozenset[str]:
+    """Return the organisations that hold the mailbox, as far as they are not the owner's own.
+
+    The server that we are logged in to tells it, the provider's mail domain, or that it made most ids in Sent: programs
+    make ids of their own, web mail and telephones leave it to the provider.
+    """
+    server = organisation(identity.imap_host)
+    at_home = {organisation(domain_of(address)) for address in identity.addresses}
+    made: dict[str, int] = {}
+    for right, seen in profile.right_sides.items():
+        made[organisation(right)] = made.get(organisation(right), 0) + seen
+    most = {o for o, seen in made.items() if profile.messages >= MIN_HABIT and seen >= MADE_AT_HOME * profile.messages}
+    ours = {organisation(domain) for domain in own_domains}
+    return frozenset(({server} - ours - {""}) | {o for o in at_home | most if is_provider(o)})
 
 
 def _is_somebody_elses(identity: Identity, profile: Profile) -> bool:

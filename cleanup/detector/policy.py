@@ -87,8 +87,12 @@ def _has_a_hint_or_veto(e: Evidence) -> bool:
     return vetoed or e.points_to(Verdict.GENUINE, Strength.SUPPORTING)
 
 
+def _is_denied_by_a_person(e: Evidence) -> bool:
+    return e.has_hard("label.sender")
+
+
 def _is_as_an_unused_address(e: Evidence) -> bool:
-    return e.has_hard("sender.never_used") and e.has_hard("origin.foreign", "auth.inner_fail")
+    return e.has_hard("sender.never_used") and e.has_hard("origin.foreign", "auth.inner_fail", "spf.not_named")
 
 
 def _is_disproved_although_sent_has_gaps(e: Evidence) -> bool:
@@ -134,6 +138,7 @@ POLICY: tuple[Row, ...] = (
     Row("id-was-stolen", _has_a_stolen_id, Verdict.UNSURE),
     Row("proved-genuine", _is_proved_genuine, Verdict.GENUINE),
     Row("hint-of-the-contrary", _has_a_hint_or_veto, Verdict.UNSURE),
+    Row("a-person-denied-its-sender", _is_denied_by_a_person, Verdict.BACKSCATTER),
     # Row 8 of the design stands before rows 6 and 7, whose exception it is.
     Row("address-never-used", _is_disproved_although_sent_has_gaps, Verdict.BACKSCATTER),
     Row("sent-cannot-vouch", _cannot_be_vouched_for, Verdict.UNSURE),

@@ -57,6 +57,7 @@ class Hop(NamedTuple):
     by_address: Address | None = None
     protocol: str | None = None
     authenticated: bool = False
+    unnamed: bool = False  # the receiver says that it looked and found no name
 
     @property
     def handed_over_inside(self) -> bool:
@@ -85,6 +86,7 @@ def read_received(line: str) -> Hop:
         by_address=_address(by),
         protocol=protocol.split()[0] if protocol else None,
         authenticated=_logged_in(came_from, by, protocol or ""),
+        unnamed=name is None and _is_unnamed(came_from),
     )
 
 
@@ -98,6 +100,7 @@ def _of_the_common_form(line: re.Match[str]) -> Hop:
         by=line["by"].rstrip("."),
         protocol=line["protocol"],
         authenticated=bool(_AUTH_PROTOCOL.match(line["protocol"])),
+        unnamed=not known and name.lower() == "unknown",
     )
 
 
@@ -149,6 +152,12 @@ def _is_doubted(text: str) -> bool:
     """Return whether the receiver says that a name is not the sender's, or that it found none."""
     plain = text.lower()
     return "unknown" in plain or "unverified" in plain or "may be forged" in plain
+
+
+def _is_unnamed(came_from: str) -> bool:
+    """Return whether a name is said to be missing: `(unknown [1.2.3.4])`, `from unknown (`, `from [1.2.3.4] (helo=`."""
+    plain = came_from.lower()
+    return "(unknown " in plain or plain.startswith("unknown ") or (plain.startswith("[") and "helo=" in plain)
 
 
 def _host(clause: str) -> str | None:

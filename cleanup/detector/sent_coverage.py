@@ -144,23 +144,25 @@ class Coverage:
                 return f"Sent has a hole from {hole.start:%Y-%m-%d} to {hole.end:%Y-%m-%d}."
         return None
 
-    def why_incomplete(self, policy: Policy, *, own_hosts_configured: bool) -> str | None:
+    def why_incomplete(self, policy: Policy) -> str | None:
         """Return why the measured completeness is too low to vouch; None where it is enough.
 
-        A person's word (`complete_since`) holds unless the measure refutes it. Without it the measure must reach the
-        policy's lower bound. A small mailbox has no measure: then Sent vouches only with 20 messages or more, no sample
-        missing, and the owner's outbound hosts configured, so that a foreign path speaks for itself.
+        One rule for any number of samples: Sent vouches if none is missing, or if the lower end of the interval reaches
+        the policy's bound. A person's word (`complete_since`) holds unless several are missing and the upper end lies
+        below that bound. So one found more never makes Sent less believable, and one missing never more.
         """
         seen = self.measured()
+        missing = seen.samples - seen.found
         if self.complete_since is not None:
-            refuted = seen.samples >= policy.min_completeness_n and seen.at_most < policy.min_completeness
+            refuted = missing >= policy.min_missing and seen.at_most < policy.min_completeness
             return f"Sent is said to be complete, yet holds only {seen.in_words()} sent messages." if refuted else None
-        if seen.samples >= policy.min_completeness_n:
-            enough = seen.at_least >= policy.min_completeness
-            return None if enough else f"Sent holds only {seen.in_words()} of the mail that was certainly sent."
-        if self.messages >= SMALL_SENT and seen.found == seen.samples and own_hosts_configured:
-            return None
-        return f"Nothing measures whether Sent is complete ({seen.samples} samples; say since when it is)."
+        if missing and seen.at_least < policy.min_completeness:
+            return f"Sent holds only {seen.in_words()} of the mail that was certainly sent."
+        if self.messages < SMALL_SENT:
+            return (
+                f"Sent holds only {self.messages} messages: too few to show what is usual (say since when it is whole)."
+            )
+        return None
 
     def in_words(self) -> list[str]:
         """Return what Sent holds and how far it vouches, a sentence a line."""

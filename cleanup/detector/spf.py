@@ -15,9 +15,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from cleanup.detector.addresses import domain_of
-from cleanup.detector.networks import SHARED_PROVIDERS, Address, Network, is_public, organisation
+from cleanup.detector.networks import Address, Network, is_public, organisation
 from cleanup.detector.owner import Owner, know_owner
 from cleanup.detector.path import for_returned
+from cleanup.detector.providers import is_provider
 from cleanup.detector.sent_profile import Profile
 from cleanup.model import Identity, Notice, Returned
 
@@ -84,8 +85,8 @@ def names_own_host(domain: str, named_by: str, target: str) -> bool:
 
 
 def is_shared_provider(name: str) -> bool:
-    """Return whether an organisation sends for strangers, too (networks.SHARED_PROVIDERS)."""
-    return name in SHARED_PROVIDERS
+    """Return whether an organisation sends for strangers, too (providers.py)."""
+    return is_provider(name)
 
 
 @dataclass(frozen=True, slots=True)

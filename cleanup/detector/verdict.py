@@ -10,14 +10,18 @@ from datetime import UTC, date, datetime, time
 
 from cleanup.detector.evidence import gather
 from cleanup.detector.evidence.campaign import campaign_reasons, member_of
+from cleanup.detector.evidence.matching import Bond
 from cleanup.detector.evidence.question import Known, Question
-from cleanup.detector.learning import learn_hosts, learn_rewriting, measure_proved
+from cleanup.detector.evidence.standing import Kind as Standing
+from cleanup.detector.learning import learn_hosts, learn_rewriting, measure_proved, refuted_records
 from cleanup.detector.mailings import campaign_key, vouched_for
 from cleanup.detector.message_ids import id_key
-from cleanup.detector.networks import organisation
+from cleanup.detector.networks import neighbourhood, organisation
 from cleanup.detector.owner import LearnedHosts, Owner, know_owner
 from cleanup.detector.path import handing_over
 from cleanup.detector.policy import POLICY, Evidence, Row
+from cleanup.detector.sender_questions import answers_about_senders
+from cleanup.detector.senders import survey
 from cleanup.detector.sent import Coverage, SentIndex
 from cleanup.detector.spf import SpfAnswers
 from cleanup.model import (
@@ -31,6 +35,7 @@ from cleanup.model import (
     Reason,
     Returned,
     Strength,
+    UnknownSender,
     Verdict,
 )
 
@@ -90,7 +95,8 @@ def judge_all(
 
     First everything is asked of Sent alone, and what that proves teaches the owner's outbound hosts, providers and
     rewriting routes; then every notice is judged. `labels` are people's words by key, and on mailings
-    (mailings.label_of_mailing): what is like a message that a person called genuine is not accused. `dns_answers` are
+    (mailings.label_of_mailing): what is like a message that a person called genuine is not accused; and on networks
+    (sender_questions.label_of_sender): whether they send for the owner. `dns_answers` are
     TXT records by name, for signatures; without them no signature is verified. `spf` is what the owner's domains say of
     the hosts at trusted hops; without it they say nothing.
     """
@@ -98,7 +104,7 @@ def judge_all(
     said = {} if Family.PEOPLE in policy.switched_off else labels or {}
     with _collecting_garbage_later():
         known = _before_learning(cases, sent, identity, policy, dns_answers or {}, spf or SpfAnswers())
-        return _judge_together(cases, known, said)
+        return _judge_together(cases, replace(known, answered=answers_about_senders(said)), said)
 
 
 def _judge_together(cases: Sequence[Case], known: Known, labels: Mapping[str, Verdict]) -> list[Finding]:
@@ -178,7 +184,14 @@ def _after_learning(known: Known, questions: Sequence[Question]) -> Known:
     learned = learn_hosts(questions, known.policy)
     owner = known.owner if learned == known.owner.learned else _again(known, learned)
     unsaved = Coverage().with_proofs(measure_proved(questions, owner)).rewritten_routes()
-    return replace(known, owner=owner, rewritten=known.rewritten | learn_rewriting(questions) | unsaved)
+    known = replace(
+        known,
+        owner=owner,
+        rewritten=known.rewritten | learn_rewriting(questions) | unsaved,
+        refuted=refuted_records(questions),
+    )
+    again = (question.again(known) for question in questions)
+    return replace(known, senders=survey([seen for question in again if (seen := question.seen) is not None]))
 
 
 def _again(known: Known, learned: LearnedHosts) -> Owner:
@@ -316,6 +329,7 @@ def decide(evidence: Evidence) -> Finding:
         flags=tuple(_flags(evidence, verdict)),
         nearest_sent=evidence.question.match.sent,
         trusted_hop=_trusted_hop(evidence.question),
+        sender=_unknown_sender(evidence.question) if verdict is Verdict.UNSURE else None,
     )
 
 
@@ -330,6 +344,16 @@ def _overruled(evidence: Evidence) -> Reason:
     leaning = f", leaning towards {row.leaning.value}" if row.leaning else ""
     says = f"The evidence alone would say {verdict.value}{leaning} ({row.name})."
     return Reason("label.overrules", Family.PEOPLE, verdict, Strength.NOTE, says)
+
+
+def _unknown_sender(question: Question) -> UnknownSender | None:
+    """Return the host that a person may place: nothing else decides who it is, and Sent has no such message."""
+    seen = question.seen
+    if seen is None or question.match.bond is not Bond.NONE:
+        return None
+    if question.standing.kind not in (Standing.SERVICE, Standing.OPEN):
+        return None
+    return UnknownSender(str(neighbourhood(seen.address)), str(seen.address), seen.name)
 
 
 def _trusted_hop(question: Question) -> str | None:

@@ -27,6 +27,7 @@ _BY_ROW = {
         "A disproof from a second family. If your outbound hosts are not known, name them (--outbound-host).",
     ),
     "not-enough-evidence": ("Knowing your outbound hosts (--outbound-host) and a Sent folder that can vouch.",),
+    "a-person-denied-its-sender": ("Your word that the host which sent it is a service of yours.",),
     "address-never-used": ("A message in Sent that was written as this address, or an alias that leads to it.",),
     "too-hostile-to-read": ("Nothing; look at it with care.",),
     "follows-the-failed-one": ("Whatever changes the failure report of the same message.",),

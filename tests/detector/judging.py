@@ -27,7 +27,7 @@ ARRIVED = datetime(2026, 9, 14, 9, 30, tzinfo=UTC)
 WRITTEN = datetime(2026, 9, 14, 9, 0, tzinfo=UTC)
 SINCE = datetime(2020, 1, 1, tzinfo=UTC)
 ANNA = Identity(addresses=frozenset({"anna@example.org"}), outbound_hosts=frozenset({"out1.example.org", "192.0.2.10"}))
-STRANGER = "from zombie.isp.test (zombie.isp.test [203.0.113.9]) by mx.far.test (Postfix) with ESMTP id 4F1; Mon"
+STRANGER = "from zombie (dsl9.zombie.isp.test [203.0.113.9]) by mx.far.test (Postfix) with ESMTP id 4F1; Mon"
 OUT1 = "from out1.example.org (out1.example.org [192.0.2.10]) by mx.far.test (Postfix) with ESMTPS id 4F2; Mon"
 
 
@@ -73,6 +73,7 @@ def a_returned(**changes: Any) -> Returned:
         extent=Extent.HEADERS,
         message_id="spam.1@zombie.isp.test",
         from_address="anna@example.org",
+        from_name="Security",
         to=("victim@far.test",),
         subject="Your invoice is overdue today",
         date=WRITTEN,

@@ -8,7 +8,7 @@ from pathlib import Path
 from cleanup.detector.verdict import POLICY
 
 ROOT = Path(__file__).resolve().parents[2]
-NAME = r"(?:sent|origin|dkim|auth|tag|envid|sender|profile|recipient|campaign|filter|dnsbl|label)\.[a-z_]+|storm"
+NAME = r"(?:sent|origin|dkim|auth|spf|tag|envid|sender|profile|recipient|campaign|filter|dnsbl|label)\.[a-z_]+|storm"
 IN_CODE = re.compile(rf'"({NAME})"')
 HEADING = re.compile(rf"`({NAME})`")
 

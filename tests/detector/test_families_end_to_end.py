@@ -66,7 +66,7 @@ def a_bounce(returned: str = SPAM, *, number: int = 1, arrived: datetime = ARRIV
     filled = {
         "to": "anna@example.org",
         "failed": "victim@far.test",
-        "name": "Anna Berg",
+        "name": "Security",
         "subject": "Your invoice is overdue today",
         "taken_by": "mx.example.org",
         "marks": "",

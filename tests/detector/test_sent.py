@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cleanup.detector.addresses import address_key, untagged_key
 from cleanup.detector.message_ids import id_key, id_shape
 from cleanup.detector.moments import us
 from cleanup.detector.sent import InboxClue, MemorySentIndex, inbox_clue, read_sent_header
-from cleanup.detector.sent_coverage import cover_times
+from cleanup.detector.sent_coverage import Coverage, Proof, cover_times
 from cleanup.detector.subjects import subject_key, subjects_agree
 from cleanup.model import Policy, SentSource
-from tests.detector.judging import NOW, a_sent_index, a_sent_message, replies_to_sent
+from tests.detector.judging import NOW, SINCE, a_sent_index, a_sent_message, replies_to_sent
 
 HEADER = b"""Message-ID: <Abc.1@Example.ORG>\r
 Date: Mon, 14 Sep 2026 11:00:00 +0200 (CEST)\r
@@ -217,4 +219,24 @@ def test_wilson_bounds_are_those_of_the_textbook():
     coverage = a_sent_index(inbox=replies_to_sent(found=100)).coverage
 
     assert coverage.measured().at_least == pytest.approx(0.963, abs=0.001)
-    assert coverage.why_incomplete(Policy(), own_hosts_configured=False) is None
+    assert coverage.why_incomplete(Policy()) is None
+
+
+def vouches(found: int, samples: int, *, word: bool) -> bool:
+    proofs = ((Proof("replies", "d@x", True), found), (Proof("replies", "d@x", False), samples - found))
+    return (
+        Coverage(messages=200, complete_since=SINCE if word else None, proofs=proofs).why_incomplete(Policy()) is None
+    )
+
+
+@given(samples=st.integers(0, 2_000), share=st.floats(0, 1), word=st.booleans())
+def test_one_more_that_was_found_never_makes_sent_less_believable_and_one_missing_never_more(samples, share, word):
+    found = round(share * samples)
+
+    assert vouches(found + 1, samples + 1, word=word) >= vouches(found, samples, word=word)
+    assert vouches(found, samples + 1, word=word) <= vouches(found, samples, word=word)
+
+
+@pytest.mark.parametrize("samples", [0, 1, 24, 29, 30, 31, 34, 35, 400])
+def test_sent_that_misses_nothing_is_never_said_to_miss_mail(samples):
+    assert vouches(samples, samples, word=False)

@@ -9,7 +9,7 @@ from cleanup.detector.evidence.authentication import authentication
 from cleanup.detector.evidence.identity import identity
 from cleanup.detector.evidence.question import Question
 from cleanup.detector.evidence.sent_match import sent_match
-from cleanup.detector.evidence.transport import transport
+from cleanup.detector.evidence.transport import people, transport
 from cleanup.detector.evidence.upstream import upstream
 from cleanup.model import Family, Reason
 
@@ -22,6 +22,7 @@ FAMILIES: tuple[tuple[Family, Rules], ...] = (
     (Family.AUTHENTICATION, authentication),
     (Family.IDENTITY, identity),
     (Family.UPSTREAM, upstream),
+    (Family.PEOPLE, people),
 )
 
 

@@ -9,9 +9,13 @@ from typing import Any, Generic, TypeVar
 
 from cleanup.detector.addresses import address_key, untagged_key
 from cleanup.detector.evidence.matching import Match, best_match
+from cleanup.detector.evidence.standing import Standing, seen_of, standing_of
+from cleanup.detector.evidence.written_results import written_results
 from cleanup.detector.message_ids import id_key
+from cleanup.detector.networks import Address, Network
 from cleanup.detector.owner import Owner
 from cleanup.detector.path import Path, for_returned
+from cleanup.detector.senders import Seen, Senders
 from cleanup.detector.sent_coverage import Coverage
 from cleanup.detector.sent_profile import Profile
 from cleanup.detector.sent_rows import SentRows
@@ -50,6 +54,16 @@ class Known:
     rewritten: frozenset[str] = frozenset()  # id shapes that cannot be compared
     dns_answers: Mapping[str, str] = field(default_factory=dict)  # TXT records by lower-cased name
     spf: SpfAnswers = field(default_factory=SpfAnswers)
+    refuted: Mapping[str, Address] = field(default_factory=dict)  # domains whose record proved mail fails, and by whom
+    senders: Senders = field(default_factory=Senders)
+    answered: tuple[tuple[Network, Verdict], ...] = ()  # whose networks a person said are the owner's, or are not
+
+    def said_of(self, address: Address | None) -> Verdict | None:
+        """Return what a person said of the network of an address; the narrowest one counts."""
+        if address is None or not self.answered:
+            return None
+        said = [(n.prefixlen, v) for n, v in self.answered if n.version == address.version and address in n]
+        return max(said, key=lambda one: one[0])[1] if said else None
 
     @worked_out_once
     def unusable(self) -> str | None:
@@ -63,7 +77,7 @@ class Known:
     @worked_out_once
     def incomplete(self) -> str | None:
         """Why Sent is not complete enough to vouch; None where it is."""
-        return self.coverage.why_incomplete(self.policy, own_hosts_configured=bool(self.owner.configured))
+        return self.coverage.why_incomplete(self.policy)
 
 
 _ANSWERED_BY_RECIPIENT = (Kind.AUTO_REPLY, Kind.MDN, Kind.CHALLENGE, Kind.VIRUS_NOTICE)
@@ -99,6 +113,26 @@ class Question:
         if hop is None:
             return None
         return self.known.spf.of(self.notice, self.returned, hop.address, self.arrived, self.known.owner)
+
+    @property
+    def said_of_sender(self) -> Verdict | None:
+        """What a person said of the network at the trusted hop."""
+        return self.known.said_of(self.path.hop.address) if self.path.hop else None
+
+    @worked_out_once
+    def written_results(self) -> frozenset[str]:
+        """What the trusted hop's receiver wrote down of the owner's domain: "pass", "fail", both or nothing."""
+        return written_results(self)
+
+    @worked_out_once
+    def seen(self) -> Seen | None:
+        """The message as the survey of unknown senders sees it; None where no unknown host handed it over."""
+        return seen_of(self)
+
+    @worked_out_once
+    def standing(self) -> Standing:
+        """How the host at the trusted hop stands to the owner, where it is none that is known."""
+        return standing_of(self)
 
     @worked_out_once
     def recipients(self) -> tuple[str, ...]:

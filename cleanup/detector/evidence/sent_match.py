@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from cleanup.detector.evidence.matching import Agreement, Bond
 from cleanup.detector.evidence.question import Question, points
 from cleanup.detector.evidence.replay import could_be_a_replay
+from cleanup.detector.evidence.standing import Kind
 from cleanup.detector.message_ids import id_shape
 from cleanup.model import Family, Reason, SentMessage, Strength, Verdict
 
@@ -85,8 +86,8 @@ def _nothing_found(question: Question) -> Iterator[Reason]:
 def _recently_written(question: Question) -> Iterator[Reason]:
     """Yield whether a recipient was written to within the queue lifetime.
 
-    That spares where nothing was returned to compare, and where no person vouches for Sent; otherwise it is only said:
-    spammers take both ends from one address book.
+    That spares where nothing was returned to compare, and where neither a person vouches for Sent nor the way shows a
+    stranger; otherwise it is only said: spammers take both ends from one address book.
     """
     if question.arrived is None or question.unusable:
         return
@@ -95,7 +96,9 @@ def _recently_written(question: Question) -> Iterator[Reason]:
     written = next((r for r in question.recipients if rows.written_between(r, start, question.arrived)), None)
     if written is None:
         return
-    certain = _comparable(question) and question.known.coverage.complete_since and question.known.owner.knows_hosts
+    stranger = question.standing.kind in (Kind.SPREAD, Kind.DENIED)
+    vouched = question.known.coverage.complete_since is not None and question.known.owner.knows_hosts
+    certain = _comparable(question) and (vouched or stranger)
     strength = Strength.NOTE if certain else Strength.SUPPORTING
     says = f"{written} was written to in the {question.known.policy.queue_lifetime.days} days before the notice came."
     yield points("sent.recipient_recent", LEDGER, Verdict.GENUINE, strength, says)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cleanup.detector.evidence.question import Question, points
+from cleanup.detector.evidence.standing import Kind
 from cleanup.detector.networks import organisation
 from cleanup.detector.path import handed_over_by, own_lines, written_at_home
 from cleanup.detector.received import Hop, read_received
@@ -27,6 +28,22 @@ def transport(question: Question) -> Iterator[Reason]:
     elif question.returned.received:
         says = "No line of the way can be tied to the host that wrote this notice."
         yield points("origin.unknown", TRANSPORT, Verdict.UNSURE, Strength.NOTE, says)
+
+
+def people(question: Question) -> Iterator[Reason]:
+    """Yield what a person said of the network at the trusted hop: a service of the owner's, or none."""
+    hop, said = question.path.hop, question.said_of_sender
+    if hop is None or said is None:
+        return
+    if said is Verdict.BACKSCATTER:
+        says = f"You said that {_named(hop)} does not send for you."
+        yield points("label.sender", Family.PEOPLE, said, Strength.HARD, says)
+    elif question.path.certain and _handed_over_by(question, organisation(hop.by or "")):
+        says = f"You said that {_named(hop)} sends for you."
+        yield points("label.sender", Family.PEOPLE, said, Strength.HARD, says)
+    else:
+        says = f"You said that {_named(hop)} sends for you, but another organisation handed the notice over."
+        yield points("label.sender", Family.PEOPLE, Verdict.UNSURE, Strength.HARD, says)
 
 
 def _trusted_hop(question: Question, hop: Hop) -> Iterator[Reason]:
@@ -103,19 +120,26 @@ def _outside(question: Question, hop: Hop) -> Iterator[Reason]:
         says = f"{_named(hop)} goes by a name of the owner's side, though its address is not known to be an own one."
         yield points("origin.own_name_claimed", TRANSPORT, Verdict.UNSURE, Strength.HARD, says)
         return
-    yield _foreign(question, hop)
+    yield _unknown_host(question, hop)
 
 
-def _foreign(question: Question, hop: Hop) -> Reason:
-    """Return the foreign hop: hard where own hosts are known, else a note, as foreign then means nothing."""
-    owner = question.known.owner
-    if not owner.knows_hosts:
-        says = f"It came from {_named(hop)}; whether that is foreign cannot be said while own hosts are not known."
-        return points("origin.foreign", TRANSPORT, Verdict.BACKSCATTER, Strength.NOTE, says)
-    if hop.address in owner.learned.glimpsed or organisation(hop.name or "") in owner.learned.organisations:
+def _unknown_host(question: Question, hop: Hop) -> Reason:
+    """Return what a host is worth that is not known: hard where it shows itself a stranger, else a veto or a note."""
+    owner, standing = question.known.owner, question.standing
+    if owner.learned.is_near(hop.address) or organisation(hop.name or "") in owner.learned.organisations:
         says = f"{_named(hop)} is, or is a neighbour of, a host that mail of the owner's came from."
         return points("origin.own_neighbour", TRANSPORT, Verdict.UNSURE, Strength.HARD, says)
-    says = f"It came from {_named(hop)}, which is no host of the owner's."
+    if standing.kind is Kind.FORWARDED:
+        says = f"{_named(hop)} passed it on for somebody it was written to; whom it came from cannot be seen."
+        return points("origin.forwarded", TRANSPORT, Verdict.UNSURE, Strength.HARD, says)
+    if standing.kind is Kind.SERVICE:
+        says = f"{_named(hop)} is no host that is known, but {standing.says}"
+        return points("origin.service", TRANSPORT, Verdict.UNSURE, Strength.HARD, says)
+    says = f"It came from {_named(hop)}, which is no host of the owner's that is known."
+    if not standing.accuses:
+        says += " That alone proves nothing: there may be one more."
+        return points("origin.foreign", TRANSPORT, Verdict.BACKSCATTER, Strength.NOTE, says)
+    says += f" {standing.says}"
     if question.path.at_own_server:
         says += (
             " The owner's server took it from outside and bounced it itself: unknown users are best refused at once."

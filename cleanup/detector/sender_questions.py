@@ -1,0 +1,84 @@
+"""What a person is asked about hosts that nobody can place: one question a network, and how the answer is kept.
+
+The answer is a label under the network's key: GENUINE for a service of the owner's, BACKSCATTER for none.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import ip_network
+
+from cleanup.detector.account_state import JudgedNotice
+from cleanup.detector.networks import Network
+from cleanup.model import UnknownSender, Verdict
+
+FEWEST = 2  # messages that are worth a question
+MOST_EXAMPLES = 3
+_LABEL_OF_SENDER = "sender:"
+
+
+@dataclass(frozen=True, slots=True)
+class SenderQuestion:
+    """One network that sent in the owner's name: is it a service of the owner's?"""
+
+    network: str
+    host: str | None
+    address: str
+    count: int
+    since: datetime | None  # the first of them
+    examples: tuple[str, ...] = ()  # subjects
+
+    def in_words(self) -> str:
+        """Return the question as a person is asked it."""
+        host = f"{self.host} [{self.address}]" if self.host else self.address
+        since = f" since {self.since:%Y-%m-%d}" if self.since else ""
+        return f"{self.count:,} undelivered messages in your name came from {host}{since}. A service of yours?"
+
+
+def sender_questions(judged: Iterable[JudgedNotice], *, fewest: int = FEWEST) -> tuple[SenderQuestion, ...]:
+    """Return what to ask of these findings, the network with the most messages first."""
+    groups: dict[str, list[tuple[UnknownSender, JudgedNotice]]] = defaultdict(list)
+    for one in judged:
+        if one.finding.sender is not None:
+            groups[one.finding.sender.network].append((one.finding.sender, one))
+    asked = [_question(network, group) for network, group in groups.items() if len(group) >= fewest]
+    return tuple(sorted(asked, key=lambda q: (-q.count, q.network)))
+
+
+def label_of_sender(network: str) -> str:
+    """Return the key in labels under which the answer about a network is kept.
+
+    Raises ValueError for what is no network and no address.
+    """
+    return f"{_LABEL_OF_SENDER}{ip_network(network, strict=False)}"
+
+
+def answers_about_senders(labels: Mapping[str, Verdict]) -> tuple[tuple[Network, Verdict], ...]:
+    """Return the answers among people's words, in a fixed order; what names no network is passed over."""
+    found = []
+    for key, verdict in sorted(labels.items()):
+        if key.startswith(_LABEL_OF_SENDER) and verdict is not Verdict.UNSURE:
+            try:
+                found.append((ip_network(key.removeprefix(_LABEL_OF_SENDER), strict=False), verdict))
+            except ValueError:
+                continue
+    return tuple(found)
+
+
+def _question(network: str, group: Sequence[tuple[UnknownSender, JudgedNotice]]) -> SenderQuestion:
+    named = min(
+        (sender for sender, _ in group), key=lambda sender: (sender.host is None, sender.host or "", sender.address)
+    )
+    times = [one.arrived for _, one in group if one.arrived]
+    subjects = (one.notice.returned[0].subject for _, one in sorted(group, key=lambda pair: str(pair[1].arrived)))
+    return SenderQuestion(
+        network=network,
+        host=named.host,
+        address=named.address,
+        count=len(group),
+        since=min(times, default=None),
+        examples=tuple(dict.fromkeys(s for s in subjects if s))[:MOST_EXAMPLES],
+    )
