@@ -25,6 +25,7 @@ class ExitCode(IntEnum):
     LOGIN_REFUSED = 13
     FOLDER_OR_PERMISSION = 14
     SAFETY_STOP = 20
+    CANNOT_JUDGE = 21
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -125,6 +126,13 @@ class SentFolderNotFound(FolderNotFound):
     """No folder of sent mail was found."""
 
     code = "sent-not-found"
+
+
+class SentCannotVouch(CleanupError):
+    """Sent is there, and too little can be read of it to judge any notice by it: nothing is filed."""
+
+    code = "sent-cannot-vouch"
+    exit_code = ExitCode.CANNOT_JUDGE
 
 
 class PermissionMissing(CleanupError):

@@ -68,6 +68,14 @@ class Rules:
     ] = None
     target: Annotated[str | None, _option("--target", "Folder for the backscatter.", default="Backscatter")] = None
     policy: Annotated[str | None, _option("--policy", "cautious, balanced or storm.", default="balanced")] = None
+    file_other_notices: Annotated[
+        bool | None,
+        _option(
+            "--file-other-notices/--no-file-other-notices",
+            "File forged automatic replies, challenges, receipts and virus notices, too.",
+            default="no",
+        ),
+    ] = None
     spf: Annotated[
         bool | None,
         _option(
@@ -172,7 +180,7 @@ def settings_for(mailbox: str, reach: Reach, rules: Rules | None = None, **more:
 
     rules = rules or Rules()
     who = {"addresses": tuple(rules.identity or ()), "outbound_hosts": tuple(rules.outbound_host or ())}
-    policy = {"name": rules.policy, **more.pop("policy", {})}
+    policy = {"name": rules.policy, "file_other_notices": rules.file_other_notices, **more.pop("policy", {})}
     network = {"spf": rules.spf, "dkim": rules.dkim, "dnsbl": rules.dnsbl, "dkim_keys": rules.dkim_keys}
     by_name = {f.name: getattr(reach, f.name) for f in fields(reach) if f.name not in ("config", "quiet")}
     options = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cleanup.cli import options as opt
-from cleanup.errors import ExitCode, FinishedInPart, SafetyStop, UsageError
+from cleanup.errors import ExitCode, FinishedInPart, SafetyStop, SentCannotVouch, UsageError
 from cleanup.report.words import plural
 
 if TYPE_CHECKING:
@@ -127,6 +127,10 @@ def _exit_as(done: Done, strict_review: bool) -> None:
     if done.not_moved:
         what = plural(done.not_moved, "message")
         raise FinishedInPart(f"{what} could not be moved", hint="Run again; it carries on from here")
+    if silent := done.cannot_judge:
+        from cleanup.fleet.ends import NOTHING_JUDGED
+
+        raise SentCannotVouch(silent.rstrip("."), hint=NOTHING_JUDGED)
     if strict_review and done.waiting:
         raise typer.Exit(int(ExitCode.REVIEW_WAITS))
 

@@ -7,6 +7,8 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from cleanup.offline import Scanned
 
 MOST_LINES = 10
+MOST_BOUNCES = 50  # of the owner's own: each wants something done
+_Place = tuple[str, datetime | None]  # a UID or a file's name, and when the notice came
 
 
 def print_scanned(scanned: Sequence[Scanned], form: str) -> None:
@@ -34,7 +38,8 @@ def print_scanned(scanned: Sequence[Scanned], form: str) -> None:
         judged = [(s.notice, s.finding) for s in scanned if s.notice and s.finding]
         console = out()
         _answer(console, account_state([JudgedNotice(notice, finding, notice.date) for notice, finding in judged]))
-        _verdicts(console, judged[::-1], len(scanned))
+        places = [(PurePath(s.path).name, s.notice.date) for s in scanned if s.notice and s.finding]
+        _verdicts(console, judged[::-1], len(scanned), ("message", places[::-1]))
         return
     print_rows([message_row(s.path, s.notice, s.finding, s.problem) for s in scanned], form)
 
@@ -51,7 +56,9 @@ def print_look(look: Look, form: str) -> None:
         return
     console = out()
     _answer(console, look.state)
-    _verdicts(console, [(j.notice, j.finding) for j in reversed(look.judged)], look.ordinary + len(look.judged))
+    judged = [(j.notice, j.finding) for j in reversed(look.judged)]
+    places: list[_Place] = [(str(j.ref.uid), j.fingerprint.arrived) for j in reversed(look.judged)]
+    _verdicts(console, judged, look.ordinary + len(look.judged), ("UID", places))
     _passed_over(console, look)
     _coverage(console, look)
     print_plan(console, look.plan)
@@ -102,7 +109,12 @@ def _answer(console: Console, state: AccountState) -> None:
     console.print()
 
 
-def _verdicts(console: Console, judged: Sequence[tuple[Notice, Finding]], total: int) -> None:
+def _verdicts(
+    console: Console,
+    judged: Sequence[tuple[Notice, Finding]],
+    total: int,
+    places: tuple[str, Sequence[_Place]],
+) -> None:
     notices = plural(len(judged), "automatic notice") if judged else "no automatic notice"
     console.print(f"{plural(total, 'message')}, among them {notices}.\n")
     if not judged:
@@ -114,21 +126,29 @@ def _verdicts(console: Console, judged: Sequence[tuple[Notice, Finding]], total:
         if any(row):
             shown.add_row(KINDS[kind], *(str(n or "") for n in row))
     console.print(shown)
-    _bounces(console, judged)
+    _bounces(console, judged, places)
     _unsure(console, judged)
 
 
-def _bounces(console: Console, judged: Sequence[tuple[Notice, Finding]]) -> None:
-    genuine = [(n, f) for n, f in judged if f.verdict is Verdict.GENUINE and n.kind is Kind.NDR]
+def _bounces(console: Console, judged: Sequence[tuple[Notice, Finding]], places: tuple[str, Sequence[_Place]]) -> None:
+    """Print the owner's own mail that did not arrive, each with what names it and its date; up to 50."""
+    named, where = places
+    genuine = [
+        (notice, place)
+        for (notice, finding), place in zip(judged, where, strict=True)
+        if finding.verdict is Verdict.GENUINE and notice.kind is Kind.NDR
+    ]
     if not genuine:
         return
     console.print("\nMail of yours that did not arrive:")
-    shown = table(None, "to", "subject", "why")
-    for notice, _ in genuine[:MOST_LINES]:
+    shown = table(None, named, "came", "to", "subject", "why")
+    for notice, (name, came) in genuine[:MOST_BOUNCES]:
         to = ", ".join(r.address for r in notice.recipients) or "?"
-        shown.add_row(*cells(to, notice.returned[0].subject or "", cause_in_words(notice.cause)))
+        day = f"{came:%Y-%m-%d}" if came else "?"
+        shown.add_row(*cells(name, day, to, notice.returned[0].subject or "", cause_in_words(notice.cause)))
     console.print(shown)
-    _and_more(console, len(genuine))
+    if (left := len(genuine) - MOST_BOUNCES) > 0:
+        console.print(f"... and {left:,} more; scan with --format csv lists them all")
 
 
 def _unsure(console: Console, judged: Sequence[tuple[Notice, Finding]]) -> None:

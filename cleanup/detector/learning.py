@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from ipaddress import ip_network
 from typing import NamedTuple
 
 from cleanup.detector.addresses import domain_of, untagged_key
@@ -215,4 +216,4 @@ def _handing_over(question: Question) -> _Hand:
 
 def _network(address: Address | None) -> str:
     """Return the network that one customer of a hoster commonly has: a /24, of IPv6 a /48."""
-    return str(neighbourhood(address)) if address else ""
+    return str(ip_network((address, 24 if address.version == 4 else 48), strict=False)) if address else ""

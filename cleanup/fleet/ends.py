@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from cleanup.errors import SafetyStop, UsageError
+from cleanup.errors import SafetyStop, SentCannotVouch, UsageError
 from cleanup.run.done import Done
 from cleanup.whole_file import write_for_owner
+
+NOTHING_JUDGED = "Until Sent vouches, bounces stay undecided, and in the Inbox."
 
 
 class Result(StrEnum):
@@ -20,7 +22,7 @@ class Result(StrEnum):
 
     DONE = "done"
     REFUSED = "refused"  # a safety limit was met, nothing was moved
-    FAILED = "failed"
+    FAILED = "failed"  # an error, or a Sent that cannot vouch
     LOCKED = "locked"  # somebody else works on it
     NOT_BEGUN = "not begun"  # the deadline came, or a signal
 
@@ -45,6 +47,8 @@ class Ended:
         if done.not_moved:
             says = f"{done.not_moved} messages could not be moved"
             return cls(name, Result.FAILED, says, "partly", done.moved, took_s)
+        if why := done.cannot_judge:
+            return cls(name, Result.FAILED, f"{why} {NOTHING_JUDGED}", SentCannotVouch.code, done.moved, took_s)
         return cls(name, Result.DONE, done.in_words(), None, done.moved, took_s)
 
 

@@ -82,9 +82,9 @@ def run_mailbox(
 ) -> Done:
     """File the backscatter of a mailbox and return what was done.
 
-    `agreed` is shown what was found, before anything is moved, and says whether to go on. `may_exceed`: it is also asked
-    where the policy's limits are met, and may let the plan through; without that they refuse. `again`: also file what
-    an undo put back; without it that stays, so that no nightly run files what a person took back. `full`: read
+    `agreed` is shown what was found, before anything is moved, and says whether to go on. `may_exceed`: it is also
+    asked where the policy's limits are met, and may let the plan through; without that they refuse. `again`: also file
+    what an undo put back; without it that stays, so that no nightly run files what a person took back. `full`: read
     everything, whatever earlier runs read. `since`: file only what arrived from then on. `ledgers` are open for other
     mailboxes, too. `second_gate` is entered before a second connection is made, which looks on while messages are
     moved; None: there must be none. Where nothing happened since the last run, nothing is read and nobody is asked.

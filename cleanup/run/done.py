@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cleanup.model import Judged, Verdict
+from cleanup.report.words import LABELLED
 from cleanup.run.glance import Look
 
 if TYPE_CHECKING:
@@ -49,9 +50,21 @@ class Done:
         return Counter(counts)
 
     @property
+    def cannot_judge(self) -> str | None:
+        """Why nothing could be judged that needs Sent, whatever it shows; None where Sent vouches, or nothing waits.
+
+        A night on which Sent cannot be read, is empty or holds half of the mail is not as good as one without bounces.
+        """
+        undecided = any(
+            one.finding.verdict is Verdict.UNSURE and one.finding.row != LABELLED for one in self.look.judged
+        )
+        return self.look.why_sent_is_silent if undecided else None
+
+    @property
     def remarks(self) -> list[str]:
         """What else the owner should know: what a run that was cut off left, a Sent that cannot vouch, no digest."""
-        silent = self.look.sent.coverage.unusable() if self.look.judged else None
+        look = self.look
+        silent = look.why_sent_is_silent if look.judged else look.sent.coverage.unusable()
         recovered = self.recovered.in_words().splitlines() if self.recovered else []
         told = (*recovered, self._passed_over(), silent, self.remark)
         return [remark.rstrip(".") for remark in told if remark]

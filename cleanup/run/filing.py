@@ -63,7 +63,7 @@ def _remember(memory: Memory, run_id: int, seen: Look, outcome: FilingOutcome | 
     if outcome:
         memory.vanished(inbox, [ref.uid for ref in outcome.moved])
     through = not seen.plan.moves or (outcome is not None and outcome.complete and not outcome.gone)
-    through = through and seen.sent.coverage.unusable() is None  # tomorrow the server may show what it did not today
+    through = through and seen.why_sent_is_silent is None  # tomorrow the server may show what it did not today
     through = through and not seen.passed_over
     through = through and all(one.reason != MARKED for one in seen.plan.not_filed)  # a mark changes no number
     memory.remember(Remembered(READ_BY, seen.judged_by if through else None, run_id, _left(seen, outcome)))

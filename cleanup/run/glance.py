@@ -61,6 +61,12 @@ class Look:
     passed_over: tuple[NotFiled, ...] = ()  # messages that could not be read, and why; the next run looks at them again
     resting: Remembered | None = None
 
+    @property
+    def why_sent_is_silent(self) -> str | None:
+        """Why Sent says nothing of any notice: unreadable, empty, measured to hold too little; None where it does."""
+        coverage = self.sent.coverage
+        return coverage.unusable() or coverage.why_incomplete(self.task.policy)
+
 
 @dataclass(frozen=True, slots=True)
 class Glance:

@@ -63,7 +63,8 @@ def look(
 
     `labels` are people's words by fingerprint digest. `memory` is what earlier runs read, and is brought up to date;
     without it everything is read. `seen` saves asking for the folders' states again. What is `leaving` is passed
-    over: a run takes it from the folder before it looks. Raises the named errors of the connector.
+    over: a run takes it from the folder before it looks. Raises the named errors of the connector; SentFolderNotFound
+    where there are notices and no folder of sent mail to judge them by.
     """
     with _remembering(memory, task) as known:
         mailbox.foresee(what_look_asks(mailbox.ahead(), known, seen))
@@ -75,6 +76,8 @@ def look(
         candidates = {uid: pulled for uid, pulled in candidates.items() if uid not in set_aside}
         sources = _read_sent_folders(mailbox, task, known, folders, seen.sent if seen else {}, progress)
         notices, bodiless = _read_candidates(mailbox, known, cursor, candidates, progress)
+        if notices:
+            find_sent(folders, task.sent_folders, task.not_sent_folders)  # raises: without it none can be judged
         cases = [Case(notice, fingerprint.arrived, fingerprint.digest) for _, fingerprint, notice in notices]
         sent = _sent_index(mailbox, task, known, cursor, cases, sources, now)
         judged = _judge(notices, cases, sent, task, labels or {}, known, now)
@@ -175,6 +178,7 @@ def _read_sent_folders(
     """Return how much of each Sent folder is known. What cannot be read is a source with its problem.
 
     Raises SentFolderNotFound for a folder that somebody named: a mistake that would leave every bounce unsure for ever.
+    Where there is none at all it is a problem too, which stops a look that has anything to judge (look()).
     """
     missing: tuple[SentSource, ...] = ()
     try:
