@@ -129,7 +129,7 @@ def nameservers_from_environment() -> NetworkSettings:
 
 def identity_of(settings: MailboxSettings) -> Identity:
     """Return the owner's identity; the mailbox's own address always belongs to it."""
-    return _identity(settings.identity, settings.address)
+    return replace(_identity(settings.identity, settings.address), imap_host=(settings.host or "").lower())
 
 
 def _identity(who: IdentitySettings, *own: str) -> Identity:

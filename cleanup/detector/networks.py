@@ -149,7 +149,13 @@ def shared_provider(name: str | None, address: Address | None) -> str:
 
 @lru_cache(maxsize=65_536)
 def neighbourhood(address: Address) -> Network:
-    """Return the network that one customer of a hoster commonly has: a /24, of IPv6 a /48."""
+    """Return the network that one customer of a hoster commonly has: a /24, of IPv6 a /48.
+
+    In the networks set aside for documentation (RFC 5737, RFC 3849) each address stands for a network of its own: all
+    the hosts of an example have to live in three of them.
+    """
+    if any(address in network for _, network in _EXAMPLES.get(_first_part(address), ())):
+        return ip_network(address)
     return ip_network((address, 24 if address.version == 4 else 48), strict=False)
 
 
@@ -183,4 +189,5 @@ def _provider_networks() -> dict[tuple[int, int], list[tuple[str, Network]]]:
     return _by_first_part((name, provider.spares) for name, provider in providers().items())
 
 
+_EXAMPLES = _by_first_part([("documentation", ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"))])
 _PRIVATE_NETWORKS = _by_first_part([("private", _PRIVATE)])

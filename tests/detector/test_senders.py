@@ -1,0 +1,196 @@
+"""Who sends for the owner: services that Sent does not know are spared, bots are found, in mailboxes of all kinds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cleanup.detector.account_state import JudgedNotice
+from cleanup.detector.networks import shared_provider
+from cleanup.detector.sender_questions import label_of_sender, sender_questions
+from cleanup.detector.spf import SpfAnswers, SpfResult, SpfWord
+from cleanup.detector.verdict import Case, judge_all
+from cleanup.model import Finding, Identity, Policy, Verdict
+from tests.detector.judging import ANNA, ARRIVED, NOW, a_notice, a_returned, a_sent_index, rules_of
+from tests.detector.test_learning import proved
+from tests.generator.figures import MODES, judged, measured
+from tests.generator.senders import KINDS, a_placed_mailbox
+
+NOBODY_TOLD = Identity(ANNA.addresses)
+WEB = (
+    "from web17.hostfarm.example (web17.hostfarm.example [185.12.81.90]) by mx.far.test (Postfix) with ESMTP id 4; Mon"
+)
+
+
+def assert_reached(kind: str, mode: str, seeds: range, *, slack: float = 0.0) -> int:
+    """Assert the figures of one kind of mailbox; return how many notices were judged."""
+    figures = measured(kind, mode, seeds)
+    print(f"{mode} | {kind} | {figures}")
+    assert (figures.accused, figures.deceived) == ({}, {}), figures
+    if mode == "with SPF":
+        assert figures.share() >= 0.97 - slack, figures
+    elif kind in ("Workspace", "Microsoft 365", "Gmail"):
+        assert figures.share() >= 0.95 - slack, figures
+    else:
+        assert figures.share("bot storm") >= 0.9 - slack, figures
+    return figures.judged
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_services_are_spared_and_bots_found(kind, mode):
+    assert_reached(kind, mode, range(900, 902), slack=0.03)
+
+
+@pytest.mark.sweep
+@pytest.mark.timeout(0)
+def test_a_hundred_thousand_notices_in_mailboxes_of_five_kinds_accuse_nobody_who_sends_for_the_owner():
+    assert sum(assert_reached(kind, mode, range(20_000, 20_020)) for mode in MODES for kind in KINDS) >= 100_000
+
+
+def by_web(number: int, days: float, **changes: object) -> Case:
+    """A bounce of an order confirmation by one unknown web host, some days before now."""
+    returned = a_returned(
+        message_id=f"order.{number}@web17.hostfarm.example",
+        from_name="Anna Berg",
+        subject=f"Your order {number}",
+        received=(WEB,),
+        **changes,
+    )
+    return Case(a_notice(returned), ARRIVED - timedelta(days=days), f"order {number}")
+
+
+def found(cases: list[Case], **how: object) -> list[Finding]:
+    return judge_all(cases, a_sent_index(), how.pop("identity", ANNA), Policy(), **how)  # type: ignore[arg-type]
+
+
+def record(*addresses: str, result: SpfResult = SpfResult.FAIL) -> SpfAnswers:
+    words = {("example.org", ip_address(a)): SpfWord("example.org", ip_address(a), result) for a in addresses}
+    return SpfAnswers(NOW, words=words)
+
+
+@pytest.mark.parametrize("denied", [False, True], ids=["no record", "denied by the record"])
+def test_a_shop_that_sends_for_weeks_from_one_host_is_not_accused(denied):
+    findings = found([by_web(n, 3 * n) for n in range(12)], spf=record("185.12.81.90") if denied else None)
+
+    assert {f.verdict for f in findings} == {Verdict.UNSURE}
+    assert all("origin.service" in rules_of(f) for f in findings)
+
+
+def test_a_shop_is_not_accused_where_strangers_imitate_its_mail_from_many_networks():
+    shop = [by_web(n, 3 * n) for n in range(4)]
+    fakes = [by_bot(n, subject=f"Your order {n}") for n in range(60)]
+
+    findings = found([*shop, *fakes])
+
+    assert {f.verdict for f in findings[:4]} == {Verdict.UNSURE}
+    assert {f.verdict for f in findings[4:]} == {Verdict.BACKSCATTER}
+
+
+def by_bot(number: int, **changes: object) -> Case:
+    """A bounce of a forgery that came from a network of its own, all within an hour."""
+    way = f"from pc (unknown [45.{number}.7.9]) by mx.far.test (Postfix) with ESMTP id 4; Mon"
+    how = {"message_id": f"{number}.spam@bulk.test", "subject": f"Open the parcel {number}", "from_name": "Anna Berg"}
+    returned = a_returned(received=(way,), **{**how, **changes})
+    return Case(a_notice(returned), ARRIVED - timedelta(seconds=50 * number), f"bot {number}")
+
+
+def test_one_text_from_many_networks_is_no_service_of_the_owners_though_nothing_is_known_of_own_hosts():
+    findings = found([by_bot(n) for n in range(40)], identity=NOBODY_TOLD)
+
+    assert {f.verdict for f in findings} == {Verdict.BACKSCATTER}
+
+
+def test_one_message_of_an_unknown_host_is_not_accused():
+    assert found([by_web(1, 0)])[0].verdict is Verdict.UNSURE
+
+
+def test_the_record_of_the_domain_names_a_storm_from_one_rented_host():
+    storm = [replace(by_web(n, n / 300), notice=rented(n)) for n in range(40)]
+
+    assert {f.verdict for f in found(storm)} == {Verdict.UNSURE}
+    denied = found(storm, spf=record("185.12.81.90"))
+    assert {f.verdict for f in denied} == {Verdict.BACKSCATTER}
+    assert "spf.not_named" in rules_of(denied[0])
+
+
+def rented(number: int):
+    how = {"message_id": f"{number}@bulk.test", "subject": f"You have won {number}", "from_name": "Security"}
+    return a_notice(a_returned(received=(WEB,), **how))
+
+
+def test_a_record_that_proved_mail_fails_accuses_nobody():
+    taught = [proved(n, ARRIVED - timedelta(days=n)) for n in range(1, 5)]
+    sent = a_sent_index(*(message for _, message in taught))
+    storm = [replace(by_web(n, n / 300), notice=rented(n)) for n in range(40)]
+    cases = [*(case for case, _ in taught), *storm]
+
+    findings = judge_all(cases, sent, NOBODY_TOLD, Policy(), spf=record("185.12.81.90", "192.0.2.10"))
+
+    assert {f.verdict for f in findings[4:]} == {Verdict.UNSURE}
+    assert any("192.0.2.10 fails that record too" in r.says for r in findings[4].reasons)
+
+
+def test_a_host_that_the_record_names_is_not_foreign_and_no_proof():
+    finding = found([by_bot(n) for n in range(40)], spf=record("45.7.7.9", result=SpfResult.PASS))[7]
+
+    assert finding.verdict is Verdict.UNSURE
+    assert "spf.named" in rules_of(finding)
+
+
+def test_a_campaign_by_one_unknown_host_is_one_question():
+    cases = [by_web(n, 3 * n) for n in range(12)]
+    asked = sender_questions(JudgedNotice(c.notice, f, c.arrived) for c, f in zip(cases, found(cases), strict=True))
+
+    assert [q.in_words() for q in asked] == [
+        "12 undelivered messages in your name came from web17.hostfarm.example [185.12.81.90] since 2026-08-12. "
+        "A service of yours?"
+    ]
+    assert (asked[0].network, asked[0].examples[0]) == ("185.12.81.0/24", "Your order 11")
+
+
+@pytest.mark.parametrize("said", [Verdict.GENUINE, Verdict.BACKSCATTER])
+def test_the_answer_decides_for_the_network(said):
+    cases = [by_web(n, 3 * n) for n in range(12)]
+
+    findings = found(cases, labels={label_of_sender("185.12.81.0/24"): said})
+
+    assert {f.verdict for f in findings} == {said}
+    assert all("label.sender" in rules_of(f) and f.sender is None for f in findings)
+
+
+@settings(max_examples=25)
+@given(order=st.permutations(range(16)))
+def test_the_order_of_notices_changes_nothing(order):
+    cases = [*(by_web(n, 3 * n) for n in range(6)), *(by_bot(n) for n in range(10))]
+    findings = found([cases[n] for n in order])
+
+    assert [f.verdict for _, f in sorted(zip(order, findings, strict=True), key=lambda p: p[0])] == [
+        f.verdict for f in found(cases)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("address", "provider"),
+    [
+        ("52.103.171.12", "outlook.com"),
+        ("2a01:111:f403:c10c::3", "outlook.com"),
+        ("2a00:1450:4864:20::52a", "google.com"),
+        ("148.163.156.12", "pphosted.com"),
+        ("185.12.81.90", ""),
+    ],
+)
+def test_a_providers_hosts_are_known_by_a_superset_of_what_it_publishes(address, provider):
+    assert shared_provider(None, ip_address(address)) == provider
+
+
+def test_strangers_who_send_through_the_owners_provider_are_not_believed():
+    placed = a_placed_mailbox("hoster", 3)
+
+    pairs = zip(placed.specimens, judged(placed, "hosts told"), strict=True)
+    assert {f.verdict for s, f in pairs if s.what == "by the owner's provider"} <= {Verdict.UNSURE}
