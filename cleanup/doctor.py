@@ -109,11 +109,6 @@ def _configuration(patient: _Patient) -> Iterator[str]:
     patient.settings = settings = patient.load()
     patient.account = account_of(settings, ask=patient.ask)
     yield f"{settings.address} at {patient.account.where}, {settings.security}, as {patient.account.who}"
-    if not settings.identity.outbound_hosts:
-        patient.warnings.append(
-            "No outbound host is named: until enough is learned from your own bounces, most of them stay unsure "
-            "(--outbound-host, identity.outbound_hosts)."
-        )
 
 
 def _ledger(patient: _Patient) -> Iterator[str]:
@@ -220,6 +215,16 @@ def _coverage(patient: _Patient) -> Iterator[str]:
         if why:
             patient.warnings.append(f"{why} Until that changes hardly anything is filed.")
             break
+    for one in seen.senders:
+        verb = "sends for you" if one.sends else "is no help"
+        yield f"{verb}: {one.who} ({one.source.value}; it {one.says})"
+    if not any(one.sends for one in seen.senders):
+        patient.warnings.append(
+            "Nobody is known to send for you, so most bounces stay unsure until some of your own teach it "
+            "(--outbound-host, identity.outbound_hosts)."
+        )
+    for question in seen.questions:
+        yield f"only you can say: {question.in_words()} (mailbox-cleanup senders)"
     yield f"a trial look found {len(seen.judged):,} notices; a run would move {len(seen.plan.moves):,}"
 
 

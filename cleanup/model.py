@@ -261,6 +261,9 @@ class Policy:
     max_share_floor: int = 20  # a share stops nothing below this many moves
 
 
+LABEL_OF_SENDER = "sender:"  # people's words on networks stand under this and the network, beside those on messages
+
+
 @dataclass(frozen=True, slots=True)
 class UnknownSender:
     """A host that handed mail over in the owner's name and that nobody can place: a person can."""

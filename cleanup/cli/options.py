@@ -208,6 +208,11 @@ def as_words(reach: Reach) -> list[str]:
     ]
 
 
+def to_ledger(reach: Reach) -> list[str]:
+    """Return the options that reach the ledger alone, for a command to copy that asks no server."""
+    return as_words(Reach(config=reach.config, ledger=reach.ledger))
+
+
 def as_typed(command: str, *more: object, without: Collection[str] = ()) -> list[str]:
     """Return the command line of this program once more, for another command and with `more` words: to be pasted.
 

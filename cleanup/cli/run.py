@@ -68,7 +68,7 @@ def run(
     if dry_run:
         with progress_bars(reach.quiet) as bars:
             seen = look_at(account, settings, progress=bars, **how)
-        _print(seen, form)
+        _print(seen, form, reach)
         return
 
     with watch(settings.address, watching) as ends, progress_bars(reach.quiet) as bars:
@@ -76,7 +76,7 @@ def run(
         def agreed(look: Look) -> bool:
             bars.stop()
             if not yes:
-                _print(look, form)
+                _print(look, form, reach)
             return confirmed(_question(look), yes=yes)
 
         began_s = time.monotonic()
@@ -89,10 +89,10 @@ def run(
     _exit_as(done, strict_review)
 
 
-def _print(look: Look, form: str) -> None:
+def _print(look: Look, form: str, reach: opt.Reach) -> None:
     from cleanup.cli.shown import print_look
 
-    print_look(look, form)
+    print_look(look, form, opt.to_ledger(reach))
 
 
 def _print_undo(done: Done, reach: opt.Reach) -> None:

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from cleanup.cli.machine import message_row
 from cleanup.cli.screen import cells, out, print_hanging, table
+from cleanup.cli.senders import print_questions
 from cleanup.cli.talk import say
 from cleanup.detector.account_state import AccountState, JudgedNotice, account_state
 from cleanup.model import FilingPlan, Finding, Kind, Notice, Strength, Verdict
@@ -44,8 +45,8 @@ def print_scanned(scanned: Sequence[Scanned], form: str) -> None:
     print_rows([message_row(s.path, s.notice, s.finding, s.problem) for s in scanned], form)
 
 
-def print_look(look: Look, form: str) -> None:
-    """Print a mailbox that was looked at, with the plan."""
+def print_look(look: Look, form: str, asking: Sequence[object] = ()) -> None:
+    """Print a mailbox that was looked at, with the plan. `asking` are the options that reach its ledger."""
     if form != "table":
         moves = {move.ref for move in look.plan.moves}
         rows = [
@@ -61,6 +62,7 @@ def print_look(look: Look, form: str) -> None:
     _verdicts(console, judged, look.ordinary + len(look.judged), ("UID", places))
     _passed_over(console, look)
     _coverage(console, look)
+    _senders(console, look, ["senders", look.task.mailbox, *asking])
     print_plan(console, look.plan)
 
 
@@ -189,6 +191,18 @@ def _coverage(console: Console, look: Look) -> None:
         print_hanging(console, "Sent: ", f"{source.folder}, {how_much}{problem}")
     for line in look.sent.coverage.in_words():
         print_hanging(console, "      ", line)
+
+
+def _senders(console: Console, look: Look, command: Sequence[object]) -> None:
+    """Print who is known to send for the owner, in a few words, and what only a person can say."""
+    known = [f"{one.who} ({one.source.value})" for one in look.senders if one.sends]
+    if known:
+        more = f" and {len(known) - MOST_LINES} more" if len(known) > MOST_LINES else ""
+        print_hanging(console, "Sends for you: ", f"{', '.join(known[:MOST_LINES])}{more}")
+    if look.questions:
+        console.print("\nOnly you can say:")
+        print_questions(console, look.questions[:MOST_LINES], command)
+        _and_more(console, len(look.questions))
 
 
 def _and_more(console: Console, count: int) -> None:

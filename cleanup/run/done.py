@@ -66,8 +66,14 @@ class Done:
         look = self.look
         silent = look.why_sent_is_silent if look.judged else look.sent.coverage.unusable()
         recovered = self.recovered.in_words().splitlines() if self.recovered else []
-        told = (*recovered, self._passed_over(), silent, self.remark)
+        told = (*recovered, self._passed_over(), silent, self._questions(), self.remark)
         return [remark.rstrip(".") for remark in told if remark]
+
+    def _questions(self) -> str | None:
+        if not (asked := self.look.questions):
+            return None
+        others = f", and {len(asked) - 1} more to say" if len(asked) > 1 else ""
+        return f"{asked[0].in_words()} (mailbox-cleanup senders {self.look.task.mailbox}{others})"
 
     def _passed_over(self) -> str | None:
         passed = self.look.passed_over

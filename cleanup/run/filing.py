@@ -9,7 +9,7 @@ from datetime import datetime
 from cleanup.connector.session import Mailbox
 from cleanup.errors import CleanupError
 from cleanup.ledger import Ledger, Memory
-from cleanup.ledger.values import Remembered
+from cleanup.ledger.values import SENDERS, Remembered
 from cleanup.progress import Progress
 from cleanup.report.digest import Digest, digest_message
 from cleanup.report.filing import MARKED, FilingOutcome, file_all
@@ -50,7 +50,12 @@ def look_and_file(
 
 
 def _record(held: Held, seen: Look) -> int:
-    options = {"answer": seen.state.answer.value, "headline": seen.state.headline, "target": seen.plan.target}
+    options = {
+        "answer": seen.state.answer.value,
+        "headline": seen.state.headline,
+        "target": seen.plan.target,
+        SENDERS: [[one.who, one.source.value, one.says] for one in seen.senders],
+    }
     run_id = held.start_run(options)
     held.ledger.record_findings(run_id, seen.judged, seen.plan)
     held.ledger.record_sent(run_id, seen.sources, seen.sent.coverage)

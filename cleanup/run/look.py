@@ -17,10 +17,12 @@ from cleanup.connector.pull import fingerprint_of, is_of
 from cleanup.connector.session import FolderState, Mailbox
 from cleanup.detector.account_state import JudgedNotice, account_state
 from cleanup.detector.notices import read_notice
+from cleanup.detector.sender_questions import sender_questions
 from cleanup.detector.sent import MemorySentIndex, SentRows
 from cleanup.detector.sent_coverage import cover_times
 from cleanup.detector.spf import SpfAnswers
-from cleanup.detector.verdict import Case, judge_all
+from cleanup.detector.verdict import Case, judge_knowing
+from cleanup.detector.who_sends import KnownSender, who_sends
 from cleanup.dns import SPF_KEPT_FOR, answers_for, spf_for
 from cleanup.errors import CleanupError, ConnectionLost, SentFolderNotFound, ServerMisbehaved
 from cleanup.ledger import Ledger, Memory
@@ -80,7 +82,7 @@ def look(
             find_sent(folders, task.sent_folders, task.not_sent_folders)  # raises: without it none can be judged
         cases = [Case(notice, fingerprint.arrived, fingerprint.digest) for _, fingerprint, notice in notices]
         sent = _sent_index(mailbox, task, known, cursor, cases, sources, now)
-        judged = _judge(notices, cases, sent, task, labels or {}, known, now)
+        judged, senders = _judge(notices, cases, sent, task, labels or {}, known, now)
         ordinary = known.cursors()[task.inbox].held - len(set_aside) - len(judged)
     plan = plan_filing(
         judged,
@@ -91,7 +93,7 @@ def look(
         policy=task.policy,
         since=task.since,
     )
-    answer = account_state([JudgedNotice(j.notice, j.finding, j.fingerprint.arrived) for j in judged])
+    told = [JudgedNotice(j.notice, j.finding, j.fingerprint.arrived) for j in judged]
     return Look(
         task,
         state,
@@ -100,9 +102,11 @@ def look(
         sent,
         sent.coverage.sources,
         plan,
-        answer,
+        account_state(told),
         judged_by(task, labels or {}),
         passed_over=_passed_over(mailbox, state, {*hidden, *bodiless}),
+        senders=senders,
+        questions=sender_questions(told),
     )
 
 
@@ -239,14 +243,17 @@ def _judge(
     labels: Mapping[str, Verdict],
     memory: Memory,
     now: datetime,
-) -> tuple[Judged, ...]:
+) -> tuple[tuple[Judged, ...], tuple[KnownSender, ...]]:
     answers = answers_for([notice for _, _, notice in notices], task.identity, task.policy, task.network)
     spf = _spf(cases, sent, task, memory, now)
-    findings = judge_all(cases, sent, task.identity, task.policy, labels=labels, dns_answers=answers, spf=spf)
-    return tuple(
+    findings, learned = judge_knowing(
+        cases, sent, task.identity, task.policy, labels=labels, dns_answers=answers, spf=spf
+    )
+    judged = tuple(
         Judged(pulled.ref, fingerprint, pulled.flags, notice, finding)
         for (pulled, fingerprint, notice), finding in zip(notices, findings, strict=True)
     )
+    return judged, who_sends(learned)
 
 
 def _spf(cases: Sequence[Case], sent: MemorySentIndex, task: Task, memory: Memory, now: datetime) -> SpfAnswers:
