@@ -219,10 +219,7 @@ def _coverage(patient: _Patient) -> Iterator[str]:
         verb = "sends for you" if one.sends else "is no help"
         yield f"{verb}: {one.who} ({one.source.value}; it {one.says})"
     if not any(one.sends for one in seen.senders):
-        patient.warnings.append(
-            "Nobody is known to send for you, so most bounces stay unsure until some of your own teach it "
-            "(--outbound-host, identity.outbound_hosts)."
-        )
+        yield "nobody is known to send for you; --outbound-host names hosts that you know"
     for question in seen.questions:
         yield f"only you can say: {question.in_words()} (mailbox-cleanup senders)"
     yield f"a trial look found {len(seen.judged):,} notices; a run would move {len(seen.plan.moves):,}"

@@ -8,8 +8,10 @@ from enum import StrEnum
 
 from cleanup.detector.evidence.question import Known
 from cleanup.detector.networks import Address, Network
-from cleanup.detector.spf import SpfRecord
-from cleanup.model import Verdict
+from cleanup.detector.owner import Owner, know_owner
+from cleanup.detector.sent_profile import Profile
+from cleanup.detector.spf import SpfAnswers, SpfRecord
+from cleanup.model import Identity, Verdict
 
 MOST_NETWORKS = 6  # of one record that are named
 MOST_LEARNED = 10
@@ -43,7 +45,20 @@ def who_sends(known: Known) -> tuple[KnownSender, ...]:
 
     Networks that a person said are not the owner's are in it, too: the answer can be taken back.
     """
-    return (*_answered(known.answered), *_configured(known), *_by_records(known), *_providers(known), *_learned(known))
+    return (
+        *_answered(known.answered),
+        *_configured(known.identity),
+        *_by_records(known),
+        *_providers(known.owner),
+        *_learned(known),
+    )
+
+
+def known_beforehand(identity: Identity, spf: SpfAnswers) -> tuple[KnownSender, ...]:
+    """Return what is known before any mail has been looked at: from the configuration, DNS and the mailbox's server."""
+    owner = know_owner(identity, Profile())
+    records = (one for domain, record in sorted(spf.records.items()) for one in _by_record(domain, record, {}))
+    return (*_configured(identity), *records, *_providers(owner))
 
 
 def known_from_answers(answered: tuple[tuple[Network, Verdict], ...]) -> tuple[KnownSender, ...]:
@@ -57,8 +72,8 @@ def _answered(answered: tuple[tuple[Network, Verdict], ...]) -> Iterator[KnownSe
         yield KnownSender(str(network), Source.ANSWER, says, verdict is Verdict.GENUINE)
 
 
-def _configured(known: Known) -> Iterator[KnownSender]:
-    for host in sorted(known.identity.outbound_hosts):
+def _configured(identity: Identity) -> Iterator[KnownSender]:
+    for host in sorted(identity.outbound_hosts):
         yield KnownSender(host, Source.CONFIGURED, "is named as an outbound host")
 
 
@@ -83,10 +98,10 @@ def _by_record(domain: str, record: SpfRecord, refuted: Mapping[str, Address]) -
         yield KnownSender(domain, Source.SPF, f"has no record that accuses anybody: {record.why}", sends=False)
 
 
-def _providers(known: Known) -> Iterator[KnownSender]:
-    for name in sorted(known.owner.home):
+def _providers(owner: Owner) -> Iterator[KnownSender]:
+    for name in sorted(owner.home):
         yield KnownSender(name, Source.PROVIDER, "holds the mailbox")
-    for name in sorted(known.owner.providers - known.owner.home):
+    for name in sorted(owner.providers - owner.home):
         yield KnownSender(name, Source.PROVIDER, "takes mail of yours on its way")
 
 

@@ -25,14 +25,12 @@ from tests.cli.command import PROGRAM
 FILE = Path(__file__).parents[2] / "docs" / "helpdesk.md"
 COLUMNS, ROWS = 80, 60
 _HOST = "--host imap.example.org"
-_RULES = "--outbound-host 192.0.2.10"
 _NOW = f"--now {LAST_DAY:%Y-%m-%d}"
 # In this order: the mailbox is the same one all the time.
 SESSION = (
-    f"doctor {OWNER} {_HOST} {_RULES}",
-    f"scan {OWNER} {_HOST} {_RULES}",
-    f"run {OWNER} {_HOST} {_RULES} --max-moves 50",
-    f"run {OWNER} {_HOST} {_RULES}",
+    f"doctor {OWNER} {_HOST}",
+    f"scan {OWNER} {_HOST}",
+    f"run {OWNER} {_HOST}",
     f"explain {OWNER} 459 {_HOST}",
     f"undo last --mailbox {OWNER} {_HOST}",
 )
