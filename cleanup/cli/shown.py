@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cleanup.offline import Scanned
 
 MOST_LINES = 10
+MOST_QUESTIONS = 3  # that a look shows: the largest
 MOST_BOUNCES = 50  # of the owner's own: each wants something done
 _Place = tuple[str, datetime | None]  # a UID or a file's name, and when the notice came
 
@@ -167,6 +168,8 @@ def _unsure(console: Console, judged: Sequence[tuple[Notice, Finding]]) -> None:
 def _because(finding: Finding) -> str:
     if finding.row == "a-person-said-so":
         return "An undo put it back, or a person called it unsure. (run --again files what an undo put back.)"
+    if finding.sender is not None:
+        return f"Nothing shows whether {finding.sender.network} sends for you."
     counted = [r for r in finding.reasons if r.points_to is Verdict.UNSURE and r.strength is not Strength.NOTE]
     return counted[0].says if counted else row_in_words(finding.row)
 
@@ -201,8 +204,11 @@ def _senders(console: Console, look: Look, command: Sequence[object]) -> None:
         print_hanging(console, "Sends for you: ", f"{', '.join(known[:MOST_LINES])}{more}")
     if look.questions:
         console.print("\nOnly you can say:")
-        print_questions(console, look.questions[:MOST_LINES], command)
-        _and_more(console, len(look.questions))
+        print_questions(console, look.questions[:MOST_QUESTIONS], command)
+        if (left := len(look.questions) - MOST_QUESTIONS) > 0:
+            print_hanging(
+                console, "    ", f"and {plural(left, 'smaller question')}, which a run asks once more (senders)"
+            )
 
 
 def _and_more(console: Console, count: int) -> None:

@@ -65,7 +65,8 @@ def emergency_on(server: RunningServer, *, storm: int, ordinary: int, by: str = 
     world.sent = [
         replace(s, sender=f"Anna Berg <{place.address}>", message_id=place.new_id(rng, s.date)) for s in world.sent[::3]
     ]
-    maker = _Maker(place, world, rng, dict(place.records))
+    inbound = {"MX example.org": "mx.hostfarm.example", "A mx.hostfarm.example": "185.12.80.25"}
+    maker = _Maker(place, world, rng, {**place.records, **inbound})
     forged = _bots(maker) if by == BY_BOTS else _rented(maker)
     specimens = [*maker.plain(), *maker.crm(), *islice(forged, storm)]
     account = replace(server.new_account(), host="127.0.0.1", port=server.port, security="plain", ca_file=None)
