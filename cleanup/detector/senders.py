@@ -55,6 +55,7 @@ class Seen(NamedTuple):
     known_name: bool  # Sent shows that name, or as often none
     made_at_home: bool  # its id was made at the host that handed it over, or in the owner's domain
     made_there: bool  # at that host
+    made_by_device: bool  # its id names no domain: so do those of printers and scanners
     message_id: str  # as ids are compared; "" where none came back
     id_shape: str
     below: tuple[str, ...]  # the neighbourhoods of the addresses in its lower lines

@@ -92,6 +92,7 @@ def seen_of(question: Question) -> Seen | None:
         known_name=name in profile.names if name else sum(profile.names.values()) < NAMED * profile.messages,
         made_at_home=made_there or made_by in owner.organisations,
         made_there=made_there,
+        made_by_device=bool(message_id) and not made_by,
         message_id=id_key(message_id),
         id_shape=id_shape(message_id) if message_id else "",
         below=neighbourhoods(lower),
@@ -140,7 +141,8 @@ def _undenied(question: Question, seen: Seen) -> Standing:
     hour = senders.networks_of_hour(seen) if sender.count == 1 else 0
     if hour >= AN_HOUR:
         return Standing(Kind.HOUR, f"Notices of that hour answer mail from {hour} unrelated networks.")
-    if seen.is_line and owner.knows_hosts and (not seen.known_name or senders.scattered >= SCATTERED):
+    odd = not seen.known_name or senders.scattered >= SCATTERED
+    if owner.knows_hosts and seen.is_line and odd and not seen.made_by_device:
         return Standing(Kind.LINE, "It is a machine without a name of its own, which no service of yours would be.")
     return Standing(Kind.OPEN)
 

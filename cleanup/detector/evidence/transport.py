@@ -9,6 +9,7 @@ from cleanup.detector.evidence.standing import Kind
 from cleanup.detector.networks import organisation
 from cleanup.detector.path import handed_over_by, own_lines, written_at_home
 from cleanup.detector.received import Hop, read_received
+from cleanup.detector.spf import SpfResult
 from cleanup.model import Family, Reason, Strength, Verdict
 
 TRANSPORT = Family.TRANSPORT
@@ -105,7 +106,7 @@ def _outside(question: Question, hop: Hop) -> Iterator[Reason]:
     """Yield what a hop says that is neither own nor shared."""
     owner = question.known.owner
     with_address, bare = own_lines(question.path.below, owner)
-    if with_address:
+    if with_address or _a_known_sender_below(question):
         says = f"It came from {_named(hop)}, but an own host stands deeper down: forwarded, from a list, or forged."
         yield points("origin.own_name_below", TRANSPORT, Verdict.UNSURE, Strength.HARD, says)
         return
@@ -145,6 +146,23 @@ def _unknown_host(question: Question, hop: Hop) -> Reason:
             " The owner's server took it from outside and bounced it itself: unknown users are best refused at once."
         )
     return points("origin.foreign", TRANSPORT, Verdict.BACKSCATTER, Strength.HARD, says)
+
+
+def _a_known_sender_below(question: Question) -> bool:
+    """Return whether a lower line shows a provider of the owner's, or a host that the domain's own record names."""
+    owner, words = question.known.owner, question.known.spf.words
+    if not owner.providers and not words:
+        return False
+    for line in question.path.below[:MOST_OWN_LINES]:
+        hop = read_received(line)
+        if hop.address is None or hop.handed_over_inside:
+            continue
+        if owner.provider_of(hop) in owner.providers:
+            return True
+        named = (words.get((domain, hop.address)) for domain in owner.domains)
+        if any(word is not None and word.result is SpfResult.PASS for word in named):
+            return True
+    return False
 
 
 def _claims_to_be_own(question: Question, hop: Hop) -> bool:
