@@ -177,6 +177,12 @@ def test_the_cautious_policy_files_nothing(anna: Anna) -> None:
     assert anna.filed == 0
 
 
+def test_explain_says_who_was_known_to_send_and_from_where(anna: Anna) -> None:
+    anna.run("--yes")
+
+    assert "  * 192.0.2.10 is named as an outbound host (configuration)." in anna.explain(459).out
+
+
 def test_a_message_can_be_explained_from_the_mailbox_itself(anna: Anna) -> None:
     done = anna.explain(459, "--live", "--outbound-host", "192.0.2.10", "--now", "2026-10-20")
 
