@@ -207,7 +207,9 @@ def _senders(console: Console, look: Look, command: Sequence[object]) -> None:
         print_questions(console, look.questions[:MOST_QUESTIONS], command)
         if (left := len(look.questions) - MOST_QUESTIONS) > 0:
             print_hanging(
-                console, "    ", f"and {plural(left, 'smaller question')}, which a run asks once more (senders)"
+                console,
+                "    ",
+                f"and {plural(left, 'smaller question')}; after a run, mailbox-cleanup senders lists all",
             )
 
 
