@@ -76,7 +76,8 @@ def _undo(server: Server) -> dict[str, Any]:
     with Ledger.open(server.ledger) as ledger:
         last = ledger.last_filing(OWNER)
     assert last is not None
-    outcome = undo_run(_account(server, settings), settings, last.run_id)
+    outcome = undo_run(_account(server, settings), settings, last.run_id, chosen=lambda *_: ())
+    assert outcome is not None
     return {"put_back": len(outcome.put_back), "not_put_back": len(outcome.not_put_back)}
 
 

@@ -31,7 +31,9 @@ from cleanup.errors import (
     PermissionMissing,
 )
 from cleanup.ledger import Ledger, is_there
-from cleanup.run import task_of
+from cleanup.report.counts import Fate, count_judged
+from cleanup.report.words import plural
+from cleanup.run import known_before, task_of
 from cleanup.run.look import look
 from cleanup.run.reading import not_opened
 
@@ -208,7 +210,16 @@ def _check_rights(mailbox: Mailbox, inbox: str, target: str, folders: Sequence[F
 def _coverage(patient: _Patient) -> Iterator[str]:
     assert patient.mailbox
     assert patient.settings
-    seen = look(patient.mailbox, task_of(patient.settings), now=patient.now)
+    open_already = patient.mailbox
+    known, mailbox = known_before(patient.stack, patient.settings, lambda: open_already)  # as the next run does
+    seen = look(
+        mailbox,
+        task_of(patient.settings),
+        now=patient.now,
+        labels=known.labels,
+        memory=known.memory,
+        leaving=known.leaving,
+    )
     coverage = seen.sent.coverage
     yield from coverage.in_words()
     for why in (coverage.unusable(), coverage.why_incomplete(seen.task.policy)):
@@ -222,7 +233,10 @@ def _coverage(patient: _Patient) -> Iterator[str]:
         yield "nobody is known to send for you; --outbound-host names hosts that you know"
     for question in seen.questions:
         yield f"only you can say: {question.in_words()} (mailbox-cleanup senders)"
-    yield f"a trial look found {len(seen.judged):,} notices; a run would move {len(seen.plan.moves):,}"
+    counts = count_judged(seen.judged, seen.plan, ordinary=seen.ordinary)
+    refused = f", as {' '.join(seen.plan.refusals)[:-1]}" if seen.plan.refusals and seen.plan.moves else ""
+    moves = f"a run would move {counts.of(Fate.PLANNED):,}{refused}"
+    yield f"a trial look found {plural(counts.notices, 'notice')}; {moves}"
 
 
 STAGES: Mapping[str, Callable[[_Patient], Iterator[str]]] = {

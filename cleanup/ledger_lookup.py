@@ -8,6 +8,7 @@ named there is no profile to ask; if all profiles name one ledger, that one is m
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,14 +24,13 @@ MOST_NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class FoundRun:
-    """A run that can be undone, how many of its moves still stand, and the ledger that holds it.
+    """A run that people mean, whose mailbox it is of, and the ledger that holds it.
 
     `mailbox` is the address as it was written when the run was made: on some servers it is the login, to the letter.
     """
 
     run_id: int
     mailbox: str
-    filed: int
     ledger: str
 
 
@@ -93,22 +93,31 @@ def known_as(ledger: Ledger, address: str) -> str:
 
 
 def find_run(which: str, mailbox: str | None, ledger: str | None, config: Path | None) -> FoundRun:
-    """Return the run that a person means by its number or by "last". Raises UsageError where there is none."""
+    """Return the run that a person means by its number or by "last", as far as the ledger knows before it is asked what
+    became of a run that was cut off. Raises UsageError where there is none, or where it is another mailbox's.
+    """
     mailboxes = (mailbox,) if mailbox else ()
     where = find_ledger(mailboxes, ledger, config)
     with looking_back(mailboxes, where, config) as (opened, addresses):
         if which == "last":
-            record = opened.last_filing(addresses[0] if addresses else None)
+            record = opened.last_filing(addresses[0] if addresses else None, or_open=True)
         elif which.isdigit():
             record = opened.run(int(which))
         else:
             raise UsageError(f"{which!r} is neither the number of a run nor 'last'")
     if record is None:
         what = "There is no run to undo" if which == "last" else f"There is no run {which}"
-        raise UsageError(what, hint="mailbox-cleanup history shows the runs")
+        given = {"--ledger": ledger, "--config": config}
+        shows = ["mailbox-cleanup", "history", *(str(w) for pair in given.items() if pair[1] for w in pair)]
+        raise UsageError(what, hint=f"The runs: {shlex.join(shows)}")
+    if addresses and record.mailbox != addresses[0]:
+        raise UsageError(
+            f"Run {record.run_id} is of {record.mailbox} and not of {addresses[0]}; nothing was touched",
+            hint=f"mailbox-cleanup undo {record.run_id} --mailbox {record.mailbox}",
+        )
     actor = record.actor or ""
     as_typed = actor if mailbox_key(actor) == record.mailbox else record.mailbox
-    return FoundRun(record.run_id, as_typed, record.filed, where)
+    return FoundRun(record.run_id, as_typed, where)
 
 
 def which_fit(run_id: int, condition: str, ledger: str) -> tuple[int, ...]:

@@ -334,11 +334,12 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class PlannedMove:
-    """One message that is to be filed."""
+    """One message that is to be moved. `undoes` is the move in the journal that this one takes back."""
 
     ref: MessageRef
     fingerprint: Fingerprint
-    flags: tuple[str, ...]
+    flags: tuple[str, ...] = ()
+    undoes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from cleanup.errors import CleanupError, UsageError
 from cleanup.fleet.ends import Ended, Result, by_cause
+from cleanup.model import Verdict
+from cleanup.report.counts import added
 from cleanup.whole_file import write_whole
 
 PING_TIMEOUT_S = 10
@@ -61,11 +63,15 @@ def metrics(run: Watched, now_s: float) -> str:
     results = Counter(one.result for one in run.ends)
     moved = sum(one.moved for one in run.ends)
     named = [("name", run.name)]
+    seen = added(one.counts for one in run.ends if one.counts)
     families = (
         ("run_ok", "Whether the last run did all its mailboxes.", [(named, int(run.ok))]),
         ("run_end_timestamp_seconds", "When the last run ended.", [(named, round(now_s, 3))]),
         ("run_duration_seconds", "How long the last run took.", [(named, round(now_s - run.began_s, 3))]),
         ("filed_messages", "Messages that the last run filed.", [(named, moved)]),
+        ("notices", "Notices that the last run saw, by verdict.",
+         [([*named, ("verdict", verdict.value)], seen.of(verdict)) for verdict in Verdict]),
+        ("waiting_notices", "Unsure notices that nobody has decided about.", [(named, seen.waiting)]),
         ("mailboxes", "Mailboxes of the last run by result.",
          [([*named, ("result", result.value)], results[result]) for result in Result]),
         ("failures", "Mailboxes of the last run that are not done, by the code of the error.",

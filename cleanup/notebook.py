@@ -16,9 +16,10 @@ from typing import Any
 
 import pandas as pd
 
+from cleanup.errors import UsageError
 from cleanup.ledger import Ledger
 from cleanup.ledger_lookup import find_ledger, looking_back
-from cleanup.model import Identity, Policy
+from cleanup.model import Identity, Policy, Verdict
 from cleanup.offline import Scanned, scan_archive
 from cleanup.report.cells import shown
 from cleanup.report.domains import DomainSummary
@@ -59,6 +60,21 @@ def load_frames(
             return load(ledger, names, run=run)
         end = now or _latest(load(ledger, names, run=run).runs)
         return load(ledger, names, run=run, since=end - timedelta(days=days))
+
+
+def one_mailbox(where: str | Path | None = None, mailbox: str = "") -> str:
+    """Return the mailbox that is meant: the named one, else the one in the ledger that was forged most.
+
+    Raises UsageError where the ledger holds no mailbox yet.
+    """
+    if mailbox:
+        return mailbox
+    with open_ledger(where) as ledger:
+        known, frames = ledger.mailboxes(), load(ledger)
+    if not known:
+        raise UsageError("The ledger holds no run yet", hint="The first run of a mailbox makes it known")
+    forged = frames.notices.loc[frames.notices["verdict"] == Verdict.BACKSCATTER.value, "mailbox"].astype(str)
+    return str(forged.value_counts().index[0]) if len(forged) else known[0]
 
 
 @cache
@@ -111,13 +127,15 @@ def begin() -> None:
 
 
 def show(table: pd.DataFrame | Section, caption: str | None = None, *, rows: int = 10) -> None:
-    """Show a frame, or a section of a summary, as a searchable, sortable table.
+    """Show a frame, or a section of a summary, as a searchable, sortable table; the title says what it leaves out.
 
     Strangers' texts pass safe_text; times stand in UTC, shares in per cent.
     """
     import itables
 
     frame, title = (table.table, table.title) if isinstance(table, Section) else (table, caption)
+    if isinstance(table, Section) and table.left_out:
+        title = f"{title}: {len(frame):,} of {len(frame) + table.left_out:,}; report --format csv has them all"
     itables.show(
         _safe(frame),
         caption=caption or title,

@@ -1,4 +1,4 @@
-"""Judges archived mail (connector/archive.py says which forms are read) against archived sent mail. No server, no ledger."""
+"""Judges archived mail (forms: connector/archive.py) against archived sent mail. No server, no ledger."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ from cleanup.ledger import Ledger, Memory
 from cleanup.ledger.values import LOCK
 from cleanup.model import FilingPlan, PlannedMove, Verdict
 from cleanup.progress import Progress
-from cleanup.report.filing import FilingOutcome, file_all
-from cleanup.report.journal import Journal
+from cleanup.report.filing.execute import MoveResults, file_all
+from cleanup.report.filing.journal import Journal
 from cleanup.run import known_before, task_of
 from cleanup.run.held import hold, lock_of
 from cleanup.run.look import look
@@ -30,7 +30,7 @@ class Rescued:
     """What was moved back, and the run that undo takes back."""
 
     run_id: int
-    outcomes: tuple[FilingOutcome, ...]
+    outcomes: tuple[MoveResults, ...]
 
     @property
     def moved(self) -> int:
@@ -63,7 +63,7 @@ def rescue(
     """
     with hold(account, settings, "rescue") as held, Ledger.open(":memory:") as passing:
         ledger = held.ledger
-        _, mailbox = held.settle(settings.address, held.open())
+        _, mailbox = held.recover(settings.address, held.open())
         memory = ledger.memory(settings.address).copied_to(passing.engine)
         labels = ledger.labels(settings.address)
         chosen = agreed(_offered(mailbox, settings, labels, memory, now, progress))
@@ -103,8 +103,9 @@ def _offered(
 
 
 def _put_away(folders: Sequence[Folder], settings: MailboxSettings) -> tuple[str, ...]:
-    """Return the folders that exist of Junk (RFC 6154) and the backscatter folder."""
-    junk = {f.name for f in folders if "\\junk" in f.attributes or f.parts[-1].lower() in ("junk", "spam")}
+    """Return the folders that exist of the owner's own Junk (RFC 6154) and the backscatter folder."""
+    own = [folder for folder in folders if folder.namespace is None or folder.namespace.is_personal]
+    junk = {f.name for f in own if "\\junk" in f.attributes or f.parts[-1].lower() in ("junk", "spam")}
     target = backscatter_folder_name(folders, settings.target)
     return tuple(sorted(f.name for f in folders if f.selectable and f.name in {*junk, target}))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -14,7 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cleanup.errors import CannotConnect, UsageError
 from cleanup.fleet import Ended, Result
+from cleanup.model import Verdict
 from cleanup.monitoring import Watched, metrics, watched
+from cleanup.report.counts import Counts, Fate
 from tests.cli.command import cleanup
 from tests.servers.running import RunningServer, free_port
 
@@ -69,6 +71,16 @@ def test_prometheus_reads_how_a_fleet_ended() -> None:
     assert (read["mailboxes", "done"], read["mailboxes", "failed"], read["mailboxes", "locked"]) == (1, 2, 0)
     assert read["failures", "login-refused"] == 2
     assert read["filed_messages", ""] == 7
+
+
+def test_prometheus_reads_the_notices_of_all_mailboxes_by_verdict() -> None:
+    counts = Counts({(Verdict.GENUINE, Fate.STAYS): 2, (Verdict.UNSURE, Fate.STAYS): 3, (Verdict.UNSURE, Fate.KEPT): 4})
+    text = metrics(Watched("night", [replace(DONE, counts=counts), replace(DONE, counts=counts), FAILED]), now_s=1)
+
+    told = {s.labels["verdict"]: s.value for f in text_string_to_metric_families(text) for s in f.samples
+            if s.name == "mailbox_cleanup_notices"}  # fmt: skip
+    assert told == {"genuine": 4, "backscatter": 0, "unsure": 14}
+    assert samples(text)["waiting_notices", ""] == 6
 
 
 def test_a_good_night_and_a_bad_one_are_told_apart_and_no_address_leaves(health_check: HealthCheck) -> None:

@@ -44,7 +44,7 @@ def test_a_telephone_that_saves_nothing_shows_in_the_completeness_of_sent(frames
 
 
 def test_what_was_filed_stands_in_the_journal(frames: Frames) -> None:
-    assert frames.notices["filed"].sum() == len(frames.moves) == (frames.notices["verdict"] == "backscatter").sum()
+    assert frames.notices["filed"].sum() == len(frames.moves) == (frames.notices["judged"] == "backscatter").sum()
 
 
 def test_a_ledger_path_that_holds_one_already_is_named(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def sieve(
     from cleanup.access import host_of
     from cleanup.cli.talk import say
     from cleanup.config import identity_of, ledger_of
-    from cleanup.report.sieve import running_campaigns, sieve_rule
+    from cleanup.report.sieve import SieveRule, running_campaigns, script, sieve_rule
 
     settings, moment = opt.settings_for(mailbox, reach, rules), opt.clock(rules.now)
     own_hosts = tuple(sorted(host for host in identity_of(settings).outbound_hosts if "/" not in host))
@@ -79,13 +79,15 @@ def sieve(
         why = "" if stored else " For whole mail, name the mailbox's --host."
         say(f"The trial sees stored subjects alone, not what else the rule looks at.{why}")
     trials = [None] * len(campaigns) if by_subjects else _tried(settings, frames, campaigns, own_hosts, reach.quiet)
+    rules_made: list[SieveRule] = []
     for campaign, tried in zip(campaigns, trials, strict=True):
         rule = sieve_rule(frames, campaign, now=moment, folder=settings.target, own_hosts=own_hosts, tried=tried)
         if rule.text is None:
             say(f"No rule for the campaign {campaign.key!r}: {rule.refused}")
             continue
         say(f"Tried {rule.trial.tried_on()}, it {rule.trial.in_words()}.")
-        sys.stdout.write(rule.text)
+        rules_made.append(rule)
+    sys.stdout.write(script(rules_made))
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------

@@ -100,9 +100,8 @@ def _explain_recorded(uid: int, settings: MailboxSettings, *, may_be_unknown: bo
         senders = ledger.known_senders(address)
     if found is None:
         return []
-    place = f"filed in {settings.target}" if found.filed else "in the Inbox"
-    head = f"As run {found.run_id} saw it; arrived {found.arrived:%Y-%m-%d %H:%M} UTC; {place}."
-    why = explained_finding(found.finding, found.said)
+    head = f"As run {found.run_id} saw it; arrived {found.arrived:%Y-%m-%d %H:%M} UTC; {found.place}."
+    why = explained_finding(found.finding, found.said, fate=found.fate)
     return [head, "", *explained_notice(found.notice), "", *why, *_who_sends(senders)]
 
 

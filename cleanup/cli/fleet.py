@@ -12,6 +12,7 @@ import typer
 
 from cleanup.cli import options as opt
 from cleanup.errors import FinishedInPart, UsageError
+from cleanup.extras import install_command
 from cleanup.report.words import plural
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _run(
     try:
         from cleanup.fleet.on_dask import run_on_dask
     except ImportError as error:
-        raise UsageError("--scheduler needs Dask", hint="pip install 'mailbox-cleanup[dask]'") from error
+        raise UsageError("--scheduler needs Dask", hint=install_command("dask")) from error
     return run_on_dask(scheduler, chosen, shared, limits, tell)
 
 

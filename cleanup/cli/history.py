@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -69,6 +70,7 @@ def show(
     """Show one run. What it found, what it moved, and what became of that."""
     from cleanup.cli.machine import check_format
     from cleanup.cli.shown import print_rows
+    from cleanup.cli.talk import command_line
     from cleanup.ledger import Ledger
     from cleanup.ledger_lookup import find_ledger
 
@@ -76,7 +78,7 @@ def show(
     with Ledger.open(find_ledger((), ledger, config), looking=True) as opened:
         record, moved = opened.run(run), opened.moves(run_id=run)
     if record is None:
-        raise UsageError(f"There is no run {run}", hint="mailbox-cleanup history shows the runs")
+        raise UsageError(f"There is no run {run}", hint=f"The runs: {command_line(opt.history_words(ledger, config))}")
     rows = [
         {"uid": m.intent.uid, "from": m.intent.source, "to": m.intent.target, "state": m.state.value} for m in moved
     ]
@@ -148,9 +150,15 @@ def _print_runs(records: list[RunRecord], form: str) -> None:
     elif not rows:
         say("The ledger holds no run yet.")
     else:
-        columns = ("run", "mailbox", "started", "command", "status", "notices", "filed_now")
-        shown = [row | {"started": row["started"][:16].replace("T", " ")} for row in rows]
-        _print_table([[row[column] for column in columns] for row in shown], (*columns[:-1], "filed"))
+        columns = ("run", "started", "command", "status", "notices", "filed", "put_back", "mailbox")
+        shown = [row | {"started": row["started"][:16].replace("T", " "), "status": _status(row)} for row in rows]
+        headings = [column.replace("_", " ") for column in columns]
+        _print_table([[row[column] for column in columns] for row in shown], headings, ("notices", "filed", "put back"))
+
+
+def _status(row: dict[str, Any]) -> str:
+    """Return how a run ended; where it failed before it found anything, the error's code (docs/exit-codes.md)."""
+    return str(row["error"] or row["status"])
 
 
 def _row(record: RunRecord) -> dict[str, Any]:
@@ -161,6 +169,8 @@ def _row(record: RunRecord) -> dict[str, Any]:
         "started": f"{record.started:%Y-%m-%dT%H:%M:%SZ}",
         "finished": f"{record.finished:%Y-%m-%dT%H:%M:%SZ}" if record.finished else None,
         "status": record.status,
+        "error": record.options.get("error"),
+        "says": record.options.get("says"),
         "actor": record.actor,
         "answer": record.options.get("answer"),
         "messages": record.counts.get("messages"),
@@ -168,15 +178,17 @@ def _row(record: RunRecord) -> dict[str, Any]:
         "genuine": record.counts.get("genuine"),
         "backscatter": record.counts.get("backscatter"),
         "unsure": record.counts.get("unsure"),
+        "filed": record.filed_once if record.command == "run" else None,
+        "put_back": record.put_back,
         "filed_now": record.filed,
     }
 
 
-def _print_table(rows: list[list[Any]], columns: tuple[str, ...]) -> None:
+def _print_table(rows: list[list[Any]], columns: Sequence[str], numbers: Collection[str] = ()) -> None:
     from cleanup.cli.screen import cells, out, table
 
     if rows:
-        shown = table(None, *columns)
+        shown = table(None, *columns, numbers=numbers)
         shown.show_header = any(columns)
         for row in rows:
             shown.add_row(*cells(*("" if value is None else value for value in row)))

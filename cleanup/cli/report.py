@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "md", "html", "csv", "json", "jsonl", "parquet", "xlsx")
 MOST_ROWS = 10
-FRAMES = ("bounces", "reasons", "runs", "moves", "sent_coverage", "sent_sources", "labels")
+FRAMES = ("notices", "bounces", "reasons", "runs", "moves", "sent_coverage", "sent_sources", "labels")
 
 
 def register(app: typer.Typer) -> None:
@@ -37,7 +37,7 @@ def report(
     run: Annotated[int | None, typer.Option(help="One run alone.")] = None,
     form: Annotated[str, typer.Option("--format", help=", ".join(FORMATS) + ".")] = "table",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write, instead of stdout.")] = None,
-    frame: Annotated[str, typer.Option(help="Which frame csv, jsonl and parquet hold.")] = "bounces",
+    frame: Annotated[str, typer.Option(help="Which frame csv, jsonl and parquet hold.")] = "notices",
     anonymous: Annotated[bool, typer.Option("--anonymize", help="Leave out who is who.")] = False,
     open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
     config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
@@ -49,13 +49,16 @@ def report(
     moment = opt.clock(now)
     begin = opt.since(since, moment) if since else None
 
+    from cleanup.cli.talk import command_line
     from cleanup.ledger_lookup import looking_back
     from cleanup.report.anonymous import anonymize
     from cleanup.report.frames import load
 
     with looking_back(tuple(mailboxes or ()), ledger, config) as (opened, names):
         if run is not None and opened.run(run) is None:
-            raise UsageError(f"There is no run {run}", hint="mailbox-cleanup history shows the runs")
+            raise UsageError(
+                f"There is no run {run}", hint=f"The runs: {command_line(opt.history_words(ledger, config))}"
+            )
         frames = load(opened, names, since=begin, run=run)
     if anonymous:
         frames = anonymize(frames)
@@ -82,7 +85,7 @@ def write_html(ledger: str, output: Path, moment: datetime) -> None:
     from cleanup.report.frames import load
 
     with Ledger.open(ledger) as opened:
-        _write(_rendered(load(opened), "html", "bounces", moment), output, open_it=False)
+        _write(_rendered(load(opened), "html", "notices", moment), output, open_it=False)
 
 
 def _rendered(frames: Frames, form: str, frame: str, moment: datetime) -> bytes:
@@ -124,16 +127,11 @@ def _print(frames: Frames, moment: datetime) -> None:
     from cleanup.cli.screen import out, print_hanging
     from cleanup.report.safe_text import safe_text
     from cleanup.report.summary import summarize
-    from cleanup.report.words import plural
 
     summary, console = summarize(frames, now=moment), out()
-    totals = summary.totals
     console.print(safe_text(summary.title), style="bold")
     console.print(safe_text(summary.headline, limit=600) + "\n")
-    console.print(
-        f"{plural(totals.notices, 'notice')}: {totals.backscatter:,} backscatter ({totals.filed:,} filed), "
-        f"{totals.genuine:,} genuine, {totals.unsure:,} unsure\n"
-    )
+    console.print(f"{summary.totals.in_words()}\n")
     console.print("What you need to do:")
     for line in summary.to_do:
         print_hanging(console, "  * ", line)
@@ -147,7 +145,8 @@ def print_section(console: Console, section: Section) -> None:
     from cleanup.report.cells import shown
 
     console.print(f"\n{section.title}", style="bold")
-    made = table(None, *(str(name) for name in section.table.columns))
+    counted = [str(name) for name in section.table.select_dtypes("number").columns]
+    made = table(None, *(str(name) for name in section.table.columns), numbers=counted)
     most = len(section.table) if section.name == "undelivered" else MOST_ROWS  # those are the owner's own, up to 50
     for row in section.table.head(most).itertuples(index=False, name=None):
         made.add_row(*(shown(value) for value in row))

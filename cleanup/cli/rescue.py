@@ -31,7 +31,7 @@ def rescue(
     """Find genuine bounces in Junk and in the backscatter folder. They are moved back only with --move."""
     from cleanup import rescue as job
     from cleanup.access import account_of
-    from cleanup.cli.talk import confirmed, must_be_answerable, progress_bars, say
+    from cleanup.cli.talk import command_line, confirmed, must_be_answerable, progress_bars, say
 
     must_be_answerable(yes=yes or not move)
     settings = opt.settings_for(mailbox, reach, rules)
@@ -56,7 +56,7 @@ def rescue(
     if done is None:
         say("Nothing was moved.")
         return
-    undoing = f"to take it back: mailbox-cleanup undo {done.run_id}"
+    undoing = f"to take it back: {command_line(['undo', done.run_id, *opt.as_words(reach)])}"
     say(f"{plural(done.moved, 'message')} moved to {settings.inbox}; {undoing}")
 
 

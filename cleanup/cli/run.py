@@ -51,7 +51,7 @@ def run(
     """File the backscatter of one mailbox: look, ask, move, write down."""
     from cleanup.access import account_of
     from cleanup.cli.machine import check_format
-    from cleanup.cli.talk import confirmed, log_as, must_be_answerable, progress_bars, say
+    from cleanup.cli.talk import command_line, confirmed, log_as, must_be_answerable, progress_bars, say
     from cleanup.cli.watching import facts, watch
     from cleanup.fleet.ends import Ended
     from cleanup.run import look_at, run_mailbox
@@ -83,8 +83,9 @@ def run(
         done = run_mailbox(account, settings, agreed=agreed, may_exceed=not yes, progress=bars, **how)
         ends.append(Ended.of(settings.address, done, time.monotonic() - began_s))
     watched = sys.stderr.isatty()
-    say(done.in_words(with_undo=not watched), level="info", **facts(ends[-1]))
-    if done.moved and watched:
+    undo = None if watched else lambda number: command_line(_undo_words(number, reach))
+    say(done.in_words(undo), level="info", **facts(ends[-1]))
+    if watched:
         _print_undo(done, reach)
     _exit_as(done, strict_review)
 
@@ -98,7 +99,12 @@ def _print(look: Look, form: str, reach: opt.Reach) -> None:
 def _print_undo(done: Done, reach: opt.Reach) -> None:
     from cleanup.cli.screen import err, print_command
 
-    print_command(err(), "To take it back", ["undo", done.run_id, *opt.as_words(reach)])
+    for what, number in done.undoes():
+        print_command(err(), what, _undo_words(number, reach))
+
+
+def _undo_words(run_id: int, reach: opt.Reach) -> list[str]:
+    return ["undo", str(run_id), *opt.as_words(reach)]
 
 
 def _question(look: Look) -> str:
@@ -165,21 +171,27 @@ def undo(
 
     found = find_run(which, mailbox, reach.ledger, reach.config)
     settings = opt.settings_for(mailbox or found.mailbox, replace(reach, ledger=found.ledger))
-    if found.filed == 0:
-        say(f"Run {found.run_id} left nothing to put back.")
-        return
-    chosen = tuple(only or ())
-    if where is not None:
-        chosen += which_fit(found.run_id, where, found.ledger)
-    count = plural(len(chosen) or found.filed, "message")
-    if not confirmed(f"Put back {count} that run {found.run_id} moved?", yes=yes):
-        say("Nothing was put back.")
-        return
     account = account_of(settings, ask=opt.ask_password)
+    said = f"Run {found.run_id} left nothing to put back."
     with progress_bars(reach.quiet) as bars:
-        outcome = undo_run(account, settings, found.run_id, only=chosen, progress=bars)
-    if chosen and not (outcome.put_back or outcome.not_put_back):
-        raise UsageError(f"Run {found.run_id} moved no message that had such a UID")
+
+        def chosen(run_id: int, count: int) -> tuple[int, ...] | None:
+            nonlocal said
+            bars.stop()
+            uids = tuple(only or ())
+            if where is not None:
+                uids += which_fit(run_id, where, found.ledger)
+            said = "Nothing was put back."
+            question = f"Put back {plural(len(uids) or count, 'message')} that run {run_id} moved?"
+            return uids if confirmed(question, yes=yes) else None
+
+        run_id = None if which == "last" else found.run_id
+        outcome = undo_run(account, settings, run_id, chosen=chosen, progress=bars)
+    if outcome is None:
+        say(said)
+        return
+    if only and not (outcome.put_back or outcome.not_put_back):
+        raise UsageError(f"Run {outcome.undone_run} moved no message that had such a UID")
     say(outcome.in_words())
     if outcome.not_put_back:
         raise FinishedInPart("Some messages were not put back", hint="They are named above")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from rich.console import Console
 from rich.progress import (
@@ -55,12 +55,12 @@ def print_command(console: Console, lead: str, words: Sequence[object]) -> None:
     console.print(f"{lead}:\n  {command_line(words)}", soft_wrap=True)
 
 
-def table(title: str | None, *columns: str) -> Table:
-    """Return an empty table in our style; the last column takes what width is left."""
+def table(title: str | None, *columns: str, numbers: Collection[str] = ()) -> Table:
+    """Return an empty table in our style; the last column takes what width is left, those of `numbers` stand right."""
     made = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for column in columns[:-1]:
-        made.add_column(column, overflow="fold")
-    made.add_column(columns[-1], overflow="fold", ratio=1)
+    for place, column in enumerate(columns, 1):
+        right, last = column in numbers, place == len(columns)
+        made.add_column(column, overflow="fold", justify="right" if right else "left", ratio=1 if last else None)
     return made
 
 

@@ -19,8 +19,9 @@ from cleanup.cli.senders import print_questions
 from cleanup.cli.talk import say
 from cleanup.detector.account_state import AccountState, JudgedNotice, account_state
 from cleanup.model import FilingPlan, Finding, Kind, Notice, Strength, Verdict
+from cleanup.report.counts import Fate, count_judged, fate_of, is_undelivered
 from cleanup.report.safe_text import safe_text
-from cleanup.report.words import EARLIER, KINDS, cause_in_words, plural, row_in_words
+from cleanup.report.words import EARLIER, KINDS, LABELLED, cause_in_words, plural, row_in_words
 from cleanup.run.glance import Look
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def print_scanned(scanned: Sequence[Scanned], form: str) -> None:
         console = out()
         _answer(console, account_state([JudgedNotice(notice, finding, notice.date) for notice, finding in judged]))
         places = [(PurePath(s.path).name, s.notice.date) for s in scanned if s.notice and s.finding]
-        _verdicts(console, judged[::-1], len(scanned), ("message", places[::-1]))
+        stays = [(notice, finding, Fate.STAYS) for notice, finding in judged[::-1]]
+        _verdicts(console, stays, len(scanned), ("message", places[::-1]))
         return
     print_rows([message_row(s.path, s.notice, s.finding, s.problem) for s in scanned], form)
 
@@ -58,9 +60,11 @@ def print_look(look: Look, form: str, asking: Sequence[object] = ()) -> None:
         return
     console = out()
     _answer(console, look.state)
-    judged = [(j.notice, j.finding) for j in reversed(look.judged)]
+    counts = count_judged(look.judged, look.plan, ordinary=look.ordinary)
+    planned = frozenset(move.ref for move in look.plan.moves)
+    fates = [(j.notice, j.finding, fate_of(j.finding, planned=j.ref in planned)) for j in reversed(look.judged)]
     places: list[_Place] = [(str(j.ref.uid), j.fingerprint.arrived) for j in reversed(look.judged)]
-    _verdicts(console, judged, look.ordinary + len(look.judged), ("UID", places))
+    _verdicts(console, fates, counts.messages, ("UID", places))
     _passed_over(console, look)
     _coverage(console, look)
     _senders(console, look, ["senders", look.task.mailbox, *asking])
@@ -112,34 +116,36 @@ def _answer(console: Console, state: AccountState) -> None:
     console.print()
 
 
-def _verdicts(
-    console: Console,
-    judged: Sequence[tuple[Notice, Finding]],
-    total: int,
-    places: tuple[str, Sequence[_Place]],
-) -> None:
+_Fated = tuple[Notice, Finding, Fate]
+
+
+def _verdicts(console: Console, judged: Sequence[_Fated], total: int, places: tuple[str, Sequence[_Place]]) -> None:
     notices = plural(len(judged), "automatic notice") if judged else "no automatic notice"
     console.print(f"{plural(total, 'message')}, among them {notices}.\n")
     if not judged:
         return
-    counts = Counter((n.kind, f.verdict) for n, f in judged)
-    shown = table(None, "what", "genuine", "backscatter", "unsure")
+    counts = Counter((n.kind, f.verdict) for n, f, _ in judged)
+    shown = table(None, "what", "genuine", "backscatter", "unsure", "", numbers=list(Verdict))
     for kind in Kind:
         row = [counts[kind, verdict] for verdict in Verdict]
         if any(row):
-            shown.add_row(KINDS[kind], *(str(n or "") for n in row))
+            shown.add_row(KINDS[kind], *(f"{n:,}" if n else "" for n in row), "")
     console.print(shown)
     _bounces(console, judged, places)
-    _unsure(console, judged)
+    unsure = [(f, fate) for _, f, fate in judged if f.verdict is Verdict.UNSURE]
+    left = [f for f, fate in unsure if fate is not Fate.PLANNED]
+    _because(console, "Unsure; they stay where they are:", [_why_unsure(f) for f in left])
+    leaning = [f for f, fate in unsure if fate is Fate.PLANNED]
+    _because(console, "Unsure, most likely forged; --policy storm moves them, too:", [_why_unsure(f) for f in leaning])
 
 
-def _bounces(console: Console, judged: Sequence[tuple[Notice, Finding]], places: tuple[str, Sequence[_Place]]) -> None:
+def _bounces(console: Console, judged: Sequence[_Fated], places: tuple[str, Sequence[_Place]]) -> None:
     """Print the owner's own mail that did not arrive, each with what names it and its date; up to 50."""
     named, where = places
     genuine = [
         (notice, place)
-        for (notice, finding), place in zip(judged, where, strict=True)
-        if finding.verdict is Verdict.GENUINE and notice.kind is Kind.NDR
+        for (notice, finding, _), place in zip(judged, where, strict=True)
+        if is_undelivered(finding.verdict, notice.kind)
     ]
     if not genuine:
         return
@@ -154,19 +160,22 @@ def _bounces(console: Console, judged: Sequence[tuple[Notice, Finding]], places:
         console.print(f"... and {left:,} more; scan with --format csv lists them all")
 
 
-def _unsure(console: Console, judged: Sequence[tuple[Notice, Finding]]) -> None:
-    unsure = [(n, f) for n, f in judged if f.verdict is Verdict.UNSURE]
-    if not unsure:
+def _because(console: Console, title: str, reasons: Sequence[str]) -> None:
+    """Print how many there are for each reason, the most frequent first, and how many for all others together."""
+    if not reasons:
         return
-    console.print("\nUnsure; they stay where they are:")
-    shown = table(None, "notices", "because")
-    for why, count in Counter(_because(f) for _, f in unsure).most_common(MOST_LINES):
-        shown.add_row(*cells(count, why))
+    counts = Counter(reasons).most_common()
+    console.print(f"\n{title}")
+    shown = table(None, "notices", "because", numbers=("notices",))
+    for why, count in counts[:MOST_LINES]:
+        shown.add_row(*cells(f"{count:,}", why))
+    if others := sum(count for _, count in counts[MOST_LINES:]):
+        shown.add_row(f"{others:,}", "other reasons")
     console.print(shown)
 
 
-def _because(finding: Finding) -> str:
-    if finding.row == "a-person-said-so":
+def _why_unsure(finding: Finding) -> str:
+    if finding.row == LABELLED:
         return "An undo put it back, or a person called it unsure. (run --again files what an undo put back.)"
     if finding.sender is not None:
         return f"Nothing shows whether {finding.sender.network} sends for you."

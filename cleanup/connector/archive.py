@@ -1,11 +1,10 @@
-"""Archived mail: .eml and .emlx files, mbox, Maildir, compressed or in a zip. Reads only; what cannot be read says why."""
+"""Archived mail: .eml, .emlx, mbox, Maildir; compressed or zipped. Reads only; what cannot be read says why."""
 
 from __future__ import annotations
 
 import bz2
 import codecs
 import gzip
-import io
 import lzma
 import re
 import stat
@@ -157,7 +156,7 @@ def _zip(path: Path) -> Iterator[ArchivedMessage]:
 
 def _of_zip(archive: zipfile.ZipFile, name: str, path: str) -> Iterator[ArchivedMessage]:
     try:
-        with archive.open(name) as member, _decoded(io.BufferedReader(member)) as file:
+        with archive.open(name) as member, _decoded(cast(BinaryIO, member)) as file:
             if file.read(5) != b"From ":
                 file.seek(0)
                 yield _taken_apart(path, file.read(LARGEST))
@@ -188,7 +187,7 @@ def _message(path: Path, arrived: datetime | None = None) -> ArchivedMessage:
 
 
 def _taken_apart(path: str, raw: bytes, arrived: datetime | None = None) -> ArchivedMessage:
-    """Return a message; of Apple's .emlx, which begins with its length in bytes and ends in a property list, its own."""
+    """Return a message; of Apple's .emlx, which begins with its length and ends in a property list, its own."""
     counted = _EMLX.match(raw)
     if counted is None or int(counted[1]) > len(raw):
         return ArchivedMessage(path, raw, arrived)

@@ -19,6 +19,7 @@ ANSWERED_BY = {
     "STATUS": ("STATUS",),
     "SEARCH": ("SEARCH", "ESEARCH"),
     "FETCH": ("FETCH",),
+    "MYRIGHTS": ("MYRIGHTS",),
 }
 OF_MESSAGES = frozenset(
     {"SEARCH", "ESEARCH", "FETCH", "EXPUNGE", "VANISHED"}

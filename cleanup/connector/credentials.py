@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from cleanup.errors import UsageError
+from cleanup.extras import install_command
 from cleanup.whole_file import must_be_a_file, write_whole
 
 COMMAND_TIMEOUT_S = 60.0
@@ -85,7 +86,7 @@ def from_keyring(service: str, username: str) -> Credential:
         try:
             import keyring
         except ImportError as error:
-            raise UsageError("The keyring is not installed", hint="pip install 'mailbox-cleanup[keyring]'") from error
+            raise UsageError("The keyring is not installed", hint=install_command("keyring")) from error
         secret = keyring.get_password(service, username)
         if not secret:
             raise UsageError(f"The keyring holds no password of {username} for {service}")

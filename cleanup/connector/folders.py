@@ -12,7 +12,7 @@ from cleanup.connector.redact import hide
 from cleanup.connector.sent_names import is_sent_name
 from cleanup.errors import SentFolderNotFound, ServerMisbehaved, UsageError
 
-_LIST_LINE = re.compile(rb'\(([^()]*)\) (NIL|"(?:[^"\\]|\\.)") ?(.*)', re.DOTALL | re.IGNORECASE)
+_LIST_LINE = re.compile(rb'\(([^()]*)\) (NIL|"(?:[^"\\]|\\.)?"|[^\s"(){]) ?(.*)', re.DOTALL | re.IGNORECASE)
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _HOLDS_NOTHING = frozenset({"\\noselect", "\\nonexistent"})
 MOST_NAMED = 20  # folders that a complaint lists
@@ -197,23 +197,28 @@ def is_number(text: bytes | None) -> bool:
 def _from_line(line: bytes) -> Folder:
     match = _LIST_LINE.fullmatch(line)
     if not match:
-        raise ServerMisbehaved("The server's answer to LIST makes no sense")
+        raise _no_folder(line)
     name = _QUOTED.match(match[3])  # LIST-EXTENDED may append further data
     raw = re.sub(rb"\\(.)", rb"\1", name[1], flags=re.DOTALL) if name else match[3].split(b" ")[0]
     return _folder(match[1], match[2], raw)
 
 
+def _no_folder(line: bytes) -> ServerMisbehaved:
+    """Return the error for a line that names no folder. It may have been a Sent folder, so it is not passed over."""
+    return ServerMisbehaved("The server's answer to LIST makes no sense", why=shown(line[:80].decode("latin-1")))
+
+
 def _from_literal(pending: Sequence[bytes]) -> Folder:
     match = _LIST_LINE.fullmatch(pending[0])
     if not match or len(pending) != 2:
-        raise ServerMisbehaved("The server's answer to LIST makes no sense")
+        raise _no_folder(pending[0])
     return _folder(match[1], match[2], pending[1])
 
 
 def _folder(attributes: bytes, delimiter: bytes, raw: bytes) -> Folder:
     return Folder(
         name=_readable(raw),
-        delimiter=None if delimiter.upper() == b"NIL" else delimiter[1:-1][-1:].decode("latin-1"),
+        delimiter=None if delimiter.upper() == b"NIL" else delimiter.strip(b'"')[-1:].decode("latin-1") or None,
         attributes=frozenset(attributes.decode("latin-1").lower().split()),
         raw=raw,
     )

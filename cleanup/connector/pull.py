@@ -116,12 +116,13 @@ def _headers_of(wire: Wire, uids: tuple[int, ...], fields: Sequence[str]) -> lis
     What shows no header even then is passed over. Where most of a chunk needed that, whole headers are asked for at
     once from then on.
     """
+    folder = wire.folder
     found: dict[int, Fetched] = {}
     bare: Sequence[int] = uids
     if not wire.whole_headers:
         with suppress(CommandUnknown):  # BAD to this form
             found = _fetch_all(wire, uids, fetch_items(fields), _HEADER)
-            bare = [uid for uid in uids if _is_bare(found.get(uid)) or (wire.folder, uid) in wire.passed_over]
+            bare = [uid for uid in uids if _is_bare(found.get(uid)) or (folder, uid) in wire.passed_over]
     found = {uid: one for uid, one in found.items() if not _is_bare(one)}
     if bare:
         whole = _fetch_all(wire, tuple(bare), fetch_items((), whole=True), _HEADER)
@@ -277,11 +278,12 @@ def _fetch(
         return
     records = answer.untagged.get("FETCH", [])
     found = read_fetches(records, frozenset(uids), needed)
+    folder = wire.folder
     for uid in found if wire.passed_over else ():
-        wire.passed_over.pop((wire.folder, uid), None)
+        wire.passed_over.pop((folder, uid), None)
     if len(found) < len(uids):
         for uid, why in not_understood(records, frozenset(uids), needed, found).items():
-            wire.passed_over[wire.folder, uid] = why
+            wire.passed_over[folder, uid] = why
     yield [found[uid] for uid in sorted(found)]
 
 

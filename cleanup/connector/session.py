@@ -156,13 +156,18 @@ class Mailbox:
     # --- folders -----------------------------------------------------------------------------------------------
 
     def folders(self) -> tuple[Folder, ...]:
-        """Return all folders, sorted by name, each with the namespace that it lies in where the server tells."""
+        """Return all folders, sorted by name, each with the namespace that it lies in where the server tells.
+
+        The Inbox is among them, whether it is listed or not: it is always there (RFC 9051 section 5.1).
+        """
         *spaces, listing = self._phrasing.folders()
         if spaces:
             self._wire.foresee([*spaces, listing])
             self._phrasing.namespaces = self._namespaces()
         listed = read_list(self._wire.ask(listing.name, *listing.args).untagged.get("LIST", []))
         self._phrasing.learn(listed)
+        if all(folder.name != "INBOX" for folder in listed):
+            listed = (Folder("INBOX", next((folder.delimiter for folder in listed), None)), *listed)
         return placed(listed, self._phrasing.namespaces or ())
 
     def rights(self, folder: str) -> frozenset[str] | None:
@@ -177,7 +182,9 @@ class Mailbox:
         except (CommandRefused, FolderNotFound, PermissionMissing):
             return None
         line = b" ".join(part for record in told for part in (record if isinstance(record, tuple) else (record,)))
-        letters = frozenset(line.rpartition(b" ")[2].strip(b'"').decode("latin-1")) if line else frozenset()
+        if not line:
+            return None
+        letters = frozenset(line.rpartition(b" ")[2].strip(b'"').decode("latin-1").lower())
         return (
             letters
             | (frozenset("kx") if "c" in letters else frozenset())
@@ -272,6 +279,11 @@ class Mailbox:
         self._looking_at(folder)
         return pull.still_there(self._wire, uids)
 
+    def deleted(self, folder: str) -> list[int]:
+        r"""Return the UIDs of the messages that are marked as \Deleted, ascending."""
+        self._looking_at(folder)
+        return pull.search(self._wire, b"DELETED")
+
     def of_size(self, folder: str, sizes: Collection[int], arrived: Collection[datetime]) -> list[int]:
         """Return the UIDs of the messages that have one of these sizes and came at about such times, ascending."""
         self._looking_at(folder)
@@ -348,7 +360,8 @@ class Mailbox:
     def _must_be_writable(self) -> None:
         """EXAMINE does not stop MOVE on Dovecot and pymap, so it is stopped here."""
         if self._selected is None or not self._selected.read_write:
-            raise PermissionMissing("No folder is open for changes", hint="The folder may be read-only for this login")
+            what = f"{shown(self._selected.folder)} is not" if self._selected else "No folder is"
+            raise PermissionMissing(f"{what} open for changes", hint="The folder may be read-only for this login")
 
     def _namespaces(self) -> tuple[Namespace, ...]:
         try:

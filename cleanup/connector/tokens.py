@@ -15,6 +15,7 @@ from cleanup.connector.credentials import Credential, Mechanism, owner_only, wri
 from cleanup.connector.redact import remember
 from cleanup.connector.refusals import tidy
 from cleanup.errors import CannotConnect, LoginRefused, UsageError
+from cleanup.extras import install_command
 
 if TYPE_CHECKING:
     import requests
@@ -194,4 +195,4 @@ def _asked(ask: Callable[[], Any]) -> Any:
 
 
 def _not_installed(extra: str) -> UsageError:
-    return UsageError(f"The extra {extra!r} is not installed", hint=f"pip install 'mailbox-cleanup[{extra}]'")
+    return UsageError(f"The extra {extra!r} is not installed", hint=install_command(extra))

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cleanup.errors import CannotConnect, UsageError
+from cleanup.extras import install_command
 
 if TYPE_CHECKING:
     from pymap.backend.dict import Config, DictBackend
@@ -44,7 +45,7 @@ def embedded_server(
     try:
         import pymap  # noqa: F401
     except ImportError as error:
-        raise UsageError("The demonstration needs pymap", hint="pip install 'mailbox-cleanup[demo]'") from error
+        raise UsageError("The demonstration needs pymap", hint=install_command("demo")) from error
     running = _Running(_listen(port), dict(passwords), tuple(folders))
     thread = threading.Thread(target=running.serve, name="embedded-imap", daemon=True)
     thread.start()

@@ -33,8 +33,8 @@ from cleanup.model import (
     SentSource,
     Verdict,
 )
-from cleanup.report.filing import plan_filing
-from cleanup.report.journal import Journal, Settled
+from cleanup.report.filing.journal import Journal, MoveOutcome
+from cleanup.report.filing.plan import plan_filing
 
 SOURCE, TARGET = "INBOX", "Backscatter"
 OLD_MAIL = 2_500  # ordinary messages that lie in each Inbox besides
@@ -161,7 +161,7 @@ def _file(journal: Journal, moves: Iterable[PlannedMove], owner: _Owner) -> None
         for m in moves
     ]
     records = journal.intend(intents)
-    journal.settle(Settled(record, MoveState.MOVED, first + n) for n, record in enumerate(records))
+    journal.write(MoveOutcome(record, MoveState.MOVED, first + n) for n, record in enumerate(records))
     owner.filed += len(records)
 
 

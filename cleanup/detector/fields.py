@@ -22,7 +22,7 @@ MOST_PLAIN = 6_000  # bytes of a plain block: within every bound that a reader s
 MOST_PLAIN_FIELDS = 200  # within every bound that a reader sets to the number of fields
 SHORT = 200  # characters of a value that is worth remembering: most people write more than once
 
-_FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:(.*(?:\r?\n[ \t].*)*)", re.MULTILINE)
+_FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:(.*+(?:\r?\n[ \t].*+)*+)", re.MULTILINE)
 _PLAIN = re.compile(r"(?:[!-9;-~]{1,200}:[\t -~]*\r\n(?:[ \t][\t -~]*\r\n)*)*(?:\r\n)?")
 _PLAIN_FIELD = re.compile(r"^([!-9;-~]+):([\t -~]*(?:\r\n[ \t][\t -~]*)*)", re.MULTILINE)
 _USUAL_DATE = re.compile(

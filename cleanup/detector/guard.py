@@ -14,8 +14,9 @@ MOST_PARTS = 1_000
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # as some programs export mail
-_HEADER_END = re.compile(rb"\r?\n\r?\n|\r\r")
-_FIELD = re.compile(rb"[^\n]*(?:\n[ \t][^\n]*)*\n?")
+_HEADER_ENDS = (b"\n\n", b"\n\r\n", b"\r\r")
+# Possessive throughout: what can be given back is remembered, a hundred bytes for each of a million folded lines.
+_FIELD = re.compile(rb"[^\n]*+(?:\n[ \t][^\n]*+)*+\n?+")
 _NEST = re.compile(
     rb"^content-type:[ \t]*(?:\r?\n[ \t]+)?(?:multipart/|message/rfc822|message/global[; \t\r\n])", re.I | re.M
 )
@@ -55,8 +56,11 @@ def _with_one_line_end(raw: bytes) -> bytes:
 
 def split_header(raw: bytes) -> tuple[bytes, bytes]:
     """Return the header block and what follows it, the empty line included."""
-    end = _HEADER_END.search(raw)
-    return (raw[: end.start() + 1], raw[end.start() + 1 :]) if end else (raw, b"")
+    end = min([at for mark in _HEADER_ENDS if (at := raw.find(mark)) >= 0], default=-1)
+    if end < 0:
+        return raw, b""
+    end -= raw[end - 1 : end + 1] == b"\r\n"  # the header ends before the whole line end
+    return raw[: end + 1], raw[end + 1 :]
 
 
 def _trimmed(header: bytes) -> bytes:

@@ -81,12 +81,7 @@ def names_own_host(domain: str, named_by: str, target: str) -> bool:
     """
     home = organisation(domain)
     theirs = {organisation(named_by), *([organisation(target)] if target else [])}
-    return theirs == {home} and not is_shared_provider(home)
-
-
-def is_shared_provider(name: str) -> bool:
-    """Return whether an organisation sends for strangers, too (providers.py)."""
-    return is_provider(name)
+    return theirs == {home} and not is_provider(home)
 
 
 @dataclass(frozen=True, slots=True)

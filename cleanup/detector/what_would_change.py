@@ -6,8 +6,8 @@ from cleanup.model import Finding, Strength, Verdict
 
 _BY_ROW = {
     "a-person-said-so": (
-        "Another word of a person: `mailbox-cleanup labels import`.",
-        "Where an undo put it back: `mailbox-cleanup run --again` files it, if the evidence says so.",
+        "Another word of a person: `mailbox-cleanup labels import FILE`.",
+        "Where an undo put it back: `mailbox-cleanup run MAILBOX --again` files it, if the evidence says so.",
     ),
     "no-sent-given": ("The sent mail: name where it is (--sent, or --sent-folder on a server).",),
     "id-was-stolen": ("A recipient, or subject and Date, that agree with the sent message of that id.",),

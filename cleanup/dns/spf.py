@@ -25,13 +25,13 @@ import dns.resolver
 
 from cleanup.detector.networks import Address, is_public, organisation, read_address
 from cleanup.detector.networks import Network as Networks
+from cleanup.detector.providers import is_provider
 from cleanup.detector.spf import (
     SpfAnswers,
     SpfQuestions,
     SpfRecord,
     SpfResult,
     SpfWord,
-    is_shared_provider,
     names_own_host,
 )
 from cleanup.dns import SPF_KEPT_FOR, Network
@@ -228,7 +228,7 @@ class _Evaluation(spf.query):  # type: ignore[misc] # the library has no types
             self.asks_for_the_address = True
             return "v=spf1 -all"
         there = organisation(domain)
-        if there and (there != organisation(self._home) or is_shared_provider(there)) and domain != self._home:
+        if there and (there != organisation(self._home) or is_provider(there)) and domain != self._home:
             self.included.add(there)
         found: str | None = super().dns_spf(domain)
         return found

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from cleanup.errors import SafetyStop, SentCannotVouch, UsageError
+from cleanup.report.counts import Counts
 from cleanup.run.done import Done
 from cleanup.whole_file import write_for_owner
 
@@ -29,7 +30,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How one mailbox ended. `cause` is the code of the error, `says` its words."""
+    """How one mailbox ended. `cause` is the code of the error, `says` its words; `counts` where it was looked at."""
 
     name: str
     result: Result
@@ -37,19 +38,23 @@ class Ended:
     cause: str | None = None
     moved: int = 0
     took_s: float = 0.0
+    counts: Counts | None = None
 
     @classmethod
     def of(cls, name: str, done: Done, took_s: float) -> Ended:
         """Return how a mailbox ended whose run came to its end."""
         plan = done.look.plan
         if plan.refusals and plan.moves:
-            return cls(name, Result.REFUSED, " ".join(plan.refusals), SafetyStop.code, took_s=took_s)
+            return cls(
+                name, Result.REFUSED, " ".join(plan.refusals), SafetyStop.code, took_s=took_s, counts=done.counts
+            )
         if done.not_moved:
             says = f"{done.not_moved} messages could not be moved"
-            return cls(name, Result.FAILED, says, "partly", done.moved, took_s)
+            return cls(name, Result.FAILED, says, "partly", done.moved, took_s, done.counts)
         if why := done.cannot_judge:
-            return cls(name, Result.FAILED, f"{why} {NOTHING_JUDGED}", SentCannotVouch.code, done.moved, took_s)
-        return cls(name, Result.DONE, done.in_words(), None, done.moved, took_s)
+            says = f"{why} {NOTHING_JUDGED}"
+            return cls(name, Result.FAILED, says, SentCannotVouch.code, done.moved, took_s, done.counts)
+        return cls(name, Result.DONE, done.in_words(), None, done.moved, took_s, done.counts)
 
 
 def by_cause(ends: Iterable[Ended]) -> list[tuple[str, int, str]]:

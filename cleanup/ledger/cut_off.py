@@ -12,7 +12,7 @@ from cleanup.ledger.schema import runs
 from cleanup.ledger.values import LOCK
 from cleanup.lock import is_free
 
-RUNNING, CUT_OFF = "running", "cut off"
+RUNNING, CUT_OFF, LOCKED = "running", "cut off", "locked"
 
 _HELD = sql(
     "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 "
@@ -24,12 +24,14 @@ _HELD = sql(
 def status_of(connection: Connection, run: RowMapping) -> str:
     """Return how a run ended; one that never wrote its end was "cut off" or is "running".
 
-    It was cut off if a later run of its mailbox began, as one begins only when no other is at it, or if its lock is
-    free. Where nobody can know that (no lock was noted, or its file is on another machine), it is called running.
+    It was cut off if a later run of its mailbox began, as one begins only when no other is at it (those that found it
+    "locked" did not begin), or if its lock is free. Where nobody can know that (no lock was noted, or its file is on
+    another machine), it is called running.
     """
     if run["status"] != RUNNING:
         return str(run["status"])
-    last = connection.execute(select(func.max(runs.c.run_id)).where(runs.c.mailbox == run["mailbox"])).scalar()
+    began = select(func.max(runs.c.run_id)).where(runs.c.mailbox == run["mailbox"], runs.c.status != LOCKED)
+    last = connection.execute(began).scalar()
     return CUT_OFF if last != run["run_id"] or _lock_is_free(connection, run) else RUNNING
 
 

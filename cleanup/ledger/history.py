@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, 
 
 from cleanup.detector.mailings import label_of_mailing, subject_template
 from cleanup.ledger.cut_off import RUNNING, status_of
+from cleanup.ledger.moves import Moved, moved_by_run
 from cleanup.ledger.rows import insert_one
 from cleanup.ledger.schema import findings, labels, moves, runs
 from cleanup.ledger.texts import from_us, moment, text, us
@@ -18,6 +19,7 @@ from cleanup.ledger.values import Label, MoveState, RunRecord, mailbox_key
 from cleanup.model import Verdict
 
 STANDING = (MoveState.MOVED.value,)
+TOUCHED = (MoveState.MOVED.value, MoveState.TAKEN.value)  # what an undo may find somewhere
 
 
 def write_run(connection: Connection, now: datetime, values: Mapping[str, Any]) -> int:
@@ -40,23 +42,22 @@ def read_runs(
     *,
     mailbox: str | None = None,
     run_id: int | None = None,
-    moved_only: bool = False,
+    moved_in: Sequence[str] = (),
     limit: int,
 ) -> list[RunRecord]:
-    """Return the latest runs, newest first; `moved_only` leaves out those of which no move stands."""
-    filed = (
-        select(func.count())
-        .where(moves.c.run_id == runs.c.run_id, moves.c.state.in_(STANDING), moves.c.undoes.is_(None))
-        .scalar_subquery()
-    )
+    """Return the latest runs, newest first; `moved_in` leaves out those of which no move is in one of these states."""
+    own = select(func.count()).where(moves.c.run_id == runs.c.run_id, moves.c.undoes.is_(None))
+    filed = own.where(moves.c.state.in_(STANDING)).scalar_subquery()
     query = select(runs, filed.label("filed")).order_by(runs.c.run_id.desc()).limit(limit)
     if mailbox is not None:
         query = query.where(runs.c.mailbox == mailbox)
     if run_id is not None:
         query = query.where(runs.c.run_id == run_id)
-    if moved_only:
-        query = query.where(filed > 0)
-    return [_run(connection, row) for row in connection.execute(query).mappings().all()]
+    if moved_in:
+        query = query.where(own.where(moves.c.state.in_(moved_in)).scalar_subquery() > 0)
+    rows = connection.execute(query).mappings().all()
+    moved = moved_by_run(connection, rows[-1]["run_id"], rows[0]["run_id"]) if rows else {}
+    return [_run(connection, row, moved.get(row["run_id"], Moved())) for row in rows]
 
 
 def read_mailboxes(connection: Connection) -> list[str]:
@@ -107,7 +108,7 @@ def _genuine_mailings(connection: Connection, mailbox: str, said: Mapping[str, V
     return {label_of_mailing(key) for subject in subjects if (key := subject_template(subject))}
 
 
-def _run(connection: Connection, row: RowMapping) -> RunRecord:
+def _run(connection: Connection, row: RowMapping, moved: Moved) -> RunRecord:
     return RunRecord(
         run_id=row["run_id"],
         mailbox=row["mailbox"],
@@ -119,4 +120,6 @@ def _run(connection: Connection, row: RowMapping) -> RunRecord:
         counts=dict(row["counts"]),
         options=dict(row["options"]),
         actor=row["actor"],
+        filed_once=moved.filed,
+        put_back=moved.put_back,
     )

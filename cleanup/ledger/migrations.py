@@ -65,6 +65,7 @@ def _one_name_a_mailbox(connection: Connection) -> None:
             if name != latest:
                 connection.execute(delete(memories).where(memories.c.mailbox == name))
                 _retire(connection, name)
+        for name in same:  # when all are retired that are to be: one of them may have the key's very name
             _rename(connection, cursors, name)
         _rename(connection, memories, latest)
         if len(same) > 1:  # what other runs left to be done is not known
@@ -90,8 +91,16 @@ def _retire(connection: Connection, name: str) -> None:
     connection.execute(update(cursors).where(mine).values(is_current=0))
 
 
+def _keep_what_was_lost(connection: Connection) -> None:
+    """From 5: flags that a target did not take, and copies that leave their source as it is."""
+    there = {column["name"] for column in inspect(connection).get_columns("moves")}
+    for name, kind in (("keeps_source", "INTEGER"), ("lost_flags", "JSON")):
+        if name not in there:
+            connection.execute(text(f"ALTER TABLE moves ADD COLUMN {name} {kind}"))
+
+
 def _keep_whom_to_ask_about(connection: Connection) -> None:
-    """From 5: who sent in the owner's name and could not be placed. Earlier findings tell of nobody."""
+    """From 6: who sent in the owner's name and could not be placed. Earlier findings tell of nobody."""
     if "sender" not in {column["name"] for column in inspect(connection).get_columns("findings")}:
         connection.execute(text("ALTER TABLE findings ADD COLUMN sender JSON"))
 
@@ -101,7 +110,8 @@ STEPS: Mapping[int, Step] = {  # from which version: what changes
     2: _sum_what_was_read,
     3: _keep_what_dns_said,
     4: _one_name_a_mailbox,
-    5: _keep_whom_to_ask_about,
+    5: _keep_what_was_lost,
+    6: _keep_whom_to_ask_about,
 }
 
 
@@ -125,7 +135,7 @@ def bring_up_to_date(connection: Connection, *, steps: Mapping[int, Step] = STEP
     while version < wanted:
         if version not in steps:
             raise LedgerUnusable(
-                f"The ledger is of schema {version}, which cannot be brought forward{'' if steps else ' here'}",
+                f"The ledger is of schema {version}, which cannot be brought forward",
                 hint="Move the file away and run again: the mailbox itself is untouched, only history is lost",
             )
         steps[version](connection)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -39,7 +40,7 @@ def write_intents(
 ) -> list[MoveRecord]:
     """Write the moves that are about to be made; return their lines, in order."""
     rows = [_row(run_id, intent) | {"state": MoveState.INTENDED.value, "intended_us": us(now)} for intent in intents]
-    rows = [row | {"seal": seal(row)} for row in rows]
+    rows = [row | {"seal": checksum(row)} for row in rows]
     numbered = insert(moves).returning(moves.c.move_id, sort_by_parameter_order=True)
     numbers = connection.execute(numbered, rows).scalars() if rows else ()
     return [
@@ -108,7 +109,7 @@ def read_moves(
 
     `undoing` picks the moves that take back others (True), or those that do not (False).
 
-    Raises LedgerUnusable for a line whose seal does not fit.
+    Raises LedgerUnusable for a line whose checksum does not fit.
     """
     wanted = [state.value for state in states] or None
     asked = {"of_run": run_id, "of_mailbox": mailbox, "in_states": wanted}
@@ -175,9 +176,76 @@ _ARRIVED = (
 )
 
 
-def seal(row: Any) -> str:
-    """Return the digest over what never changes in a line of the journal."""
+def write_lost_flags(connection: Connection, lost_flags: Mapping[int, Sequence[str]]) -> None:
+    """Write by move which flags the target did not take."""
+    if lost_flags:
+        connection.execute(
+            _LOSE, [{"of_move": number, "new_lost": list(flags)} for number, flags in lost_flags.items()]
+        )
+
+
+_LOSE = (
+    update(moves)
+    .where(moves.c.move_id == bindparam("of_move"))
+    .values(lost_flags=bindparam("new_lost", type_=moves.c.lost_flags.type))
+)
+
+
+def read_lost_flags(connection: Connection, move_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
+    """Return by move the flags that the target did not take, of those moves that lost some."""
+    lost = select(moves.c.move_id, moves.c.lost_flags).where(moves.c.lost_flags.is_not(None))
+    return {
+        move_id: tuple(flags)
+        for some in pieces(sorted(move_ids))
+        for move_id, flags in connection.execute(lost.where(moves.c.move_id.in_(some)))
+        if flags
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a run moved. `filed` went to the backscatter folder, and `standing` of them are there as far as is known.
+
+    `put_back` are, of a run, those of them that are back where they were; of an undo or a rescue, what it put back.
+    """
+
+    filed: int = 0
+    standing: int = 0
+    put_back: int = 0
+
+
+def moved_by_run(connection: Connection, first: int = 0, last: int | None = None) -> dict[int, Moved]:
+    """Return what each run from `first` to `last` moved, by its number; runs that moved nothing are left out."""
+    query = _BY_RUN.where(moves.c.run_id >= first)
+    query = query if last is None else query.where(moves.c.run_id <= last)
+    counted: dict[int, list[tuple[bool, str, int]]] = {}
+    for run_id, command, undoes, state, count in connection.execute(query):
+        counted.setdefault(run_id, []).append((command == "run" and not undoes, state, count))
+    return {run_id: _moved(rows) for run_id, rows in counted.items()}
+
+
+_BY_RUN = (
+    select(moves.c.run_id, runs.c.command, moves.c.undoes.is_not(None), moves.c.state, func.count())
+    .join(runs, runs.c.run_id == moves.c.run_id)
+    .group_by(moves.c.run_id, runs.c.command, moves.c.undoes.is_not(None), moves.c.state)
+)
+_BACK = (MoveState.UNDONE.value, MoveState.RETURNED.value)
+_ARRIVED_ONCE = (MoveState.MOVED.value, MoveState.LOST_SIGHT.value, *_BACK)
+
+
+def _moved(rows: Sequence[tuple[bool, str, int]]) -> Moved:
+    return Moved(
+        filed=sum(n for files, state, n in rows if files and state in _ARRIVED_ONCE),
+        standing=sum(n for files, state, n in rows if files and state == MoveState.MOVED.value),
+        put_back=sum(n for files, state, n in rows if state in (_BACK if files else _ARRIVED_ONCE)),
+    )
+
+
+def checksum(row: Any) -> str:
+    """Return the checksum over what never changes in a line of the journal."""
     written = "\0".join(str(row[column]) for column in _NEVER_CHANGES)
+    if row.get("keeps_source"):  # lines of older versions say nothing of it
+        written += "\0keeps"
     return hashlib.sha256(written.encode()).hexdigest()
 
 
@@ -195,11 +263,12 @@ def _row(run_id: int, intent: MoveIntent) -> dict[str, Any]:
         "arrived_us": us(intent.fingerprint.arrived),
         "digest": intent.fingerprint.digest,
         "flags": list(intent.flags),
+        "keeps_source": int(intent.keeps_source),
     }
 
 
 def _record(row: RowMapping) -> MoveRecord:
-    if seal(row) != row["seal"]:
+    if checksum(row) != row["seal"]:
         raise LedgerUnusable(
             f"Move {row['move_id']} in the ledger was damaged",
             hint="Restore the ledger from a backup, or move it away: nothing was moved",
@@ -214,6 +283,7 @@ def _record(row: RowMapping) -> MoveRecord:
         fingerprint=Fingerprint(row["size"], moment(row["arrived_us"]), row["digest"]),
         flags=tuple(row["flags"]),
         undoes=row["undoes"],
+        keeps_source=bool(row["keeps_source"]),
     )
     return MoveRecord(
         move_id=row["move_id"],

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, Pool, StaticPool
 
 from cleanup.errors import LedgerUnusable, UsageError
+from cleanup.extras import install_command
 from cleanup.ledger.migrations import bring_up_to_date
+from cleanup.ledger.values import SCHEMA
 
 BUSY_TIMEOUT_S = 30  # others write
 OPENING_TIMEOUT_S = 5  # no reader waits for writers; who keeps it closed to readers, too, keeps it so for long
@@ -61,6 +63,7 @@ def _as_it_lies(file: Path) -> Engine:
 
     A write-ahead log beside it, which somebody may be writing, is read too; without one the file is taken as it is, as
     SQLite would else make a log. https://sqlite.org/wal.html#read_only_databases
+    One of an older version is brought forward in memory.
     """
     beside = any(Path(f"{file}{end}").exists() for end in ("-wal", "-shm"))
     uri = f"{file.absolute().as_uri()}?{'mode=ro' if beside else 'immutable=1'}"
@@ -68,17 +71,27 @@ def _as_it_lies(file: Path) -> Engine:
     def connected() -> sqlite3.Connection:
         return sqlite3.connect(uri, uri=True, check_same_thread=False)
 
-    engine = create_engine("sqlite://", creator=connected, poolclass=NullPool, hide_parameters=True)
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin)
+    def engine_of(pool: type[Pool], connect: Callable[[], sqlite3.Connection]) -> Engine:
+        engine = create_engine("sqlite://", creator=connect, poolclass=pool, hide_parameters=True)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin)
+        return engine
+
     try:
-        with told("opened"), engine.connect() as connection:
-            _check_whole(connection.execute(text("PRAGMA integrity_check(1)")).scalar())
-            bring_up_to_date(connection, steps={})
+        with told("opened"), closing(connected()) as plain:
+            _check_whole(plain.execute("PRAGMA integrity_check(1)").fetchone()[0])
+            if plain.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == (str(SCHEMA),):
+                return engine_of(NullPool, connected)
+            copy = sqlite3.connect(":memory:", check_same_thread=False)
+            plain.backup(copy)
+            engine = engine_of(StaticPool, lambda: copy)
+            with engine.connect() as connection, connection.begin():
+                bring_up_to_date(connection)
+            return engine
     except LedgerUnusable as error:
         hint = "Copy it, with the files beside it, to where you can write, and name the copy with --ledger"
-        raise LedgerUnusable(f"The ledger {file} cannot be written", why=str(error), hint=hint) from error
-    return engine
+        why = error.why or error.what
+        raise LedgerUnusable(f"The ledger {file} cannot be written, nor read as it is", why=why, hint=hint) from error
 
 
 def has_password(where: str) -> bool:
@@ -135,7 +148,7 @@ def _engine(url: URL) -> Engine:
         engine = create_engine(url, hide_parameters=True, **_pool(url))
     except (NoSuchModuleError, ImportError) as error:
         is_known = url.get_backend_name().startswith("postgres")
-        hint = "pip install 'mailbox-cleanup[postgres]'" if is_known else "Ledgers are SQLite files or PostgreSQL"
+        hint = install_command("postgres") if is_known else "Ledgers are SQLite files or PostgreSQL"
         raise UsageError(f"There is no driver for {url.drivername}", hint=hint) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)

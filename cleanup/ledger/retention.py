@@ -93,7 +93,11 @@ def _drop_runs(connection: Connection, which: Select[tuple[int]]) -> int:
 
 def _refuse_unsettled(connection: Connection, ours: Select[tuple[int]], address: str) -> None:
     open_states = [state.value for state in OPEN_STATES]
-    waiting = select(func.count()).select_from(moves).where(moves.c.run_id.in_(ours), moves.c.state.in_(open_states))
+    waiting = (
+        select(func.count())
+        .select_from(moves)
+        .where(moves.c.run_id.in_(ours), moves.c.state.in_(open_states), moves.c.target_uid.is_(None))
+    )  # with a UID there it is known where the message is: in both folders, as the server did not let it go
     if connection.execute(waiting).scalar():
         raise UsageError(
             f"A run in the mailbox of {address} was cut off and is not settled", hint="Run it once more, then forget it"

@@ -126,6 +126,8 @@ moves = Table(
     Column("arrived_us", _BIG, nullable=False),
     Column("digest", Text, nullable=False),
     Column("flags", JSON, nullable=False),
+    Column("keeps_source", Integer),  # 1: copied, and the source is left as it is
+    Column("lost_flags", JSON),  # which the target did not take: given back by an undo
     Column("state", Text, nullable=False),
     Column("note", Text),
     Column("intended_us", _BIG, nullable=False),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from sqlalchemy import (
@@ -137,8 +137,9 @@ class Ledger:
         version: str | None = None,
         policy: str | None = None,
         options: Mapping[str, object] | None = None,
+        counts: Mapping[str, int] | None = None,
     ) -> int:
-        """Write that a run begins; return its number."""
+        """Write that a run begins, and what it found, which stands also where it is cut off; return its number."""
         row = {
             "mailbox": mailbox_key(mailbox),
             "command": command,
@@ -146,8 +147,9 @@ class Ledger:
             "version": version,
             "policy": policy,
         }
+        told = {"options": dict(options or {}), "counts": dict(counts or {})}
         with self._writing(durably=False) as connection:
-            return history.write_run(connection, self._clock(), row | {"options": dict(options or {})})
+            return history.write_run(connection, self._clock(), row | told)
 
     def write_rest(self, run: Mapping[str, Any], counts: Mapping[str, int], began: datetime) -> int:
         """Write a run that found nothing new, begun and ended; return its number. `run` is what start_run() takes."""
@@ -181,11 +183,14 @@ class Ledger:
         with self._reading() as connection:
             return history.read_mailboxes(connection)
 
-    def last_filing(self, mailbox: str | None = None) -> RunRecord | None:
-        """Return the latest run of which moves still stand: what `undo last` means."""
+    def last_filing(self, mailbox: str | None = None, *, or_open: bool = False) -> RunRecord | None:
+        """Return the latest run that moved something which is not back: what `undo last` means.
+
+        `or_open`: or of which nobody knows yet what it moved.
+        """
+        states = (*history.TOUCHED, *(OPEN_STATES if or_open else ()))
         with self._reading() as connection:
-            found = history.read_runs(connection, mailbox=_key(mailbox), moved_only=True, limit=1)
-            return next(iter(found), None)
+            return next(iter(history.read_runs(connection, mailbox=_key(mailbox), moved_in=states, limit=1)), None)
 
     # --- what was found ----------------------------------------------------------------------------------------
 
@@ -208,14 +213,22 @@ class Ledger:
         with self._writing() as connection:
             return moves.write_intents(connection, run_id, intents, self._clock())
 
-    def advance(self, outcomes: Sequence[moves.Outcome], *, labels: Iterable[Label] = ()) -> None:
+    def advance(
+        self,
+        outcomes: Sequence[moves.Outcome],
+        *,
+        labels: Iterable[Label] = (),
+        lost_flags: Mapping[int, Sequence[str]] = MappingProxyType({}),
+    ) -> None:
         """Write how far moves got: (move id, state, target UID or None for as before, note or None), all or none.
 
-        `labels` are written in the same transaction: what a person's act says of the messages.
+        In the same transaction are written `labels`, what a person's act says of the messages, and by move the flags
+        that the target did not take.
         """
         now = self._clock()
         with self._writing() as connection:
             moves.advance(connection, outcomes, now)
+            moves.write_lost_flags(connection, lost_flags)
             for label in labels:
                 history.write_label(connection, label, now)
 
@@ -236,6 +249,11 @@ class Ledger:
         """Return the UIDs from `first` on in a folder that moves put there and that, as far as known, are there."""
         with self._reading() as connection:
             return moves.read_filed_uids(connection, mailbox_key(mailbox), folder, uidvalidity, first)
+
+    def lost_flags(self, move_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
+        """Return by move the flags that the target did not take, of those moves that lost some."""
+        with self._reading() as connection:
+            return moves.read_lost_flags(connection, move_ids)
 
     def have_arrived(self, mailbox: str, source: str, uidvalidity: int, target: str) -> bool:
         """Return whether a move from one folder, numbered as it is now, into another was ever seen to arrive."""

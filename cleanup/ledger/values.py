@@ -13,7 +13,7 @@ from cleanup.detector.addresses import domain_key
 from cleanup.detector.sent_header import InboxClue
 from cleanup.model import Fingerprint, SentMessage, Verdict
 
-SCHEMA = 6  # of the tables: migrations.py walks an older ledger forward
+SCHEMA = 7  # of the tables: migrations.py walks an older ledger forward
 LOCK = "lock"  # the option of a run that names the file that it holds (lock.lock_file)
 SENDERS = "senders"  # the option of a run that tells who was known to send for the owner: who, source, words
 # In what way it is noted that a person took a run back, or moved a message back by hand.
@@ -51,7 +51,7 @@ class MoveIntent:
     """One move, before it is made: enough to find the message again whatever happens.
 
     `target_uidnext` is the target's UIDNEXT before the command: what arrives has that UID or a higher one. `undoes`
-    names the move that this one takes back.
+    names the move that this one takes back. `keeps_source`: it is copied, and the source is left as it is.
     """
 
     source: str
@@ -63,11 +63,15 @@ class MoveIntent:
     fingerprint: Fingerprint
     flags: tuple[str, ...] = ()
     undoes: int | None = None
+    keeps_source: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class MoveRecord:
-    """One line of the journal. `target_uid` is None until the message was seen at the target."""
+    """One line of the journal. `target_uid` is None until the message was seen at the target.
+
+    UNCLEAR with a `target_uid`: the server copied it and did not let the original go; it is in both folders.
+    """
 
     move_id: int
     run_id: int
@@ -83,6 +87,9 @@ class MoveRecord:
 class RunRecord:
     """One run. `filed` counts the moves that stand now; `finished` is None for one that is running or was cut off.
 
+    `filed_once` counts what it moved, whatever became of it since; `put_back` what of that is back by now, or what an
+    undo or a rescue put back.
+
     `status` is done, partly (some moves could not be made), refused (a safety limit), stopped (at the question),
     failed, running or cut off.
     """
@@ -97,6 +104,8 @@ class RunRecord:
     counts: dict[str, int] = field(default_factory=dict)
     options: dict[str, object] = field(default_factory=dict)
     actor: str | None = None
+    filed_once: int = 0
+    put_back: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ Drawn = Any  # an altair chart: the types of altair do not survive its own decor
 ENOUGH = 0.9  # of what was certainly sent must be in Sent
 MOST_ROOM = 260  # for labels
 _MARGIN = 28
+_NARROW, _NARROW_NAMES = 350, 150  # on a narrow screen: the whole drawing, and the room for labels
 _NUMBERS = 46  # room for the numbers beside an axis
 _PLOT_WIDTH = WIDTH - _NUMBERS - _MARGIN
 _BAR = 20
@@ -31,9 +33,50 @@ def styled(chart: Drawn) -> Drawn:
 
 def as_svg(chart: Drawn) -> str:
     """Return the drawing as vl-convert makes it; nothing is fetched."""
+    return _svg(chart.to_dict())
+
+
+def as_narrow_svg(chart: Drawn) -> str:
+    """Return the same drawing for a narrow screen, where the wide one would be cut off or too small to read."""
+    spec = chart.to_dict()
+    _narrow(spec)
+    return _svg(spec)
+
+
+def _svg(spec: dict[str, Any]) -> str:
     import vl_convert
 
-    return str(vl_convert.vegalite_to_svg(chart.to_dict(), allowed_base_urls=[]))
+    return str(vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]))
+
+
+def _narrow(part: Any) -> None:
+    """Make a specification narrow, in place: less room for labels, and plots as wide as what is left."""
+    if isinstance(part, list):
+        for one in part:
+            _narrow(one)
+    if not isinstance(part, dict):
+        return
+    if part.get("minExtent", 0) > _NUMBERS:
+        part |= {"minExtent": _NARROW_NAMES, "maxExtent": _NARROW_NAMES, "labelLimit": _NARROW_NAMES - 14}
+    if isinstance(part.get("tickCount"), int):
+        part["tickCount"] = min(part["tickCount"], 3)
+    for name, one in part.items():
+        if name not in ("datasets", "data"):
+            _narrow(one)
+    if "width" in part:
+        named = '"minExtent": ' + str(_NARROW_NAMES) in json.dumps(part.get("encoding", part.get("layer", {})))
+        part["width"] = _NARROW - _MARGIN - (_NARROW_NAMES if named else _NUMBERS)
+
+
+def draw_nothing(why: str) -> Drawn:
+    """Return a line of text in place of a plot that has nothing to show."""
+    import altair as alt
+
+    told = alt.Chart(pd.DataFrame({"text": [f"Nothing to show: {why}."]}))
+    words = told.mark_text(align="left", baseline="middle", fontSize=13, color=INK).encode(
+        text="text:N", x=alt.value(0)
+    )
+    return words.properties(width=WIDTH, height=24)
 
 
 def draw_time(table: pd.DataFrame) -> Drawn:
@@ -121,10 +164,12 @@ def draw_rules(table: pd.DataFrame) -> Drawn:
 
     there = [verdict for verdict in VERDICTS if (table["points_to"] == verdict).any()]
     colour = alt.Color("points_to:N", scale=_colours(there))
-    bars = (
-        alt.Chart(table).mark_bar().encode(_across("notices", _longest(table)), _names("rule", table["rule"]), colour)
-    )
-    return _wide(bars.encode(tooltip=["rule:N", "points_to:N", "notices:Q"]), table["rule"])
+    most = _longest(table[["rule", "notices"]])
+    across = _across("notices", most).scale(domain=[0, most * 1.12])  # room for the number at the longest bar
+    base = alt.Chart(table).encode(across, _names("rule", table["rule"]))
+    bars = base.mark_bar().encode(colour, tooltip=["rule:N", "name:N", "strength:N", "points_to:N", "notices:Q"])
+    numbers = base.mark_text(align="left", dx=4, color=INK).encode(text=alt.Text("notices:Q", format=",d"))
+    return _wide(alt.layer(bars, numbers), table["rule"])
 
 
 def draw_completeness(table: pd.DataFrame) -> Drawn:

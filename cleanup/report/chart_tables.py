@@ -16,14 +16,17 @@ from cleanup.model import Verdict
 from cleanup.report.frames import Frames
 from cleanup.report.safe_text import safe_text
 from cleanup.report.tables import spoken
+from cleanup.report.words import rule_in_words
 
 VERDICTS = (Verdict.BACKSCATTER.value, Verdict.UNSURE.value, Verdict.GENUINE.value)  # the order of the plots
 MOST_BARS = 12
 MOST_LINES, MOST_POINTS = 5, 60  # each line
 LABEL_LENGTH = 34
-DAYS_BY_DAY = 200  # a longer time is counted by weeks
+STEPS = ((pd.Timedelta(hours=4), "min"), (pd.Timedelta(days=4), "h"), (pd.Timedelta(days=200), "D"))  # up to, by
 STORM_BEFORE, STORM_AFTER = pd.Timedelta(hours=6), pd.Timedelta(hours=12)
+SHORT_STORM, SHORT_BEFORE, SHORT_AFTER = pd.Timedelta(hours=2), pd.Timedelta(minutes=30), pd.Timedelta(hours=1)
 STORM_MOST = pd.Timedelta(days=4)
+A_DAY = pd.Timedelta(days=1)
 OTHERS = "all others"
 
 # Up to how many seconds, and what that is called.
@@ -43,23 +46,32 @@ DELAYS: tuple[tuple[float, str], ...] = (
 
 
 def by_time(frames: Frames) -> pd.DataFrame:
-    """Return notices by day, or by week over a longer time: begin, end, storm, and one count a verdict."""
+    """Return notices along the time: begin, end, storm, and one count a verdict.
+
+    By the minute where all came within hours, by the hour within days, by the day within months, else by the week.
+    """
     notices = frames.notices
     if notices.empty:
         return _no_bins()
-    days = (notices["arrived"].max() - notices["arrived"].min()).days
-    return _bins(notices, "D" if days <= DAYS_BY_DAY else "7D", storm_hours(frames))
+    span = notices["arrived"].max() - notices["arrived"].min()
+    step = next((step for most, step in STEPS if span <= most), "7D")
+    return _bins(notices, step, storm_hours(frames))
 
 
 def storm(frames: Frames) -> pd.DataFrame:
-    """Return the notices of the largest storm by hour, with the hours around it; nothing where there was none."""
+    """Return the notices of the largest storm and of the time around it; nothing where there was none.
+
+    By the hour; a storm of an hour or two by the minute, as it would be one bar.
+    """
     hours = storm_hours(frames)
     if hours.empty:
         return _no_bins()
     notices = frames.notices
     begin, end = _largest_storm(notices, hours)
-    window = notices["arrived"].between(begin - STORM_BEFORE, end + STORM_AFTER, inclusive="left")
-    return _bins(notices[window], "h", hours)
+    short = end - begin <= SHORT_STORM
+    before, after = (SHORT_BEFORE, SHORT_AFTER) if short else (STORM_BEFORE, STORM_AFTER)
+    window = notices["arrived"].between(begin - before, end + after, inclusive="left")
+    return _bins(notices[window], "min" if short else "h", hours)
 
 
 def storm_hours(frames: Frames) -> pd.DatetimeIndex:
@@ -144,11 +156,13 @@ def _largest(counted: pd.DataFrame) -> pd.DataFrame:
 
 
 def rules(frames: Frames) -> pd.DataFrame:
-    """Return how often each rule spoke, notes left out: rule (with its strength), points_to, notices."""
+    """Return how often each rule spoke, notes left out: rule (in words), points_to, notices, name, strength."""
     counted = spoken(frames)
-    counted["rule"] = counted["rule"].astype(str) + ", " + counted["strength"].astype(str)
+    counted["name"] = counted["rule"].astype(str)
+    counted["rule"] = counted["name"].map(rule_in_words)
     largest = counted.sort_values(["notices", "rule"], ascending=[False, True]).head(2 * MOST_BARS)
-    return largest[["rule", "points_to", "notices"]].astype({"points_to": str}).reset_index(drop=True)
+    columns = ["rule", "points_to", "notices", "name", "strength"]
+    return largest[columns].astype({"points_to": str, "strength": str}).reset_index(drop=True)
 
 
 def sent_completeness(frames: Frames) -> pd.DataFrame:
@@ -169,8 +183,8 @@ def sent_completeness(frames: Frames) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
-def sent_trend(frames: Frames) -> pd.DataFrame:
-    """Return the same along the time: mailbox, started, share, at_least; for mailboxes that were measured over days.
+def sent_trend(frames: Frames, *, over: pd.Timedelta = A_DAY) -> pd.DataFrame:
+    """Return the same along the time: mailbox, started, share, at_least; for mailboxes that were measured `over` days.
 
     Those with the lowest bound lately, and of many runs the last of each stretch of time.
     """
@@ -178,7 +192,7 @@ def sent_trend(frames: Frames) -> pd.DataFrame:
     measured = frames.sent_coverage[frames.sent_coverage["samples"] > 0].merge(runs, on="run_id")
     measured["share"] = measured["found"] / measured["samples"]
     times = measured.groupby("mailbox", observed=True)["started"]
-    often = measured[times.transform("max") - times.transform("min") >= pd.Timedelta(days=1)]
+    often = measured[times.transform("max") - times.transform("min") >= over]
     lately = often.drop_duplicates("mailbox", keep="last").sort_values("at_least", kind="stable")
     shown = _thinned(often[often["mailbox"].isin(lately["mailbox"].head(MOST_LINES))])
     told = shown.assign(mailbox=_named(shown["mailbox"], _label))

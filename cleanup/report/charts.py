@@ -30,6 +30,7 @@ class Chart:
     title: str
     alt: str
     svg: str
+    narrow: str  # the same for a narrow screen
     table: pd.DataFrame
 
 
@@ -45,65 +46,85 @@ def charts(frames: Frames) -> tuple[Chart, ...]:
     """
     drawn = []
     enough = len(frames.notices) >= FEWEST
-    for plot in PLOTS if enough else [plot for plot in PLOTS if not plot.of_notices]:
-        table = plot.numbers(frames)
-        if len(table):
-            svg = for_page(chart_drawing.as_svg(chart_drawing.styled(plot.draw(table))), plot.name)
-            drawn.append(Chart(plot.name, plot.title, plot.says(table), svg, _for_people(table)))
+    tables = {plot.name: plot.numbers(frames) for plot in PLOTS if enough or not plot.of_notices}
+    if _is_shown(tables.get("storm"), tables.get("by-time")):
+        del tables["storm"]
+    for plot in PLOTS:
+        table = tables.get(plot.name)
+        if table is not None and len(table):
+            made = chart_drawing.styled(plot.draw(table))
+            wide = for_page(chart_drawing.as_svg(made), plot.name)
+            narrow = for_page(chart_drawing.as_narrow_svg(made), f"{plot.name}-narrow")
+            drawn.append(Chart(plot.name, plot.title, plot.says(table), wide, narrow, _for_people(table)))
     return tuple(drawn)
+
+
+def _is_shown(storm: pd.DataFrame | None, by_time: pd.DataFrame | None) -> bool:
+    """Return whether the plot along the time shows the storm just as fine as a plot of its own would."""
+    if storm is None or by_time is None or storm.empty:
+        return False
+    return bool((by_time["end"] - by_time["begin"]).iloc[0] <= (storm["end"] - storm["begin"]).iloc[0])
 
 
 # --- the charts themselves, for notebooks --------------------------------------------------------------------------
 
 
 def by_time(frames: Frames) -> Drawn:
-    """Return notices by day (over a longer time by week), one panel a verdict, storms shaded."""
-    return chart_drawing.styled(chart_drawing.draw_time(chart_tables.by_time(frames)))
+    """Return notices by minute, hour, day or week, as long as the time is; one panel a verdict, storms shaded."""
+    return _drawn(chart_tables.by_time(frames), chart_drawing.draw_time, "no notice came in this time")
 
 
 def storm(frames: Frames) -> Drawn:
-    """Return the largest storm by hour, one panel a verdict."""
-    return chart_drawing.styled(chart_drawing.draw_time(chart_tables.storm(frames)))
+    """Return the largest storm by hour (one of an hour by minute), one panel a verdict."""
+    return _drawn(chart_tables.storm(frames), chart_drawing.draw_time, "there was no storm")
 
 
 def delays(frames: Frames) -> Drawn:
     """Return how long after its original each notice came, one panel a verdict."""
-    return chart_drawing.styled(chart_drawing.draw_delays(chart_tables.delays(frames)))
+    return _drawn(chart_tables.delays(frames), chart_drawing.draw_delays, "no notice says when its original was sent")
 
 
 def reporters(frames: Frames) -> Drawn:
     """Return the organisations whose servers report most, by verdict."""
-    return chart_drawing.styled(chart_drawing.draw_reporters(chart_tables.reporters(frames)))
+    return _drawn(chart_tables.reporters(frames), chart_drawing.draw_reporters, "no notice names its server")
 
 
 def forged_to(frames: Frames) -> Drawn:
     """Return the domains that most of the forged mail was sent to."""
-    return chart_drawing.styled(chart_drawing.draw_forged_to(chart_tables.forged_to(frames)))
+    return _drawn(chart_tables.forged_to(frames), chart_drawing.draw_forged_to, "nothing forged is known")
 
 
 def rules(frames: Frames) -> Drawn:
     """Return how often each rule spoke, and for what."""
-    return chart_drawing.styled(chart_drawing.draw_rules(chart_tables.rules(frames)))
+    return _drawn(chart_tables.rules(frames), chart_drawing.draw_rules, "no rule spoke")
 
 
 def sent_completeness(frames: Frames) -> Drawn:
     """Return how complete Sent is, mailbox by mailbox, with the lower bound."""
-    return chart_drawing.styled(chart_drawing.draw_completeness(chart_tables.sent_completeness(frames)))
+    return _drawn(
+        chart_tables.sent_completeness(frames), chart_drawing.draw_completeness, "nothing measures how complete Sent is"
+    )
 
 
 def sent_trend(frames: Frames) -> Drawn:
-    """Return how complete Sent was, run by run, with the lower bound."""
-    return chart_drawing.styled(chart_drawing.draw_trend(chart_tables.sent_trend(frames)))
+    """Return how complete Sent was, run by run, with the lower bound; one day is shown as the points that it has."""
+    table = chart_tables.sent_trend(frames, over=pd.Timedelta(0))
+    return _drawn(table, chart_drawing.draw_trend, "nothing measures how complete Sent is")
 
 
 def witnesses(curve: pd.DataFrame) -> Drawn:
     """Return the curve that what_if.threshold_curve() counted."""
-    return chart_drawing.styled(chart_drawing.draw_witnesses(curve))
+    return _drawn(curve, chart_drawing.draw_witnesses, "nothing speaks against any notice")
 
 
 def ablation(table: pd.DataFrame) -> Drawn:
     """Return what what_if.ablation() counted, what matters most first."""
-    return chart_drawing.styled(chart_drawing.draw_ablation(table))
+    return _drawn(table, chart_drawing.draw_ablation, "no rule spoke")
+
+
+def _drawn(table: pd.DataFrame, draw: Callable[[pd.DataFrame], Drawn], otherwise: str) -> Drawn:
+    """Return the table's drawing; where there is nothing to draw, a line that says so."""
+    return chart_drawing.styled(draw(table) if len(table) else chart_drawing.draw_nothing(otherwise))
 
 
 # --- in words ------------------------------------------------------------------------------------------------------
@@ -174,7 +195,7 @@ class _Plot:
 
 PLOTS: tuple[_Plot, ...] = (
     _Plot("by-time", "When notices came", chart_tables.by_time, chart_drawing.draw_time, _time_in_words),
-    _Plot("storm", "The largest storm, by hour", chart_tables.storm, chart_drawing.draw_time, _time_in_words),
+    _Plot("storm", "The largest storm", chart_tables.storm, chart_drawing.draw_time, _time_in_words),
     _Plot("reporters", "Whose servers report", chart_tables.reporters, chart_drawing.draw_reporters, _bars_in_words),
     _Plot(
         "forged-to", "Where the forged mail went", chart_tables.forged_to, chart_drawing.draw_forged_to, _bars_in_words

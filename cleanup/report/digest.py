@@ -13,7 +13,8 @@ from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
 
-from cleanup.model import Judged, Kind, MessageRef, Verdict
+from cleanup.model import Judged, MessageRef, Verdict
+from cleanup.report.counts import Fate, count_judged, is_undelivered
 from cleanup.report.safe_text import safe_text
 from cleanup.report.words import cause_in_words, plural
 
@@ -57,19 +58,22 @@ Paragraph = tuple[str, tuple[str, ...]]  # a sentence, and the list below it
 
 
 def _paragraphs(digest: Digest) -> list[Paragraph]:
-    genuine = [j for j in digest.judged if j.finding.verdict is Verdict.GENUINE]
-    unsure = sum(j.finding.verdict is Verdict.UNSURE for j in digest.judged)
-    undelivered = [j for j in genuine if j.notice.kind is Kind.NDR]
+    counts = count_judged(digest.judged, moved=digest.moved)
+    genuine, unsure = (counts.of(v) - counts.of(v, Fate.FILED) for v in (Verdict.GENUINE, Verdict.UNSURE))
+    undelivered = [j for j in digest.judged if is_undelivered(j.finding.verdict, j.notice.kind)]
     filed = [j for j in digest.judged if j.ref in digest.moved]
-    forged = f"{plural(len(digest.moved), 'bounce')} of mail that you never sent"
+    forged = f"{plural(counts.of(Fate.FILED), 'bounce')} of mail that you never sent"
+    if leaning := counts.of(Verdict.UNSURE, Fate.FILED):
+        forged += f" ({leaning:,} of them most likely: --policy storm files those, too)"
     return [
         (safe_text(digest.headline, limit=400), ()),
         (safe_text(f"{forged} went from {digest.source} to {digest.target}, for example:"), _some(filed, _forged)),
-        (f"{plural(len(genuine), 'genuine notice')} and {plural(unsure, 'unsure one')} stayed where they are.", ()),
+        (f"{plural(genuine, 'genuine notice')} and {plural(unsure, 'unsure one')} stay where they are.", ()),
         *([("Your own mail that did not arrive:", _all(undelivered, digest.owner))] if undelivered else []),
         (
             "Nothing was deleted. To get one back, move it to your Inbox: that is remembered, and it is never filed "
-            f"again. To get all of them back: mailbox-cleanup undo {digest.run_id}",
+            f"again. To get all of them back: undo run {digest.run_id} (mailbox-cleanup undo {digest.run_id}, with the "
+            "options or the configuration of that run).",
             (),
         ),
     ]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cleanup.detector.what_would_change import what_would_change
 from cleanup.model import Extent, Finding, Notice, Reason, Recipient, Returned, Strength, Verdict
+from cleanup.report.counts import Fate
 from cleanup.report.safe_text import safe_text
 from cleanup.report.words import LABELLED, ONE_KIND, VERDICTS, cause_in_words, row_in_words
 
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 
 _OVERRULED = "label.overrules"  # what the evidence says where a person's word stands above it
 
+_UNSURE_AND = {
+    **dict.fromkeys((Fate.STAYS, Fate.KEPT), "; it stays where it is"),
+    **dict.fromkeys((Fate.FILED, Fate.PLANNED), "; --policy storm files it all the same"),
+    **dict.fromkeys((Fate.OPEN, Fate.GONE), ""),
+}
 _EXTENTS = {
     Extent.FULL: "the whole message",
     Extent.HEADERS: "its header only",
@@ -36,14 +42,16 @@ def explained_notice(notice: Notice) -> list[str]:
     return [safe_text(line, limit=400) for line in lines]
 
 
-def explained_finding(finding: Finding, said: Said | None = None) -> list[str]:
+def explained_finding(finding: Finding, said: Said | None = None, *, fate: Fate = Fate.STAYS) -> list[str]:
     """Return the verdict, every reason that was looked at, the nearest sent message and what would change it.
 
-    `said` is the latest word of a person on the message, also one that the finding does not know yet.
+    `said` is the latest word of a person on the message, also one that the finding does not know yet; `fate`: where the
+    message is.
     """
     leaning = f", leaning towards {finding.leaning.value}" if finding.leaning else ""
     verdict = VERDICTS[finding.verdict] if finding.row != LABELLED else finding.verdict.value
-    lines = [f"Verdict:      {verdict}{leaning}", *_decided_by(finding, said)]
+    stays = _UNSURE_AND[fate] if finding.verdict is Verdict.UNSURE and finding.row != LABELLED else ""
+    lines = [f"Verdict:      {verdict}{leaning}{stays}", *_decided_by(finding, said)]
     if finding.flags:
         lines.append(f"Remarks:      {', '.join(flag.replace('_', ' ') for flag in finding.flags)}")
     counted = [reason for reason in finding.reasons if reason.strength is not Strength.NOTE]

@@ -7,20 +7,24 @@ Times are `datetime64[us, UTC]`, durations are not stored. Words from small sets
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from sqlalchemy import Connection, select
 
 from cleanup.detector.sent_coverage import Measure
 from cleanup.ledger import Ledger, schema
 from cleanup.ledger.cut_off import status_of
+from cleanup.ledger.moves import moved_by_run
 from cleanup.ledger.opening import told
-from cleanup.ledger.values import MoveState, mailbox_key
+from cleanup.ledger.values import OPEN_STATES, UNDO_LABEL, MoveState, mailbox_key
+from cleanup.model import Verdict
 from cleanup.report import frame_queries as rows_of
+from cleanup.report.counts import Fate
 from cleanup.report.frame_columns import NO_TIME, As, frame_of, read
 from cleanup.report.frame_queries import Chosen
 
@@ -30,7 +34,7 @@ class Frames:
     """What the ledger knows, as frames.
 
     bounces        one row a notice and failed recipient; `latest` marks the newest finding of each message, `filed`
-                   those that a run moved and that were not put back
+                   those that a run moved and that were not put back; `verdict` is what the run said
     reasons        one row a reason, by finding_id
     runs           one row a run, with its counts and the answer to "am I hacked or spoofed?"
     moves          one row a journalled move
@@ -49,12 +53,25 @@ class Frames:
 
     @cached_property
     def notices(self) -> pd.DataFrame:
-        """One row a message, as last judged: what is counted. Recipients are those of its first row.
+        """One row a message: what is counted. Recipients are those of its first row.
 
+        `verdict` is a person's last word where there is one, as the next run will judge, else what the last run said
+        (which `judged` keeps). `fate` says where the message is: stays, kept (at a person's word), filed, open, gone.
         The same frame at every use: who wants other columns makes a new one with `assign`.
         """
         latest = self.bounces[self.bounces["latest"]]
-        return latest.drop_duplicates("finding_id").reset_index(drop=True)
+        notices = latest.drop_duplicates("finding_id").reset_index(drop=True)
+        said = last_words_on(notices, self.labels)
+        heeded = said["verdict"].notna() & ~((said["said_by"] == UNDO_LABEL) & notices["filed"])
+        verdict = notices["verdict"].where(~heeded, said["verdict"].to_numpy())
+        verdicts = pd.Categorical(verdict, categories=[word.value for word in Verdict])
+        kept = heeded & (verdicts == Verdict.UNSURE.value)
+        return notices.assign(
+            verdict=verdicts, judged=notices["verdict"], fate=_fates(notices, self.moves, kept.to_numpy())
+        )
+
+
+NAMES = ("notices", *(field.name for field in fields(Frames)))
 
 
 def load(
@@ -82,20 +99,29 @@ def load(
 
 # --- the two frames whose rows hold JSON ---------------------------------------------------------------------------
 
-RUN_COUNTS = ("messages", "notices", "genuine", "backscatter", "unsure", "filed")
+RUN_COUNTS = ("messages", "notices", "genuine", "backscatter", "unsure")
 
 
 def _runs(connection: Connection, chosen: Chosen) -> pd.DataFrame:
+    """Return the runs. What they `filed` and what was `put_back` is counted in the journal, as `history` does.
+
+    `filed` counts what a run moved, also where it was cut off; `put_back`, of a run, what of that is back by now; of an
+    undo, what it put back.
+    """
     query = select(schema.runs).where(chosen.of(schema.runs.c.started_us)).order_by(schema.runs.c.run_id)
     rows = connection.execute(query).mappings().all()
     plain = ("run_id", "mailbox", "command", "actor", "version", "policy", "status")
     kinds = dict.fromkeys(plain, As.WORD) | {"run_id": As.NUMBER}
     columns: dict[str, Sequence[Any]] = {name: [row[name] for row in rows] for name in plain}
     columns["status"] = [status_of(connection, row) for row in rows]
-    for name in ("answer", "headline", "target"):
+    for name in ("answer", "headline", "target", "error", "says"):
         columns[name], kinds[name] = [row["options"].get(name) for row in rows], As.WORD
     for name in RUN_COUNTS:
         columns[name], kinds[name] = [row["counts"].get(name, 0) for row in rows], As.NUMBER
+    moved = moved_by_run(connection)
+    for name in ("filed", "put_back"):
+        columns[name] = [getattr(moved.get(row["run_id"]), name, 0) for row in rows]
+        kinds[name] = As.NUMBER
     for name in ("started", "finished"):
         stored = [row[f"{name}_us"] for row in rows]
         columns[name], kinds[name] = [NO_TIME if time is None else time for time in stored], As.TIME
@@ -142,6 +168,40 @@ def _sent_coverage(connection: Connection, chosen: Chosen) -> pd.DataFrame:
 # --- what follows from other frames --------------------------------------------------------------------------------
 
 
+def judgements(labels: pd.DataFrame) -> pd.DataFrame:
+    """Return the labels that say what a message is: not those of an undo, which takes back everything alike."""
+    return labels[labels["said_by"] != UNDO_LABEL]
+
+
+def last_words_on(notices: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
+    """Return people's latest word on each notice, in its row: verdict and said_by, missing where nobody spoke."""
+    columns = ["verdict", "said_by"]
+    last = labels.drop_duplicates(["mailbox", "digest"], keep="last").astype(dict.fromkeys(["mailbox", *columns], str))
+    places = pd.MultiIndex.from_arrays([notices["mailbox"].astype(str), notices["digest"].astype(str)])
+    words = last.set_index([last["mailbox"], last["digest"].astype(str)])[columns].reindex(places)
+    return words.astype(pd.StringDtype()).set_axis(notices.index)
+
+
+_FATES = {
+    **dict.fromkeys((state.value for state in OPEN_STATES), Fate.OPEN.value),
+    MoveState.MOVED.value: Fate.FILED.value,
+    MoveState.TAKEN.value: Fate.GONE.value,
+    MoveState.LOST_SIGHT.value: Fate.GONE.value,
+}
+
+
+def _fates(notices: pd.DataFrame, moves: pd.DataFrame, kept: np.ndarray[Any, Any]) -> Any:
+    """Return where each notice is, by the latest state of its move; `kept` are those that stay at a person's word."""
+    keys = ["run_id", "uidvalidity", "uid"]
+    filing = moves[~moves["is_undo"]].rename(columns={"source_uidvalidity": "uidvalidity"})
+    filing = filing.drop_duplicates(keys, keep="last")[[*keys, "state"]]
+    fate = notices[keys].merge(filing, on=keys, how="left")["state"].astype(object).map(_FATES)
+    undoing = moves[moves["is_undo"] & moves["state"].isin([state.value for state in OPEN_STATES])]
+    fate = fate.mask((fate == Fate.FILED.value) & notices["digest"].isin(undoing["digest"]), Fate.OPEN.value)
+    fate = fate.fillna(pd.Series(np.where(kept, Fate.KEPT.value, Fate.STAYS.value), dtype=object))
+    return pd.Categorical(fate, categories=[one.value for one in Fate])
+
+
 def _with_runs(reasons: pd.DataFrame, bounces: pd.DataFrame) -> pd.DataFrame:
     """Return the reasons with the run of their finding. One that was written after the findings were read has none."""
     runs = bounces.drop_duplicates("finding_id").set_index("finding_id")["run_id"]
@@ -152,12 +212,15 @@ def _with_runs(reasons: pd.DataFrame, bounces: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_marks(bounces: pd.DataFrame, moves: pd.DataFrame) -> pd.DataFrame:
-    """Return the bounces with `latest`, the newest finding of each message, and `filed`, where the move stands."""
-    newest = bounces.groupby(["mailbox", "digest"], observed=True, sort=False)["finding_id"].transform("max")
+    """Return the bounces with `latest`, the newest finding of each message, and `filed`, where the move stands.
+
+    Messages may be equal, and have one digest: those count that the last run saw together, and all that are filed.
+    """
+    newest = bounces.groupby(["mailbox", "digest"], observed=True, sort=False)["run_id"].transform("max")
     standing = moves[(moves["state"] == MoveState.MOVED.value) & ~moves["is_undo"]]
     keys = ["run_id", "uidvalidity", "uid"]
     filed = standing.rename(columns={"source_uidvalidity": "uidvalidity"})[keys].drop_duplicates()
     marked = bounces.merge(filed.assign(filed=True), on=keys, how="left")
     marked["filed"] = marked["filed"].notna()
-    marked.insert(3, "latest", bounces["finding_id"].to_numpy() == newest.to_numpy())
+    marked.insert(3, "latest", (bounces["run_id"].to_numpy() == newest.to_numpy()) | marked["filed"].to_numpy())
     return marked

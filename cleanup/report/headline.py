@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -38,8 +38,8 @@ class Headline:
     to_do: tuple[str, ...] = ()
 
 
-def headline(runs: pd.DataFrame, backscatter: int) -> Headline:
-    """Return the most alarming answer of any of the runs.
+def headline(runs: pd.DataFrame, backscatter: int, undelivered: int = 0) -> Headline:
+    """Return the most alarming answer of any of the runs, and how many bounces of own mail are `undelivered` beside it.
 
     Of one mailbox in the words of the run that saw the most of it. Of several in words that say how many it holds for
     and name the first of them. `backscatter` counts the notices of all of them that were last judged so.
@@ -51,10 +51,12 @@ def headline(runs: pd.DataFrame, backscatter: int) -> Headline:
         return Headline(Answer.QUIET, "Nothing new was found.")
     worst = _worst_of_each(said)
     if len(worst) == 1:
-        return _of_one(worst.iloc[0], backscatter)
+        found = _of_one(worst.iloc[0], backscatter)
+        return replace(found, text=found.text + _between(found.answer, undelivered, "your own mail that did"))
     answers = {str(mailbox): Answer(answer) for mailbox, answer in zip(worst["mailbox"], worst["answer"], strict=True)}
     forged = said.loc[said["answer"].astype(str) == Answer.SPOOFED.value, "mailbox"].nunique()
-    return of_many(answers, int(forged), backscatter)
+    found = of_many(answers, int(forged), backscatter)
+    return replace(found, text=found.text + _between(found.answer, undelivered, "their own mail that did"))
 
 
 def of_many(answers: Mapping[str, Answer], forged: int, backscatter: int) -> Headline:
@@ -89,6 +91,14 @@ def _of_one(run: pd.Series, backscatter: int) -> Headline:
     if answer is Answer.SPOOFED and backscatter:
         return Headline(answer, _ONE_FORGED.format(bounces=plural(backscatter, "bounce")), advice(answer))
     return Headline(answer, str(run["headline"]), advice(answer))
+
+
+def _between(answer: Answer, undelivered: int, of: str) -> str:
+    """Return the sentence on what must not be overlooked in a flood of forged bounces."""
+    if answer is not Answer.SPOOFED or not undelivered:
+        return ""
+    verb = "is" if undelivered == 1 else "are"
+    return f" Between them {verb} {plural(undelivered, 'bounce')} of {of} not arrive."
 
 
 def _who(these: Sequence[str], of: int) -> str:

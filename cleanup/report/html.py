@@ -14,8 +14,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from cleanup.detector.account_state import Answer
+from cleanup.extras import packages_of
+from cleanup.model import Verdict
 from cleanup.report.cells import shown
+from cleanup.report.chart_style import COLOURS
 from cleanup.report.charts import Chart, charts, charts_available
+from cleanup.report.counts import Counts, Fate
 from cleanup.report.frames import Frames
 from cleanup.report.summary import Summary
 from cleanup.report.tables import Section
@@ -39,9 +43,24 @@ def render_html(summary: Summary, frames: Frames) -> str:
         tone=_TONES.get(summary.answer, "calm"),
         charts=[_for_page(chart) for chart in drawn],
         charts_missing=not charts_available(),
+        charts_need=" ".join(packages_of("charts")),
+        tiles=[_tile(summary.totals, v) for v in (Verdict.BACKSCATTER, Verdict.GENUINE, Verdict.UNSURE)],
         few=FEW,
         policy=CONTENT_SECURITY_POLICY,
+        colours=COLOURS,
     )
+
+
+def _tile(totals: Counts, verdict: Verdict) -> dict[str, Any]:
+    """Return how many notices have a verdict, and where they are."""
+    count, filed, kept = totals.of(verdict), totals.of(verdict, Fate.FILED), totals.of(verdict, Fate.KEPT)
+    others = totals.of(verdict, Fate.OPEN, Fate.GONE)
+    left = count - filed - kept - others
+    told = [f"{filed:,} filed"] if filed or (verdict is Verdict.BACKSCATTER and count) else []
+    told += [f"{kept:,} kept in the Inbox at your word"] if kept else []
+    told += [f"{left:,} in the Inbox"] if left and (told or others) else []
+    told += [f"{others:,} elsewhere"] if others else []
+    return {"verdict": verdict.value, "count": count, "where": ", ".join(told) or "kept in the Inbox"}
 
 
 def _for_page(chart: Chart) -> dict[str, Any]:
@@ -51,6 +70,7 @@ def _for_page(chart: Chart) -> dict[str, Any]:
         "title": chart.title,
         "alt": chart.alt,
         "svg": Markup(chart.svg),
+        "narrow": Markup(chart.narrow),
         "table": chart.table,
     }
 
@@ -61,9 +81,24 @@ def _template() -> Template:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"shown": shown, "is_plain": _is_plain, "rows": _rows}
+    environment.filters |= {
+        "shown": shown,
+        "is_plain": _is_plain,
+        "is_number": _is_number,
+        "numeric": _numeric,
+        "rows": _rows,
+    }
     environment.filters |= {"rows_in_all": _rows_in_all, "goes_on": _goes_on}
     return environment.get_template("report.html.j2")
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a cell is a number: those stand right, one under the other."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _numeric(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
 def _rows_in_all(section: Section) -> int:

@@ -24,13 +24,14 @@ from cleanup.model import (
     Strength,
     Verdict,
 )
+from cleanup.report.counts import Fate
 from cleanup.report.frames import Frames, load
 from cleanup.report.said import Said, said_of
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A notice as a run saw it. `filed` says that it lies in the backscatter folder, as far as the ledger knows.
+    """A notice as a run saw it. `fate` says where it is, as far as the ledger knows; `target`, where it was moved to.
 
     `said` is a person's latest word on it, which the run may not have known yet.
     """
@@ -39,8 +40,18 @@ class Recorded:
     arrived: datetime
     notice: Notice
     finding: Finding
-    filed: bool
+    fate: Fate = Fate.STAYS
+    target: str | None = None  # None: no run tried to move it
     said: Said | None = None
+
+    @property
+    def place(self) -> str:
+        """Where the message is, in words."""
+        return {
+            Fate.FILED: f"filed in {self.target}",
+            Fate.OPEN: f"it was being moved to {self.target} when the run was cut off: the next run looks where it is",
+            Fate.GONE: "somebody has moved or deleted it since",
+        }.get(self.fate, "in the Inbox")
 
 
 def find_recorded(ledger: Ledger, mailbox: str, folder: str, uid: int) -> Recorded | None:
@@ -69,7 +80,18 @@ def recorded(frames: Frames, finding_id: int) -> Recorded:
     first: dict[str, Any] = {str(name): _plain(value) for name, value in rows.iloc[0].items()}
     said = said_of(frames, first["mailbox"], first["digest"])
     finding = _finding(first, reasons)
-    return Recorded(first["run_id"], first["arrived"], _notice(first, rows), finding, first["filed"], said)
+    moves = frames.moves[~frames.moves["is_undo"] & (frames.moves["run_id"] == first["run_id"])]
+    moves = moves[(moves["uid"] == first["uid"]) & (moves["source_uidvalidity"] == first["uidvalidity"])]
+    now = frames.notices.loc[frames.notices["finding_id"] == finding_id, "fate"]
+    return Recorded(
+        first["run_id"],
+        first["arrived"],
+        _notice(first, rows),
+        finding,
+        Fate(now.iloc[0]) if len(now) else Fate.STAYS,
+        str(moves["target"].iloc[-1]) if len(moves) else None,
+        said,
+    )
 
 
 def _notice(first: dict[str, Any], rows: pd.DataFrame) -> Notice:

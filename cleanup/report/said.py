@@ -10,6 +10,7 @@ import pandas as pd
 
 from cleanup.ledger.values import MOVED_BACK_LABEL, UNDO_LABEL
 from cleanup.model import Verdict
+from cleanup.report.counts import Fate
 from cleanup.report.frames import Frames
 
 _KEY = ["mailbox", "digest"]
@@ -48,9 +49,10 @@ def said_of(frames: Frames, mailbox: str, digest: str) -> Said | None:
 
 
 def put_back(frames: Frames) -> pd.DataFrame:
-    """Return the labels of the reported messages that an undo put back and nobody spoke of since."""
-    words = last_words(frames.labels)
-    return words[(words["said_by"] == UNDO_LABEL) & words["digest"].isin(frames.notices["digest"])]
+    """Return the labels of the reported messages that an undo put back, unless they were filed or spoken of since."""
+    words, notices = last_words(frames.labels), frames.notices
+    kept = notices.loc[notices["fate"] == Fate.KEPT.value, "digest"]
+    return words[(words["said_by"] == UNDO_LABEL) & words["digest"].isin(kept)]
 
 
 def sentences(notices: pd.DataFrame, labels: pd.DataFrame) -> pd.Series:

@@ -28,6 +28,7 @@ LIFETIME = timedelta(days=3)
 FEWEST = 20  # bounces that make a rule worth its risk
 FEWEST_LETTERS = 16  # in the fixed parts together: less is not narrow
 SHORTEST_PART, LONGEST_PART = 4, 40  # longer ones are folded over two lines more often
+REQUIRE = 'require ["fileinto", "envelope", "body", "date", "relational"];\n\n'
 _FIXED = re.compile(r"[ !-~]*[A-Za-z][ !-~]*")
 _HEADER_END = re.compile(rb"\n\r?\n|\A\r?\n")
 _PUNCTUATION_AT_ENDS = " \t.,:;-"
@@ -80,7 +81,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class SieveRule:
-    """A rule and its trial. `text` is None where the trial forbids it; `refused` says why."""
+    """A rule and its trial. `text` is a script of it alone, None where the trial forbids it; `refused` says why."""
 
     campaign: Campaign
     trial: Trial
@@ -90,10 +91,7 @@ class SieveRule:
 
 def running_campaigns(frames: Frames, *, now: datetime, within: timedelta = RUNNING) -> tuple[Campaign, ...]:
     """Return the campaigns whose last bounce came `within` this time before `now`, the largest first."""
-    notices = frames.notices
-    forged = notices[(notices["verdict"] == Verdict.BACKSCATTER.value) & notices["campaign"].notna()]
-    found = [_campaign(str(key), rows) for key, rows in forged.groupby("campaign", observed=True)]
-    running = [c for c in found if c.bounces >= FEWEST and now - within <= c.last <= now]
+    running = [campaign for campaign in _campaigns(frames.notices) if now - within <= campaign.last <= now]
     return tuple(sorted(running, key=lambda c: -c.bounces))
 
 
@@ -116,6 +114,25 @@ def sieve_rule(
     refused = _why_refused(campaign, trial) or _why_refused(campaign, stored)
     text = None if refused else _text(campaign, trial, now, folder, own_hosts)
     return SieveRule(campaign, trial, text, refused)
+
+
+def script(rules: Iterable[SieveRule]) -> str:
+    """Return one script of all rules that may be used; require stands once, on top (RFC 5228 section 3.2)."""
+    texts = [rule.text.removeprefix(REQUIRE) for rule in rules if rule.text is not None]
+    return REQUIRE + "\n".join(texts) if texts else ""
+
+
+def past_rules(frames: Frames) -> tuple[SieveRule, ...]:
+    """Return a rule for each campaign of the ledger, as it could have been made at its last bounce, the largest first.
+
+    Own hosts are those that proved bounces came by: all that a ledger knows of them.
+    """
+    notices = frames.notices
+    proved = frames.reasons.loc[frames.reasons["rule"] == "origin.own_host", "finding_id"]
+    hosts = notices.loc[notices["finding_id"].isin(proved), "trusted_hop"].dropna().astype(str)
+    own = tuple(sorted(hosts.unique()))
+    found = sorted(_campaigns(notices), key=lambda campaign: -campaign.bounces)
+    return tuple(sieve_rule(frames, one, now=one.last, own_hosts=own) for one in found)
 
 
 def try_on(
@@ -149,6 +166,13 @@ def try_out(frames: Frames, campaign: Campaign) -> Trial:
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
+
+
+def _campaigns(notices: pd.DataFrame) -> list[Campaign]:
+    """Return the forged campaigns that are large enough for a rule."""
+    forged = notices[(notices["verdict"] == Verdict.BACKSCATTER.value) & notices["campaign"].notna()]
+    found = [_campaign(str(key), rows) for key, rows in forged.groupby("campaign", observed=True)]
+    return [campaign for campaign in found if campaign.bounces >= FEWEST]
 
 
 def _trial(count: Mapping[str, int], of: int | None = None) -> Trial:
@@ -201,8 +225,7 @@ def _text(campaign: Campaign, trial: Trial, now: datetime, folder: str, own_host
     tests += [f"not body :raw :contains {_quoted(host)}" for host in own_hosts]
     joined = ",\n          ".join(tests)
     return (
-        'require ["fileinto", "envelope", "body", "date", "relational"];\n\n'
-        f"# Made by mailbox-cleanup on {now:%Y-%m-%d %H:%M} UTC for {plural(campaign.bounces, 'bounce')}\n"
+        f"{REQUIRE}# Made by mailbox-cleanup on {now:%Y-%m-%d %H:%M} UTC for {plural(campaign.bounces, 'bounce')}\n"
         f"# since {campaign.first:%Y-%m-%d %H:%M}.\n"
         f"# Tried {trial.tried_on()}, it {trial.in_words()}.\n"
         "# (Subjects that are encoded or folded in the returned message are left alone.)\n"

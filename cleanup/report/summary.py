@@ -8,8 +8,9 @@ from datetime import datetime
 import pandas as pd
 
 from cleanup.detector.account_state import Answer
-from cleanup.model import Kind, Verdict
+from cleanup.model import Verdict
 from cleanup.report import tables
+from cleanup.report.counts import Counts, Fate
 from cleanup.report.frames import Frames
 from cleanup.report.headline import Headline, headline
 from cleanup.report.said import put_back
@@ -18,18 +19,6 @@ from cleanup.report.words import plural
 
 THIN_SENT = 0.9  # measured completeness below which Sent is said to miss mail
 FEWEST_SAMPLES = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """How many messages were last judged to be what."""
-
-    notices: int
-    genuine: int
-    backscatter: int
-    unsure: int
-    filed: int
-    undelivered: int  # genuine bounces that say that mail did not arrive
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +37,7 @@ class Summary:
     headline: str
     answer: Answer
     to_do: tuple[str, ...]
-    totals: Totals
+    totals: Counts
     urgent: tuple[Section, ...] = ()
     details: tuple[Section, ...] = ()
     method: tuple[Section, ...] = ()
@@ -65,7 +54,7 @@ def summarize(frames: Frames, *, now: datetime) -> Summary:
     """Return what the frames tell, for the owner, the helpdesk and the mail admin."""
     notices = frames.notices
     totals = count(notices)
-    told = headline(frames.runs, totals.backscatter)
+    told = headline(frames.runs, totals.of(Verdict.BACKSCATTER), totals.undelivered)
     mailboxes = tuple(sorted({str(name) for name in frames.runs["mailbox"]}))
     return Summary(
         title=_title(mailboxes),
@@ -85,19 +74,11 @@ def summarize(frames: Frames, *, now: datetime) -> Summary:
     )
 
 
-def count(notices: pd.DataFrame) -> Totals:
-    """Return the totals of notices."""
-    verdicts = notices["verdict"].value_counts()
-    undelivered = (notices["verdict"] == Verdict.GENUINE.value) & (notices["kind"] == Kind.NDR.value)
-    by_word = {verdict: int(verdicts.get(verdict.value, 0)) for verdict in Verdict}
-    return Totals(
-        notices=len(notices),
-        genuine=by_word[Verdict.GENUINE],
-        backscatter=by_word[Verdict.BACKSCATTER],
-        unsure=by_word[Verdict.UNSURE],
-        filed=int(notices["filed"].sum()),
-        undelivered=int(undelivered.sum()),
-    )
+def count(notices: pd.DataFrame) -> Counts:
+    """Return the counts of notices (Frames.notices)."""
+    cells = notices.groupby(["verdict", "fate"], observed=False).size().to_dict()
+    found = {(verdict, fate): int(cells.get((verdict.value, fate.value), 0)) for verdict in Verdict for fate in Fate}
+    return Counts(found, undelivered=int(tables.are_undelivered(notices).sum()))
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
@@ -127,14 +108,18 @@ def _details(frames: Frames, mailboxes: int) -> tuple[Section, ...]:
     )
 
 
-def _to_do(told: Headline, totals: Totals, frames: Frames) -> tuple[str, ...]:
-    lines = list(told.to_do)
+def _to_do(told: Headline, totals: Counts, frames: Frames) -> tuple[str, ...]:
+    lines = [*told.to_do, *_failed(frames.runs)]
     if totals.undelivered:
         whose = "it did not arrive" if totals.undelivered == 1 else "they say what did not arrive"
         lines.append(f"Look at {plural(totals.undelivered, 'bounce')} of your own mail below: {whose}.")
-    if totals.unsure:
-        where = "it stays where it is" if totals.unsure == 1 else "they stay where they are"
-        lines.append(f"If you like, look at {plural(totals.unsure, 'unsure notice')}: {where}.")
+    if totals.waiting:
+        where = "it stays where it is" if totals.waiting == 1 else "they stay where they are"
+        lines.append(f"If you like, look at {plural(totals.waiting, 'unsure notice')}: {where}.")
+    if unsettled := totals.of(Fate.OPEN):
+        lines.append(
+            f"A run was cut off while it moved {plural(unsettled, 'message')}. Run again: it looks where they are."
+        )
     lines += _put_back(frames)
     last = frames.sent_coverage.drop_duplicates("mailbox", keep="last")
     unusable = [str(problem) for problem in last["unusable"].dropna()]
@@ -145,6 +130,21 @@ def _to_do(told: Headline, totals: Totals, frames: Frames) -> tuple[str, ...]:
             "Sent misses mail that was certainly sent; see below. Let every phone and program save copies there."
         )
     return tuple(lines) or ("Nothing.",)
+
+
+def _failed(runs: pd.DataFrame) -> list[str]:
+    """Return which mailboxes nobody has looked at since: those whose last run failed, three of them by name."""
+    last = runs[runs["command"] == "run"].drop_duplicates("mailbox", keep="last")
+    failed = last[last["status"].isin(["failed", "locked"])]
+    named = failed.head(3)
+    lines = list(map(_failed_in_words, named["mailbox"], named["started"], named["says"]))
+    more = len(failed) - len(lines)
+    return [*lines, f"So did the last run of {plural(more, 'mailbox', 'mailboxes')} more."] if more > 0 else lines
+
+
+def _failed_in_words(mailbox: str, when: datetime, says: object) -> str:
+    why = f": {says}" if isinstance(says, str) else ""
+    return f"The last run of {mailbox} failed on {when:%Y-%m-%d %H:%M} UTC{why}"
 
 
 def _put_back(frames: Frames) -> list[str]:

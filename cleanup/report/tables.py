@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cleanup.model import Action, Kind, Strength, Verdict
+from cleanup.report.counts import Fate
 from cleanup.report.frames import Frames
 from cleanup.report.said import sentences
-from cleanup.report.words import KINDS, LABELLED, cause_in_words, row_in_words
+from cleanup.report.words import KINDS, LABELLED, cause_in_words, row_in_words, rule_in_words
 
 MOST_ROWS = 50
 MOST_BARS = 10
@@ -34,7 +35,7 @@ class Section:
 
 def undelivered(notices: pd.DataFrame, bounces: pd.DataFrame) -> Section:
     """Return the owner's own mail that did not arrive, newest first, one row a notice."""
-    chosen = notices[(notices["verdict"] == Verdict.GENUINE.value) & (notices["kind"] == Kind.NDR.value)]
+    chosen = notices[are_undelivered(notices)]
     newest = chosen.sort_values("arrived", ascending=False).head(MOST_ROWS)
     table = pd.DataFrame(
         {
@@ -51,10 +52,20 @@ def undelivered(notices: pd.DataFrame, bounces: pd.DataFrame) -> Section:
     return cut("undelivered", "Your own mail that did not arrive", says, table, of=len(chosen))
 
 
+def are_undelivered(notices: pd.DataFrame) -> pd.Series:
+    """Return which notices say that mail of the owner's own did not arrive."""
+    return (notices["verdict"] == Verdict.GENUINE.value) & (notices["kind"] == Kind.NDR.value)
+
+
 def unsure(notices: pd.DataFrame, reasons: pd.DataFrame, labels: pd.DataFrame) -> Section:
-    """Return the unsure notices, newest first, each with what keeps it from being decided."""
-    chosen = notices[notices["verdict"] == Verdict.UNSURE.value]
-    newest = chosen.sort_values("arrived", ascending=False).head(MOST_ROWS)
+    """Return the unsure notices in the Inbox, each with what keeps it from being decided.
+
+    Newest first; after them those that a person decided to leave there.
+    """
+    left = notices["fate"].isin([Fate.STAYS.value, Fate.KEPT.value])
+    chosen = notices[(notices["verdict"] == Verdict.UNSURE.value) & left]
+    ordered = chosen.assign(kept=chosen["fate"] == Fate.KEPT.value)
+    newest = ordered.sort_values(["kept", "arrived"], ascending=[True, False]).head(MOST_ROWS)
     table = pd.DataFrame(
         {
             **_whose(newest, notices),
@@ -116,7 +127,7 @@ def by_mailbox(notices: pd.DataFrame) -> Section:
     """Return one row a mailbox with its verdicts, most backscatter first."""
     table = notices.groupby(["mailbox", "verdict"], observed=True).size().unstack(fill_value=0)
     table = table.reindex(columns=[verdict.value for verdict in Verdict], fill_value=0)
-    table["filed"] = notices.groupby("mailbox", observed=True)["filed"].sum()
+    table["filed"] = (notices["fate"] == Fate.FILED.value).groupby(notices["mailbox"], observed=True).sum()
     table = table.sort_values("backscatter", ascending=False)
     table.index.name, table.columns.name = "Mailbox", None
     return cut("mailboxes", "Mailboxes", "", table.reset_index())
@@ -156,10 +167,20 @@ def spoken(frames: Frames) -> pd.DataFrame:
 
 def rules(frames: Frames) -> Section:
     """Return which rules spoke, for what, and how often; notes are left out."""
-    table = spoken(frames).rename(
-        columns={"rule": "Rule", "points_to": "Points to", "strength": "Strength", "notices": "Notices"}
+    said = spoken(frames)
+    names = said["rule"].astype(str)
+    table = pd.DataFrame(
+        {
+            "What was found": names.map(rule_in_words) + " [" + names + "]",
+            "Points to": said["points_to"],
+            "Strength": said["strength"],
+            "Notices": said["notices"],
+        }
     )
-    says = "docs/how-it-decides.md explains each rule. Backscatter needs two families of evidence, one of them hard."
+    says = (
+        "docs/how-it-decides.md explains each rule by the name in brackets. Backscatter needs two families of "
+        "evidence, one of them hard."
+    )
     return cut("rules", "What the verdicts rest on", says, table.sort_values("Notices", ascending=False))
 
 
@@ -189,8 +210,21 @@ def sent(frames: Frames) -> Section:
 def runs(frame: pd.DataFrame) -> Section:
     """Return the runs, newest first."""
     newest = frame.sort_values("started", ascending=False)
-    table = newest[["run_id", "mailbox", "started", "command", "policy", "status", "notices", "filed", "version"]]
-    table = table.rename(columns=lambda name: "Run" if name == "run_id" else str(name).capitalize())
+    status = newest["error"].astype(pd.StringDtype()).fillna(newest["status"].astype(pd.StringDtype()))
+    table = pd.DataFrame(
+        {
+            "Run": newest["run_id"],
+            **_whose(newest, frame),
+            "Started": newest["started"],
+            "Command": newest["command"],
+            "Policy": newest["policy"],
+            "Status": status,
+            "Notices": newest["notices"],
+            "Filed": newest["filed"],
+            "Put back": newest["put_back"],
+            "Version": newest["version"],
+        }
+    )
     says = "Every run can be taken back: mailbox-cleanup undo RUN."
     return cut("runs", "Runs", says, table, most=MOST_BARS)
 

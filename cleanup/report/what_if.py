@@ -40,7 +40,8 @@ from cleanup.model import (
     Strength,
     Verdict,
 )
-from cleanup.report.filing import why_not_filed
+from cleanup.report.filing.plan import why_not_filed
+from cleanup.report.frames import judgements, last_words_on
 from cleanup.report.words import plural
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -79,7 +80,10 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """What a policy would have decided. `verdicts` has one row a notice: finding_id, before, after, row, files."""
+    """What a policy would have decided. `verdicts` has one row a notice: finding_id, before, after, row, files, said.
+
+    `said` is a person's latest judgement, missing where there is none.
+    """
 
     policy: Policy
     verdicts: pd.DataFrame
@@ -89,6 +93,12 @@ class WhatIf:
     def changed(self) -> pd.DataFrame:
         """How many notices go from which verdict to which."""
         return pd.crosstab(self.verdicts["before"], self.verdicts["after"])
+
+    @property
+    def against_labels(self) -> pd.DataFrame:
+        """How often a person said what (`said`) of what the evidence alone says (`after`): said, after, notices."""
+        said = self.verdicts[self.verdicts["said"].notna()]
+        return said.groupby(["said", "after"], observed=True).size().rename("notices").reset_index()
 
 
 def what_if(
@@ -112,6 +122,7 @@ def what_if(
             "after": _following(notices, decided["verdict"]),
             "row": decided["row"],
             "files": decided["files"],
+            "said": _said(notices, labels),
         }
     )
     verdicts["files"] &= verdicts["after"].ne(Verdict.GENUINE.value)
@@ -265,13 +276,10 @@ def _score(notices: pd.DataFrame, files: pd.Series, labels: pd.DataFrame | None)
 
 
 def _said(notices: pd.DataFrame, labels: pd.DataFrame | None) -> pd.Series:
-    """Return people's latest word on each notice, NA where there is none."""
+    """Return people's latest judgement of each notice, NA where there is none. An undo judges nothing."""
     if labels is None or labels.empty:
         return pd.Series(pd.NA, index=notices.index, dtype=pd.StringDtype())
-    last = labels.drop_duplicates(["mailbox", "digest"], keep="last").astype({"mailbox": str, "verdict": str})
-    words = last.set_index(["mailbox", "digest"])["verdict"]
-    places = pd.MultiIndex.from_arrays([notices["mailbox"].astype(str), notices["digest"]])
-    return pd.Series(words.reindex(places).to_numpy(), index=notices.index, dtype=pd.StringDtype())
+    return last_words_on(notices, judgements(labels))["verdict"]
 
 
 def _share(part: pd.Series, whole: pd.Series) -> float | None:

@@ -6,7 +6,8 @@ from cleanup.errors import UsageError
 from cleanup.ledger import Ledger
 from cleanup.report.frames import load
 
-_EXAMPLE = """Write it like: reporting_mta == "mx.example.net" and subject.str.contains("invoice")"""
+EXAMPLE = """reporting_mta == "mx.example.net" or original_subject.str.contains("invoice")"""
+_HINT = f"Write it like: {EXAMPLE}"
 
 
 def uids_where(ledger: Ledger, run_id: int, condition: str) -> tuple[int, ...]:
@@ -21,7 +22,9 @@ def uids_where(ledger: Ledger, run_id: int, condition: str) -> tuple[int, ...]:
         uids = {int(uid) for uid in found.loc[found["filed"].astype(bool), "uid"]}
     except Exception as error:  # pandas raises whatever the condition's own words do
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(f"--where {condition!r} cannot be read", why=why, hint=_EXAMPLE) from error
+        raise UsageError(
+            f"--where {condition!r} cannot be read", why=why, hint=f"{_HINT}. The columns: {', '.join(bounces.columns)}"
+        ) from error
     if not uids:
-        raise UsageError(f"--where {condition!r} holds for no message that run {run_id} filed", hint=_EXAMPLE)
+        raise UsageError(f"--where {condition!r} holds for no message that run {run_id} filed", hint=_HINT)
     return tuple(sorted(uids))

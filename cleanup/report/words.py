@@ -29,7 +29,7 @@ ONE_KIND: Mapping[Kind, str] = {
 VERDICTS: Mapping[Verdict, str] = {
     Verdict.GENUINE: "genuine: answers mail that you sent",
     Verdict.BACKSCATTER: "backscatter: answers mail that you never sent",
-    Verdict.UNSURE: "unsure: the evidence does not say; it stays where it is",
+    Verdict.UNSURE: "unsure: the evidence does not say",
 }
 
 CAUSES: Mapping[Cause, str] = {
@@ -74,6 +74,66 @@ ROWS: Mapping[str, str] = {
     "follows-the-failed-one": "It follows the failure report of the same message.",
     "not-enough-evidence": "There is not enough evidence.",
 }
+
+
+# At most 34 letters each: they stand beside bars.
+RULES: Mapping[str, str] = {
+    "auth.inner_fail": "authentication failed there",
+    "auth.inner_pass": "authentication passed there",
+    "campaign.member": "part of a forged campaign",
+    "dkim.broken": "broken signature",
+    "dkim.owner": "your own signature",
+    "dkim.replay": "your signature, sent again",
+    "dkim.unknown": "signature of an unknown key",
+    "dnsbl.backscatterer": "listed by Backscatterer.org",
+    "envid.match": "your envelope id",
+    "envid.only": "your envelope id, alone",
+    "filter.marked": "marked by your own filter",
+    "label.like": "like one that you called genuine",
+    "label.overrules": "what the evidence alone says",
+    "origin.foreign": "left by a foreign server",
+    "origin.own_host": "left by your own server",
+    "origin.own_name_bare": "your server named, no address",
+    "origin.own_name_below": "your server deeper in the path",
+    "origin.own_name_claimed": "says that it is your server",
+    "origin.own_neighbour": "left by a neighbour of your server",
+    "origin.own_relay": "passed on by your own server",
+    "origin.own_unproved": "perhaps left by your own server",
+    "origin.shared_provider": "left by a provider you share",
+    "origin.unknown": "unknown path",
+    "profile.mailer": "a program that you never used",
+    "profile.message_id": "an id unlike yours",
+    "profile.zone": "a time zone that you never used",
+    "recipient.never_written": "to somebody you never wrote to",
+    "sender.name_foreign": "a name that is not yours",
+    "sender.never_used": "an address that you never used",
+    "sender.not_the_owner": "not from an address of yours",
+    "sent.absent": "not in Sent",
+    "sent.absent_by_content": "not in Sent, by its content",
+    "sent.cannot_vouch": "Sent cannot vouch for that time",
+    "sent.id_only": "its id is in Sent",
+    "sent.id_replayed": "a mail of yours, sent again",
+    "sent.id_reused": "an id of yours, reused",
+    "sent.message_id": "in Sent, by its id",
+    "sent.recipient_recent": "you wrote to them lately",
+    "sent.recipient_subject_date": "in Sent, by its content",
+    "sent.thread_index": "in Sent, by its thread",
+    "sent.two_of_three": "in Sent, by most of its content",
+    "sent.unusable": "Sent cannot be used",
+    "storm": "came in a storm",
+    "tag.missing": "without your tag",
+    "tag.own": "your own tag",
+    "tag.own_copied": "a copy of your own tag",
+    "tag.stale": "your tag, long ended",
+    "tag.unchecked": "a tag like yours, unchecked",
+    "tag.valid": "your tag",
+    "tag.verp": "your envelope address",
+}
+
+
+def rule_in_words(rule: str) -> str:
+    """Return what a rule found, in a few words; a rule of a plugin's has its name."""
+    return RULES.get(rule, rule)
 
 
 def row_in_words(row: str) -> str:

@@ -1,4 +1,4 @@
-"""One mailbox from start to finish: lock, settle what an earlier run left open, look, ask, file, write down.
+"""One mailbox from start to finish: lock, reconcile what an earlier run left open, look, ask, file, write down.
 
 On most nights a glance is all. What reads, judges and moves mail is imported where it is needed: it takes longer to
 load than such a night does.
@@ -17,17 +17,18 @@ from cleanup.config import MailboxSettings, identity_of, ledger_of, policy_of
 from cleanup.connector.account import Account
 from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.dns import network_of
+from cleanup.errors import CleanupError, UsageError
 from cleanup.ledger.values import LOCK, UNDO_LABEL, Left
 from cleanup.model import MessageRef, Verdict
 from cleanup.progress import Progress, unseen
 from cleanup.run.done import Done
 from cleanup.run.glance import Look, Task, at_rest, glance
-from cleanup.run.held import NOBODY_COUNTS, Held, hold, lock_of, words_of
+from cleanup.run.held import NOBODY_COUNTS, Held, hold, lock_of, words_of, write_failure
 from cleanup.run.ledgers import Ledgers
 
 if TYPE_CHECKING:
     from cleanup.ledger import Memory
-    from cleanup.report.undo import UndoOutcome
+    from cleanup.report.filing.undo import UndoOutcome
 
 
 def look_at(
@@ -54,14 +55,14 @@ def look_at(
 
         from cleanup.run.look import look
 
-        known, mailbox = known_before(stack, settings, opened, again=again)
+        known, mailbox = known_before(stack, settings, opened, again=again, full=full)
         return look(
             mailbox,
             task,
             now=now,
             labels=known.labels,
             progress=progress,
-            memory=None if full else known.memory,
+            memory=known.memory,
             leaving=known.leaving,
         )
 
@@ -90,39 +91,70 @@ def run_mailbox(
     moved; None: there must be none. Where nothing happened since the last run, nothing is read and nobody is asked.
 
     Raises MailboxLocked, the connector's errors, LedgerUnusable; what had been moved by then is in the ledger, and the
-    next run settles it.
+    next run reconciles it.
     """
     task = replace(task_of(settings), since=since)
-    with hold(account, settings, "run", ledgers, second_gate) as held:
-        left = _left(held, again=again, full=full)
-        mailbox, seen = held.open(), None
-        if not left.open_moves:
-            seen = glance(mailbox, task, left)
-        if seen and seen.resting:
-            return _rest(held, at_rest(task, seen, seen.resting))
-        from cleanup.run.filing import look_and_file  # what most nights do not need
+    held = None
+    try:
+        with hold(account, settings, "run", ledgers, second_gate) as held:
+            left = _left(held, again=again, full=full)
+            mailbox, seen = held.open(), None
+            if not left.open_moves:
+                seen = glance(mailbox, task, left)
+            if seen and seen.resting:
+                return _rest(held, at_rest(task, seen, seen.resting))
+            from cleanup.run.filing import look_and_file  # what most nights do not need
 
-        return look_and_file(
-            held, task, seen, mailbox, now=now, again=again, agreed=agreed, may_exceed=may_exceed, progress=progress
-        )
+            return look_and_file(
+                held, task, seen, mailbox, now=now, again=again, agreed=agreed, may_exceed=may_exceed, progress=progress
+            )
+    except CleanupError as error:
+        if held is None or not held.begun:
+            write_failure(account, settings, error, ledgers)
+        raise
 
 
 def undo_run(
     account: Account,
     settings: MailboxSettings,
-    run_id: int,
+    run_id: int | None,
     *,
-    only: Collection[int] = (),
+    chosen: Callable[[int, int], Collection[int] | None],
     progress: Progress = unseen,
-) -> UndoOutcome:
-    """Put back what a run filed, or `only` the messages that had these UIDs before."""
-    from cleanup.report.undo import undo
+) -> UndoOutcome | None:
+    """Put back what a run moved, or what the last one of the mailbox did (`run_id` None).
+
+    What a run that was cut off left open is looked for first; only then is it decided which run is the last, and what
+    there is to put back. `chosen` is told the run and how many messages it moved, and says which ones (by the UIDs that
+    they had before; none: all), or None where nothing is to be put back. Returns None then, or where nothing is left.
+
+    Raises UsageError where no run is left.
+    """
+    from cleanup.report.filing.journal import Journal
+    from cleanup.report.filing.recovery import reconcile_open
+    from cleanup.report.filing.undo import undo, undoable
+    from cleanup.report.filing.verify import Connection
 
     with hold(account, settings, "undo") as held:
-        noted, ledger = {LOCK: lock_of(account)}, held.ledger
-        again, beside = held.open, held.look_on
+        ledger = held.ledger
+        connection = Connection(held.open(), held.open)
+        reconcile_open(Journal(ledger, 0, settings.address), connection)
+        last = ledger.last_filing(settings.address) if run_id is None else ledger.run(run_id)
+        if last is None:
+            raise UsageError("There is no run to undo", hint="mailbox-cleanup history shows the runs")
+        count = len(undoable(ledger, last.run_id))
+        only = chosen(last.run_id, count) if count else None
+        if only is None:
+            return None
         return undo(
-            run_id, held.open(), ledger, only=only, noted=noted, reopen=again, look_on=beside, progress=progress
+            last.run_id,
+            connection.mailbox,
+            ledger,
+            only=only,
+            noted={LOCK: lock_of(account)},
+            reopen=held.open,
+            look_on=held.look_on,
+            progress=progress,
         )
 
 
@@ -157,7 +189,12 @@ class Known:
 
 
 def known_before(
-    stack: ExitStack, settings: MailboxSettings, opened: Callable[[], Mailbox], *, again: bool = False
+    stack: ExitStack,
+    settings: MailboxSettings,
+    opened: Callable[[], Mailbox],
+    *,
+    again: bool = False,
+    full: bool = False,
 ) -> tuple[Known, Mailbox]:
     """Return what earlier runs left, with what a run would settle first settled in memory; and a connection.
 
@@ -170,11 +207,13 @@ def known_before(
         return Known(), opened()
     with Ledger.open(where, looking=True) as ledger:
         copy = stack.enter_context(ledger.copied(settings.address))
-    from cleanup.report.recovery import foretell
+    from cleanup.report.filing.recovery import foretell
 
     foretold = foretell(copy, settings.address, opened(), reopen=opened)
     mailbox = cast("Mailbox", foretold.mailbox)  # what `opened` opens
     labels, memory = words_of(copy, settings, again=again), copy.memory(settings.address)
+    if full:  # as _left() does: what was sent and is deleted since still spares
+        memory.retire(list(memory.cursors()))
     return Known(labels, memory, foretold.leaving), opened() if mailbox.dead else mailbox
 
 

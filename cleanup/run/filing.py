@@ -1,20 +1,23 @@
-"""A run on a night on which something happened: settle, look, ask, file, write down."""
+"""A run on a night on which something happened: reconcile, look, ask, file, write down."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from itertools import takewhile
 
 from cleanup.connector.session import Mailbox
 from cleanup.errors import CleanupError
 from cleanup.ledger import Ledger, Memory
 from cleanup.ledger.values import SENDERS, Remembered
 from cleanup.progress import Progress
+from cleanup.report.counts import count_judged
 from cleanup.report.digest import Digest, digest_message
-from cleanup.report.filing import MARKED, FilingOutcome, file_all
-from cleanup.report.journal import Journal
-from cleanup.run.done import Done, counts_of
+from cleanup.report.filing.execute import MoveResults, file_all
+from cleanup.report.filing.journal import Journal
+from cleanup.report.filing.plan import MARKED
+from cleanup.run.done import Done
 from cleanup.run.glance import READ_BY, Glance, Look, Task
 from cleanup.run.held import Held, words_of
 from cleanup.run.look import look, what_look_asks
@@ -34,19 +37,27 @@ def look_and_file(
 ) -> Done:
     """Do what run.run_mailbox() promises, in a mailbox in which something happened. `glanced` saves asking again."""
     memory = held.ledger.memory(task.mailbox)
-    recovered, mailbox = held.settle(task.mailbox, mailbox, lambda ahead: what_look_asks(ahead, memory, glanced))
+    recovered, mailbox = held.recover(task.mailbox, mailbox, lambda ahead: what_look_asks(ahead, memory, glanced))
     labels = words_of(held.ledger, held.settings, again=again)
-    known = glanced if not recovered.settled else None
+    known = glanced if not recovered.reconciled else None
     seen = look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory, seen=known)
     run_id = _record(held, seen)
     seen, go_on = _asked(held, run_id, seen, agreed, may_exceed)
     outcome = _file(held, run_id, seen, mailbox, progress) if go_on else None
     _remember(memory, run_id, seen, outcome)
     remark = _leave_digest(held, run_id, seen, outcome, mailbox, now) if outcome else None
-    return Done(run_id, seen, recovered, outcome, remark, held.bytes_read, held.round_trips)
+    before = _ended_early(held, run_id) if outcome and outcome.moved else ()
+    return Done(run_id, seen, recovered, outcome, remark, held.bytes_read, held.round_trips, before)
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
+
+
+def _ended_early(held: Held, run_id: int) -> tuple[tuple[int, int], ...]:
+    """Return the runs right before this one that ended early, and how much of what they moved stands, newest first."""
+    earlier = [run for run in held.ledger.runs(held.settings.address, limit=50) if run.run_id < run_id]
+    unfinished = takewhile(lambda run: run.command == "run" and run.status != "done", earlier)
+    return tuple((run.run_id, run.filed) for run in unfinished if run.filed)
 
 
 def _record(held: Held, seen: Look) -> int:
@@ -56,13 +67,13 @@ def _record(held: Held, seen: Look) -> int:
         "target": seen.plan.target,
         SENDERS: [[one.who, one.source.value, one.says] for one in seen.senders],
     }
-    run_id = held.start_run(options)
+    run_id = held.start_run(options, _counts(seen))
     held.ledger.record_findings(run_id, seen.judged, seen.plan)
     held.ledger.record_sent(run_id, seen.sources, seen.sent.coverage)
     return run_id
 
 
-def _remember(memory: Memory, run_id: int, seen: Look, outcome: FilingOutcome | None) -> None:
+def _remember(memory: Memory, run_id: int, seen: Look, outcome: MoveResults | None) -> None:
     """Write down what the next run may build on. Where something is left to do, it looks again in any case."""
     inbox = memory.cursors()[seen.task.inbox]
     if outcome:
@@ -84,7 +95,7 @@ def _asked(held: Held, run_id: int, seen: Look, agreed: Callable[[Look], bool], 
     return seen, False
 
 
-def _file(held: Held, run_id: int, seen: Look, mailbox: Mailbox, progress: Progress) -> FilingOutcome:
+def _file(held: Held, run_id: int, seen: Look, mailbox: Mailbox, progress: Progress) -> MoveResults:
     counts, ledger = _counts(seen), held.ledger
     try:
         journal = Journal(ledger, run_id, seen.task.mailbox)
@@ -111,7 +122,7 @@ def _leave_digest(
     held: Held,
     run_id: int,
     seen: Look,
-    outcome: FilingOutcome,
+    outcome: MoveResults,
     mailbox: Mailbox,
     now: datetime,
 ) -> str | None:
@@ -129,11 +140,11 @@ def _leave_digest(
     return None
 
 
-def _left(seen: Look, outcome: FilingOutcome | None) -> dict[str, int]:
+def _left(seen: Look, outcome: MoveResults | None) -> dict[str, int]:
     """Return the counts of what lies in the Inbox after a run."""
     moved = frozenset(outcome.moved) if outcome else frozenset()
     return _counts(replace(seen, judged=tuple(one for one in seen.judged if one.ref not in moved)))
 
 
 def _counts(seen: Look) -> dict[str, int]:
-    return counts_of(seen.judged, seen.ordinary)
+    return count_judged(seen.judged, ordinary=seen.ordinary).stored()

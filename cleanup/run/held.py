@@ -13,15 +13,16 @@ from cleanup import __version__
 from cleanup.config import MailboxSettings, ledger_of
 from cleanup.connector.account import Account
 from cleanup.connector.session import Mailbox, open_mailbox
-from cleanup.ledger.values import LOCK, UNDO_LABEL, Left
+from cleanup.errors import CleanupError, LedgerUnusable, MailboxLocked
+from cleanup.ledger.values import LOCK, UNDO_LABEL, Left, mailbox_key
 from cleanup.lock import ANY_SERVER, LOOPBACK, hold_mailbox, lock_file, names_of
 from cleanup.model import Verdict
 from cleanup.run.ledgers import Ledgers
 
 if TYPE_CHECKING:
     from cleanup.ledger import Ledger
-    from cleanup.report.mailbox import Ahead
-    from cleanup.report.recovery import Recovered
+    from cleanup.report.filing.mailbox import Ahead
+    from cleanup.report.filing.recovery import Recovered
 
 
 NOBODY_COUNTS = nullcontext()
@@ -49,6 +50,7 @@ class Held:
     _opened: list[Mailbox] = field(default_factory=list)
     _main: Mailbox | None = None
     _ends: float = field(init=False)  # on time.monotonic()'s clock
+    begun: bool = False  # the run stands in the ledger
 
     def __post_init__(self) -> None:
         self._ends = time.monotonic() + self.settings.run_timeout_s
@@ -71,9 +73,12 @@ class Held:
     def hold_elsewhere(self) -> None:
         """Hold the mailbox on every machine that shares its ledger. Raises MailboxLocked, LedgerUnusable."""
         names = names_of(self.settings.address, self.account.host, self.account.owner)
-        here = (ANY_SERVER, LOOPBACK, self.account.host if (LOOPBACK, self.account.owner) in names else ANY_SERVER)
-        shared = [f"{server.lower()}\0{user.casefold()}" for server, user in names if server not in here]
-        self._stack.enter_context(self.ledger.exclusive(self.settings.address, *shared))
+        addresses = [mailbox_key(user) for server, user in names if server == ANY_SERVER]
+        at_servers = [(server, user) for server, user in names if server not in (ANY_SERVER, LOOPBACK)]
+        if (LOOPBACK, self.account.owner) in names:  # another machine's loopback is another server
+            at_servers = []
+        logins = [f"{server.lower()}\0{user.casefold()}" for server, user in at_servers]
+        self._stack.enter_context(self.ledger.exclusive(self.settings.address, *addresses, *logins))
 
     def open(self) -> Mailbox:
         """Return a new connection: the first one, or one in place of another, of which nothing is left."""
@@ -92,24 +97,26 @@ class Held:
         self._stack.enter_context(self._second_gate)
         return self._connected(read_only=True)
 
-    def settle(
+    def recover(
         self, name: str, mailbox: Mailbox, then: Callable[[Ahead], Ahead] | None = None
     ) -> tuple[Recovered, Mailbox]:
-        """Settle what earlier commands left open in the mailbox `name`; return that, and a connection that is alive.
+        """Reconcile what earlier commands left open in the mailbox `name`; return that, and a connection that is alive.
 
         `then` adds what will be asked for next. Raises what stopped it: while it is unknown where messages are, nothing
         more must be moved.
         """
-        from cleanup.report.recovery import recover
+        from cleanup.report.filing.recovery import recover
 
         recovered = recover(self.ledger, name, mailbox, reopen=self.open, then=then)
         if recovered.stopped:
             raise recovered.stopped
         return recovered, self.open() if mailbox.dead else mailbox
 
-    def start_run(self, options: Mapping[str, object]) -> int:
-        """Write that a run begins; return its number."""
-        return self.ledger.start_run(**self._run(options))
+    def start_run(self, options: Mapping[str, object], counts: Mapping[str, int]) -> int:
+        """Write that a run begins, and what it found; return its number."""
+        run_id = self.ledger.start_run(**self._run(options), counts=counts)
+        self.begun = True
+        return run_id
 
     def write_rest(self, options: Mapping[str, object], counts: Mapping[str, int]) -> int:
         """Write a run that found nothing new; return its number."""
@@ -129,15 +136,7 @@ class Held:
         return sum(mailbox.round_trips for mailbox in self._opened)
 
     def _run(self, options: Mapping[str, object]) -> _Run:
-        policy, noted = self.settings.policy.name, {**options, LOCK: lock_of(self.account)}
-        return _Run(
-            mailbox=self.settings.address,
-            command="run",
-            actor=self.account.who,
-            version=__version__,
-            policy=policy,
-            options=noted,
-        )
+        return _run_of(self.account, self.settings, {**options, LOCK: lock_of(self.account)})
 
     def _connected(self, *, read_only: bool) -> Mailbox:
         ends = self._ends
@@ -145,6 +144,38 @@ class Held:
         mailbox.one_by_one = any(earlier.one_by_one for earlier in self._opened)
         self._opened.append(mailbox)
         return mailbox
+
+
+def _run_of(account: Account, settings: MailboxSettings, options: Mapping[str, object]) -> _Run:
+    return _Run(
+        mailbox=settings.address,
+        command="run",
+        actor=account.who,
+        version=__version__,
+        policy=settings.policy.name,
+        options=options,
+    )
+
+
+def write_failure(account: Account, settings: MailboxSettings, error: CleanupError, ledgers: Ledgers | None) -> None:
+    """Write that a run ended before it found anything, and why, for history and reports to tell.
+
+    Makes no ledger, and says nothing where that cannot be written: `error` is what the person has to hear.
+    """
+    from cleanup.ledger import is_there
+    from cleanup.ledger.cut_off import LOCKED
+
+    where = ledger_of(settings)
+    options = {"error": error.code, "says": str(error)}
+    try:
+        if isinstance(error, LedgerUnusable) or not is_there(where):
+            return
+        with ExitStack() as stack:
+            ledger = (ledgers or stack.enter_context(closing(Ledgers()))).of(where)
+            run_id = ledger.start_run(**_run_of(account, settings, options))
+            ledger.finish_run(run_id, {}, LOCKED if isinstance(error, MailboxLocked) else "failed")
+    except CleanupError:
+        return
 
 
 def lock_of(account: Account) -> str:

@@ -39,8 +39,8 @@ from cleanup.model import (
     Verdict,
 )
 from cleanup.progress import Progress, unseen
-from cleanup.report.filing import plan_filing
-from cleanup.report.mailbox import Ahead
+from cleanup.report.filing.mailbox import Ahead
+from cleanup.report.filing.plan import plan_filing
 from cleanup.run.asking import what_they_ask
 from cleanup.run.glance import READ_BY, Glance, Look, Task, judged_by
 from cleanup.run.reading import fetch_sent, read_inbox, read_sent, what_reading_asks

@@ -25,7 +25,7 @@ from cleanup.ledger import Memory
 from cleanup.ledger.values import Cursor, InboxRow, SentPlaces
 from cleanup.model import PulledHeaders, SentMessage, SentSource
 from cleanup.progress import Progress
-from cleanup.report.mailbox import Ahead
+from cleanup.report.filing.mailbox import Ahead
 from cleanup.run.glance import is_unchanged
 
 CHUNK = 2_000
@@ -99,8 +99,9 @@ def read_sent(
         def save(cursor: Cursor, chunk: Sequence[PulledHeaders], uidnext: int) -> None:
             memory.add_sent(cursor, [_sent_message(pulled) for pulled in chunk], uidnext)
 
-        _catch_up(mailbox, memory, cursor, state, SENT_FIELDS, save, _counting(progress, f"Reading {folder}", state))
-        problem = None
+        count = _counting(progress, f"Reading {folder}", state)
+        hidden = _catch_up(mailbox, memory, cursor, state, SENT_FIELDS, save, count)
+        problem = _not_shown(mailbox, folder, hidden) if hidden else None
     except ConnectionLost:
         raise
     except (CommandRefused, FolderNotFound, PermissionMissing) as error:
@@ -109,6 +110,12 @@ def read_sent(
         problem = str(error)
     known = memory.cursors().get(folder)
     return SentSource(folder, announced, known.held if known else 0, problem)
+
+
+def _not_shown(mailbox: Mailbox, folder: str, uids: Sequence[int]) -> str:
+    """Return what to say of messages that a Sent folder lists and does not show; one may be the one that bounced."""
+    why = mailbox.passed_over(folder).get(uids[0], "the server does not show it")
+    return f"{len(uids):,} of its messages cannot be read (UID {uids[0]}: {why})"
 
 
 def not_opened(folder: str, error: CleanupError) -> str:

@@ -19,6 +19,7 @@ from cleanup.lock import hold_mailbox, name_of
 from tests.cli.command import PROGRAM, cleanup
 
 OWNER = "anna.berg@example.org"
+RUN = ("run", OWNER, "--yes", "--host", "127.0.0.1", "--security", "plain", "--username", "anna", "--port")
 
 
 @pytest.fixture
@@ -87,6 +88,39 @@ def test_without_a_terminal_nothing_is_dropped_unasked(ledger: Path) -> None:
     assert cleanup("forget", OWNER, "--ledger", ledger).code == 2
     assert cleanup("history", "prune", "--keep", "0d", "--ledger", ledger).code == 2
     assert _count(ledger, "runs") == 2
+
+
+# --- nights that failed --------------------------------------------------------------------------------------------
+
+
+def test_a_night_that_did_not_even_get_in_leaves_a_trace(ledger: Path) -> None:
+    refused = cleanup(*RUN, 9, "--ledger", ledger, CLEANUP_PASSWORD="x")
+
+    (row, *_) = json.loads(cleanup("history", "--ledger", ledger, "--format", "json").out)
+    report = " ".join(cleanup("report", "--ledger", ledger).out.split())
+
+    assert refused.code == 10
+    assert (row["status"], row["error"], row["filed"], row["notices"]) == ("failed", "cannot-connect", 0, None)
+    assert row["says"] in refused.err
+    assert "cannot-connect" in cleanup("history", "--ledger", ledger).out
+    assert f"The last run of {OWNER} failed on" in report
+    assert "127.0.0.1:9 refused the connection" in report
+    assert "92 notices: 72 backscatter" in report
+
+
+def test_the_very_first_night_leaves_one_too(tmp_path: Path) -> None:
+    cleanup(*RUN, 9, "--ledger", tmp_path / "ledger.sqlite", CLEANUP_PASSWORD="x")
+
+    assert _statuses(tmp_path / "ledger.sqlite") == ["failed"]
+
+
+def test_a_run_that_finds_the_mailbox_locked_says_so_and_cuts_nobody_off(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger.sqlite"
+    with anna_on_a_server(ledger) as anna, _waiting_for_an_answer(anna):
+        second = cleanup(*RUN, anna.account.port, "--ledger", ledger, CLEANUP_PASSWORD="anna")
+
+        assert second.code == 11
+        assert _statuses(ledger) == ["locked", "running"]
 
 
 # --- a run that never wrote its end --------------------------------------------------------------------------------

@@ -120,13 +120,17 @@ def test_a_password_in_other_bytes_than_utf_8_is_named() -> None:
     assert "The password is not UTF-8 text" in done.err
 
 
-@pytest.mark.parametrize("limit", [9, 10])
-def test_few_open_files_are_named(limit: int, tmp_path: Path) -> None:
+def test_few_open_files_are_named(tmp_path: Path) -> None:
+    """Which of its files is one too many depends on the system; with so few one of them is."""
+    rules = "--outbound-host 192.0.2.10 --now 2026-10-20 --yes"
+    told = ""
     with lying_server() as server:
         fill(server)
-        reach = f"--host 127.0.0.1 --port {server.port} --security plain --ledger {tmp_path}/ledger.sqlite"
-        rules = "--outbound-host 192.0.2.10 --now 2026-10-20 --yes"
-        done = _shell(f"ulimit -n {limit}; $P run anna@example.org {rules} {reach}", CLEANUP_PASSWORD=PASSWORD)
+        for limit in (9, 10, 11):
+            reach = f"--host 127.0.0.1 --port {server.port} --security plain --ledger {tmp_path}/{limit}.sqlite"
+            done = _shell(f"ulimit -n {limit}; $P run anna@example.org {rules} {reach}", CLEANUP_PASSWORD=PASSWORD)
+            assert "unexpected" not in done.err
+            told += done.err
 
-    assert "unexpected" not in done.err  # which of its files is one too many depends on the system
-    assert done.code == 0 or "open" in done.err
+    assert "The system opens no more files for this process: Too many open files" in told
+    assert "[too-many-files]" in told

@@ -5,11 +5,18 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from cleanup.config.settings import IdentitySettings, MailboxSettings
 from cleanup.demo import Demo, anna_on_a_server
+from cleanup.ledger import Ledger, MoveIntent
+from cleanup.model import Fingerprint
+from cleanup.progress import unseen
+from cleanup.report.filing.journal import Journal
+from cleanup.run import run_mailbox
 from tests.cli.command import Ended, cleanup
 from tests.house.screens import typed
 
@@ -25,6 +32,12 @@ class Anna:
             *("--host", demo.account.host, "--port", demo.account.port, "--security", "plain"),
             *("--username", "anna", "--ledger", ledger),
         )
+
+    @property
+    def reach_in_words(self) -> str:
+        """The options that reach the mailbox, in the order in which the program prints them."""
+        account, ledger = self.demo.account, self._reach[-1]
+        return f"--ledger {ledger} --host {account.host} --port {account.port} --security plain --username anna"
 
     def run(self, *options: object) -> Ended:
         rules = ("--outbound-host", "192.0.2.10", "--now", "2026-10-20")
@@ -87,7 +100,7 @@ def test_off_a_terminal_a_run_leaves_one_line_and_undo_takes_it_back(anna: Anna)
     assert (done.code, done.out) == (0, "")
     assert done.err == (
         f"{OWNER}: run 1, 447 messages, 92 notices: 72 filed in Backscatter, 14 genuine, 6 unsure; "
-        "to take it back: mailbox-cleanup undo 1\n"
+        f"to take it back: mailbox-cleanup undo 1 {anna.reach_in_words}\n"
     )
     assert anna.filed == 72
 
@@ -188,3 +201,46 @@ def test_a_message_can_be_explained_from_the_mailbox_itself(anna: Anna) -> None:
 
     assert done.code == 0
     assert "[disproved-twice]" in done.out
+
+
+def killed_behind_its_first_move(anna: Anna, monkeypatch: pytest.MonkeyPatch, ledger: Path) -> None:
+    """Run, and die when the first message was moved and nothing of it was written down yet."""
+    identity = IdentitySettings(outbound_hosts=("192.0.2.10",))
+    settings = MailboxSettings(address=OWNER, username="anna", ledger=str(ledger), identity=identity)
+    now = datetime(2026, 10, 20, tzinfo=UTC)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Journal, "write", _killed)
+        run_mailbox(anna.demo.account, settings, now=now, agreed=lambda _: True, progress=unseen)
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("which", ["last", "1"])
+def test_undo_looks_what_a_run_that_was_killed_had_moved_before_it_decides(
+    anna: Anna, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, which: str
+) -> None:
+    killed_behind_its_first_move(anna, monkeypatch, tmp_path / "ledger.sqlite")
+    assert anna.filed == 1
+
+    ended = cleanup("undo", which, "--mailbox", OWNER, *anna._reach, "--yes", CLEANUP_PASSWORD="anna")
+
+    assert (ended.code, "1 message of run 1 was put back." in ended.out + ended.err) == (0, True)
+    assert anna.filed == 0
+
+
+def test_undo_of_somebody_elses_run_is_refused_by_name_and_touches_nothing(anna: Anna, tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        ledger.start_run(OWNER, "run")
+        bens = ledger.start_run("ben@example.org", "run")
+        intent = MoveIntent("INBOX", 1, 1, "Backscatter", 2, 1, Fingerprint(1, datetime(2026, 1, 1, tzinfo=UTC), "x"))
+        ledger.intend(bens, [intent])
+
+    ended = cleanup("undo", bens, "--mailbox", OWNER, *anna._reach, "--yes", CLEANUP_PASSWORD="anna")
+
+    assert ended.code == 2
+    assert f"Run {bens} is of ben@example.org and not of {OWNER}" in ended.err
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        assert len(ledger.open_moves("ben@example.org")) == 1
+        assert len(ledger.runs()) == 2

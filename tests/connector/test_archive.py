@@ -115,7 +115,13 @@ def test_compressed_archives_are_read(tmp_path: Path) -> None:
 
     found = read(tmp_path)
 
-    assert [Path(m.path).name for m in found] == ["a.mbox.gz#1", "a.mbox.gz#2", "b.eml.bz2", "c.mbox.xz#1", "c.mbox.xz#2"]
+    assert [Path(m.path).name for m in found] == [
+        "a.mbox.gz#1",
+        "a.mbox.gz#2",
+        "b.eml.bz2",
+        "c.mbox.xz#1",
+        "c.mbox.xz#2",
+    ]
     assert found[2].raw == b"Subject: one\n\nx"
     assert [m.raw for m in read(tmp_path / "a.mbox.gz")] == [m.raw for m in found[:2]]
 
@@ -166,7 +172,12 @@ def test_an_mbox_that_is_called_eml_is_an_mbox(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "begin"),
-    [("a.pst", b"!BDN"), ("a.msg", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), ("a.eml", b"%PDF-1.7"), ("mail.tar.gz", b"\x1f\x8b")],
+    [
+        ("a.pst", b"!BDN"),
+        ("a.msg", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
+        ("a.eml", b"%PDF-1.7"),
+        ("mail.tar.gz", b"\x1f\x8b"),
+    ],
 )
 def test_a_form_that_is_not_read_is_refused_by_name(tmp_path: Path, name: str, begin: bytes) -> None:
     (tmp_path / name).write_bytes(begin + b" and so on")

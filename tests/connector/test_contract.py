@@ -70,6 +70,24 @@ def test_a_folder_that_was_created_is_listed_and_empty(mailbox: Mailbox, target:
     assert mailbox.status(target).exists == 0
 
 
+def test_the_owner_has_all_rights_in_a_folder_of_his_where_the_server_tells_rights(
+    mailbox: Mailbox, target: str
+) -> None:
+    rights = mailbox.rights(target)
+
+    assert rights is None or {"l", "r", "s", "w", "i"} <= rights
+    assert rights is None or {"t", "e"} <= rights or "d" in rights  # Courier tells those of RFC 2086
+    assert (rights is None) is ("ACL" not in mailbox.capabilities)
+
+
+def test_what_is_marked_as_deleted_is_found(mailbox: Mailbox) -> None:
+    uids = filled(mailbox, "INBOX", 4)
+    mailbox.select("INBOX")
+    mailbox.mark_deleted(uids[1:3])
+
+    assert mailbox.deleted("INBOX") == uids[1:3]
+
+
 def test_creating_a_folder_that_is_there_already_is_fine(mailbox: Mailbox, target: str) -> None:
     mailbox.create_folder(target)
 

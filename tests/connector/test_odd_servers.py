@@ -355,3 +355,40 @@ def test_a_server_that_speaks_imap4rev2_only_is_understood() -> None:
 
         assert names == {"INBOX", "Sent", "Réception & Co"}
         assert len(server.folders["Rückläufer"].mails) == 1
+
+
+# --- how folders are listed ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "delimiter"),
+    [
+        (b'(\\HasNoChildren) "/" "Sent"', "Sent", "/"),
+        (b"() NIL Sent", "Sent", None),  # flat
+        (b'() "" "Sent"', "Sent", None),  # flat, in other words
+        (b"() / Sent/2024", "Sent/2024", "/"),  # no quotes
+        (b'() "\\\\" "Sent\\\\2024"', "Sent\\2024", "\\"),  # Domino
+        (b'() "." "INBOX.say \\"cheese\\""', 'INBOX.say "cheese"', "."),
+        (b'(\\Sent) "/" "Entw&APw-rfe" ("CHILDINFO" ("SUBSCRIBED"))', "Entwürfe", "/"),
+        (b'() "/" "Entw\xc3\xbcrfe"', "Entwürfe", "/"),  # UTF-8 as it is
+        (b'() "/" "R&D"', "R&D", "/"),  # no modified UTF-7
+        (b'() "/" "Sent (old) {5}"', "Sent (old) {5}", "/"),
+    ],
+)
+def test_folders_are_listed_in_many_forms(line: bytes, name: str, delimiter: str | None) -> None:
+    [folder] = read_list([line])
+
+    assert (folder.name, folder.delimiter) == (name, delimiter)
+
+
+def test_an_inbox_that_is_not_listed_is_there() -> None:
+    with (
+        lying_server(says("LIST", b'* LIST (\\Sent) "/" "Sent"\r\n')) as server,
+        open_mailbox(account(server)) as mailbox,
+    ):
+        assert [folder.name for folder in mailbox.folders()] == ["INBOX", "Sent"]
+
+
+def test_a_line_that_names_no_folder_is_shown_and_not_passed_over() -> None:
+    with pytest.raises(ServerMisbehaved, match="Gesendet"):
+        read_list([b'() "/" "INBOX"', b'\\Sent "/" "Gesendet"'])

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 from cleanup.detector.verdict import POLICY
+from cleanup.report.chart_tables import LABEL_LENGTH
+from cleanup.report.words import RULES
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = r"(?:sent|origin|dkim|auth|spf|tag|envid|sender|profile|recipient|campaign|filter|dnsbl|label)\.[a-z_]+|storm"
@@ -26,6 +28,11 @@ def rules_with_a_paragraph() -> set[str]:
 def test_every_rule_has_its_paragraph_and_every_paragraph_its_rule():
     assert len(rules_in_code()) >= 40
     assert rules_in_code() == rules_with_a_paragraph()
+
+
+def test_every_rule_has_a_few_words_for_reports():
+    assert rules_in_code() <= set(RULES)
+    assert [words for words in RULES.values() if len(words) > LABEL_LENGTH] == []
 
 
 def test_every_row_of_the_policy_is_in_the_table():

@@ -8,6 +8,7 @@ import tracemalloc
 import pytest
 
 from cleanup.detector.candidates import why_candidate
+from cleanup.detector.fields import header_fields
 from cleanup.detector.guard import MOST_BYTES, MOST_FIELD, MOST_HEADER, guard, split_header
 from cleanup.detector.notices import read_notice
 from cleanup.model import Kind
@@ -48,6 +49,20 @@ def test_a_long_header_is_cut_and_the_body_stays():
     header, body = split_header(guarded.raw)
     assert len(header) <= MOST_HEADER + MOST_FIELD
     assert body.endswith(WORDS)
+
+
+@pytest.mark.parametrize("fold", [b"\n x", b"\r\n\t", b"\n\tx"])
+def test_a_million_folded_lines_cost_little_memory(fold):
+    """What a pattern may give back it remembers: 150 MB once."""
+    raw = b"X-A: a" + fold * 1_000_000 + b"\r\n" + BOUNCE
+    tracemalloc.start()
+    read_notice(raw)
+    why_candidate(raw)
+    header_fields(raw)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 8 * len(raw)
 
 
 @pytest.mark.parametrize("name", ["nested multiparts 150", "nested messages 1000", "many parts", "many messages"])

@@ -8,8 +8,8 @@ import pytest
 
 from cleanup.detector.notices import read_notice
 from cleanup.detector.verdict import Case, judge_all
-from cleanup.model import Kind, Policy, Verdict
-from tests.detector.judging import a_notice, a_returned, judged
+from cleanup.model import Kind, Notice, Policy, Verdict
+from tests.detector.judging import WRITTEN, a_notice, a_returned, a_sent_index, a_sent_message, judged
 from tests.detector.samples import sample_paths, told
 from tests.generator.mailbox import of_world
 from tests.generator.wanted import wanted_mail
@@ -112,3 +112,29 @@ Status: 5.1.1
 
 --b--
 """
+
+
+SENT = a_sent_message(5, recipients=("sales@far.test",), subject="Offer for the fence", date=WRITTEN)
+
+
+@pytest.mark.parametrize(
+    ("sender", "verdict"),
+    [
+        ("sales@far.test", Verdict.GENUINE),
+        ("bob@far.test", Verdict.GENUINE),  # who answers is a colleague
+        ("noreply@desk.far.test", Verdict.GENUINE),
+        ("noreply@desk.test", Verdict.UNSURE),  # a helpdesk elsewhere: the id alone is a hint
+        ("bob@gmail.com", Verdict.UNSURE),
+    ],
+)
+def test_an_automatic_answer_is_recognised_where_another_address_gives_it(sender, verdict):
+    answer = Notice(
+        Kind.AUTO_REPLY,
+        "auto_reply",
+        sender=sender,
+        subject="Out of office",
+        addressed_to=("anna@example.org",),
+        in_reply_to=(SENT.message_id or "",),
+    )
+
+    assert judged(answer, a_sent_index(SENT)).verdict is verdict

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from cleanup.connector.account import Account
 from cleanup.connector.session import open_mailbox
-from tests.report.on_server import Whole, whole
+from tests.report.filing.on_server import Whole, whole
 
 ARCHIVE = "Archive"
 _UID = re.compile(rb"UID (\d+)")

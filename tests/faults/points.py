@@ -20,8 +20,8 @@ from cleanup.connector.client import BoundedImap
 from cleanup.connector.session import Account, Mailbox, open_mailbox
 from cleanup.errors import CleanupError
 from cleanup.ledger import Ledger
-from tests.report.acts import file_these, plan_of, recover_now
-from tests.report.on_server import Whole, both, fill, uids_of
+from tests.report.filing.acts import file_these, plan_of, recover_now
+from tests.report.filing.on_server import Whole, both, fill, uids_of
 from tests.servers.running import RunningServer
 
 COUNT = 10

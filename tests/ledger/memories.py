@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 
+from sqlalchemy import update
+
 from cleanup.detector.sent import InboxClue, MemorySentIndex
-from cleanup.ledger import Ledger
+from cleanup.ledger import Ledger, MoveState, schema
 from cleanup.ledger.memory import Memory
+from cleanup.ledger.migrations import STEPS
 from cleanup.ledger.values import Asked, InboxRow, Remembered, Stretches
-from cleanup.model import SentMessage
-from tests.ledger.some import MAILBOX, NOON
+from cleanup.model import SentMessage, Verdict
+from tests.ledger.some import MAILBOX, NOON, a_judged, an_intent
 
 DAY = timedelta(days=1)
 
@@ -118,6 +123,51 @@ def check_that_who_is_forgotten_is_forgotten_here_too(ledger: Ledger) -> None:
 
     assert memory.cursors() == {}
     assert places(memory, ids=frozenset({"9@example.org"})) == []
+
+
+def check_that_a_copy_holds_what_a_dry_run_asks_for_and_leaves_the_ledger_alone(ledger: Ledger) -> None:
+    dora = "dora@example.org"
+    run = ledger.start_run(dora, "run", options={"x": 1})
+    told = a_judged(7)
+    mailing = replace(told.notice.returned[0], subject="Your parcel waits for you at the depot today")
+    ledger.record_findings(run, [replace(told, notice=replace(told.notice, returned=(mailing,))), a_judged(8)])
+    moves = ledger.intend(run, [an_intent(7), an_intent(9)])
+    ledger.label(dora, a_judged(7).fingerprint.digest, Verdict.GENUINE, said_by="review")
+    ledger.memory(dora).begin("INBOX", 11, is_sent=False)
+    words = ledger.labels(dora)
+
+    with closing(ledger.copied("Dora@Example.org")) as copy:
+        assert len(words) == 2  # of the message, and of its mailing, which the findings tell
+        assert (copy.labels(dora), copy.open_moves(dora), copy.mailboxes()) == (words, moves, [dora])
+        assert copy.memory(dora).cursors() == ledger.memory(dora).cursors()
+        copy.advance([(one.move_id, MoveState.KEPT, None, None) for one in moves])
+        assert copy.open_moves(dora) == []
+    assert ledger.open_moves(dora) == moves
+
+
+def check_that_a_mailbox_of_two_spellings_becomes_one(ledger: Ledger) -> None:
+    run = ledger.start_run("emil@example.org", "run")
+    for name in ("emil@example.org", "emily@example.org"):
+        ledger.label(name, "d1", Verdict.UNSURE, said_by="undo")
+        memory = ledger.memory(name)
+        memory.add_sent(memory.begin("Sent", len(name), is_sent=True), [sent(len(name))], 60)
+        memory.remember(Remembered("reader", "rules", len(name), {}))
+    with ledger.engine.begin() as connection:
+        for table in (schema.labels, schema.memories, schema.cursors):
+            upper = update(table).where(table.c.mailbox == "emily@example.org").values(mailbox="EMIL@example.org")
+            connection.execute(upper)
+    assert {"EMIL@example.org", "emil@example.org"} <= set(ledger.mailboxes())
+
+    with ledger.engine.begin() as connection:
+        STEPS[3](connection)
+
+    memory = ledger.memory("Emil@example.org")
+    assert "EMIL@example.org" not in ledger.mailboxes()
+    assert [one.run_id for one in ledger.runs("EMIL@example.org")] == [run]
+    assert memory.remembered() == Remembered("reader", None, 17, {})
+    assert memory.cursors()["Sent"].uidvalidity == 17
+    assert [one.uid for one in memory.answers(Asked(frozenset({"16@example.org"}))).gone] == [16]
+    assert places(memory, ids=frozenset({"17@example.org"})) == [17]
 
 
 CHECKS = [check for name, check in list(globals().items()) if name.startswith("check_that")]

@@ -88,6 +88,19 @@ def test_two_machines_that_share_a_ledger_hold_a_mailbox_one_after_the_other(dat
             pass
 
 
+def test_two_machines_whose_profiles_of_a_mailbox_differ_hold_it_one_after_the_other(database: str) -> None:
+    login = "imap.example.org\0anna"
+    with Ledger.open(database) as here, Ledger.open(database) as there:
+        with here.exclusive("Anna@example.org", login):
+            for same in (("info@example.org", login), ("anna@Example.org",), ("x@example.org", "anna@example.org")):
+                with pytest.raises(MailboxLocked), there.exclusive(*same):
+                    pass
+            with there.exclusive("info@example.org"):  # what was taken before it was refused was given back
+                pass
+        with there.exclusive("info@example.org", login), here.exclusive("anna@example.org"):
+            pass
+
+
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
 def test_the_memory_of_a_mailbox(check: Callable[[Ledger], None], database: str) -> None:
     with Ledger.open(database) as ledger:

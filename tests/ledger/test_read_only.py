@@ -86,15 +86,24 @@ def test_what_cannot_be_written_there_says_so(ledger: Path) -> None:
     assert "readonly" in _as_anybody(lambda: Ledger.open(ledger, looking=True).start_run("x@y.test", "run"))
 
 
-def test_an_older_ledger_that_cannot_be_brought_forward_says_what_to_do(ledger: Path) -> None:
+def test_an_older_ledger_is_brought_forward_in_memory_alone(ledger: Path) -> None:
     with closing(sqlite3.connect(ledger)) as connection:
         connection.execute("UPDATE meta SET value = '3' WHERE key = 'schema'")
+        connection.execute("UPDATE runs SET mailbox = 'Anna.Berg@example.org'")
         connection.commit()
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     _closed(ledger)
+    before = ledger.read_bytes()
 
-    said = _as_anybody(lambda: _look(ledger))
+    assert _as_anybody(lambda: _look(ledger)) == "2 runs, 72 moves, ['anna.berg@example.org']"
+    assert ledger.read_bytes() == before
 
-    assert said.startswith("LedgerUnusable: ")
-    assert "schema 3" in said
-    assert "Copy it, with the files beside it, to where you can write" in said
+
+@pytest.mark.parametrize("lies_there", [b"no ledger at all", b""])
+def test_what_is_no_ledger_says_what_to_do(lies_there: bytes, ledger: Path) -> None:
+    ledger.write_bytes(lies_there)
+    _closed(ledger)
+
+    said = _as_anybody(lambda: Ledger.open(ledger, looking=True))
+
+    assert said.startswith(f"LedgerUnusable: The ledger {ledger} cannot be written, nor read as it is: ")

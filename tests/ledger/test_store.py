@@ -355,3 +355,20 @@ def test_moves_and_peoples_words_wait_for_the_disk_and_nothing_else_does(ledger:
     full, normal = 2, 1
     assert {table for table, asked in waits.items() if asked == {full}} == {"moves", "labels"}
     assert {asked for table in ("runs", "findings", "memories") for asked in waits[table]} == {normal}
+
+
+def test_a_ledger_of_schema_3_opens_and_its_moves_mean_what_they_meant(tmp_path: Path) -> None:
+    where = tmp_path / "ledger.sqlite"
+    with Ledger.open(where) as ledger:
+        (move,) = ledger.intend(ledger.start_run(MAILBOX, "run"), [an_intent(7)])
+    with closing(sqlite3.connect(where)) as connection:
+        for column in ("keeps_source", "lost_flags"):
+            connection.execute(f"ALTER TABLE moves DROP COLUMN {column}")
+        connection.execute("UPDATE meta SET value = '3' WHERE key = 'schema'")
+        connection.commit()
+
+    with Ledger.open(where) as ledger:
+        assert ledger.open_moves(MAILBOX) == [move]
+        ledger.advance([(move.move_id, MoveState.MOVED, 41, None)], lost_flags={move.move_id: ("$Work",)})
+        assert ledger.lost_flags([move.move_id]) == {move.move_id: ("$Work",)}
+        assert [m.state for m in ledger.moves(mailbox=MAILBOX)] == [MoveState.MOVED]

@@ -7,6 +7,8 @@ import re
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -16,9 +18,12 @@ pytest.importorskip("papermill")
 import nbformat
 import papermill
 
+from cleanup.errors import UsageError
+from cleanup.ledger import Ledger
 from cleanup.report.domains import DomainSummary, Measure
 from cleanup.report.tables import Section
 from tests.report.chromium import chromium, look_at
+from tests.report.some_frames import fill, judged_mailbox
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NAMES = ("01_nightly_trend", "02_one_users_storm", "03_tune_and_review")
@@ -86,6 +91,94 @@ def test_its_charts_and_tables_live_in_exported_html_and_ask_nobody(
     assert _drawn(without_mathjax, tmp_path) == charts
     assert not [line for line in looked.complaints if "Error" in line and "MathJax" not in line]
     assert {request.partition("/")[2] for request in looked.requests} <= {"report.html", "frame.html", "favicon.ico"}
+
+
+# --- on any ledger -------------------------------------------------------------------------------------------------
+
+
+def _empty(folder: Path) -> None:
+    Ledger.open(folder / "l.db").close()
+
+
+def _one_quiet_day(folder: Path) -> None:
+    """One run of another mailbox on one day, with a handful of notices and no storm."""
+    with Ledger.open(folder / "l.db") as ledger:
+        fill(ledger, judged_mailbox(each=1)[:12], mailbox="ben.costa@example.net")
+
+
+def _nothing_lately(folder: Path) -> None:
+    """A run that found something, and years later one that found nothing."""
+    with Ledger.open(folder / "l.db", clock=lambda: datetime(2030, 1, 1, tzinfo=UTC)) as ledger:
+        fill(ledger, judged_mailbox(each=1)[:12], mailbox="ben.costa@example.net")
+        ledger.finish_run(ledger.start_run("ben.costa@example.net", "run"), {})
+
+
+@pytest.mark.parametrize("ledger", [_empty, _one_quiet_day, _nothing_lately], ids=lambda make: make.__name__[1:])
+@pytest.mark.parametrize("name", NAMES)
+def test_it_runs_on_any_ledger_that_is_named_alone(
+    name: str, ledger: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger(tmp_path)
+    if ledger is _empty and name == "02_one_users_storm":
+        with pytest.raises(UsageError, match="holds no run yet"):
+            _run_in_process(name, monkeypatch, ledger=str(tmp_path / "l.db"))
+        return
+
+    told = _run_in_process(name, monkeypatch, ledger=str(tmp_path / "l.db"))
+
+    assert told
+    assert "out1.example.org" not in told  # the sample's own host
+
+
+def test_two_campaigns_make_one_script_with_one_require() -> None:
+    from cleanup.report.sieve import REQUIRE, SieveRule, Trial, script
+
+    one = SieveRule(None, Trial(1, 1, 0, 0), f"{REQUIRE}# one\n")  # type: ignore[arg-type]
+    other = SieveRule(None, Trial(1, 1, 0, 0), f"{REQUIRE}# other\n")  # type: ignore[arg-type]
+    refused = SieveRule(None, Trial(1, 1, 0, 0), None, "no")  # type: ignore[arg-type]
+
+    text = script([one, refused, other])
+
+    assert text.startswith(REQUIRE)
+    assert (text.count("require"), "# one" in text, "# other" in text) == (1, True, True)
+    assert script([refused]) == ""
+
+
+def test_a_table_says_how_many_rows_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    import itables
+
+    from cleanup.notebook import show
+
+    captions: list[str] = []
+    monkeypatch.setattr(itables, "show", lambda frame, **more: captions.append(more["caption"]))
+    show(Section("x", "Unsure", "", pd.DataFrame({"a": range(50)}), left_out=762))
+
+    assert captions == ["Unsure: 50 of 812; report --format csv has them all"]
+
+
+def _run_in_process(name: str, monkeypatch: pytest.MonkeyPatch, **parameters: object) -> str:
+    """Run a notebook's cells without a kernel; return what is shown, charts as their specification."""
+    import IPython.display
+    import itables
+
+    shown: list[str] = []
+    monkeypatch.setattr(itables, "show", lambda frame, **_: shown.append(frame.to_csv()))
+    monkeypatch.setattr(itables, "init_notebook_mode", lambda **_: None)
+    monkeypatch.setattr(IPython.display, "display", lambda html: shown.append(html.data))
+    monkeypatch.setattr("vl_convert.javascript_bundle", lambda _: "")
+    names: dict[str, object] = {"print": lambda *words: shown.append(" ".join(map(str, words)))}
+    for cell in _read(name).cells:
+        if cell.cell_type == "code":
+            *body, last = ast.parse(cell.source).body
+            exec(compile(ast.Module([*body], []), name, "exec"), names)
+            if isinstance(last, ast.Expr):
+                value = eval(compile(ast.Expression(last.value), name, "eval"), names)
+                shown.append(str(value.to_dict()) if hasattr(value, "to_dict") else "")
+            else:
+                exec(compile(ast.Module([last], []), name, "exec"), names)
+            if "parameters" in cell.metadata.get("tags", []):
+                names |= parameters
+    return "\n".join(shown)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -13,6 +13,7 @@ import pytest
 from cleanup.report import chart_drawing, chart_tables, charts
 from cleanup.report.chart_style import COLOURS
 from cleanup.report.charts import Chart
+from cleanup.report.frames import Frames
 from tests.report.some_frames import frames_of
 
 altair = pytest.importorskip("altair")
@@ -182,3 +183,37 @@ def _contrast(one: str, other: str) -> float:
 
 def _seen_by(eye: str, colour: str) -> tuple[float, ...]:
     return tuple(sum(w * c for w, c in zip(row, _linear(colour), strict=True)) for row in _EYES[eye])
+
+
+# --- a storm of a day, and of an hour ------------------------------------------------------------------------------
+
+
+def _storm_of(minutes: int) -> Frames:
+    """Return frames whose notices all came within this time."""
+    frames = frames_of(3_000)
+    begin, count = pd.Timestamp("2026-10-14T03:00Z"), len(frames.bounces)
+    arrived = pd.Series(pd.date_range(begin, periods=count, freq=pd.Timedelta(minutes=minutes) / count)).dt.as_unit(
+        "us"
+    )
+    return replace(frames, bounces=frames.bounces.assign(arrived=arrived))
+
+
+@pytest.mark.parametrize(("minutes", "step", "bars"), [(50, "1min", 50), (20 * 60, "1h", 20), (30 * 24 * 60, "1D", 30)])
+def test_what_came_in_a_day_is_shown_by_the_hour_and_what_came_in_an_hour_by_the_minute(
+    minutes: int, step: str, bars: int
+) -> None:
+    table = chart_tables.by_time(_storm_of(minutes))
+
+    assert (table["end"] - table["begin"]).unique().tolist() == [pd.Timedelta(step)]
+    assert bars <= len(table) <= bars + 1
+    assert table[list(chart_tables.VERDICTS)].to_numpy().sum() == 3_000
+
+
+def test_a_storm_that_is_the_whole_picture_is_not_drawn_twice() -> None:
+    frames = _storm_of(20 * 60)
+    stormy = frames.reasons.assign(rule="storm")
+
+    names = [chart.name for chart in charts.charts(replace(frames, reasons=stormy))]
+
+    assert "by-time" in names
+    assert "storm" not in names

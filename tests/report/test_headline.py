@@ -33,6 +33,14 @@ def test_a_forged_mailbox_hears_how_many_it_was_in_all() -> None:
     assert "11 bounces" in told.text
 
 
+def test_the_genuine_bounces_in_a_flood_are_named_on_top() -> None:
+    runs = _runs((ANNA, "spoofed", "7 bounces.", 7))
+
+    assert headline(runs, 2_870, 10).text.endswith("Between them are 10 bounces of your own mail that did not arrive.")
+    assert headline(runs, 2_870, 1).text.endswith("Between them is 1 bounce of your own mail that did not arrive.")
+    assert "Between" not in headline(runs, 2_870, 0).text
+
+
 def test_of_many_mailboxes_it_says_how_many_it_holds_for_and_speaks_to_nobody() -> None:
     runs = _runs((ANNA, "spoofed", "Your 40.", 40), (BEN, "spoofed", "Your 2.", 2), (CARLA, "quiet", "Quiet.", 0))
 

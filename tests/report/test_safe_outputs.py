@@ -9,7 +9,6 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import redirect_stdout
-from dataclasses import fields
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from html.parser import HTMLParser
@@ -30,7 +29,7 @@ from cleanup.report import export
 from cleanup.report.digest import Digest, digest_message
 from cleanup.report.domains import by_domain
 from cleanup.report.explained import explained_finding, explained_notice
-from cleanup.report.frames import Frames, load
+from cleanup.report.frames import NAMES, Frames, load
 from cleanup.report.html import render_html
 from cleanup.report.reviewing import labels_csv
 from cleanup.report.safe_text import csv_text, markdown_text, safe_text
@@ -65,7 +64,7 @@ def test_the_page_has_only_our_own_markup(frames: Frames) -> None:
 
 
 def test_no_cell_of_a_csv_file_is_a_formula(frames: Frames) -> None:
-    for name in (field.name for field in fields(Frames)):
+    for name in NAMES:
         rows = list(csv.reader(io.StringIO(export.render_csv(getattr(frames, name)))))
         cells = [cell for row in rows for cell in row]
         assert not [cell for cell in cells if cell.startswith(FORMULA) and not _is_number(cell)]
@@ -147,7 +146,7 @@ def _outputs(frames: Frames, judged: list[Judged], headline: str) -> Iterator[tu
     yield "html", render_html(summary, frames)
     yield "markdown", export.render_markdown(summary)
     yield "json", export.render_json(frames)
-    for name in (field.name for field in fields(Frames)):
+    for name in NAMES:
         frame = getattr(frames, name)
         yield f"{name}.csv", export.render_csv(frame)
         yield f"{name}.jsonl", export.render_jsonl(frame)

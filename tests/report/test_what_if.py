@@ -143,6 +143,17 @@ def test_forty_thousand_notices_are_judged_again_in_moments() -> None:
     assert (verdicts["before"] == verdicts["after"]).all()
 
 
+def test_an_undo_is_no_judgement_of_what_it_put_back(frames: Frames) -> None:
+    before = what_if(frames.bounces, frames.reasons, Policy(), labels=frames.labels).score
+    all_put_back = frames.notices[["mailbox", "digest"]].assign(verdict="unsure", said_by="undo")
+    labels = pd.concat([frames.labels.astype(str), all_put_back.astype(str)], ignore_index=True)
+
+    after = what_if(frames.bounces, frames.reasons, Policy(), labels=labels).score
+
+    assert before.labelled > 0
+    assert after == before
+
+
 def test_labels_of_other_mailboxes_do_not_count(frames: Frames) -> None:
     others = frames.labels.assign(mailbox="bob@example.org")
 

@@ -40,10 +40,10 @@ auth_master_user_separator = *
 auth_failure_delay = 0
 auth_username_chars =
 mail_location = maildir:{folder}/mail/%u
-mail_plugins = quota acl
+mail_plugins = quota acl {plugins}
 mail_max_userip_connections = 200
 protocol imap {{
-  mail_plugins = quota imap_quota acl imap_acl
+  mail_plugins = quota imap_quota acl imap_acl {plugins}
   imap_capability = {capability}
 }}
 plugin {{
@@ -52,6 +52,7 @@ plugin {{
   quota_rule = *:storage=1G
   acl = vfile
   acl_user = %u
+  {plugin_settings}
 }}
 namespace inbox {{
   inbox = yes
@@ -65,7 +66,9 @@ namespace inbox {{
     {sent_use}
     auto = subscribe
   }}
+  {further_mailbox}
 }}
+{further_namespace}
 passdb {{
   driver = passwd-file
   args = {folder}/masters
@@ -114,6 +117,21 @@ service imap {{
   process_limit = 200
 }}
 """
+# The owner sees the folder into which everything goes that is expunged, as Dovecot's documentation shows it.
+_EXPUNGED_FOLDER = """
+  mailbox {folder} {{
+    auto = create
+    autoexpunge = {seconds}s
+  }}
+"""
+_VIRTUAL_ALL = """
+namespace virtual {{
+  separator = {delimiter}
+  prefix = virtual{delimiter}
+  location = virtual:{folder}/virtual:INDEX={folder}/mail/%u-virtual
+  list = yes
+}}
+"""
 _OAUTH_PASSDB = """
 passdb {{
   driver = oauth2
@@ -153,8 +171,15 @@ def dovecot(
     sent: str = "Sent",
     sent_use: str = "special_use = \\Sent",
     oauth_port: int | None = None,
+    lazy_expunge: str = "",
+    autoexpunge_s: int = 0,
+    virtual_all: bool = False,
 ) -> Iterator[RunningServer]:
-    """Yield a running Dovecot. `full*` users have 100 KiB; the master user `helpdesk` opens any mailbox."""
+    """Yield a running Dovecot. `full*` users have 100 KiB; the master user `helpdesk` opens any mailbox.
+
+    `lazy_expunge` names a folder that gets a copy of all that is moved or expunged, and keeps it for `autoexpunge_s`
+    (0: for ever). `virtual_all` adds virtual/All, which shows what is in all folders and is not marked as such.
+    """
     needs("dovecot")
     with private_folder(name) as folder:
         ca_file = write_certificate(folder)
@@ -162,7 +187,16 @@ def dovecot(
         _prepare(folder)
         if oauth_port:
             (folder / "oauth2.conf").write_text(_OAUTH.format(port=oauth_port))
+        plugins, settings = [], ""
+        if lazy_expunge:
+            plugins, settings = ["lazy_expunge"], f"lazy_expunge = {lazy_expunge}"
+        if virtual_all:
+            plugins.append("virtual")
+            _show_all(folder / "virtual" / "All")
         config = _CONFIG.format(
+            plugins=" ".join(plugins), plugin_settings=settings,
+            further_mailbox=_EXPUNGED_FOLDER.format(folder=lazy_expunge, seconds=autoexpunge_s) if lazy_expunge else "",
+            further_namespace=_VIRTUAL_ALL.format(folder=folder, delimiter=delimiter) if virtual_all else "",
             folder=folder, port=port, tls_port=tls_port, capability=capability, delimiter=delimiter, prefix=prefix,
             sent=sent, sent_use=sent_use, password=STATIC_PASSWORD,
             oauth="xoauth2 oauthbearer" if oauth_port else "",
@@ -171,6 +205,13 @@ def dovecot(
         (folder / "dovecot.conf").write_text(config)
         with running(["dovecot", "-F", "-c", folder / "dovecot.conf"], folder / "start.log", port=port):
             yield RunningServer(name, port, tls_port, ca_file, folder, password=STATIC_PASSWORD)
+
+
+def _show_all(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / "dovecot-virtual").write_text("*\n  all\n")
+    for path in (folder.parent, folder):
+        path.chmod(0o777)
 
 
 def _prepare(folder: Path) -> None:

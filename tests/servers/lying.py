@@ -267,6 +267,10 @@ def _open(session: Session, args: list[bytes], mode: bytes) -> None:
 
 
 def _search(session: Session, args: list[bytes]) -> None:
+    if args[0].upper() == b"DELETED":
+        session.say(b"* SEARCH", *(b" %d" % m.uid for m in session.box.mails if "\\Deleted" in m.flags), b"\r\n")
+        session.done()
+        return
     sizes = [(int(low), int(high)) for low, high in _SIZE.findall(b" ".join(args))]
     found = uid_set(args[1], session.box) if not sizes else set()
     found |= {m.uid for m in session.box.mails if any(low < len(m.raw) < high for low, high in sizes)}

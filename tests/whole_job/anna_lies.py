@@ -17,7 +17,7 @@ from cleanup.connector.archive import read_archive
 from cleanup.demo import LAST_DAY, OUTBOUND, OWNER, Truth, read_truth, sample_folder
 from cleanup.errors import CleanupError
 from cleanup.ledger import Ledger
-from cleanup.report.undo import UndoOutcome
+from cleanup.report.filing.undo import UndoOutcome
 from cleanup.run import look_at, run_mailbox, undo_run
 from cleanup.run.done import Done
 from cleanup.run.glance import Look
@@ -68,8 +68,11 @@ def undo(server: LyingServer, folder: Path) -> UndoOutcome | None:
     """Undo the last run of which moves still stand; None where there is none. Raises the named errors."""
     settings = settings_for(server, folder)
     with Ledger.open(folder / "ledger.sqlite") as ledger:
-        last = ledger.last_filing(OWNER)
-    return undo_run(account_of(settings, ask=lambda _: PASSWORD), settings, last.run_id) if last else None
+        last = ledger.last_filing(OWNER, or_open=True)
+    if last is None:
+        return None
+    account = account_of(settings, ask=lambda _: PASSWORD)
+    return undo_run(account, settings, last.run_id, mailbox=OWNER, chosen=lambda *_: ())
 
 
 def scan(server: LyingServer, folder: Path) -> Look:

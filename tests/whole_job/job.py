@@ -15,7 +15,7 @@ from cleanup.connector.session import open_mailbox
 from cleanup.demo import LAST_DAY, OUTBOUND, OWNER
 from cleanup.report.digest import RUN_FIELD
 from tests.cli.command import ANNA, PROGRAM, Ended
-from tests.report.on_server import FLAGS, Whole, whole
+from tests.report.filing.on_server import FLAGS, Whole, whole
 from tests.servers.running import RunningServer
 
 BACKSCATTER = 72  # of Anna's 447 messages

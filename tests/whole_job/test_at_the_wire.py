@@ -7,7 +7,7 @@ from tests.servers.faultproxy import fault_proxy
 from tests.whole_job.job import BACKSCATTER, CHANGING, Job
 
 LOOKING = {"CAPABILITY", "LOGIN", "ID", "LIST", "STATUS", "EXAMINE", "UID SEARCH", "UID FETCH", "LOGOUT"}
-ON_THE_SIDE = {"ENABLE", "FETCH"}  # over the second connection that a run which moves opens
+ON_THE_SIDE = {"ENABLE", "FETCH", "MYRIGHTS"}  # by a run which moves: most of it over its second connection
 
 
 def sent_by(job: Job, command: str, *options: object) -> tuple[Ended, list[bytes]]:

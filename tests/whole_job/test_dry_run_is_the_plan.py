@@ -77,6 +77,10 @@ def _deletes(count: int) -> Act:
     return act
 
 
+def _tidies_sent(server: LyingServer, _: Path) -> None:
+    del server.folders["Sent"].mails[-40:]
+
+
 def _says(verdict: Verdict) -> Act:
     def act(server: LyingServer, folder: Path) -> None:
         with Ledger.open(folder / "ledger.sqlite") as ledger:
@@ -98,6 +102,7 @@ ACTS: dict[str, Act] = {
     "the owner moves two back": _moves(2),
     "the owner deletes two": _deletes(2),
     "the owner moves mail into the target": _moves(3, TARGET, "INBOX"),
+    "the owner tidies Sent": _tidies_sent,
     "an undo": _undoes_if_it_can,
     "a word that three are genuine": _says(Verdict.GENUINE),
     "a word that three are backscatter": _says(Verdict.BACKSCATTER),
@@ -109,12 +114,16 @@ ACTS: dict[str, Act] = {
 }
 
 
-def _planned_and_done(server: LyingServer, folder: Path, *, again: bool = False) -> tuple[Look, Look]:
+def _planned_and_done(
+    server: LyingServer, folder: Path, *, again: bool = False, full: bool = False
+) -> tuple[Look, Look]:
     """Return what a dry run and then a run find, and hold that the dry run changes nothing."""
     account = account_of(settings_for(server, folder), ask=lambda _: PASSWORD)
     before, ledger = copy.deepcopy(server.folders), _rows(folder)
     server.commands.clear()
-    planned = look_at(account, settings_for(server, folder), now=LAST_DAY, progress=lambda *_: None, again=again)
+    planned = look_at(
+        account, settings_for(server, folder), now=LAST_DAY, progress=lambda *_: None, again=again, full=full
+    )
     assert not {*CHANGING, "SELECT"} & set(server.commands)
     assert (server.folders, _rows(folder)) == (before, ledger)
     done = run_mailbox(
@@ -124,6 +133,7 @@ def _planned_and_done(server: LyingServer, folder: Path, *, again: bool = False)
         agreed=lambda _: False,
         progress=lambda *_: None,
         again=again,
+        full=full,
     )
     return planned, done.look
 
@@ -137,12 +147,12 @@ def _plan(seen: Look) -> tuple[tuple[PlannedMove, ...], tuple[str, ...]]:
     return seen.plan.moves, seen.plan.refusals
 
 
-def _check(server: LyingServer, folder: Path, acts: list[str], *, again: bool = False) -> None:
+def _check(server: LyingServer, folder: Path, acts: list[str], *, again: bool = False, full: bool = False) -> None:
     fill(server)
     server.folders["INBOX"].mails = server.folders["INBOX"].mails[-100:]
     for act in acts:
         ACTS[act](server, folder)
-    planned, done = _planned_and_done(server, folder, again=again)
+    planned, done = _planned_and_done(server, folder, again=again, full=full)
     assert _plan(planned) == _plan(done)
     if done.resting is None:
         assert {one.ref: one.finding for one in planned.judged} == {one.ref: one.finding for one in done.judged}
@@ -154,6 +164,7 @@ CASES = [
     ["a run", "the owner moves two back"],
     ["a run", "the owner deletes two", "the owner moves two back"],
     ["a run", "an undo"],
+    ["a run", "the owner tidies Sent", "an undo"],
     ["a run", "an undo", "a word that three are backscatter"],
     ["a run that dies before its first MOVE"],
     ["a run that dies behind its first MOVE"],
@@ -163,10 +174,16 @@ CASES = [
 
 
 @pytest.mark.parametrize("acts", CASES, ids=", ".join)
-@pytest.mark.parametrize("again", [False, True], ids=["", "again"])
-def test_a_dry_run_is_the_plan(acts: list[str], again: bool, tmp_path: Path) -> None:
+def test_a_dry_run_is_the_plan(acts: list[str], tmp_path: Path) -> None:
     with lying_server() as server:
-        _check(server, tmp_path, acts, again=again)
+        _check(server, tmp_path, acts)
+
+
+@pytest.mark.parametrize(("again", "full"), [(True, False), (False, True)], ids=["again", "full"])
+def test_so_it_is_with_again_and_with_full(again: bool, full: bool, tmp_path: Path) -> None:
+    acts = ["a run", "the owner moves two back", "the owner tidies Sent", "an undo"]
+    with lying_server() as server:
+        _check(server, tmp_path, acts, again=again, full=full)
 
 
 @pytest.mark.parametrize(
@@ -180,12 +197,17 @@ def test_what_is_half_copied_is_not_planned_once_more(last: str, tmp_path: Path)
             assert {move.state for move in ledger.moves(mailbox=OWNER)} & {MoveState.MOVED}
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
-@given(acts=st.lists(st.sampled_from(sorted(ACTS)), max_size=6), moves=st.booleans(), again=st.booleans())
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    acts=st.lists(st.sampled_from(sorted(ACTS)), max_size=6),
+    moves=st.booleans(),
+    again=st.booleans(),
+    full=st.booleans(),
+)
 def test_whatever_happened_before_a_dry_run_is_the_plan(
-    acts: list[str], moves: bool, again: bool, tmp_path_factory: pytest.TempPathFactory
+    acts: list[str], moves: bool, again: bool, full: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("any")
     with lying_server(capabilities=CAPABILITIES if moves else WITHOUT_MOVE) as server:
-        _check(server, folder, acts, again=again)
+        _check(server, folder, acts, again=again, full=full)
     shutil.rmtree(folder)

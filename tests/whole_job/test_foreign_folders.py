@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cleanup import doctor
+from cleanup import doctor, rescue
 from cleanup.access import account_of
 from cleanup.config import MailboxSettings
 from cleanup.demo import LAST_DAY
@@ -92,6 +92,20 @@ def test_a_sent_folder_that_cannot_be_opened_any_more_does_not_end_the_night(tmp
         server.lies.append(says("STATUS", then=b"NO [NOPERM] Permission denied"))
 
         assert run(server, tmp_path).error is None
+
+
+def test_rescue_leaves_the_junk_of_others_alone(tmp_path: Path) -> None:
+    told = b'* NAMESPACE (("" "/")) (("Other Users/" "/")) NIL\r\n'
+    with lying_server(says("NAMESPACE", told), capabilities=lying.CAPABILITIES + b" NAMESPACE") as server:
+        fill(server)
+        settings = settings_for(server, tmp_path)
+        account = account_of(settings, ask=lambda _: PASSWORD)
+        server.folders["Other Users/ben/Junk"] = server.folders["INBOX"]
+        assert rescue.offer(account, settings, now=LAST_DAY, progress=lambda *_: None) == ()
+        server.folders["Junk"] = server.folders["INBOX"]
+        offered = rescue.offer(account, settings, now=LAST_DAY, progress=lambda *_: None)
+
+        assert {one.judged.ref.folder for one in offered} == {"Junk"}
 
 
 def _rights(**of: str) -> Lie:

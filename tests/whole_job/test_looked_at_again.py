@@ -107,6 +107,27 @@ def test_a_message_of_an_impossible_size_ends_no_mailbox_and_is_named(tmp_path: 
         assert _filed(server) == before + 1
 
 
+def test_a_sent_message_that_cannot_be_read_is_named_as_long_as_it_keeps_sent_from_vouching(tmp_path: Path) -> None:
+    with lying_server() as server:
+        fill(server)
+        mail = server.folders["Sent"].mails[7]
+
+        def tells_its_size_wrong(said: bytes) -> bytes:
+            right = b"RFC822.SIZE %d BODY" % len(mail.raw) if b"UID %d " % mail.uid in said else b"\0"
+            return said.replace(right, b"RFC822.SIZE -5 BODY")
+
+        server.alter = tells_its_size_wrong
+        first = run(server, tmp_path)
+        server.alter = None
+        again = run(server, tmp_path)
+
+        assert first.done
+        assert first.done.moved == 0
+        assert f"1 of its messages cannot be read (UID {mail.uid}: its size cannot be one)" in first.done.in_words()
+        assert again.done
+        assert again.done.moved > 50
+
+
 def test_an_inbox_that_shows_no_headers_at_all_is_an_error_and_no_inbox_without_notices(tmp_path: Path) -> None:
     def shows_nothing(session: Session, name: str, args: list[bytes]) -> bool:
         items = b" ".join(args[1:]).upper()

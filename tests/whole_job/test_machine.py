@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from cleanup.errors import CleanupError
-from cleanup.report import recovery
+from cleanup.report.filing import recovery
 from tests.servers.lying import (
     CAPABILITIES,
     Box,

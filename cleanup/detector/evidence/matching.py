@@ -7,10 +7,12 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from cleanup.detector.addresses import untagged_key
+from cleanup.detector.addresses import domain_of, untagged_key
+from cleanup.detector.networks import organisation
+from cleanup.detector.providers import is_provider
 from cleanup.detector.sent_rows import moment_of
 from cleanup.detector.subjects import is_telling, is_uncommon, subjects_agree
-from cleanup.model import SentMessage
+from cleanup.model import Kind, SentMessage
 
 if TYPE_CHECKING:
     from cleanup.detector.evidence.question import Question
@@ -90,12 +92,26 @@ def compare(question: Question, sent: SentMessage) -> Match:
     if returned.date is not None and sent.date is not None:
         date = abs(returned.date - sent.date) <= tolerance
     agreement = Agreement(
-        recipient=_any_in(question.recipients, wrote_to),
+        recipient=_any_in(question.recipients, wrote_to) or _answers_for(question, sent),
         addressee=_any_in(question.addressees, wrote_to),
         subject=subjects_agree(returned.subject, sent.subject),
         date=date,
     )
     return Match(Bond.ID, sent, agreement)
+
+
+def _answers_for(question: Question, sent: SentMessage) -> bool | None:
+    """Return what an address that answers by itself says where it is not one that was written to.
+
+    People are answered for by a colleague's mailbox, a helpdesk or an address that takes no mail: one of the same
+    organisation agrees, and any other says nothing. What a bounce names is compared as it stands.
+    """
+    if question.notice.kind not in (Kind.AUTO_REPLY, Kind.CHALLENGE, Kind.MDN):
+        return _any_in(question.recipients, {untagged_key(r) for r in sent.recipients})
+    answering = organisation(domain_of(question.notice.sender or ""))
+    if not answering or is_provider(answering):
+        return None
+    return True if answering in {organisation(domain_of(r)) for r in sent.recipients} else None
 
 
 def _any_in(keys: Sequence[str], wrote_to: set[str]) -> bool | None:

@@ -34,10 +34,10 @@ def read_notice(raw: bytes) -> Notice | None:
     `Notice.too_hostile` says why a mail that looks like a notice was not read.
     """
     guarded = guard(raw)
-    fields, _ = read_fields(guarded.raw)
+    fields, body_at = read_fields(guarded.raw)
     if reason(fields.by_name) is None:
         return None
-    mail = Mail(fields, guarded.raw)
+    mail = Mail(fields, guarded.raw, body_at)
     if guarded.too_hostile:
         return hostile(mail, guarded.too_hostile)
     try:

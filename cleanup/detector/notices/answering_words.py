@@ -82,7 +82,20 @@ _ABOUT_MAIL = re.compile(
 )
 _STEMS_OF_CHALLENGES = (  # one of them is in every text that _PROOF or _CHALLENGE fits
     *("confirm", "verif", "authenti", "prove", "bestätig", "confirme", "conferm", "bevestig", "potwierd", "подтверд"),
-    *("送信", "确认", "確認", "tmda", "spamarrest", "boxbe", "mail in", "mailin", "challenge", "held", "approv", "list"),
+    *(
+        "送信",
+        "确认",
+        "確認",
+        "tmda",
+        "spamarrest",
+        "boxbe",
+        "mail in",
+        "mailin",
+        "challenge",
+        "held",
+        "approv",
+        "list",
+    ),
     *("suspect", "sender"),
 )
 _SPACE = re.compile(r"\s+")

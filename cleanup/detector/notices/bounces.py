@@ -32,7 +32,8 @@ _STILL_TRYING = re.compile(
 
 _GOES_ON = re.compile(
     r"(?:warning message|warning|notification) only|(?:do|need) not (?:need to )?(?:re-?send|send .{0,20}again)|"
-    r"(?:no|not) (?:need|necessary|required) to re-?send|will (?:be re-?tr(?:y|ied)|re-?try|try again|keep (?:on )?trying|"
+    r"(?:no|not) (?:need|necessary|required) to re-?send|will (?:be re-?tr(?:y|ied)|re-?try|try again|"
+    r"keep (?:on )?trying|"
     r"continue (?:trying|to try))|still (?:being )?(?:trying|re-?tried)|attempts (?:will|to deliver) .{0,40}continu|"
     r"wird weiter(?:hin)? versuch|weitere zustellversuche|nouvelles tentatives|seguir(?:á|emos) intentando"
 )
@@ -103,7 +104,8 @@ def _others_in_words(
         return ()
     if any(a.lower() in mail.addressees for one in returned for a in one.to):
         return ()
-    failures = _failures(mail, read_wording(_letter(mail), formats), returned)
+    reading = read_wording(_letter(mail), formats)
+    failures = reading.failures if reading else read_shapes(mail, mail.words, returned)
     others = tuple(f for f in failures if f.address.lower() not in mail.addressees)
     named = recipients_in_words(mail, others, returned, stated=False) if others else ()
     status = report.recipients[0]
@@ -127,7 +129,11 @@ def _letter(mail: Mail) -> Letter:
 def _by_shape(mail: Mail, returned: tuple[Returned, ...]) -> tuple[Failure, ...]:
     if not mail.machine_made:
         return ()
-    return read_shapes(mail, mail.words, returned) or read_shapes(mail, second_text(mail.raw), returned)
+    if found := read_shapes(mail, mail.words, returned):
+        return found
+    if mail.words.strip() and not mail.fields.has("Content-Type"):
+        return ()  # plain text without any structure reads the same to every parser
+    return read_shapes(mail, second_text(mail.raw), returned)
 
 
 def _action(mail: Mail, reading: Reading | None) -> Action:

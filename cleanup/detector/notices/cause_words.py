@@ -54,7 +54,7 @@ WORDS: tuple[tuple[Cause, str], ...] = (
     ),
     (
         Cause.SYSTEM,
-        r"(?:helo|mail|rcpt) first|server configuration error|command (?:output|died)(?!.{0,60}quota)",
+        r"(?:helo|mail|rcpt) first|no such file|server configuration error|command (?:output|died)(?!.{0,60}quota)",
     ),
     (
         Cause.BLOCKED,  # on a list, or known for no good
@@ -179,7 +179,7 @@ WORDS: tuple[tuple[Cause, str], ...] = (
         r"unresolvable|name or service not known|nxdomain|enotfound|no such (?:domain|host)|find any host|"
         r"name service error|dns error|dns (?:lookup|query)|bad destination (?:host|system)|invalid domain|"
         r"malformed or unexpected name server|null mx|mail exchanger|cname lookup|directory server|"
-        r"unable to route|mx records|address lookups failed|no smtp service|nonexistent ?domain|"
+        r"unable to route|mx records|nameserver query|address lookups failed|no smtp service|nonexistent ?domain|"
         r"does not accept mail",
     ),
     (

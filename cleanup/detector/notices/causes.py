@@ -13,7 +13,7 @@ from functools import lru_cache
 from cleanup.detector.notices.cause_words import HINTS, VAGUE, WORDS
 from cleanup.model import Cause
 
-MOST_WORDS = 1_000  # characters that are looked at
+MOST_WORDS = 700  # characters that are looked at
 
 # Links, addresses, bracketed names and host names (whose last label is in small letters: RESOLVER.ADR.RecipNotFound is
 # none) become "~". Codes, which servers repeat on every line, and what Postfix says of the SMTP command go altogether.

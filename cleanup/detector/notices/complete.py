@@ -51,7 +51,7 @@ def _with_header(notice: Notice, mail: Mail) -> Notice:
         addressed_to=tuple(dict.fromkeys(a for name in _ADDRESSED for a, _ in people(fields.all(name)))),
         in_reply_to=read_ids(fields.all("In-Reply-To")),
         references=read_ids(fields.all("References")),
-        received=fields.all("Received"),
+        received=tuple(fields.all("Received")),
         marks=tuple((name, value) for name, value in fields.items if _is_mark(name.lower())),
     )
 

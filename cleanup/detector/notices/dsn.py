@@ -148,6 +148,10 @@ def _groups(block: bytes) -> Iterator[Fields]:
 
 
 def _split(fields: Fields) -> Iterator[Fields]:
+    if len(fields.all("Final-Recipient")) < 2 and len(fields.all("Original-Recipient")) < 2:
+        if fields.items:
+            yield fields
+        return
     current: list[tuple[str, str]] = []
     seen: set[str] = set()
     for name, value in fields.items:

@@ -11,10 +11,13 @@ from cleanup.detector.fields import decode_words
 
 MOST_VALUE = 8_192  # characters of one field
 MOST_FIELDS = 2_000
+MOST_PLAIN = 65_536  # bytes of a header block that is read all at once
 MOST_SAME = 200  # values of one field that are looked at
 MOST_DECODED = 2_048  # characters of a value whose encoded words are decoded
 
-_FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)")
+_FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)")
+_PLAIN_FIELD = re.compile(r"(([!-9;-~]{1,200})[ \t]*:([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z))")
+_FIRST_OF_LEAD = re.compile(rb"[ \t\r\n]|>?From ")
 _EMPTY_LINES = rb"(?:[ \t\r\n]*\n)?"
 _LEADING = re.compile(_EMPTY_LINES + rb"(?:>?From [^\n]*(?:\n|\Z)" + _EMPTY_LINES + rb"){0,20}")
 _PARAM = re.compile(r';\s{0,50}([A-Za-z0-9_*-]{1,40})\s{0,50}=\s{0,50}(?:"([^"]{0,2000})"?|([^\s;"]{1,2000}))')
@@ -43,9 +46,9 @@ class Fields:
         """The values of each field, at most MOST_SAME, by its name in lower case."""
         return self._by_name
 
-    def all(self, name: str) -> tuple[str, ...]:
+    def all(self, name: str) -> Sequence[str]:
         """Return every value of a field, at most MOST_SAME."""
-        return tuple(self._by_name.get(name.lower(), ()))
+        return self._by_name.get(name.lower(), ())
 
     def first(self, name: str) -> str | None:
         """Return the first value of a field; None where there is no such field."""
@@ -58,7 +61,8 @@ class Fields:
 
     def has(self, *names: str) -> bool:
         """Return whether one of the fields is there."""
-        return any(name.lower() in self._by_name for name in names)
+        there = self._by_name
+        return any(name.lower() in there for name in names)
 
 
 def read_fields(block: bytes) -> tuple[Fields, int]:
@@ -67,12 +71,37 @@ def read_fields(block: bytes) -> tuple[Fields, int]:
     A "From " line and empty lines before the first field are passed over. The header ends at an empty line, which is
     taken along, or at the first line that is no field, which is not.
     """
-    start = lead.end() if (lead := _LEADING.match(block)) else 0
+    start = lead.end() if _FIRST_OF_LEAD.match(block) and (lead := _LEADING.match(block)) else 0
+    plain, end = _plain_items(block, start)
+    if plain is not None:
+        return Fields(plain), _after_empty_line(block, end)
     found: list[tuple[str, str]] = []
     while len(found) < MOST_FIELDS and (match := _FIELD.match(block, start)):
         found.append((match[1].decode("ascii"), unfolded(match[2])))
         start = match.end()
     return Fields(tuple(found)), _after_empty_line(block, start)
+
+
+def _plain_items(block: bytes, start: int) -> tuple[tuple[tuple[str, str], ...] | None, int]:
+    """Return the fields of a header in plain ASCII whose every line is one or a fold, and its end; None for others.
+
+    Most are; all at once they are read in a third of the time.
+    """
+    ends = [at for at in (block.find(b"\n\n", start), block.find(b"\n\r\n", start)) if at >= 0]
+    end = min(ends) + 1 if ends else len(block)
+    head = block[start:end]
+    if not head.isascii() or len(head) > MOST_PLAIN:
+        return None, end
+    fields = _PLAIN_FIELD.findall(text := head.decode("ascii"))
+    if len(fields) > MOST_FIELDS or sum([len(whole) for whole, _, _ in fields]) != len(text):
+        return None, end
+    return tuple([(name, _on_one_line(value)) for _, name, value in fields]), end
+
+
+def _on_one_line(value: str) -> str:
+    if "\n" in value or "\r" in value:
+        value = value[: MOST_VALUE * 2].replace("\n", "").replace("\r", "")
+    return value.strip(" \t\n\r\x0b\x0c")[:MOST_VALUE]
 
 
 def _after_empty_line(block: bytes, at: int) -> int:

@@ -76,7 +76,12 @@ def read_list_refusal(mail: Mail) -> Notice | None:
 
 def _by_a_member(mail: Mail) -> bool:
     """Return whether it is a member's, or a collection of members' mail. A refusal goes to one, not to the list."""
-    return mail.by_mail_program or mail.to_the_list or mail.root.type == "multipart/digest" or "digest" in mail.subject.lower()
+    return (
+        mail.by_mail_program
+        or mail.to_the_list
+        or mail.root.type == "multipart/digest"
+        or "digest" in mail.subject.lower()
+    )
 
 
 def _list_of(mail: Mail) -> str | None:

@@ -26,7 +26,9 @@ _MONITOR = re.compile(
     r"\b(?:nagios|icinga|zabbix|monit|munin|cron|jenkins|gitlab|github|jira|bugzilla|logwatch|prometheus)\w{0,20}@",
     re.IGNORECASE,
 )
-_CHALLENGER = re.compile(r"boxbe|spam ?arrest|mail ?in ?black|bluebottle|tmda|sendio|vanquish|earthlink|mailblocks", re.I)
+_CHALLENGER = re.compile(
+    r"boxbe|spam ?arrest|mail ?in ?black|bluebottle|tmda|sendio|vanquish|earthlink|mailblocks", re.I
+)
 _HELD = re.compile(r"quarantine (?:summary|digest|report|notif)|spam (?:digest|summary|report)\b", re.IGNORECASE)
 _TICKET = re.compile(r"\s*\[(?:[^\]]{0,40}\d|(?:request|ticket|case|issue|incident)[^\]]{0,40})\]\s", re.IGNORECASE)
 _DOMAIN_REPORTS = ("tlsrpt", "dmarc", "aggregate")  # RFC 8460; they are about a domain, not about a message

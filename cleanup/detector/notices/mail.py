@@ -63,11 +63,12 @@ class Mail:
 
     fields: Fields
     raw: bytes = field(repr=False)
+    body_at: int | None = None  # where the header ends, if that is known
 
     @cached_property
     def root(self) -> Part:
         """The whole structure."""
-        return read_parts(self.raw)
+        return read_parts(self.raw, None if self.body_at is None else (self.fields, self.body_at))
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
@@ -78,6 +79,12 @@ class Mail:
     def subject(self) -> str:
         """The decoded subject, without the marks that gateways put before it."""
         return untagged(self.fields.text("Subject"))
+
+    @cached_property
+    def own_subject(self) -> str:
+        """The subject without that of the message it answers: "Undeliverable: RELEASED: our newsletter"."""
+        before, colon, _ = self.subject.partition(":")
+        return before if colon and NOTICE_SUBJECT.search(f"{before}:") else self.subject
 
     @cached_property
     def sender(self) -> str:
@@ -196,7 +203,7 @@ class Mail:
     @cached_property
     def subject_of_failure(self) -> bool:
         """Whether the subject says that mail failed or is late."""
-        return self.subject_of_notice and not HARMLESS_SUBJECT.search(self.subject)
+        return self.subject_of_notice and not HARMLESS_SUBJECT.search(self.own_subject)
 
     @cached_property
     def subject_of_returned_mail(self) -> bool:

@@ -64,9 +64,12 @@ class Part:
         return self.type in ("text/plain", "text/html", "text/enriched", "text", "")
 
 
-def read_parts(raw: bytes) -> Part:
-    """Return the structure of a message. Never raises; what is nested too deep or too often stays unsplit."""
-    return _message(raw, 0, [0])
+def read_parts(raw: bytes, header: tuple[Fields, int] | None = None) -> Part:
+    """Return the structure of a message. Never raises; what is nested too deep or too often stays unsplit.
+
+    `header` is what read_fields() says of it, where that was asked before.
+    """
+    return _message(raw, 0, [0], header)
 
 
 def walk(part: Part, *, into_messages: bool = False) -> Iterator[Part]:
@@ -95,8 +98,8 @@ def _from_base64(body: bytes) -> bytes:
         return body
 
 
-def _message(raw: bytes, depth: int, count: list[int]) -> Part:
-    fields, start = read_fields(raw)
+def _message(raw: bytes, depth: int, count: list[int], header: tuple[Fields, int] | None = None) -> Part:
+    fields, start = header or read_fields(raw)
     return _part(fields, raw[start:], depth, count, default="text/plain")
 
 
@@ -129,9 +132,10 @@ def _piece(piece: bytes, depth: int, count: list[int], default: str) -> Part:
     fields, start = read_fields(piece)
     if not fields.items:
         return _part(fields, piece, depth, count, default)
-    more, end = read_fields(piece[start:])
-    if _belong_to_the_part(more) and piece[start + end - 1 : start + end] == b"\n":
-        fields, start = Fields((*fields.items, *more.items)), start + end
+    if piece[start : start + 8].lower() == b"content-":
+        more, end = read_fields(piece[start:])
+        if _belong_to_the_part(more) and piece[start + end - 1 : start + end] == b"\n":
+            fields, start = Fields((*fields.items, *more.items)), start + end
     return _part(fields, piece[start:], depth, count, default)
 
 

@@ -225,7 +225,8 @@ NOTICE_SUBJECT = _any_of(
     "niet-bezorgd|retour afzender",
     "kan ?(?:inte|ikke|ej) (?:\\S{1,20} )?lever|oleverer|olevererbar|ikke lever|inte lever|"
     "(?:lever|afsend|utlever)\\S{0,12}(?:fejl|fel|feil|status|problem|mislyk|misslyck)|"
-    "lever(?:ing|ans)\\S{0,5} (?:\\S{1,30} ){0,4}(?:fejl|feil|mislyk|misslyck)|returneret|returnerat|returnert|forsinke[td]|försenad|kunde inte|kunne ikke",
+    "lever(?:ing|ans)\\S{0,5} (?:\\S{1,30} ){0,4}(?:fejl|feil|mislyk|misslyck)|returneret|returnerat|returnert|"
+    "forsinke[td]|försenad|kunde inte|kunne ikke",
     "toimitus|toimittaa|perille|palautettu|ei voitu|epäonnistu",
     # Polish, Czech, Slovak, Hungarian, Romanian, Turkish, Greek
     "niedostarcz|nie (?:można|udało|zosta\\S{1,3}) (?:się )?(?:dostarcz|wysł)|(?:zwrot|błąd|"
@@ -277,7 +278,8 @@ HARMLESS_SUBJECT = _any_of(  # what NOTICE_SUBJECT takes for a sign, and is no w
     "content (?:filter|violation|alert)|virus|worm|malware|infected|banned",
     "challenge|verification|please (?:confirm|verify)|confirm.{0,30}(?:required|needed|address)",
     "return receipt|lesebestätigung|accusé de lecture|confirmation de lecture|disposition",
-    "^\\W*(?:not )?read: |^\\W*(?:gelesen|lu|leído|letto|lido|gelezen|läst|lest|przeczytano|прочтено|開封済み|已读|읽음)\\s?: ",
+    "^\\W*(?:not )?read: |^\\W*(?:gelesen|lu|leído|letto|lido|gelezen|läst|lest|przeczytano|прочтено|開封済み|"
+    "已读|읽음)\\s?: ",
     "abuse report|feedback report|complaint|dmarc",
     "deliver(?:y|ability) (?:report|statistics|summary)|newsletter|statistic|campaign|queue (?:report|status)",
     "^\\W*(?:fax|voice)|\\bfax (?:transmission|message|from|to|number|job)|voice ?mail|missed call",
@@ -331,13 +333,15 @@ AUTO_SUBJECT = _any_of(
     "automatski odgovor|samodejni odgovor|izvan ureda|nisam u uredu|odsoten|odsotn",
     "automatick\\S{1,3} odpove|răspuns automat|raspuns automat|în afara biroului",
     "resposta autom|erantzun automatiko|sjálfvirkt? svar|automatisk svar",
-    "trả lời tự động|tự động trả lời|balasan (?:otomatis|automatik)|di luar kantor|poza biurem|van kantoor|niet op kantoor|odsutan|odsutna|ikke på kontoret|inte på kontoret",
+    "trả lời tự động|tự động trả lời|balasan (?:otomatis|automatik)|di luar kantor|poza biurem|van kantoor|"
+    "niet op kantoor|odsutan|odsutna|ikke på kontoret|inte på kontoret",
     "автоматичен отговор|автоматична відповідь|аутоматски одговор|автоматты жауап|извън офиса|ван канцеларије",
     "αυτόματη απάντηση|εκτός γραφείου",
     "תשובה אוטומטית|מענה אוטומטי|מחוץ למשרד|رد تلقائي|الرد التلقائي|خارج المكتب|پاسخ خودکار",
     "ตอบกลับอัตโนมัติ|ไม่อยู่ที่สำนักงาน|स्वचालित (?:उत्तर|जवाब)",
     stems="samodejn, arpus, ārpus, ne biure, kontoris, izvan, nisam, odsot, răspuns, raspuns, în afara, erantzun, "
-    "sjálfvirk, trả lời, op kantoor, odsut, balasan, di luar, poza biur, van kantoor, kontoret, auto, out of, out-of, ooo, away, absen, vacation, leave, holiday, notice, messag, reply, abwesen, "
+    "sjálfvirk, trả lời, op kantoor, odsut, balasan, di luar, poza biur, van kantoor, kontoret, auto, out of, "
+    "out-of, ooo, away, absen, vacation, leave, holiday, notice, messag, reply, abwesen, "
     "nicht im, fuera, fuori, assente, fora do, ausên, ausente, afwezig, frånvaro, fravær, poissa, nieobecn, "
     "nepřítomn, mimo kancel, otomatik, ofis, házon kívül",
 )

@@ -34,22 +34,28 @@ _COPY_FIELDS = (  # how the names of the fields begin by which journals, moderat
     "x-gitlab-",
     "x-bugzilla-",
 )
+_SUMMARY = re.compile(r"^[ \t>|*]{0,12}(?:subject|betreff|objet|asunto|oggetto|to|cc)[ \t]?:.*$", re.I | re.M)
 MOST_SAID = 1_500  # characters within which a mail says what it is
 _SOMETHING_ELSE = re.compile(
     # quarantines, moderation
     r"quarantin|released|approve or|(?:requires|awaits?|awaiting|pending) (?:your )?(?:approval|moderation)|"
-    r"to be approved|(?:approve|reject) it|moderated|held messages?|being held|freigegeben|libéré|liberado|liberad[ao]|rilasciat|"
+    r"to be approved|(?:approve|reject) it|moderated|held messages?|being held|freigegeben|libéré|liberado|"
+    r"liberad[ao]|rilasciat|"
     r"vrijgegeven|zwolnion|освобожд|解放|隔離|隔离|격리|карантин|cuarentena|quarenten|validation\b.{0,40}distrib|"
     # journals, archives, copies, rules, review
-    r"archiv|restored|journal|incident|policy ?:|selected for review|supervis|as you asked|copy of a (?:message|meeting)|"
+    r"archiv|restored|journal|incident|policy ?:|selected for review|supervis|as you asked|copy of a (?:message|"
+    r"meeting)|"
     r"mail ?flow rule|message id: |on-behalf-of:|"
     # tickets, reports, calls, documents
-    r"ticket|\bcase \d|help ?desk[^@\n]{0,40}<|voice ?(?:mail|message)|missed call|\bfax|scanned|copier|newsletter|statistic|mail queue|"
-    r"messages in the queue|-queue id-|\bcron <|logwatch|recall (?:report|this)|\n#\d{2,} |new conversation|test mail|probe|bounce action notice|bounce format was not recognized|errors from \S|"
+    r"ticket|\bcase \d|help ?desk[^@\n]{0,40}<|voice ?(?:mail|message)|missed call|\bfax|scanned|copier|"
+    r"newsletter|statistic|mail queue|"
+    r"messages in the queue|-queue id-|\bcron <|logwatch|recall (?:report|this)|\n#\d{2,} |new conversation|"
+    r"test mail|probe|bounce action notice|bounce format was not recognized|errors from \S|"
     r"meeting|submission|abuse desk|complain|"
     # filters about mail to their reader, warnings
     r"(?:message|mail) (?:sent |addressed )?to you\b|an sie gerichtet|vous (?:est|était) adressé|dirigido a usted|"
-    r"indirizzato a lei|zurückgehalten|retenu par|was delivered to you|sent to you|pretends to be|in your name|forge[dr]|"
+    r"indirizzato a lei|zurückgehalten|retenu par|was delivered to you|sent to you|pretends to be|in your name|"
+    r"forge[dr]|"
     r"suspicious|is unsolicited commercial|spam detection software|content (?:checker|preview)|undecipherable",
     re.IGNORECASE,
 )
@@ -89,21 +95,30 @@ def is_bounce(gathered: Gathered) -> bool:
     so, or words of failure or delay.
     """
     mail = gathered.mail
-    if not _is_about_mail_of_ours(gathered) or is_a_copy(mail) or _passes_on_mail_to_its_reader(gathered):
+    if not _is_about_mail_of_ours(gathered) or is_a_copy(mail):
+        return False
+    if _passes_on_mail_to_its_reader(gathered) and not _names_who_failed_as_a_product_does(gathered):
         return False
     if not (_says_so_in_a_field(mail) or _says_so_in_words(gathered)):
         return False
     return mail.shows_machine or _is_borne_out(gathered)
 
 
+def _names_who_failed_as_a_product_does(gathered: Gathered) -> bool:
+    mail, reading = gathered.mail, gathered.reading
+    worded = reading is not None and bool(reading.failures) and not reading.format.everyday
+    return worded and mail.subject_of_failure and bool(gathered.recipients)
+
+
 def is_a_copy(mail: Mail) -> bool:
     """Return whether a journal, a moderator's desk or a ticket system made it: such mail carries fields that say so."""
-    return any(name.lower().startswith(_COPY_FIELDS) for name, _ in mail.fields.items)
+    return any(name.startswith(_COPY_FIELDS) for name in mail.fields.by_name)
 
 
 def says_something_else(mail: Mail) -> bool:
     """Return whether a mail says that it was released, moderated, copied, reported or filed for its reader."""
-    return bool(_SOMETHING_ELSE.search(f"{mail.sender}\n{mail.subject}\n{mail.words[:MOST_SAID]}"))
+    words = _SUMMARY.sub("", mail.words[:MOST_SAID])  # what the message answered is called says nothing
+    return bool(_SOMETHING_ELSE.search(f"{mail.sender}\n{mail.own_subject}\n{words}"))
 
 
 def _is_about_mail_of_ours(gathered: Gathered) -> bool:
@@ -139,7 +154,8 @@ def _says_so_in_words(gathered: Gathered) -> bool:
     mail, reading = gathered.mail, gathered.reading
     if reading and not reading.format.everyday and (reading.failures or mail.subject_of_failure):
         return True
-    if says_something_else(mail):
+    shows_all = mail.null_sender and mail.role_sender and mail.subject_of_failure and bool(gathered.recipients)
+    if not shows_all and says_something_else(mail):
         return False
     if reading and (gathered.recipients or (mail.subject_of_failure and gathered.gives_back)):
         return True
@@ -151,7 +167,8 @@ def _says_so_in_words(gathered: Gathered) -> bool:
         gathered.returned[0].extent in (Extent.FULL, Extent.HEADERS),
     )
     if not gathered.recipients and not gathered.gives_back and mail.words.isascii():
-        return mail.subject_of_failure and sum(signs) >= 2 and _ABOUT_ITS_READERS_MAIL.search(mail.words[:MOST_SAID])
+        about_it = _ABOUT_ITS_READERS_MAIL.search(mail.words[:MOST_SAID])
+        return mail.subject_of_failure and sum(signs) >= 2 and about_it is not None
     named = any(r.reply or r.status for r in gathered.recipients)
     named = named or (bool(gathered.recipients) and NOTICE_SUBJECT.search(mail.words))
     return sum(signs) >= 2 and (mail.subject_of_failure or mail.is_report or named)

@@ -22,9 +22,9 @@ def recipients_in_words(
 ) -> tuple[Recipient, ...]:
     """Return the recipients that the text names, else those of X-Failed-Recipients; () where neither names one.
 
-    X-Failed-Recipients says who, the text why. Whom to ask for help is left out where it names others. Those to whom the
-    notice itself goes and who sent what it returns have failed only where nobody else has and it is `stated`: where a
-    product's own wording names them, so that it is no guess.
+    X-Failed-Recipients says who, the text why. Whom to ask for help is left out where it names others. Those to whom
+    the notice itself goes and who sent what it returns have failed only where nobody else has and it is `stated`: where
+    a product's own wording names them, so that it is no guess.
     """
     by_field = tuple(_in_header(mail))
     apart = mail.own_addresses | _senders(returned)

@@ -41,7 +41,9 @@ _TELLING = (
     "x-mailer|cc|reply-to|content-type|sender|sent"
 )
 _START = re.compile(rf"^([ \t>|*]{{0,12}})(?:{_TELLING})[ \t]*:[ \t]*\S", re.IGNORECASE | re.MULTILINE)
-_FIELD_OF_MAIL = re.compile(rf"(?:{_TELLING}|in-reply-to|references|content-[a-z-]{{1,30}}|x-[\w-]{{1,60}})[ \t]*:", re.I)
+_FIELD_OF_MAIL = re.compile(
+    rf"(?:{_TELLING}|in-reply-to|references|content-[a-z-]{{1,30}}|x-[\w-]{{1,60}})[ \t]*:", re.I
+)
 _LABELLED = re.compile(r"\w{1,30}(?: \w{1,30}){1,4}:\s")  # "Sent date: ..." of a summary
 _LINE = re.compile(r"[!-9;-~]{1,60}[ \t]*:(?!//)")
 _ID_IN_WORDS = re.compile(
@@ -102,7 +104,7 @@ def from_fields(fields: Fields, extent: Extent, *, raw: bytes | None = None, dig
         thread_index=fields.first("Thread-Index"),
         in_reply_to=read_ids(fields.all("In-Reply-To")),
         references=read_ids(fields.all("References")),
-        received=fields.all("Received"),
+        received=tuple(fields.all("Received")),
         headers=fields.items,
         raw=raw,
         body_digest=digest,

@@ -134,9 +134,9 @@ def _named(line: str, after: list[str]) -> tuple[str, ...]:
     address = None
     if named := _RCPT.search(line) or _LABEL.match(line) or _DELIVERED_TO.search(line):
         address = plain_address(named[1])
-    elif _LINE.match(line) and (_REFUSED.search(line) or any(map(_REFUSED.search, after)) or _alone(line)):
-        address = plain_address(line)
-    elif _REFUSED.search(line) and not _CONTACT.search(line.partition("@")[0]):
+    elif (_LINE.match(line) and (_REFUSED.search(line) or any(map(_REFUSED.search, after)) or _alone(line))) or (
+        _REFUSED.search(line) and not _CONTACT.search(line.partition("@")[0])
+    ):
         address = plain_address(line)
     return (address,) if address else ()
 

@@ -22,7 +22,9 @@ Header = Mapping[str, Sequence[str]]  # the values of each field by its name in 
 
 _TYPES = ("multipart/report", "message/delivery-status", "message/disposition-notification", "message/feedback-report")
 _NULL = re.compile(r"^\s*<\s*>\s*$")
-_PROGRAM = re.compile(r"(?:no-?_?reply|do-?not-?reply|error|mailer|mail-?system|daemon|bounces?|gateway)[\w.+-]{0,30}@", re.I)
+_PROGRAM = re.compile(
+    r"(?:no-?_?reply|do-?not-?reply|error|mailer|mail-?system|daemon|bounces?|gateway)[\w.+-]{0,30}@", re.I
+)
 _AUTOMATIC = {name.lower(): name for name in AUTOMATIC_FIELDS}
 
 

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from cleanup.ledger import Ledger
 from cleanup.model import FilingPlan, MessageRef, PlannedMove
 from cleanup.progress import Progress, unseen
-from cleanup.report.filing import FilingOutcome, file_all
-from cleanup.report.journal import Journal
-from cleanup.report.mailbox import FilingMailbox
-from cleanup.report.mover import Batches
-from cleanup.report.recovery import Recovered, recover
-from cleanup.report.undo import UndoOutcome, undo
+from cleanup.report.filing.execute import Batches, MoveResults, file_all
+from cleanup.report.filing.journal import Journal
+from cleanup.report.filing.mailbox import FilingMailbox
+from cleanup.report.filing.recovery import Recovered, recover
+from cleanup.report.filing.undo import UndoOutcome, undo
 
 OWNER = "anna@example.org"
 TARGET = "Backscatter"
@@ -36,7 +35,7 @@ def file_these(
     pause: Callable[[float], None] = lambda _: None,
     progress: Progress = unseen,
     batches: Batches = BATCHES,
-) -> FilingOutcome:
+) -> MoveResults:
     run = ledger.start_run(OWNER, "run")
     journal = Journal(ledger, run, OWNER)
     more = {"reopen": reopen, "look_on": look_on, "batches": batches, "pause": pause, "progress": progress}

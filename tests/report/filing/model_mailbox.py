@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from cleanup.connector.move import MoveAnswer
 from cleanup.connector.pull import Seen
-from cleanup.connector.session import FolderState
+from cleanup.connector.session import Folder, FolderState
 from cleanup.errors import (
     CommandRefused,
     CommandUnknown,
@@ -23,7 +23,7 @@ from cleanup.errors import (
     PermissionMissing,
 )
 from cleanup.model import Fingerprint
-from cleanup.report.mailbox import Ahead
+from cleanup.report.filing.mailbox import Ahead
 
 EPOCH = datetime(2026, 10, 1, tzinfo=UTC)
 
@@ -47,6 +47,7 @@ class Box:
     uidnext: int = 1
     mails: dict[int, Mail] = field(default_factory=dict)
     read_only: bool = False
+    rights: str | None = None
 
     expunged: dict[int, Mail] = field(default_factory=dict)
 
@@ -189,6 +190,19 @@ class ModelMailbox:
         self._command("LIST")
         return {folder: self._state(folder) for folder in self.server.boxes} if self.server.lists_status else None
 
+    def deleted(self, folder: str) -> list[int]:
+        self._look_at(folder)
+        self._command("SEARCH")
+        return sorted(uid for uid, mail in self._box().mails.items() if "\\Deleted" in mail.flags)
+
+    def rights(self, folder: str) -> frozenset[str] | None:
+        rights = self.server.boxes[folder].rights
+        return None if rights is None else frozenset(rights)
+
+    def folders(self) -> list[Folder]:
+        self._command("LIST")
+        return [Folder(name, "/") for name in sorted(self.server.boxes)]
+
     def of_size(self, folder: str, sizes: Collection[int], arrived: Collection[datetime]) -> list[int]:
         self._look_at(folder)
         self._command("SEARCH")
@@ -201,9 +215,6 @@ class ModelMailbox:
         return {uid: tuple(sorted(mail.flags)) for uid, mail in mails.items() if mail}
 
     last_flags = flags
-
-    def flags_again(self, uids: Sequence[int]) -> dict[int, tuple[str, ...]]:
-        return self.flags(uids)
 
     def pull_bodies(
         self, folder: str, uids: Sequence[int], *, max_bytes: int, sizes: Mapping[int, int] | None = None

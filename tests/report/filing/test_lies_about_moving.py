@@ -13,11 +13,11 @@ import pytest
 from cleanup.connector.account import Account
 from cleanup.connector.credentials import from_text
 from cleanup.connector.session import Mailbox, open_mailbox
-from cleanup.errors import CleanupError, OverQuota, ServerMisbehaved
+from cleanup.errors import CleanupError, OverQuota, SafetyStop
 from cleanup.ledger import Ledger, MoveState
-from cleanup.report.filing import FilingOutcome
-from tests.report.acts import OWNER, TARGET, file_these, plan_of, recover_now, undo_run
-from tests.report.on_server import a_message
+from cleanup.report.filing.execute import MoveResults
+from tests.report.filing.acts import OWNER, TARGET, file_these, plan_of, recover_now, undo_run
+from tests.report.filing.on_server import a_message
 from tests.servers import lying
 from tests.servers.lying import Box, Lie, LyingServer, Session, lying_server, says, uid_set
 from tests.servers.running import PASSWORD
@@ -49,7 +49,7 @@ def messages(server: LyingServer) -> Counter[bytes]:
     return Counter(mail.raw for box in server.folders.values() for mail in box.mails)
 
 
-def filed(ledger: Ledger, server: LyingServer, *lies: Lie, uids: tuple[int, ...] = (1, 2, 3, 4)) -> FilingOutcome:
+def filed(ledger: Ledger, server: LyingServer, *lies: Lie, uids: tuple[int, ...] = (1, 2, 3, 4)) -> MoveResults:
     """File some messages while the server lies; then it is honest again."""
     with a_mailbox(server) as mailbox:
         plan = plan_of(mailbox, list(uids))
@@ -59,7 +59,7 @@ def filed(ledger: Ledger, server: LyingServer, *lies: Lie, uids: tuple[int, ...]
     return outcome
 
 
-def again(ledger: Ledger, server: LyingServer) -> FilingOutcome:
+def again(ledger: Ledger, server: LyingServer) -> MoveResults:
     """Run once more, as the next night does."""
     with a_mailbox(server) as mailbox:
         assert recover_now(ledger, mailbox).stopped is None
@@ -82,7 +82,8 @@ def test_another_message_is_moved_than_was_named(ledger: Ledger) -> None:
 
         outcome = filed(ledger, server, _moves_another)
 
-        assert isinstance(outcome.stopped, ServerMisbehaved)
+        assert isinstance(outcome.stopped, SafetyStop)
+        assert "1 other message left INBOX while 0 messages were moved" in str(outcome.stopped)
         assert outcome.moved == ()
         assert messages(server) == before
         assert len(server.folders[TARGET].mails) == 1  # one, as the first batch is one message
@@ -241,7 +242,7 @@ def test_new_dates_of_arrival_are_told_and_so_is_that_an_undo_leaves_them(ledger
         assert "4 of them are not quite as they were (the server gave it a new date of arrival)." in outcome.in_words()
         assert {move.note for move in ledger.moves(run_id=1)} == {"the server gave it a new date of arrival"}
         assert len(undone.put_back) == 4
-        assert "4 of them are not quite as they were: the server gave it a new date of arrival." in undone.in_words()
+        assert "4 of them are not quite as before: the server gave it a new date of arrival." in undone.in_words()
         assert messages(server) == before
 
 
@@ -335,7 +336,7 @@ def test_the_owner_empties_the_target_before_recovery(ledger: Ledger) -> None:
         with a_mailbox(server) as mailbox:
             recovered = recover_now(ledger, mailbox)
 
-        assert "in neither folder" in recovered.in_words()
+        assert "1 message left both folders" in recovered.in_words()
         assert ledger.open_moves(OWNER) == []
 
 

@@ -17,9 +17,9 @@ from cleanup.errors import (
 )
 from cleanup.ledger import Ledger, MoveState
 from cleanup.model import FilingPlan
-from cleanup.report.mover import Batches
-from tests.report.acts import OWNER, TARGET, file_these, plan_of, recover_now
-from tests.report.model_mailbox import Mail, ModelMailbox, ModelServer
+from cleanup.report.filing.execute import Batches
+from tests.report.filing.acts import OWNER, TARGET, file_these, plan_of, recover_now
+from tests.report.filing.model_mailbox import Mail, ModelMailbox, ModelServer
 
 CHANGES = {"MOVE", "COPY", "STORE", "EXPUNGE", "CREATE"}
 
@@ -82,7 +82,7 @@ def test_batches_grow_where_a_move_is_quick(
 ) -> None:
     _, mailbox = a_server(13, **abilities)
     clock = itertools.count(step=move_takes_s)
-    monkeypatch.setattr("cleanup.report.meanwhile.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("cleanup.report.filing.races.time.monotonic", lambda: next(clock))
     told: list[int] = []
 
     plan = plan_of(mailbox, list(range(1, 13)))
@@ -220,9 +220,50 @@ def test_a_copy_that_cannot_be_removed_is_told_and_not_copied_again(ledger: Ledg
     again = file_these(ledger, mailbox, plan)
 
     assert [n.ref.uid for n in outcome.unclear] == [1]
-    assert server.names(TARGET).count("m0") == 1
-    assert isinstance(again.stopped, SafetyStop)
-    assert server.names(TARGET) == ["m0"]
+    assert [n.ref.uid for n in again.left_in_both] == [1]
+    assert server.names(TARGET) == ["m0", "m1"]
+
+
+def test_a_server_that_leaves_all_in_both_folders_is_not_tried_for_ever(ledger: Ledger) -> None:
+    server, mailbox = a_server(move=False)
+    server.trouble = always("EXPUNGE", "lie")
+    plan = plan_of(mailbox, [1, 2, 3, 4, 5])
+
+    outcomes = [file_these(ledger, mailbox, plan) for _ in range(5)]
+
+    assert isinstance(outcomes[-1].stopped, SafetyStop)
+    assert "leaves what is moved from INBOX in both folders" in str(outcomes[-1].stopped)
+    assert server.names(TARGET) == ["m0", "m1", "m2"]
+
+
+def test_one_message_that_is_left_in_both_folders_hinders_no_later_run(ledger: Ledger) -> None:
+    server, mailbox = a_server(move=False)
+    server.trouble = once("EXPUNGE", "lie")
+    plan = plan_of(mailbox, [1, 2, 3])
+    file_these(ledger, mailbox, plan)
+    server.trouble = always("STORE", "refuse")  # and recovery cannot finish it either
+    recovered = recover_now(ledger, mailbox)
+    server.trouble = lambda _: None
+
+    outcome = file_these(ledger, mailbox, plan)
+    final = recover_now(ledger, mailbox)
+
+    assert "came into Backscatter, too" in recovered.in_words()
+    assert ([ref.uid for ref in outcome.moved], outcome.complete) == ([2, 3], True)
+    assert "1 is in both folders (run 1 copied it" in outcome.in_words()
+    assert [one.state for one in final.reconciled] == [MoveState.MOVED]
+    assert (server.names(TARGET), ledger.open_moves(OWNER)) == (["m0", "m1", "m2"], [])
+
+
+def test_with_neither_move_nor_uidplus_nothing_is_opened_for_writing(ledger: Ledger) -> None:
+    server, mailbox = a_server(move=False, uidplus=False)
+    plan = plan_of(mailbox, [1, 2])
+    server.log.clear()
+
+    outcome = file_these(ledger, mailbox, plan, look_on=lambda: ModelMailbox(server))
+
+    assert isinstance(outcome.stopped, MoveNotSupported)
+    assert server.log == []
 
 
 def test_exchange_2010_offers_move_and_does_not_know_it(ledger: Ledger) -> None:
@@ -286,7 +327,7 @@ def test_a_move_that_takes_effect_after_we_looked_is_still_in_the_journal(ledger
     recovered = recover_now(ledger, ModelMailbox(server))
 
     assert {n.ref.uid for n in outcome.unclear} == {2, 3}
-    assert [s.state for s in recovered.settled] == [MoveState.MOVED] * 2
+    assert [s.state for s in recovered.reconciled] == [MoveState.MOVED] * 2
 
 
 def test_without_a_new_connection_the_run_ends_and_says_so(ledger: Ledger) -> None:

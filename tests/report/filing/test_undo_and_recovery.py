@@ -7,11 +7,12 @@ import pytest
 from cleanup.errors import UsageError
 from cleanup.ledger import Ledger, MoveState
 from cleanup.model import Verdict
-from cleanup.report.filing import file_all
-from cleanup.report.journal import Journal
-from tests.report.acts import OWNER, TARGET, file_these, plan_of, recover_now, undo_run
-from tests.report.model_mailbox import Killed, ModelMailbox, ModelServer
-from tests.report.test_filing import CHANGES, a_server, once
+from cleanup.report.filing.execute import file_all
+from cleanup.report.filing.journal import Journal
+from cleanup.report.filing.recovery import BEING_REMOVED
+from tests.report.filing.acts import OWNER, TARGET, file_these, plan_of, recover_now, undo_run
+from tests.report.filing.model_mailbox import Killed, Mail, ModelMailbox, ModelServer
+from tests.report.filing.test_filing import CHANGES, a_server, once
 
 
 @pytest.fixture
@@ -83,16 +84,27 @@ def test_undo_finds_messages_by_fingerprint_after_a_renumbering(ledger: Ledger) 
     assert server.names(TARGET) == []
 
 
-def test_undo_of_a_folder_that_was_renamed_says_so_and_succeeds_under_its_old_name(ledger: Ledger) -> None:
+def test_undo_of_a_folder_that_was_renamed_copies_back_out_of_it(ledger: Ledger) -> None:
     server, mailbox, run = a_filed_server(ledger)
+    before = server.names(TARGET)
     server.boxes["Old"] = server.boxes.pop(TARGET)
 
     renamed = undo_run(ledger, mailbox, run)
-    server.boxes[TARGET] = server.boxes.pop("Old")
-    again = undo_run(ledger, mailbox, run)
 
-    assert {one.reason.partition(";")[0] for one in renamed.not_put_back} == {f"there is no folder {TARGET} any more"}
-    assert len(again.put_back) == 4
+    assert len(renamed.put_back) == 4
+    assert "4 are in Old, too" in renamed.in_words()
+    assert (server.names("Old"), set(before) <= set(server.names("INBOX"))) == (before, True)
+
+
+def test_undo_says_what_is_in_no_folder_any_more(ledger: Ledger) -> None:
+    server, mailbox, run = a_filed_server(ledger)
+    del server.boxes[TARGET]
+
+    outcome = undo_run(ledger, mailbox, run)
+
+    assert {one.reason for one in outcome.not_put_back} == {
+        f"there is no folder {TARGET} any more, and it is in no other one"
+    }
 
 
 def test_undo_never_takes_what_it_did_not_file(ledger: Ledger) -> None:
@@ -189,7 +201,7 @@ def test_a_half_copied_message_is_finished_and_not_copied_twice(ledger: Ledger) 
 
     recovered = recover_now(ledger, ModelMailbox(server))
 
-    assert [s.state for s in recovered.settled] == [MoveState.MOVED]
+    assert [s.state for s in recovered.reconciled] == [MoveState.MOVED]
     assert "m0" not in server.names("INBOX")
 
 
@@ -201,7 +213,8 @@ def test_a_folder_that_was_renumbered_meanwhile_is_never_expunged_by_number(ledg
 
     recovered = recover_now(ledger, ModelMailbox(server))
 
-    assert [s.state for s in recovered.settled] == [MoveState.UNCLEAR]
+    assert [s.state for s in recovered.reconciled] == [MoveState.UNCLEAR]
+    assert "INBOX was renumbered meanwhile" in recovered.in_words()
     assert len(server.names("INBOX")) == 5
 
 
@@ -238,3 +251,16 @@ def test_a_new_ledger_sends_nothing(ledger: Ledger) -> None:
     recover_now(ledger, mailbox)
 
     assert server.log == []
+
+
+def test_the_mark_of_an_older_version_that_was_killed_while_it_removed_is_taken_off(ledger: Ledger) -> None:
+    server, mailbox, run = a_filed_server(ledger)
+    first = ledger.moves(run_id=run)[0]
+    mail = server.boxes[TARGET].mails[first.target_uid]
+    server.boxes[TARGET].mails[first.target_uid] = Mail(mail.name, mail.arrived, mail.flags | {"\\Deleted"})
+    ledger.advance([(first.move_id, MoveState.UNCLEAR, first.target_uid, BEING_REMOVED)])
+
+    recover_now(ledger, mailbox)
+
+    assert not any("\\Deleted" in mail.flags for mail in server.boxes[TARGET].mails.values())
+    assert {move.state for move in ledger.moves(run_id=run)} == {MoveState.MOVED}

@@ -1,4 +1,4 @@
-"""What the mover needs of a mailbox. The connector's Mailbox fits; so does the model mailbox of the tests."""
+"""What moving needs of a mailbox. The connector's Mailbox fits; so does the model mailbox of the tests."""
 
 from __future__ import annotations
 
@@ -22,6 +22,15 @@ class FolderState(Protocol):
     def read_write(self) -> bool: ...
     @property
     def highest_modseq(self) -> int | None: ...
+
+
+class ListedFolder(Protocol):
+    """A folder as LIST shows it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def selectable(self) -> bool: ...
 
 
 class Seen(Protocol):
@@ -100,6 +109,14 @@ class FilingMailbox(Protocol):
         """Open a folder for reading, and be told of what others change there meanwhile."""
         ...
 
+    def rights(self, folder: str) -> frozenset[str] | None:
+        """Return this login's rights in a folder (MYRIGHTS, RFC 4314), a letter each; None where none are told."""
+        ...
+
+    def folders(self) -> Sequence[ListedFolder]:
+        """Return all folders."""
+        ...
+
     def ahead(self) -> Ahead:
         """Return an empty list of looks, to be filled with what will be asked for next."""
         ...
@@ -120,6 +137,10 @@ class FilingMailbox(Protocol):
         """Return which of these UIDs are in the folder, ascending."""
         ...
 
+    def deleted(self, folder: str) -> Sequence[int]:
+        r"""Return the UIDs of the messages that are marked as \Deleted, ascending."""
+        ...
+
     def fingerprints(self, folder: str, uids: Sequence[int]) -> Mapping[int, Seen]:
         """Return what these messages look like now, by UID; what has vanished is left out."""
         ...
@@ -137,10 +158,6 @@ class FilingMailbox(Protocol):
 
     def flags(self, uids: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
         """Return flags in the open folder by UID."""
-        ...
-
-    def flags_again(self, uids: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
-        """Return what flags() told last, unless it has to be asked anew for last_flags() to be told."""
         ...
 
     def last_flags(self, uids: Sequence[int]) -> Mapping[int, tuple[str, ...]]:

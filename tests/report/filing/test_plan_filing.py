@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from cleanup.model import FilingPlan, Judged, Kind, Policy, Verdict
-from cleanup.report.filing import limits_met, plan_filing
+from cleanup.report.filing.plan import limits_met, plan_filing
 from tests.ledger.some import a_judged
 
 

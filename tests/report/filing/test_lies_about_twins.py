@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from cleanup.ledger import Ledger
-from cleanup.report.filing import FilingOutcome
-from tests.report.acts import TARGET, file_these, plan_of
-from tests.report.test_lies_about_moving import a_mailbox, filled, messages
+from cleanup.report.filing.execute import MoveResults
+from tests.report.filing.acts import TARGET, file_these, plan_of
+from tests.report.filing.test_lies_about_moving import a_mailbox, filled, messages
 from tests.servers.lying import WATCHED, Box, Lie, LyingServer, Mail, Session, lying_server, status_line, uid_set
 
 WITHOUT_MOVE = WATCHED.replace(b" MOVE", b"")
@@ -23,7 +23,7 @@ def ledger(tmp_path: Path) -> Ledger:
     return Ledger.open(tmp_path / "ledger.sqlite")
 
 
-def filed(ledger: Ledger, server: LyingServer, *lies: Lie) -> FilingOutcome:
+def filed(ledger: Ledger, server: LyingServer, *lies: Lie) -> MoveResults:
     """File four messages while the server lies, with a second connection looking on."""
     with ExitStack() as stack:
         mailbox = stack.enter_context(a_mailbox(server))

@@ -9,8 +9,8 @@ import pytest
 from cleanup.connector.session import Account, open_mailbox
 from cleanup.ledger import Ledger, MoveState
 from cleanup.model import Verdict
-from tests.report.acts import OWNER, file_these, plan_of, recover_now, undo_run
-from tests.report.on_server import both, fill, uids_of
+from tests.report.filing.acts import OWNER, file_these, plan_of, recover_now, undo_run
+from tests.report.filing.on_server import both, fill, uids_of
 from tests.servers.running import RunningServer
 
 COUNT = 12
@@ -131,7 +131,7 @@ def test_an_undo_says_what_the_owner_took_and_puts_back_the_rest(ledger: Ledger,
     assert len(outcome.put_back) == COUNT // 2 - 2
     assert sorted(n.reason for n in outcome.not_put_back) == [
         "it is in INBOX again already",
-        f"it is no longer in {target}",
+        f"it is no longer in {target}, and in no other folder",
     ]
 
 

@@ -1,0 +1,1 @@
+"""Moves messages, each step written down first and looked at afterwards, and takes them back."""

@@ -1,0 +1,218 @@
+"""At the start of every run: what was cut off is reconciled, and what the owner moved back is noticed."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from cleanup.errors import CleanupError, CommandRefused, FolderNotFound, PermissionMissing
+from cleanup.ledger import Ledger, MoveRecord, MoveState
+from cleanup.model import MessageRef
+from cleanup.report.filing.journal import Journal, MoveOutcome
+from cleanup.report.filing.mailbox import Ahead, FilingMailbox
+from cleanup.report.filing.races import put_flags_right
+from cleanup.report.filing.verify import DELETED, Connection, grouped, has_mark, likeness, reconcile, view
+from cleanup.report.words import plural
+
+YOUNG = timedelta(seconds=60)
+CALM_S = 2.0  # a server may still be at a command whose client died; measured on Dovecot: milliseconds
+_NO_RUN = 0
+BEING_REMOVED = "it came into two folders at once, and is being removed from one"  # a note of versions up to schema 3
+Then = Callable[[Ahead], Ahead] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What became of moves that an earlier run left open, and which filed messages the owner moved back."""
+
+    reconciled: tuple[MoveOutcome, ...] = ()
+    returned: tuple[MoveRecord, ...] = ()
+    stopped: CleanupError | None = None
+
+    def in_words(self) -> str:
+        """Return what was found, a sentence a line; "" where all was in order."""
+        counts = Counter(_in_words(one) for one in self.reconciled)
+        lines = [f"Of an earlier run that was cut off, {plural(n, 'message')} {words}." for words, n in counts.items()]
+        if self.returned:
+            count = f"{plural(len(self.returned), 'message')} {'was' if len(self.returned) == 1 else 'were'}"
+            lines.append(f"{count} moved back by hand: genuine from now on.")
+        lines += [f"Earlier moves could not be looked at: {self.stopped}"] if self.stopped else []
+        return "\n".join(lines)
+
+
+def _in_words(one: MoveOutcome) -> str:
+    if one.state is MoveState.MOVED:
+        return "had arrived"
+    if one.state is MoveState.TAKEN:
+        return "left both folders: somebody moved or deleted what is missing"
+    if one.is_in_both:
+        return f"stayed in {one.ref.folder} and came into {one.record.intent.target}, too ({one.note})"
+    return "had not been moved"
+
+
+def recover(
+    ledger: Ledger,
+    name: str,
+    mailbox: FilingMailbox,
+    *,
+    reopen: Callable[[], FilingMailbox] | None = None,
+    pause: Callable[[float], None] = time.sleep,
+    then: Then = None,
+) -> Recovered:
+    """Reconcile what earlier runs in the mailbox `name` left open, then notice what the owner moved back.
+
+    `then` adds what will be asked for next, to be sent together with the last look.
+    Sends nothing where the ledger holds no open and no standing move; changes the mailbox only to finish a message that
+    is in both folders. Raises nothing that is a CleanupError: with `stopped` set, nothing more must be moved.
+    """
+    journal, connection = Journal(ledger, _NO_RUN, name), Connection(mailbox, reopen)
+    reconciled: list[MoveOutcome] = []
+    try:
+        reconciled += reconcile_open(journal, connection, pause=pause)
+        return Recovered(tuple(reconciled), notice_returned(journal, connection, then))
+    except CleanupError as error:
+        return Recovered(tuple(reconciled), stopped=error)
+
+
+@dataclass(frozen=True, slots=True)
+class Foretold:
+    """What a run would reconcile first, written into a copy of the ledger alone.
+
+    `leaving` are messages that lie in their source folder and in their target: a run takes them from the source.
+    `mailbox` is the connection now.
+    """
+
+    leaving: frozenset[MessageRef]
+    mailbox: FilingMailbox
+
+
+def foretell(
+    copy: Ledger,
+    name: str,
+    mailbox: FilingMailbox,
+    *,
+    reopen: Callable[[], FilingMailbox] | None = None,
+    pause: Callable[[float], None] = time.sleep,
+) -> Foretold:
+    """Reconcile in a copy of the ledger what recover() would reconcile, by looking alone: for a dry run.
+
+    Raises what would stop a run, too.
+    """
+    journal, connection = Journal(copy, _NO_RUN, name), Connection(mailbox, reopen)
+    leaving: set[MessageRef] = set()
+    for group in _waiting(journal, pause):
+        outcomes = reconcile(group, connection, journal, by_looking_alone=True)
+        both = {one.ref for one in outcomes if one.is_in_both}
+        if (
+            both
+            and connection.mailbox.examine(group[0].intent.source).uidvalidity != group[0].intent.source_uidvalidity
+        ):
+            continue  # nobody can tell any more which one would have to go
+        leaving |= both
+        journal.write(replace(one, state=MoveState.MOVED) if one.is_in_both else one for one in outcomes)
+    notice_returned(journal, connection)
+    return Foretold(frozenset(leaving), connection.mailbox)
+
+
+def _waiting(journal: Journal, pause: Callable[[float], None]) -> list[list[MoveRecord]]:
+    """Return the open moves by the folders between which they go, once a server had time to end what it was at."""
+    waiting = journal.open_moves()
+    if any(datetime.now(UTC) - record.intended < YOUNG for record in waiting):
+        pause(CALM_S)
+    return grouped(waiting)
+
+
+def reconcile_open(
+    journal: Journal, connection: Connection, *, pause: Callable[[float], None] = time.sleep
+) -> list[MoveOutcome]:
+    """Look where the messages of open moves are, finish what was only copied, and write it down.
+
+    What cannot be removed from its source even now stays open and is tried again by the next run; it hinders no other
+    move, as a server's fault with one message must not end every later run.
+    """
+    reconciled: list[MoveOutcome] = []
+    for group in _waiting(journal, pause):
+        outcomes = put_flags_right(reconcile(group, connection, journal), connection, journal)
+        for one in outcomes:
+            if one.record.note == BEING_REMOVED and not one.is_in_both:
+                connection.reconnecting(partial(_unmark, one))
+        reconciled += journal.write(outcomes)
+    return reconciled
+
+
+def _unmark(one: MoveOutcome, mailbox: FilingMailbox) -> None:
+    r"""Take the mark \Deleted from what an older version was about to remove, as it came into two folders at once."""
+    intent = one.record.intent
+    where = (intent.target, intent.target_uidvalidity, one.target_uid)
+    if one.state is not MoveState.MOVED:
+        where = (intent.source, intent.source_uidvalidity, intent.uid)
+    folder, uidvalidity, uid = where
+    with suppress(CommandRefused, FolderNotFound, PermissionMissing):  # then a person sees the mark
+        if uid is None or mailbox.select(folder).uidvalidity != uidvalidity:
+            return
+        seen = mailbox.fingerprints(folder, [uid]).get(uid)
+        if seen and likeness(seen.fingerprint) == likeness(intent.fingerprint) and has_mark(seen.flags):
+            mailbox.change_flags([uid], remove=[DELETED])
+
+
+# --- what the owner moved back -------------------------------------------------------------------------------------
+
+
+def notice_returned(journal: Journal, connection: Connection, then: Then = None) -> tuple[MoveRecord, ...]:
+    """Return the filed messages that the owner moved back, and label them genuine; others that are gone are noted.
+
+    A target that was renumbered, renamed or deleted says nothing of single messages: then nothing is concluded.
+    """
+    standing = journal.ledger.moves(mailbox=journal.mailbox, states=[MoveState.MOVED], undoing=False)
+    returned: list[MoveRecord] = []
+    groups = grouped(standing)
+    for group in groups:
+        and_then = then if group is groups[-1] else None
+        missing, back = connection.reconnecting(partial(_moved_away, group, and_then))
+        states = {True: MoveState.RETURNED, False: MoveState.LOST_SIGHT}
+        journal.write(MoveOutcome(record, states[record.move_id in back]) for record in missing)
+        returned += [record for record in missing if record.move_id in back]
+    return tuple(returned)
+
+
+def _moved_away(group: Sequence[MoveRecord], then: Then, mailbox: FilingMailbox) -> tuple[list[MoveRecord], set[int]]:
+    """Return which messages are no longer at the target, and which moves' messages are at the source again."""
+    missing = _missing(group, mailbox, then)
+    return missing, _back_at_source(missing, mailbox)
+
+
+def _missing(group: Sequence[MoveRecord], mailbox: FilingMailbox, then: Then) -> list[MoveRecord]:
+    first = group[0].intent
+    filed = [r.target_uid for r in group if r.target_uid is not None]
+    ahead = mailbox.ahead().examine(first.target).still_there(filed)
+    mailbox.foresee(then(ahead) if then else ahead)
+    try:
+        state = mailbox.examine(first.target)
+    except FolderNotFound:
+        return []
+    if state.uidvalidity != first.target_uidvalidity:
+        return []
+    there = set(mailbox.still_there(first.target, filed))
+    return [record for record in group if record.target_uid not in there]
+
+
+def _back_at_source(missing: Sequence[MoveRecord], mailbox: FilingMailbox) -> set[int]:
+    """Return which of the moves' messages are at the source again; they have new UIDs there, above the old ones."""
+    if not missing:
+        return set()
+    first = missing[0].intent
+    source = view(mailbox, first.source, first=min(r.intent.uid for r in missing) + 1)
+    if source.uidvalidity != first.source_uidvalidity:
+        source = view(mailbox, first.source)
+    here = Counter(likeness(fingerprint) for fingerprint in source.seen.values())
+    back = set()
+    for record in missing:
+        if here[likeness(record.intent.fingerprint)] > 0:
+            here[likeness(record.intent.fingerprint)] -= 1
+            back.add(record.move_id)
+    return back

@@ -1,0 +1,188 @@
+"""Servers that do to other messages what they are told to do to one: found out with the first, and said."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from cleanup.errors import SafetyStop
+from cleanup.ledger import Ledger
+from cleanup.report.filing.execute import MoveResults
+from tests.report.filing.acts import TARGET, file_these, plan_of, undo_run
+from tests.report.filing.on_server import a_message
+from tests.report.filing.test_lies_about_moving import a_mailbox, filled, messages
+from tests.servers.lying import CAPABILITIES, WATCHED, Box, Lie, LyingServer, Session, lying_server, uid_set
+
+WITHOUT_MOVE = CAPABILITIES.replace(b" MOVE", b"")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger.open(tmp_path / "ledger.sqlite")
+
+
+def filed(ledger: Ledger, server: LyingServer, *lies: Lie) -> MoveResults:
+    with ExitStack() as stack:
+        mailbox = stack.enter_context(a_mailbox(server))
+        plan = plan_of(mailbox, [1, 2, 3, 4])
+        server.lies += lies
+        return file_these(ledger, mailbox, plan, look_on=lambda: stack.enter_context(a_mailbox(server)))
+
+
+def with_nine_marked(server: LyingServer) -> None:
+    for number in range(50, 59):
+        server.folders["INBOX"].add(a_message(number), {"\\Deleted"})
+
+
+def _expunges_all_that_is_marked(session: Session, name: str, _: list[bytes]) -> bool:
+    if name != "UID EXPUNGE":
+        return False
+    session.box.mails = [mail for mail in session.box.mails if "\\Deleted" not in mail.flags]
+    session.done()
+    return True
+
+
+def test_a_uid_expunge_that_ignores_its_set_is_noticed_with_the_first_message(ledger: Ledger) -> None:
+    with lying_server(capabilities=WITHOUT_MOVE) as server:
+        filled(server)
+        with_nine_marked(server)
+
+        outcome = filed(ledger, server, _expunges_all_that_is_marked)
+
+        assert isinstance(outcome.stopped, SafetyStop)
+        assert "9 other messages left INBOX while 1 message was moved to Backscatter" in str(outcome.stopped)
+        assert [ref.uid for ref in outcome.moved] == [1]
+        assert server.commands.count("UID EXPUNGE") == 1
+
+
+def _marks_everything(session: Session, name: str, args: list[bytes]) -> bool:
+    if name != "UID STORE" or not args[1].startswith(b"+"):
+        return False
+    for mail in session.box.mails:
+        mail.flags.add("\\Deleted")
+    session.done()
+    return True
+
+
+def test_a_store_that_marks_everything_is_taken_back_and_nothing_is_expunged(ledger: Ledger) -> None:
+    with lying_server(capabilities=WITHOUT_MOVE) as server:
+        before = filled(server)
+        inbox = server.folders["INBOX"]
+        for number in range(50, 59):
+            inbox.add(a_message(number))
+        before = messages(server)
+
+        outcome = filed(ledger, server, _marks_everything)
+
+        assert before - messages(server) == Counter()
+        assert "UID EXPUNGE" not in server.commands
+        assert not any("\\Deleted" in mail.flags for mail in inbox.mails)
+        assert "marked 14 more" in outcome.in_words() or "marked" in str(outcome.stopped)
+        assert outcome.moved == ()
+
+
+def _moves_everything(session: Session, name: str, args: list[bytes]) -> bool:
+    if name != "UID MOVE":
+        return False
+    session.relocate({mail.uid for mail in session.box.mails}, args[1].decode(), keep=False)
+    session.done()
+    return True
+
+
+def test_a_move_that_takes_everything_along_is_noticed_with_the_first_message(ledger: Ledger) -> None:
+    with lying_server(capabilities=WATCHED) as server:
+        before = filled(server)
+        count = len(server.folders["INBOX"].mails)
+
+        outcome = filed(ledger, server, _moves_everything)
+
+        assert f"{count - 1} other messages left INBOX while 1 message was moved" in str(outcome.stopped)
+        assert "Look for them, in Backscatter first" in outcome.stopped.hint
+        assert messages(server) == before
+
+
+def _moves_from_the_first_to_the_last(session: Session, name: str, args: list[bytes]) -> bool:
+    if name != "UID MOVE":
+        return False
+    named = uid_set(args[0], session.box)
+    session.relocate(
+        {m.uid for m in session.box.mails if min(named) <= m.uid <= max(named)}, args[1].decode(), keep=False
+    )
+    session.done()
+    return True
+
+
+def test_a_move_that_takes_a_set_for_a_range_is_noticed_with_the_first_set(ledger: Ledger) -> None:
+    with lying_server(capabilities=WATCHED) as server:
+        filled(server)
+        with a_mailbox(server) as mailbox:
+            plan = plan_of(mailbox, [1, 2, 4])
+            server.lies.append(_moves_from_the_first_to_the_last)
+            outcome = file_these(ledger, mailbox, plan)
+
+        assert "1 other message left INBOX while 2 messages were moved" in str(outcome.stopped)
+
+
+def test_what_you_move_elsewhere_at_the_same_moment_stops_nothing(ledger: Ledger) -> None:
+    def moves_two_to_the_trash(session: Session, name: str, _: list[bytes]) -> bool:
+        inbox = session.server.folders["INBOX"]
+        if name == "UID MOVE" and not session.server.folders["Trash"].mails:
+            for mail in inbox.mails[-2:]:
+                session.server.folders["Trash"].add(mail.raw, mail.flags)
+            inbox.mails = inbox.mails[:-2]
+        return False
+
+    with lying_server(capabilities=WATCHED) as server:
+        filled(server)
+        server.folders["INBOX"].add(a_message(70))
+        server.folders["INBOX"].add(a_message(71))
+        server.folders["Trash"] = Box(uidvalidity=77)
+
+        outcome = filed(ledger, server, moves_two_to_the_trash)
+
+        assert outcome.complete, outcome.in_words()
+
+
+def test_new_mail_at_the_same_moment_stops_nothing(ledger: Ledger) -> None:
+    def arrives(session: Session, name: str, _: list[bytes]) -> bool:
+        if name == "UID MOVE":
+            session.server.folders["INBOX"].add(a_message(80 + len(session.server.commands)))
+        return False
+
+    with lying_server() as server:
+        filled(server)
+
+        assert filed(ledger, server, arrives).complete
+
+
+# --- flags that a target does not take -----------------------------------------------------------------------------
+
+
+def _keeps_no_keyword(session: Session, name: str, args: list[bytes]) -> bool:
+    if name != "UID MOVE" or args[1].decode() != TARGET:
+        return False
+    code = session.relocate(uid_set(args[0], session.box), args[1].decode(), keep=False)
+    for mail in session.server.folders[args[1].decode()].mails:
+        mail.flags = {flag for flag in mail.flags if flag.startswith("\\S")}
+    session.done(b"OK %s moved" % code)
+    return True
+
+
+def test_flags_that_the_folder_does_not_take_are_told_and_given_back_by_an_undo(ledger: Ledger) -> None:
+    with lying_server() as server:
+        filled(server)
+        inbox = server.folders["INBOX"]
+        inbox.mails[0].flags = {"\\Seen", "\\Flagged", "$Work"}
+        flags = {mail.raw: set(mail.flags) for mail in inbox.mails}
+
+        outcome = filed(ledger, server, _keeps_no_keyword)
+        with a_mailbox(server) as mailbox:
+            undone = undo_run(ledger, mailbox, 1)
+
+        assert "Backscatter does not take the flags" in outcome.in_words()
+        assert "$Work" in outcome.in_words()
+        assert {mail.raw: mail.flags for mail in inbox.mails} == flags
+        assert undone.altered == ()
