@@ -6,7 +6,7 @@ import csv
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from cleanup.cli.screen import cells, out, print_hanging, table
 from cleanup.cli.senders import print_questions
 from cleanup.cli.talk import say
 from cleanup.detector.account_state import AccountState, JudgedNotice, account_state
+from cleanup.detector.sender_questions import FEWEST
 from cleanup.model import FilingPlan, Finding, Kind, Notice, Strength, Verdict
 from cleanup.report.safe_text import safe_text
 from cleanup.report.words import EARLIER, KINDS, cause_in_words, plural, row_in_words
@@ -158,17 +159,19 @@ def _unsure(console: Console, judged: Sequence[tuple[Notice, Finding]]) -> None:
     unsure = [(n, f) for n, f in judged if f.verdict is Verdict.UNSURE]
     if not unsure:
         return
+    networks = Counter(f.sender.network for _, f in unsure if f.sender)
+    asked = {network for network, count in networks.items() if count >= FEWEST}
     console.print("\nUnsure; they stay where they are:")
     shown = table(None, "notices", "because")
-    for why, count in Counter(_because(f) for _, f in unsure).most_common(MOST_LINES):
+    for why, count in Counter(_because(f, asked) for _, f in unsure).most_common(MOST_LINES):
         shown.add_row(*cells(count, why))
     console.print(shown)
 
 
-def _because(finding: Finding) -> str:
+def _because(finding: Finding, asked: Collection[str]) -> str:
     if finding.row == "a-person-said-so":
         return "An undo put it back, or a person called it unsure. (run --again files what an undo put back.)"
-    if finding.sender is not None:
+    if finding.sender is not None and finding.sender.network in asked:
         return f"Nothing shows whether {finding.sender.network} sends for you."
     counted = [r for r in finding.reasons if r.points_to is Verdict.UNSURE and r.strength is not Strength.NOTE]
     return counted[0].says if counted else row_in_words(finding.row)
