@@ -32,9 +32,9 @@ def review(
     ledger: Annotated[str | None, typer.Option(help="Ledger file or database URL.")] = None,
     config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
 ) -> None:
-    """Say who sends for you, then what the unsure notices are, one after another.
+    """Say who sends for you, and what the unsure notices are. One word on a sender decides all that it sent.
 
-    One word on a sender decides all that it sent. Newest notices first; what you say counts at the next run.
+    Newest notices first; what you say counts at the next run.
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("There is no terminal to ask on", hint="mailbox-cleanup labels import takes a CSV file")

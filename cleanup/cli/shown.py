@@ -6,7 +6,7 @@ import csv
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from cleanup.cli.screen import cells, out, print_hanging, table
 from cleanup.cli.senders import print_questions
 from cleanup.cli.talk import say
 from cleanup.detector.account_state import AccountState, JudgedNotice, account_state
+from cleanup.detector.sender_questions import FEWEST
 from cleanup.model import FilingPlan, Finding, Kind, Notice, Strength, Verdict
 from cleanup.report.counts import Fate, count_judged, fate_of, is_undelivered
 from cleanup.report.safe_text import safe_text
@@ -133,10 +134,12 @@ def _verdicts(console: Console, judged: Sequence[_Fated], total: int, places: tu
     console.print(shown)
     _bounces(console, judged, places)
     unsure = [(f, fate) for _, f, fate in judged if f.verdict is Verdict.UNSURE]
-    left = [f for f, fate in unsure if fate is not Fate.PLANNED]
-    _because(console, "Unsure; they stay where they are:", [_why_unsure(f) for f in left])
-    leaning = [f for f, fate in unsure if fate is Fate.PLANNED]
-    _because(console, "Unsure, most likely forged; --policy storm moves them, too:", [_why_unsure(f) for f in leaning])
+    networks = Counter(f.sender.network for f, _ in unsure if f.sender)
+    asked = {network for network, count in networks.items() if count >= FEWEST}
+    left = [_why_unsure(f, asked) for f, fate in unsure if fate is not Fate.PLANNED]
+    _because(console, "Unsure; they stay where they are:", left)
+    leaning = [_why_unsure(f, asked) for f, fate in unsure if fate is Fate.PLANNED]
+    _because(console, "Unsure, most likely forged; --policy storm moves them, too:", leaning)
 
 
 def _bounces(console: Console, judged: Sequence[_Fated], places: tuple[str, Sequence[_Place]]) -> None:
@@ -174,10 +177,10 @@ def _because(console: Console, title: str, reasons: Sequence[str]) -> None:
     console.print(shown)
 
 
-def _why_unsure(finding: Finding) -> str:
+def _why_unsure(finding: Finding, asked: Collection[str]) -> str:
     if finding.row == LABELLED:
         return "An undo put it back, or a person called it unsure. (run --again files what an undo put back.)"
-    if finding.sender is not None:
+    if finding.sender is not None and finding.sender.network in asked:
         return f"Nothing shows whether {finding.sender.network} sends for you."
     counted = [r for r in finding.reasons if r.points_to is Verdict.UNSURE and r.strength is not Strength.NOTE]
     return counted[0].says if counted else row_in_words(finding.row)

@@ -58,7 +58,7 @@ def command_line(words: Sequence[object]) -> str:
 
 def complain(error: CleanupError) -> None:
     """Print why the command ends, with the code that docs/exit-codes.md explains, and the command that goes on."""
-    going_on = f"; {error.lead}: {command_line(error.command)}" if error.command else ""
+    going_on = f". {error.lead}: {command_line(error.command)}" if error.command else ""
     if logs_json():
         say(f"{error}{going_on}", level="error", code=error.code)
     elif going_on and sys.stderr.isatty():  # a terminal breaks lines between words: not those of a command
