@@ -92,7 +92,7 @@ def surroundings(work: Path) -> dict[str, str]:
 
 def raw_floor(server: Server) -> dict[str, Any]:
     """Return what a socket takes that logs in and fetches the same header fields, and looks at nothing."""
-    from cleanup.detector.fields_asked import INBOX_FIELDS
+    from cleanup.detector.header import INBOX_FIELDS
     from cleanup.detector.sent import SENT_FIELDS
 
     began = time.perf_counter()

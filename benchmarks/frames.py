@@ -59,10 +59,10 @@ def _options() -> argparse.Namespace:
 
 def measure(where: str) -> dict[str, Any]:
     """Return seconds of CPU and wall, and the peak memory after each step, in MB."""
-    from cleanup.report.charts import charts
-    from cleanup.report.frames import load
-    from cleanup.report.html import render_html
-    from cleanup.report.summary import summarize
+    from cleanup.report.summary.charts import charts
+    from cleanup.report.summary.frames import load
+    from cleanup.report.summary.html import render_html
+    from cleanup.report.summary.summarize import summarize
 
     found: dict[str, Any] = {"imported": _peak()}
     with Ledger.open(where) as ledger, _step(found, "load"):

@@ -53,7 +53,7 @@ def peak_rss_mb() -> float:
 
 
 def _run(server: Server) -> dict[str, Any]:
-    from cleanup.run import run_mailbox
+    from cleanup.jobs.run import run_mailbox
 
     settings = _settings(server)
     account = _account(server, settings)
@@ -69,8 +69,8 @@ def _run(server: Server) -> dict[str, Any]:
 
 
 def _undo(server: Server) -> dict[str, Any]:
+    from cleanup.jobs.run import undo_run
     from cleanup.ledger import Ledger
-    from cleanup.run import undo_run
 
     settings = _settings(server)
     with Ledger.open(server.ledger) as ledger:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from benchmarks.job import peak_rss_mb
-from cleanup.detector.sent_coverage import cover_times
+from cleanup.detector.coverage import cover_times
 from cleanup.ledger import Ledger
 from cleanup.ledger.values import Asked, Stretches
 from cleanup.model import SentMessage, SentSource

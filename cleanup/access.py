@@ -9,8 +9,7 @@ from pathlib import Path
 
 import platformdirs
 
-from cleanup.config import MailboxSettings, OAuthSettings
-from cleanup.config.toml_file import APP
+from cleanup.config import APP, MailboxSettings, OAuthSettings
 from cleanup.connector.account import Account
 from cleanup.connector.credentials import (
     Credential,
@@ -106,7 +105,7 @@ def _token_of(settings: MailboxSettings, show: Show) -> Credential | None:
     oauth = settings.oauth
     if oauth == OAuthSettings():
         return None
-    from cleanup.connector import tokens
+    from cleanup.connector import oauth as tokens
 
     if oauth.google_service_account_file:
         mailbox = settings.authorization_id or settings.address

@@ -122,7 +122,7 @@ def find_run(which: str, mailbox: str | None, ledger: str | None, config: Path |
 
 def which_fit(run_id: int, condition: str, ledger: str) -> tuple[int, ...]:
     """Return the UIDs of the messages that a run filed and a condition holds for. Raises UsageError for none."""
-    from cleanup.report.which import uids_where  # pandas, which no other step of an undo needs
+    from cleanup.report.summary.labels import uids_where  # pandas, which no other step of an undo needs
 
     with Ledger.open(ledger) as opened:
         return uids_where(opened, run_id, condition)

@@ -17,16 +17,16 @@ from typing import Any
 import pandas as pd
 
 from cleanup.errors import UsageError
+from cleanup.jobs.archive_scan import Scanned, scan_archive
 from cleanup.ledger import Ledger
 from cleanup.ledger_lookup import find_ledger, looking_back
 from cleanup.model import Identity, Policy, Verdict
-from cleanup.offline import Scanned, scan_archive
-from cleanup.report.cells import shown
-from cleanup.report.domains import DomainSummary
-from cleanup.report.frames import Frames, load
-from cleanup.report.safe_text import safe_text
-from cleanup.report.summary import Summary
-from cleanup.report.tables import Section
+from cleanup.report.summary.domains import DomainSummary
+from cleanup.report.summary.export import shown
+from cleanup.report.summary.frames import Frames, load
+from cleanup.report.summary.summarize import Summary
+from cleanup.report.summary.tables import Section
+from cleanup.report.text import safe_text
 
 _TEXT_LIMIT = 160  # of a cell
 

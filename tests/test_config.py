@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from cleanup.config import MailboxSettings, identity_of, load_mailbox, policy_of, shared_ledger
-from cleanup.config.toml_file import read_config_file
+from cleanup.config import MailboxSettings, identity_of, load_mailbox, policy_of, read_config_file, shared_ledger
 from cleanup.errors import ConfigurationError, UsageError
 
 # Each step of the ladder sets the inbox (a plain value) and the most moves (inside a table).

@@ -16,7 +16,7 @@ import pytest
 
 from cleanup.config import MailboxSettings
 from cleanup.errors import UsageError
-from cleanup.fleet import (
+from cleanup.jobs.fleet import (
     Ended,
     Limits,
     Listed,
@@ -29,8 +29,8 @@ from cleanup.fleet import (
     shard_of,
     write_ends,
 )
+from cleanup.jobs.session import MOST_RESTING, Ledgers
 from cleanup.ledger import Ledger
-from cleanup.run.ledgers import MOST_RESTING, Ledgers
 from tests.cli.command import cleanup
 from tests.servers.lying import WATCHED, Session, lying_server, says
 from tests.servers.running import RunningServer
@@ -107,7 +107,7 @@ def test_a_signal_lets_what_is_under_way_end_and_begins_no_more(users: list[str]
 
 def test_a_mailbox_that_another_run_holds_is_left_to_it(users: list[str], settings_of: Make) -> None:
     from cleanup.access import account_of
-    from cleanup.run.held import hold
+    from cleanup.jobs.session import hold
 
     settings = settings_of(Listed(users[0]))
     with hold(account_of(settings, ask=str), settings, "run"):

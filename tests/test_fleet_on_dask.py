@@ -13,14 +13,14 @@ import pytest
 
 from benchmarks.fleet import Fleet, a_fleet
 from cleanup.errors import UsageError
-from cleanup.fleet import Limits, Listed, Shared
+from cleanup.jobs.fleet import Limits, Listed, Shared
 from cleanup.ledger import Ledger
 from tests.cli.command import Ended, cleanup
 from tests.servers.dask_cluster import Cluster, a_cluster
 
 pytest.importorskip("distributed")
 
-from cleanup.fleet import on_dask
+from cleanup.jobs.fleet import on_dask
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("dask")]
 USERS = 40

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cleanup.fleet.gates import Gates
+from cleanup.jobs.fleet.threads import Gates
 
 
 class Scheduler:

@@ -10,17 +10,17 @@ from random import Random
 
 import pytest
 
+from cleanup.connector.mailbox import Account, Mailbox, open_mailbox
 from cleanup.connector.pull import digest
-from cleanup.connector.session import Account, Mailbox, open_mailbox
-from cleanup.detector.candidates import why_candidate
-from cleanup.detector.fields_asked import INBOX_FIELDS
+from cleanup.detector.header import INBOX_FIELDS
 from cleanup.detector.notices import read_notice
+from cleanup.detector.notices.signs import why_candidate
 from cleanup.detector.sent import SENT_FIELDS, MemorySentIndex, inbox_clue, read_sent_header
 from cleanup.detector.verdict import Case, judge_all
+from cleanup.jobs.idle_check import Look, Task
+from cleanup.jobs.look import look
 from cleanup.ledger import Ledger, Memory
 from cleanup.model import Finding, Policy, SentSource, Verdict
-from cleanup.run.glance import Look, Task
-from cleanup.run.look import look
 from tests.generator.mail import write
 from tests.generator.mailbox import Mailbox as Generated
 from tests.generator.mailbox import a_mailbox

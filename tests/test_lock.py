@@ -12,8 +12,8 @@ import pytest
 from cleanup.connector.account import Account
 from cleanup.connector.credentials import from_text
 from cleanup.errors import MailboxLocked, UsageError
+from cleanup.jobs.session import hold, lock_of
 from cleanup.lock import hold_mailbox, lock_file, names_of
-from cleanup.run.held import hold, lock_of
 from tests.servers.lying import lying_server
 from tests.whole_job.anna_lies import settings_for
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from cleanup.cli.monitoring import Watched, metrics, watched
 from cleanup.errors import CannotConnect, UsageError
-from cleanup.fleet import Ended, Result
+from cleanup.jobs.fleet import Ended, Result
 from cleanup.model import Verdict
-from cleanup.monitoring import Watched, metrics, watched
 from cleanup.report.counts import Counts, Fate
 from tests.cli.command import cleanup
 from tests.servers.running import RunningServer, free_port

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from cleanup.config import PolicySettings
-from cleanup.connector.session import Mailbox, open_mailbox
+from cleanup.connector.mailbox import Mailbox, open_mailbox
 from cleanup.demo import LAST_DAY, Demo, anna_on_a_server
 from cleanup.errors import CannotConnect, ConnectionLost, ServerMisbehaved
+from cleanup.jobs.result import Done
+from cleanup.jobs.run import run_mailbox
+from cleanup.jobs.session import Ledgers
 from cleanup.ledger import Ledger
 from cleanup.model import Verdict
-from cleanup.run import run_mailbox
-from cleanup.run.done import Done
-from cleanup.run.ledgers import Ledgers
 
 
 def declined(anna: Demo, *, full: bool = False) -> Done:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cleanup.demo.sample_ledger import make_sample_ledger
-from cleanup.demo.sample_month import NIGHTS, months
+from cleanup.demo.sample_ledger import NIGHTS, make_sample_ledger, months
 from cleanup.ledger import Ledger
-from cleanup.report.frames import Frames, load
+from cleanup.report.summary.frames import Frames, load
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from cleanup.cli.streams import prepare_streams
+from cleanup.cli.console import prepare_streams
 from cleanup.cli.values import Named
 from cleanup.errors import CleanupError, ExitCode, Stopped, UsageError, as_named
 from cleanup.signals import StopNow, watch
@@ -143,7 +143,7 @@ def _discard_output() -> None:
 
 
 def _end(error: CleanupError) -> NoReturn:
-    from cleanup.cli.talk import complain
+    from cleanup.cli.console import complain
 
     complain(error)
     sys.exit(int(error.exit_code))

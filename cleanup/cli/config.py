@@ -43,10 +43,10 @@ def init(
 ) -> None:
     """Ask for what is missing, try the login, and write a profile. It is commented, and only you can read it."""
     from cleanup.access import KNOWN_HOSTS
+    from cleanup.cli.console import asked, say
     from cleanup.cli.screen import err, print_command
-    from cleanup.cli.talk import asked, say
     from cleanup.config import load_mailbox
-    from cleanup.config.explained import refuse_existing, write_profile
+    from cleanup.config.explain import refuse_existing, write_profile
 
     address = address or asked("Your e-mail address")
     if "@" not in address:
@@ -88,7 +88,7 @@ def show(
 ) -> None:
     """Show every setting of a mailbox. Secrets are not among them: the settings only say where those are."""
     from cleanup.cli.screen import cells, out, table
-    from cleanup.config.explained import values
+    from cleanup.config.explain import values
 
     found = values(mailbox, file)
     if form == "json":
@@ -114,9 +114,9 @@ def _shown(value: Any) -> str:
 
 def validate(file: File = None) -> None:
     """Check the whole configuration file. Unknown keys are named with the nearest known one."""
-    from cleanup.cli.talk import say
-    from cleanup.config.explained import problems
-    from cleanup.config.toml_file import default_config_file
+    from cleanup.cli.console import say
+    from cleanup.config import default_config_file
+    from cleanup.config.explain import problems
 
     found = problems(file)
     for problem in found:
@@ -129,8 +129,8 @@ def validate(file: File = None) -> None:
 def _try_login(settings: MailboxSettings) -> None:
     from cleanup.access import account_of
     from cleanup.cli import options as opt
-    from cleanup.cli.talk import say
-    from cleanup.connector.session import open_mailbox
+    from cleanup.cli.console import say
+    from cleanup.connector.mailbox import open_mailbox
 
     account = account_of(settings, ask=opt.ask_password)
     with open_mailbox(account, read_only=True) as mailbox:
@@ -139,7 +139,7 @@ def _try_login(settings: MailboxSettings) -> None:
 
 def _say_who_sends(settings: MailboxSettings) -> None:
     """Say who is known to send for the owner already, and from where: DNS is asked about the address's own domain."""
-    from cleanup.cli.talk import say
+    from cleanup.cli.console import say
     from cleanup.config import identity_of
     from cleanup.detector.spf import SpfAnswers, SpfQuestions
     from cleanup.detector.who_sends import known_beforehand

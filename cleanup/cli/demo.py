@@ -16,7 +16,7 @@ from cleanup.signals import StopNow
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from cleanup.cli.talk import Bars
+    from cleanup.cli.console import Bars
     from cleanup.demo import Comparison, Demo
 
 
@@ -35,10 +35,10 @@ def demo(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> None:
     """Show the whole job on a made-up mailbox. Look, file, report, look again, compare with the truth."""
+    from cleanup.cli.console import progress_bars
+    from cleanup.cli.render import print_look
     from cleanup.cli.report import write_html
     from cleanup.cli.screen import out
-    from cleanup.cli.shown import print_look
-    from cleanup.cli.talk import progress_bars
     from cleanup.demo import LAST_DAY, OWNER, anna_on_a_server, compare
 
     console, began = out(), time.monotonic()

@@ -11,7 +11,7 @@ import typer
 from cleanup.cli import options as opt
 
 if TYPE_CHECKING:
-    from cleanup.doctor import Check
+    from cleanup.jobs.doctor import Check
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +26,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a stage.")] = False,
 ) -> None:
     """Check everything that a run needs, and say what to do. Nothing is changed."""
-    from cleanup import doctor as stages
+    from cleanup.jobs import doctor as stages
 
     failed = None
     load = lambda: opt.settings_for(mailbox, reach, rules)  # noqa: E731 - called as the second stage, with its time

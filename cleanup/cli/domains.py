@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cleanup.config import MailboxSettings
-    from cleanup.report.domains import DomainSummary, Letter
-    from cleanup.report.frames import Frames
-    from cleanup.report.sieve import Campaign, Trial
+    from cleanup.report.summary.domains import DomainSummary, Letter
+    from cleanup.report.summary.frames import Frames
+    from cleanup.report.summary.sieve import Campaign, Trial
 
 
 def register(app: typer.Typer) -> None:
@@ -37,8 +37,8 @@ def domains(
     now: Annotated[str | None, typer.Option(help="ISO 8601: as of this moment.", show_default=False)] = None,
 ) -> None:
     """Say for each domain who forges it, and what would help. Also who sends the backscatter."""
-    from cleanup.cli.talk import say
-    from cleanup.report.domains import by_domain
+    from cleanup.cli.console import say
+    from cleanup.report.summary.domains import by_domain
 
     summaries = by_domain(_frames((), ledger, config, since, opt.clock(now)))
     if letter is not None:
@@ -63,9 +63,9 @@ def sieve(
     The rule is tried first on the bounces in the mailbox; one that would catch a genuine bounce is not printed.
     """
     from cleanup.access import host_of
-    from cleanup.cli.talk import say
+    from cleanup.cli.console import say
     from cleanup.config import identity_of, ledger_of
-    from cleanup.report.sieve import SieveRule, running_campaigns, script, sieve_rule
+    from cleanup.report.summary.sieve import SieveRule, running_campaigns, script, sieve_rule
 
     settings, moment = opt.settings_for(mailbox, reach, rules), opt.clock(rules.now)
     own_hosts = tuple(sorted(host for host in identity_of(settings).outbound_hosts if "/" not in host))
@@ -97,9 +97,9 @@ def _tried(
     settings: MailboxSettings, frames: Frames, campaigns: Sequence[Campaign], own_hosts: Sequence[str], quiet: bool
 ) -> tuple[Trial, ...]:
     from cleanup.access import account_of
-    from cleanup.cli.talk import progress_bars
-    from cleanup.report.sieve import try_on
-    from cleanup.sieving import bounces_of
+    from cleanup.cli.console import progress_bars
+    from cleanup.jobs.sieve_trial import bounces_of
+    from cleanup.report.summary.sieve import try_on
 
     account = account_of(settings, ask=opt.ask_password)
     known = frozenset(frames.notices["digest"])
@@ -111,7 +111,7 @@ def _frames(
     mailboxes: tuple[str, ...], ledger: str | None, config: Path | None, since: str | None, moment: datetime
 ) -> Frames:
     from cleanup.ledger_lookup import looking_back
-    from cleanup.report.frames import load
+    from cleanup.report.summary.frames import load
 
     with looking_back(mailboxes, ledger, config) as (opened, names):
         return load(opened, names, since=opt.since(since, moment) if since else None)
@@ -131,7 +131,7 @@ def _print(summary: DomainSummary) -> None:
 
     from cleanup.cli.report import print_section
     from cleanup.cli.screen import cells, out
-    from cleanup.report.safe_text import safe_text
+    from cleanup.report.text import safe_text
 
     console = out()
     console.print(*cells(summary.domain), style="bold")

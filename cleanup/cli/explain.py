@@ -17,7 +17,7 @@ from cleanup.errors import UsageError
 if TYPE_CHECKING:
     from cleanup.config import MailboxSettings
     from cleanup.model import Judged
-    from cleanup.report.said import Said
+    from cleanup.report.summary.labels import Said
 
 _LEAD = re.compile(r"(?:  \* |(?:  )?[A-Za-z][A-Za-z ]*: {2,}|  (?=\S))?")
 
@@ -58,8 +58,8 @@ def _only_message(path: Path) -> bytes:
 
 
 def _explain_raw(raw: bytes, sent: Sequence[Path], rules: opt.Rules) -> list[str]:
-    from cleanup.offline import judge_raw
-    from cleanup.report.explained import explained_finding, explained_notice
+    from cleanup.jobs.archive_scan import judge_raw
+    from cleanup.report.summary.explain import explained_finding, explained_notice
 
     who, policy, since = opt.offline_rules(rules)
     now, network = opt.clock(rules.now), opt.network(rules)
@@ -89,8 +89,8 @@ def _explain_recorded(uid: int, settings: MailboxSettings, *, may_be_unknown: bo
     from cleanup.config import ledger_of
     from cleanup.ledger import Ledger, is_there
     from cleanup.ledger_lookup import known_as
-    from cleanup.report.explained import explained_finding, explained_notice
-    from cleanup.report.recorded import find_recorded
+    from cleanup.report.summary.explain import explained_finding, explained_notice
+    from cleanup.report.summary.finding_record import find_recorded
 
     if not is_there(where := ledger_of(settings)):
         return []
@@ -118,10 +118,10 @@ def _who_sends(senders: Sequence[tuple[str, str, str]]) -> list[str]:
 
 def _explain_live(uid: int, settings: MailboxSettings, rules: opt.Rules, reach: opt.Reach) -> list[str]:
     from cleanup.access import account_of
-    from cleanup.cli.talk import progress_bars
-    from cleanup.report.explained import explained_finding, explained_notice
-    from cleanup.report.words import LABELLED
-    from cleanup.run import look_at
+    from cleanup.cli.console import progress_bars
+    from cleanup.jobs.run import look_at
+    from cleanup.report.summary.explain import explained_finding, explained_notice
+    from cleanup.report.text import LABELLED
 
     account = account_of(settings, ask=opt.ask_password)
     with progress_bars(reach.quiet) as progress:
@@ -137,7 +137,7 @@ def _explain_live(uid: int, settings: MailboxSettings, rules: opt.Rules, reach: 
 def _said_of(one: Judged, settings: MailboxSettings) -> Said | None:
     from cleanup.config import ledger_of
     from cleanup.ledger import Ledger
-    from cleanup.report.recorded import last_word
+    from cleanup.report.summary.finding_record import last_word
 
     with Ledger.open(ledger_of(settings), looking=True) as ledger:
         return last_word(ledger, settings.address, one.fingerprint.digest)

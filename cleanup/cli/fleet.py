@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
 
 from cleanup.cli import options as opt
+from cleanup.cli.console import logs_json
+from cleanup.cli.screen import cells, err, table
+from cleanup.cli.watching import say_end
 from cleanup.errors import FinishedInPart, UsageError
 from cleanup.extras import install_command
-from cleanup.report.words import plural
+from cleanup.report.text import plural
 
 if TYPE_CHECKING:
-    from cleanup.fleet import Ended, Limits, Listed, Shared
+    from cleanup.jobs.fleet import Ended, Limits, Listed, Shared
 
 fleet = typer.Typer(help="Clean many mailboxes.", rich_markup_mode=None, no_args_is_help=True)
 
@@ -48,10 +59,9 @@ def run(
     ledger: Annotated[str | None, typer.Option("--ledger", help="Ledger file or database URL.")] = None,
 ) -> None:
     """File the backscatter of many mailboxes. One line for each, and the failures by cause in the end."""
-    from cleanup.cli.fleet_table import fleet_table
-    from cleanup.cli.talk import log_as, say
+    from cleanup.cli.console import log_as, say
     from cleanup.cli.watching import watch
-    from cleanup.fleet import Limits, Shared, read_ends, write_ends
+    from cleanup.jobs.fleet import Limits, Shared, read_ends, write_ends
 
     log_as(watching.log_format)
     _check_counts({"--threads": threads, "--per-host": per_host})
@@ -74,8 +84,8 @@ def run(
 
 
 def _conclude(ends: list[Ended], results: Path | None) -> None:
-    from cleanup.cli.talk import say
-    from cleanup.fleet import by_cause
+    from cleanup.cli.console import say
+    from cleanup.jobs.fleet import by_cause
 
     failures = by_cause(ends)
     undone = sum(count for _, count, _ in failures)
@@ -92,12 +102,12 @@ def _conclude(ends: list[Ended], results: Path | None) -> None:
 def _run(
     scheduler: str | None, chosen: list[Listed], shared: Shared, limits: Limits, tell: Callable[[Ended], None]
 ) -> list[Ended]:
-    from cleanup.fleet import run_fleet
+    from cleanup.jobs.fleet import run_fleet
 
     if scheduler is None:
         return run_fleet(chosen, shared.settings_of, limits, tell)
     try:
-        from cleanup.fleet.on_dask import run_on_dask
+        from cleanup.jobs.fleet.on_dask import run_on_dask
     except ImportError as error:
         raise UsageError("--scheduler needs Dask", hint=install_command("dask")) from error
     return run_on_dask(scheduler, chosen, shared, limits, tell)
@@ -111,8 +121,8 @@ def _check_counts(counts: Mapping[str, int]) -> None:
 
 def _failed(listed: list[Listed], before: Sequence[Mapping[str, str]], *, in_part: bool) -> list[Listed]:
     """Return what is listed and was not done the last time; say what is no longer listed."""
-    from cleanup.cli.talk import say
-    from cleanup.fleet import not_done
+    from cleanup.cli.console import say
+    from cleanup.jobs.fleet import not_done
 
     failed = not_done(before)
     if not in_part and (gone := failed - {one.name for one in listed}):
@@ -124,7 +134,7 @@ def _failed(listed: list[Listed], before: Sequence[Mapping[str, str]], *, in_par
 def _chosen(
     file: Path | None, query: str | None, shard: str | None, ledger: str | None, config: Path | None
 ) -> list[Listed]:
-    from cleanup.fleet import read_list, shard_of
+    from cleanup.jobs.fleet import read_list, shard_of
 
     if (file is None) == (query is None):
         raise UsageError("Which mailboxes?", hint="Give either --mailboxes FILE.csv or --query SQL")
@@ -138,9 +148,59 @@ def _chosen(
 
 
 def _asked(query: str, ledger: str | None, config: Path | None) -> list[Listed]:
-    from cleanup.fleet import listed
+    from cleanup.jobs.fleet import listed
     from cleanup.ledger import Ledger
     from cleanup.ledger_lookup import find_ledger
 
     with Ledger.open(find_ledger((), ledger, config), looking=True) as opened:
         return listed(opened.rows(query), "the query")
+
+
+# --- How far a fleet is: a live table on a terminal, one line a mailbox elsewhere -----------------------------------
+
+LATEST = 5  # troubles that stay in sight
+
+
+@dataclass(slots=True)
+class _Standing:
+    """How a fleet of `total` mailboxes stands."""
+
+    total: int
+    counts: Counter[str] = field(default_factory=Counter)
+    moved: int = 0
+    troubles: deque[Ended] = field(default_factory=lambda: deque(maxlen=LATEST))
+    began_s: float = field(default_factory=time.monotonic)
+
+    def add(self, ended: Ended) -> None:
+        self.counts[ended.result.value] += 1
+        self.moved += ended.moved
+        if ended.cause is not None:
+            self.troubles.append(ended)
+
+    def __rich__(self) -> Group:
+        ended, took_s = self.counts.total(), time.monotonic() - self.began_s
+        rate = ended / took_s if took_s else 0.0
+        left = f"{(self.total - ended) / rate / 60:.0f} min left" if ended else "..."
+        rows: list[Table | Text] = [Text(f"{ended:,} of {self.total:,} mailboxes, {rate * 60:,.0f} a minute, {left}")]
+        counted = table(None, "result", "mailboxes")
+        for word, count in self.counts.most_common():
+            counted.add_row(*cells(word, f"{count:,}"))
+        rows += [counted, Text(f"{self.moved:,} messages filed")]
+        if self.troubles:
+            latest = table(None, "mailbox", "what happened")
+            for one in self.troubles:
+                latest.add_row(*cells(one.name, f"{one.result.value}: {one.says}"))
+            rows += [Text(), latest]
+        return Group(*rows)
+
+
+@contextmanager
+def fleet_table(total: int) -> Iterator[Callable[[Ended], None]]:
+    """Yield what hears how each mailbox ended; what it shows on a terminal stays there in the end."""
+    console = err()
+    if not console.is_terminal or logs_json():
+        yield say_end
+        return
+    standing = _Standing(total)
+    with Live(standing, console=console, refresh_per_second=4):
+        yield standing.add

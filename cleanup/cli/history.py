@@ -68,9 +68,9 @@ def show(
     ledger: LedgerAt = None,
 ) -> None:
     """Show one run. What it found, what it moved, and what became of that."""
+    from cleanup.cli.console import command_line
     from cleanup.cli.machine import check_format
-    from cleanup.cli.shown import print_rows
-    from cleanup.cli.talk import command_line
+    from cleanup.cli.render import print_rows
     from cleanup.ledger import Ledger
     from cleanup.ledger_lookup import find_ledger
 
@@ -98,7 +98,7 @@ def prune(
     ledger: LedgerAt = None,
 ) -> None:
     """Drop what old runs found: subjects, addresses, reasons. Runs and moves stay, so undo still works."""
-    from cleanup.cli.talk import confirmed, say
+    from cleanup.cli.console import confirmed, say
     from cleanup.ledger import Ledger
     from cleanup.ledger.retention import prune as drop
     from cleanup.ledger_lookup import find_ledger
@@ -119,7 +119,7 @@ def forget(
     ledger: LedgerAt = None,
 ) -> None:
     """Drop a person's data from the ledger. Mail is not touched; what was filed can then not be undone by a command."""
-    from cleanup.cli.talk import confirmed, say
+    from cleanup.cli.console import confirmed, say
     from cleanup.ledger import Ledger
     from cleanup.ledger.retention import forget as drop
     from cleanup.ledger_lookup import find_ledger
@@ -141,8 +141,8 @@ def forget(
 
 
 def _print_runs(records: list[RunRecord], form: str) -> None:
-    from cleanup.cli.shown import print_rows
-    from cleanup.cli.talk import say
+    from cleanup.cli.console import say
+    from cleanup.cli.render import print_rows
 
     rows = [_row(record) for record in records]
     if form != "table":

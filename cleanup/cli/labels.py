@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from cleanup.atomic_write import write_for_owner
 from cleanup.errors import UsageError
-from cleanup.whole_file import write_for_owner
 
 _Ledger = Annotated[str | None, typer.Option(help="Ledger file or database URL.")]
 _Config = Annotated[Path | None, typer.Option(help="Configuration file.")]
@@ -33,8 +33,8 @@ def export_labels(
 ) -> None:
     """Write all labels as CSV, oldest first. The latest on a message is the one that counts."""
     from cleanup.ledger_lookup import looking_back
-    from cleanup.report.frames import load
-    from cleanup.report.reviewing import labels_csv
+    from cleanup.report.summary.frames import load
+    from cleanup.report.summary.review import labels_csv
 
     with looking_back(tuple(mailboxes or ()), ledger, config) as (opened, names):
         made = labels_csv(load(opened, names))
@@ -53,13 +53,12 @@ def import_labels(
     config: _Config = None,
 ) -> None:
     """Read labels: all of the file, or nothing. They count at the next run."""
-    from cleanup.cli.talk import say
-    from cleanup.config import without_password
-    from cleanup.config.toml_file import plain
+    from cleanup.cli.console import say
+    from cleanup.config import plain, without_password
     from cleanup.ledger import Ledger
     from cleanup.ledger_lookup import find_ledger
-    from cleanup.report.reviewing import read_labels_csv
-    from cleanup.report.words import plural
+    from cleanup.report.summary.review import read_labels_csv
+    from cleanup.report.text import plural
 
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()

@@ -20,8 +20,8 @@ def login(
 ) -> None:
     """Try the login. A token is got with the help of a browser, and kept for the nightly runs."""
     from cleanup.access import account_of
-    from cleanup.cli.talk import say
-    from cleanup.connector.session import open_mailbox
+    from cleanup.cli.console import say
+    from cleanup.connector.mailbox import open_mailbox
 
     settings = opt.settings_for(mailbox, reach)
     account = account_of(settings, ask=opt.ask_password, show=opt.show_person)

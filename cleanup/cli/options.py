@@ -257,7 +257,7 @@ def network(rules: Rules) -> Network:
 
 def show_person(text: str) -> None:
     """Show a person what to do in a browser. Raises UsageError where there is no terminal."""
-    from cleanup.cli.talk import say
+    from cleanup.cli.console import say
 
     if not sys.stderr.isatty():
         raise UsageError("The login needs a person once", hint="On a terminal: mailbox-cleanup login MAILBOX")

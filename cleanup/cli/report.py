@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -9,15 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cleanup.atomic_write import write_for_owner
 from cleanup.cli import options as opt
 from cleanup.errors import UsageError
-from cleanup.whole_file import write_for_owner
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from cleanup.report.frames import Frames
-    from cleanup.report.tables import Section
+    from cleanup.report.summary.frames import Frames
+    from cleanup.report.summary.tables import Section
 
 FORMATS = ("table", "md", "html", "csv", "json", "jsonl", "parquet", "xlsx")
 MOST_ROWS = 10
@@ -49,10 +52,10 @@ def report(
     moment = opt.clock(now)
     begin = opt.since(since, moment) if since else None
 
-    from cleanup.cli.talk import command_line
+    from cleanup.cli.console import command_line
     from cleanup.ledger_lookup import looking_back
-    from cleanup.report.anonymous import anonymize
-    from cleanup.report.frames import load
+    from cleanup.report.summary.anonymize import anonymize
+    from cleanup.report.summary.frames import load
 
     with looking_back(tuple(mailboxes or ()), ledger, config) as (opened, names):
         if run is not None and opened.run(run) is None:
@@ -82,16 +85,16 @@ def _check(form: str, frame: str, output: Path | None, open_it: bool) -> None:
 def write_html(ledger: str, output: Path, moment: datetime) -> None:
     """Write the report of everything in a ledger as one page."""
     from cleanup.ledger import Ledger
-    from cleanup.report.frames import load
+    from cleanup.report.summary.frames import load
 
     with Ledger.open(ledger) as opened:
         _write(_rendered(load(opened), "html", "notices", moment), output, open_it=False)
 
 
 def _rendered(frames: Frames, form: str, frame: str, moment: datetime) -> bytes:
-    from cleanup.report import export
-    from cleanup.report.html import render_html
-    from cleanup.report.summary import summarize
+    from cleanup.report.summary import export
+    from cleanup.report.summary.html import render_html
+    from cleanup.report.summary.summarize import summarize
 
     if form == "html":
         return render_html(summarize(frames, now=moment), frames).encode()
@@ -113,8 +116,7 @@ def _write(made: bytes, output: Path | None, open_it: bool) -> None:
         write_for_owner(output, made)  # it tells who wrote to whom
     except OSError as error:
         raise UsageError(f"{output} cannot be written", why=error.strerror) from error
-    from cleanup.cli.browser import shows
-    from cleanup.cli.talk import say
+    from cleanup.cli.console import say
 
     if open_it and not shows(output):
         say(f"Written to {output.absolute()}; there is no browser here to show it")
@@ -125,8 +127,8 @@ def _write(made: bytes, output: Path | None, open_it: bool) -> None:
 def _print(frames: Frames, moment: datetime) -> None:
     """Print the summary as tables: headline, what to do, what needs a person, the rest."""
     from cleanup.cli.screen import out, print_hanging
-    from cleanup.report.safe_text import safe_text
-    from cleanup.report.summary import summarize
+    from cleanup.report.summary.summarize import summarize
+    from cleanup.report.text import safe_text
 
     summary, console = summarize(frames, now=moment), out()
     console.print(safe_text(summary.title), style="bold")
@@ -142,7 +144,7 @@ def _print(frames: Frames, moment: datetime) -> None:
 def print_section(console: Console, section: Section) -> None:
     """Print the first rows of a section as a table."""
     from cleanup.cli.screen import table
-    from cleanup.report.cells import shown
+    from cleanup.report.summary.export import shown
 
     console.print(f"\n{section.title}", style="bold")
     counted = [str(name) for name in section.table.select_dtypes("number").columns]
@@ -153,3 +155,31 @@ def print_section(console: Console, section: Section) -> None:
     console.print(made)
     if (left := len(section.table) + section.left_out - most) > 0:
         console.print(f"... and {left:,} more; report --format csv holds all")
+
+
+# --- Shows a file in the person's browser, where there is one -------------------------------------------------------
+
+PATIENCE_S = 3  # an opener that finds no browser gives up at once; one that found it may stay with it
+
+
+def shows(file: Path) -> bool:
+    """Return whether a browser was asked to show a file. What it and its opener write is not the reader's concern."""
+    opener = _opener()
+    if opener is None:
+        return False
+    words, nowhere = [opener, str(file.absolute())], subprocess.DEVNULL
+    try:
+        asked = subprocess.Popen(words, stdin=nowhere, stdout=nowhere, stderr=nowhere, start_new_session=True)
+        return asked.wait(PATIENCE_S) == 0
+    except subprocess.TimeoutExpired:
+        return True
+    except OSError:
+        return False
+
+
+def _opener() -> str | None:
+    """Return the program that opens files. Without a screen it would only try text browsers, one after the other."""
+    if sys.platform == "darwin":
+        return shutil.which("open")
+    has_screen = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
+    return shutil.which("xdg-open") if has_screen else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cleanup.cli import options as opt
-from cleanup.report.words import plural
+from cleanup.report.text import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,9 +29,9 @@ def rescue(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Find genuine bounces in Junk and in the backscatter folder. They are moved back only with --move."""
-    from cleanup import rescue as job
     from cleanup.access import account_of
-    from cleanup.cli.talk import command_line, confirmed, must_be_answerable, progress_bars, say
+    from cleanup.cli.console import command_line, confirmed, must_be_answerable, progress_bars, say
+    from cleanup.jobs import rescue as job
 
     must_be_answerable(yes=yes or not move)
     settings = opt.settings_for(mailbox, reach, rules)

@@ -15,8 +15,8 @@ from cleanup.errors import UsageError
 if TYPE_CHECKING:
     from cleanup.ledger import Ledger
     from cleanup.model import Verdict
-    from cleanup.report.frames import Frames
-    from cleanup.report.reviewing import Waiting
+    from cleanup.report.summary.frames import Frames
+    from cleanup.report.summary.review import Waiting
 
 _QUESTION = "[g]enuine, [b]ackscatter, [s]kip, [q]uit"
 _ALIKE = "[B] backscatter, with {} that answer the same mailing"
@@ -39,11 +39,11 @@ def review(
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("There is no terminal to ask on", hint="mailbox-cleanup labels import takes a CSV file")
 
-    from cleanup.cli.talk import say
+    from cleanup.cli.console import say
     from cleanup.ledger_lookup import looking_back
-    from cleanup.report.frames import load
-    from cleanup.report.reviewing import waiting
-    from cleanup.report.words import plural
+    from cleanup.report.summary.frames import load
+    from cleanup.report.summary.review import waiting
+    from cleanup.report.text import plural
 
     with looking_back((mailbox,), ledger, config, to_write=True) as (opened, (address,)):
         frames = load(opened, [address])
@@ -155,8 +155,8 @@ def _ask(alike: int) -> _Answer | None:
 def _show(frames: Frames, one: Waiting, number: int, total: int) -> None:
     from cleanup.cli.explain import print_explained
     from cleanup.cli.screen import out
-    from cleanup.report.explained import explained_finding, explained_notice
-    from cleanup.report.recorded import recorded
+    from cleanup.report.summary.explain import explained_finding, explained_notice
+    from cleanup.report.summary.finding_record import recorded
 
     found = recorded(frames, one.finding_id)
     console = out()

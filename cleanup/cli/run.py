@@ -11,12 +11,12 @@ import typer
 
 from cleanup.cli import options as opt
 from cleanup.errors import ExitCode, FinishedInPart, SafetyStop, SentCannotVouch, UsageError
-from cleanup.report.words import plural
+from cleanup.report.text import plural
 
 if TYPE_CHECKING:
+    from cleanup.jobs.idle_check import Look
+    from cleanup.jobs.result import Done
     from cleanup.model import FilingPlan
-    from cleanup.run.done import Done
-    from cleanup.run.glance import Look
 
 
 def register(app: typer.Typer) -> None:
@@ -50,11 +50,11 @@ def run(
 ) -> None:
     """File the backscatter of one mailbox: look, ask, move, write down."""
     from cleanup.access import account_of
+    from cleanup.cli.console import command_line, confirmed, log_as, must_be_answerable, progress_bars, say
     from cleanup.cli.machine import check_format
-    from cleanup.cli.talk import command_line, confirmed, log_as, must_be_answerable, progress_bars, say
     from cleanup.cli.watching import facts, watch
-    from cleanup.fleet.ends import Ended
-    from cleanup.run import look_at, run_mailbox
+    from cleanup.jobs.fleet.results import Ended
+    from cleanup.jobs.run import look_at, run_mailbox
 
     log_as(watching.log_format)
     check_format(form)
@@ -91,7 +91,7 @@ def run(
 
 
 def _print(look: Look, form: str, reach: opt.Reach) -> None:
-    from cleanup.cli.shown import print_look
+    from cleanup.cli.render import print_look
 
     print_look(look, form, opt.to_ledger(reach))
 
@@ -134,7 +134,7 @@ def _exit_as(done: Done, strict_review: bool) -> None:
         what = plural(done.not_moved, "message")
         raise FinishedInPart(f"{what} could not be moved", hint="Run again; it carries on from here")
     if silent := done.cannot_judge:
-        from cleanup.fleet.ends import NOTHING_JUDGED
+        from cleanup.jobs.fleet.results import NOTHING_JUDGED
 
         raise SentCannotVouch(silent.rstrip("."), hint=NOTHING_JUDGED)
     if strict_review and done.waiting:
@@ -165,9 +165,9 @@ def undo(
 ) -> None:
     """Put back what a run filed: folder, flags and dates as they were."""
     from cleanup.access import account_of
-    from cleanup.cli.talk import confirmed, progress_bars, say
+    from cleanup.cli.console import confirmed, progress_bars, say
+    from cleanup.jobs.run import undo_run
     from cleanup.ledger_lookup import find_run, which_fit
-    from cleanup.run import undo_run
 
     found = find_run(which, mailbox, reach.ledger, reach.config)
     settings = opt.settings_for(mailbox or found.mailbox, replace(reach, ledger=found.ledger))

@@ -47,8 +47,8 @@ def scan(
 
 
 def _scan_archive(path: Path, sent: list[Path], rules: opt.Rules, form: str) -> None:
-    from cleanup.cli.shown import print_scanned
-    from cleanup.offline import scan_archive
+    from cleanup.cli.render import print_scanned
+    from cleanup.jobs.archive_scan import scan_archive
 
     who, policy, since = opt.offline_rules(rules)
     now, network = opt.clock(rules.now), opt.network(rules)
@@ -57,10 +57,10 @@ def _scan_archive(path: Path, sent: list[Path], rules: opt.Rules, form: str) -> 
 
 def _scan_mailbox(mailbox: str, rules: opt.Rules, reach: opt.Reach, form: str, full: bool, since: str | None) -> None:
     from cleanup.access import account_of
+    from cleanup.cli.console import progress_bars
+    from cleanup.cli.render import print_look
     from cleanup.cli.screen import out, print_command
-    from cleanup.cli.shown import print_look
-    from cleanup.cli.talk import progress_bars
-    from cleanup.run import look_at
+    from cleanup.jobs.run import look_at
 
     settings = opt.settings_for(mailbox, reach, rules)
     account, now = account_of(settings, ask=opt.ask_password), opt.clock(rules.now)

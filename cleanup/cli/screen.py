@@ -19,8 +19,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from cleanup.cli.talk import Bars, command_line
-from cleanup.report.safe_text import safe_text
+from cleanup.cli.console import Bars, command_line
+from cleanup.report.text import safe_text
 
 WIDTH_OFF_TERMINAL = 100
 MIN_ROOM = 20  # narrower than that, a terminal may break lines as it likes

@@ -57,8 +57,8 @@ def senders(
 
 def print_questions(console: Console, questions: Sequence[SenderQuestion], command: Sequence[object]) -> None:
     """Print what only a person can say of senders, a sentence each, with the commands that answer; numbered from 1."""
+    from cleanup.cli.console import command_line
     from cleanup.cli.screen import print_hanging
-    from cleanup.cli.talk import command_line
 
     for number, question in enumerate(questions, start=1):
         print_hanging(console, f"{number:>2}  ", question.in_words())
@@ -99,7 +99,7 @@ def _list(ledger: Ledger, address: str, command: Sequence[object]) -> None:
 
 def _answer(ledger: Ledger, address: str, yes: Iterable[str], no: Iterable[str], forget: Iterable[str]) -> None:
     """Write all answers, or none where one of them cannot be understood."""
-    from cleanup.cli.talk import say
+    from cleanup.cli.console import say
     from cleanup.detector.sender_questions import answers_about_senders, label_of_sender, questions_about
     from cleanup.ledger import Label
     from cleanup.model import Verdict

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from cleanup.cli.console import say
 from cleanup.cli.options import Watching
-from cleanup.cli.talk import say
 
 if TYPE_CHECKING:
-    from cleanup.fleet import Ended
+    from cleanup.jobs.fleet import Ended
 
 
 @contextmanager
@@ -19,7 +19,7 @@ def watch(name: str, watching: Watching) -> Iterator[list[Ended]]:
     if watching.metrics_file is None and watching.ping_url is None:
         yield []
         return
-    from cleanup.monitoring import watched
+    from cleanup.cli.monitoring import watched
 
     remarks: list[str] = []
     try:

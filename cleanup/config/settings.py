@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
@@ -149,3 +152,21 @@ def _is_host(text: str) -> bool:
     except ValueError:
         return _HOST_NAME.fullmatch(plain) is not None
     return True
+
+
+# --- Pydantic's plugins, left alone ---------------------------------------------------------------------------------
+
+_VARIABLE = "PYDANTIC_DISABLE_PLUGINS"
+
+
+@contextmanager
+def without_plugins() -> Iterator[None]:
+    """Let the models that are defined meanwhile do without plugins."""
+    before = os.environ.get(_VARIABLE)
+    os.environ[_VARIABLE] = "__all__"
+    try:
+        yield
+    finally:
+        del os.environ[_VARIABLE]
+        if before is not None:
+            os.environ[_VARIABLE] = before

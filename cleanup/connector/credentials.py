@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from cleanup.atomic_write import must_be_a_file, write_whole
 from cleanup.errors import UsageError
 from cleanup.extras import install_command
-from cleanup.whole_file import must_be_a_file, write_whole
 
 COMMAND_TIMEOUT_S = 60.0
 LONGEST = 1 << 16  # bytes in which a secret is looked for; tokens have 2,000

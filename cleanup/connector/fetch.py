@@ -16,7 +16,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from cleanup.connector.client import parse_fetch
-from cleanup.connector.questions import MONTHS
+from cleanup.connector.commands import MONTHS
 from cleanup.errors import ServerMisbehaved
 
 NO_DATE = datetime(1970, 1, 1, tzinfo=UTC)  # what stands for an INTERNALDATE that is no date

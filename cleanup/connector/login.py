@@ -9,12 +9,10 @@ import ssl
 from collections.abc import Callable
 
 from cleanup.connector.account import LOOPBACK, Account
-from cleanup.connector.client import BoundedClient, ImapDead, ImapError, PlainTextInjected, converse
+from cleanup.connector.client import BoundedClient, Budget, ImapDead, ImapError, PlainTextInjected, converse
 from cleanup.connector.credentials import Mechanism
-from cleanup.connector.deadline import Budget
-from cleanup.connector.quirks import LOGINS
+from cleanup.connector.quirks import LOGINS, told
 from cleanup.connector.redact import Redactor, hide, remember
-from cleanup.connector.refusals import told
 from cleanup.connector.tls import not_encrypted, quick_context, tls_context
 from cleanup.errors import (
     CannotConnect,

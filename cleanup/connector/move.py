@@ -10,10 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from cleanup.connector.asks import Answer, Ask
+from cleanup.connector.commands import Answer, Ask, read_set, uid_sets, written
+from cleanup.connector.connection import Wire
 from cleanup.connector.fetch import written_internal_date
-from cleanup.connector.uid_sets import read_set, uid_sets, written
-from cleanup.connector.wire import Wire
 from cleanup.errors import MoveNotSupported
 
 _FLAG = re.compile(rb"\\?[^\x00-\x20\x7f(){%*\"\\]+")

@@ -11,20 +11,22 @@ from datetime import datetime
 from itertools import zip_longest
 
 from cleanup.connector.account import MIB
-from cleanup.connector.asks import Ask
-from cleanup.connector.fetch import Fetched, not_understood, read_fetches
-from cleanup.connector.questions import (
+from cleanup.connector.commands import (
     FINGERPRINT_FIELDS,
     LONGEST_FIELDS,
+    Ask,
     ask_bodies,
     ask_fetch,
     ask_of_size,
     ask_search,
     fetch_items,
     from_uid,
+    read_set,
+    uid_sets,
+    written,
 )
-from cleanup.connector.uid_sets import read_set, uid_sets, written
-from cleanup.connector.wire import Wire
+from cleanup.connector.connection import Wire
+from cleanup.connector.fetch import Fetched, not_understood, read_fetches
 from cleanup.errors import CommandUnknown, MessageNotShown, ServerMisbehaved, Throttled
 from cleanup.model import Fingerprint, MessageRef, PulledHeaders
 

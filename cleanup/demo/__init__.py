@@ -16,14 +16,14 @@ from cleanup.config import MailboxSettings
 from cleanup.connector.account import Account
 from cleanup.connector.archive import read_archive
 from cleanup.connector.credentials import from_text
-from cleanup.connector.session import open_mailbox
+from cleanup.connector.mailbox import open_mailbox
 from cleanup.demo.embedded_server import embedded_server
 from cleanup.errors import CleanupError
+from cleanup.jobs.idle_check import Look
+from cleanup.jobs.result import Done
+from cleanup.jobs.run import look_at, run_mailbox
 from cleanup.progress import Progress, unseen
 from cleanup.report.digest import RUN_FIELD
-from cleanup.run import look_at, run_mailbox
-from cleanup.run.done import Done
-from cleanup.run.glance import Look
 
 OWNER = "anna.berg@example.org"
 PASSWORD = "anna"  # noqa: S105 - of the made-up mailbox, on loopback only

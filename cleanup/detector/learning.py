@@ -9,6 +9,7 @@ from ipaddress import ip_network
 from typing import NamedTuple
 
 from cleanup.detector.addresses import domain_of, untagged_key
+from cleanup.detector.coverage import Proof
 from cleanup.detector.evidence.matching import Bond
 from cleanup.detector.evidence.question import Question
 from cleanup.detector.message_ids import id_key, id_shape
@@ -17,7 +18,6 @@ from cleanup.detector.owner import MOST_UNSEEN, LearnedHosts, Owner
 from cleanup.detector.path import MOST_LINES
 from cleanup.detector.providers import is_provider
 from cleanup.detector.received import Hop, read_received
-from cleanup.detector.sent_coverage import Proof
 from cleanup.detector.spf import SpfResult
 from cleanup.model import Policy, SentMessage
 

@@ -18,7 +18,7 @@ from cleanup.detector.networks import (
 )
 from cleanup.detector.providers import is_gateway, is_provider, verifies_senders
 from cleanup.detector.received import Hop
-from cleanup.detector.sent_profile import MIN_HABIT, Profile
+from cleanup.detector.sent import MIN_HABIT, Profile
 from cleanup.model import Identity
 
 ADDRESS_SHARE = 0.02  # of sent messages that make a From at another domain the owner's

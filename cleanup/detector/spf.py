@@ -19,7 +19,7 @@ from cleanup.detector.networks import Address, Network, is_public, organisation
 from cleanup.detector.owner import Owner, know_owner
 from cleanup.detector.path import for_returned
 from cleanup.detector.providers import is_provider
-from cleanup.detector.sent_profile import Profile
+from cleanup.detector.sent import Profile
 from cleanup.model import Identity, Notice, Returned
 
 JUDGES_FOR = timedelta(

@@ -9,7 +9,7 @@ from enum import StrEnum
 from cleanup.detector.evidence.question import Known
 from cleanup.detector.networks import Address, Network
 from cleanup.detector.owner import Owner, know_owner
-from cleanup.detector.sent_profile import Profile
+from cleanup.detector.sent import Profile
 from cleanup.detector.spf import SpfAnswers, SpfRecord
 from cleanup.model import Identity, Verdict
 

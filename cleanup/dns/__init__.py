@@ -17,7 +17,7 @@ from cleanup.errors import UsageError
 from cleanup.model import DnsLookup, Identity, Notice, Policy
 
 if TYPE_CHECKING:
-    from cleanup.detector.sent_profile import Profile
+    from cleanup.detector.sent import Profile
     from cleanup.detector.spf import SpfAnswers
 
 SPF_KEPT_FOR = timedelta(days=1)  # look-ups

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from cleanup.ledger.values import Label, MoveIntent, MoveRecord, MoveState, RunRecord
 
 if TYPE_CHECKING:
-    from cleanup.ledger.memory import Memory
     from cleanup.ledger.opening import has_password, is_there
     from cleanup.ledger.store import Ledger
+    from cleanup.ledger.sync_state import Memory
 
 __all__ = [
     "Label",
@@ -26,7 +26,7 @@ __all__ = [
 # What needs SQLAlchemy, imported when it is asked for: an idle night does without (resting.py).
 _LATER = {
     "Ledger": "cleanup.ledger.store",
-    "Memory": "cleanup.ledger.memory",
+    "Memory": "cleanup.ledger.sync_state",
     "has_password": "cleanup.ledger.opening",
     "is_there": "cleanup.ledger.opening",
 }

@@ -11,7 +11,7 @@ from hashlib import blake2b
 
 from cleanup.detector.addresses import address_key, untagged_key
 from cleanup.detector.message_ids import id_key, right_side
-from cleanup.detector.sent_rows import THREAD_CHARACTERS
+from cleanup.detector.sent import THREAD_CHARACTERS
 from cleanup.detector.subjects import subject_key
 from cleanup.model import SentMessage
 

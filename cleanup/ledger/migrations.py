@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from sqlalchemy import Connection, Table, delete, func, inspect, select, text, union, update
 
 from cleanup.errors import LedgerUnusable
-from cleanup.ledger import sent_memory
+from cleanup.ledger import sent_index as sent_memory
 from cleanup.ledger.schema import (
     cursors,
     dns_lookups,

@@ -11,9 +11,9 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, Text, delete, f
 
 from cleanup.errors import LedgerUnusable, UsageError
 from cleanup.ledger.opening import told, writing
-from cleanup.ledger.rows import pieces
 from cleanup.ledger.schema import findings, labels, moves, reasons, recipients, runs, sent_coverage, sent_sources
 from cleanup.ledger.schema import tables as all_tables
+from cleanup.ledger.statements import pieces
 from cleanup.ledger.store import Ledger
 from cleanup.ledger.texts import us
 from cleanup.ledger.values import OPEN_STATES, mailbox_key

@@ -26,14 +26,16 @@ from sqlalchemy import (
 from sqlalchemy import text as sql
 from sqlalchemy.exc import SQLAlchemyError
 
+from cleanup.detector.coverage import Coverage
 from cleanup.detector.sender_questions import Met, answers_about_senders, is_answered
-from cleanup.detector.sent_coverage import Coverage
 from cleanup.errors import MailboxLocked
-from cleanup.ledger import findings, history, moves, schema
-from cleanup.ledger.cut_off import exclusive_key
-from cleanup.ledger.memory import Memory, read_cursors, read_remembered
+from cleanup.ledger import findings, schema
+from cleanup.ledger import journal as moves
+from cleanup.ledger import runs as history
 from cleanup.ledger.opening import open_engine, told, writing
-from cleanup.ledger.rows import AT_ONCE
+from cleanup.ledger.runs import exclusive_key
+from cleanup.ledger.statements import AT_ONCE
+from cleanup.ledger.sync_state import Memory, read_cursors, read_remembered
 from cleanup.ledger.texts import sure_text, text, to_us, us
 from cleanup.ledger.values import (
     OPEN_STATES,

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from cleanup.detector.addresses import domain_key
-from cleanup.detector.sent_header import InboxClue
+from cleanup.detector.sent import InboxClue
 from cleanup.model import Fingerprint, SentMessage, Verdict
 
 SCHEMA = 7  # of the tables: migrations.py walks an older ledger forward

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from cleanup.model import FilingPlan, Finding, Judged, Kind, MessageRef, Verdict
-from cleanup.report.words import LABELLED, plural
+from cleanup.report.text import LABELLED, plural
 
 
 class Fate(StrEnum):

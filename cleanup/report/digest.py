@@ -15,8 +15,7 @@ from email.utils import format_datetime
 
 from cleanup.model import Judged, MessageRef, Verdict
 from cleanup.report.counts import Fate, count_judged, is_undelivered
-from cleanup.report.safe_text import safe_text
-from cleanup.report.words import cause_in_words, plural
+from cleanup.report.text import cause_in_words, plural, safe_text
 
 RUN_FIELD = "X-Mailbox-Cleanup-Run"
 EXAMPLES = 5

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from cleanup.connector.session import Mailbox, open_mailbox
+from cleanup.connector.mailbox import Mailbox, open_mailbox
 from cleanup.demo import OWNER, anna_on_a_server
 from cleanup.model import Verdict
 from cleanup.notebook import load_frames
 from cleanup.report.counts import Counts, Fate
 from cleanup.report.digest import RUN_FIELD
-from cleanup.report.summary import count
+from cleanup.report.summary.summarize import count
 from tests.cli.in_process import Program
 
 NOTICES = 92  # of Anna's 447 messages
@@ -33,7 +33,7 @@ VERDICTS = ("backscatter", "genuine", "unsure")
 
 @pytest.fixture
 def anna(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Program]:
-    monkeypatch.setattr("cleanup.report.html.charts_available", lambda: False)  # seconds, for no number
+    monkeypatch.setattr("cleanup.report.summary.html.charts_available", lambda: False)  # seconds, for no number
     with anna_on_a_server(tmp_path / "unused.sqlite") as demo:
         yield Program(demo, tmp_path / "ledger.sqlite", monkeypatch)
 

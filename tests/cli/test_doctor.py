@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cleanup.connector.session import open_mailbox
+from cleanup.connector.mailbox import open_mailbox
 from tests.cli.command import Ended, cleanup
 from tests.servers.running import RunningServer, free_port
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cleanup.demo import LAST_DAY, Demo, anna_on_a_server
+from cleanup.jobs.run import run_mailbox
 from cleanup.lock import hold_mailbox
-from cleanup.run import run_mailbox
 from tests.cli.command import ANNA, Ended, cleanup
 
 OWNER = "anna.berg@example.org"

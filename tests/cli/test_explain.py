@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from cleanup.demo import Demo, anna_on_a_server
+from cleanup.jobs.run import undo_run
 from cleanup.ledger import Ledger
 from cleanup.model import MessageRef, Verdict
-from cleanup.report.recorded import find_recorded
-from cleanup.run import undo_run
+from cleanup.report.summary.finding_record import find_recorded
 from tests.cli.command import ANNA, RULES, cleanup
 from tests.ledger.some import MAILBOX, a_judged
 

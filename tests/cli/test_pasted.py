@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from cleanup.connector.session import open_mailbox
+from cleanup.connector.mailbox import open_mailbox
 from cleanup.demo import LAST_DAY, OWNER, anna_on_a_server
 from cleanup.errors import ConnectionLost
 from cleanup.extras import install_command
-from cleanup.report.which import EXAMPLE
+from cleanup.report.summary.labels import EXAMPLE
 from tests.cli.command import Ended
 from tests.cli.in_process import Program
 
@@ -24,7 +24,7 @@ _PLACEHOLDER = re.compile(r"\b[A-Z]{3,}\b")  # MAILBOX, RUN: a person fills it i
 
 @pytest.fixture
 def anna(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Program]:
-    monkeypatch.setattr("cleanup.report.html.charts_available", lambda: False)
+    monkeypatch.setattr("cleanup.report.summary.html.charts_available", lambda: False)
     with anna_on_a_server(tmp_path / "unused.sqlite") as demo:
         yield Program(demo, tmp_path / "ledger.sqlite", monkeypatch)
 
@@ -130,7 +130,7 @@ def test_what_installs_an_extra_can_be_pasted_where_no_index_has_the_program() -
 
 
 def _broken_off_after_the_first_move(anna: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cleanup.connector.session import Mailbox
+    from cleanup.connector.mailbox import Mailbox
 
     real, calls = Mailbox.move, []
 

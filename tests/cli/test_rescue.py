@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from cleanup.connector.mailbox import Mailbox, open_mailbox
 from cleanup.connector.pull import digest
-from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.demo import LAST_DAY, Demo, anna_on_a_server
 from cleanup.detector.rescue import Rescue
+from cleanup.jobs.rescue import offer, rescue
 from cleanup.ledger import Ledger
 from cleanup.model import Verdict
-from cleanup.rescue import offer, rescue
 from tests.cli.command import Ended, cleanup
 
 OWNER = "anna.berg@example.org"

@@ -14,8 +14,8 @@ import pytest
 
 from cleanup.ledger import Ledger
 from cleanup.model import Verdict
-from cleanup.report.frames import load
-from cleanup.report.reviewing import waiting
+from cleanup.report.summary.frames import load
+from cleanup.report.summary.review import waiting
 from tests.cli.command import PROGRAM, Ended, cleanup
 from tests.report.some_frames import MAILBOX, fill, judged_mailbox
 

@@ -12,11 +12,11 @@ import pytest
 
 from cleanup.config.settings import IdentitySettings, MailboxSettings
 from cleanup.demo import Demo, anna_on_a_server
+from cleanup.jobs.run import run_mailbox
 from cleanup.ledger import Ledger, MoveIntent
 from cleanup.model import Fingerprint
 from cleanup.progress import unseen
 from cleanup.report.filing.journal import Journal
-from cleanup.run import run_mailbox
 from tests.cli.command import Ended, cleanup
 from tests.house.screens import typed
 

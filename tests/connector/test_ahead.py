@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cleanup.connector.ahead import Ahead
+from cleanup.connector.commands import ask_of_size
 from cleanup.connector.folders import backscatter_folder_name
+from cleanup.connector.mailbox import Mailbox, open_mailbox
+from cleanup.connector.pipeline import Ahead
 from cleanup.connector.pull import Seen
-from cleanup.connector.questions import ask_of_size
-from cleanup.connector.session import Mailbox, open_mailbox
 from cleanup.errors import FolderNotFound, PermissionMissing, ServerMisbehaved
 from tests.connector.test_contract import filled
 from tests.connector.test_lies import account

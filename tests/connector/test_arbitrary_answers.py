@@ -7,10 +7,10 @@ import contextlib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cleanup.connector.commands import read_set
 from cleanup.connector.fetch import read_fetches
 from cleanup.connector.folders import read_list, read_statuses
-from cleanup.connector.refusals import refusal, told
-from cleanup.connector.uid_sets import read_set
+from cleanup.connector.quirks import refusal, told
 from cleanup.errors import CleanupError
 
 TOKENS = [

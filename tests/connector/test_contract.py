@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cleanup.connector.asks import LOOKING
+from cleanup.connector.commands import LOOKING
 from cleanup.connector.credentials import from_text
 from cleanup.connector.folders import backscatter_folder_name, find_sent
+from cleanup.connector.mailbox import Account, Mailbox, open_mailbox
 from cleanup.connector.pull import LONGEST_FIELDS, digest
-from cleanup.connector.session import Account, Mailbox, open_mailbox
 from cleanup.errors import FolderNotFound, LoginRefused, PermissionMissing
 from tests.servers.running import RunningServer
 

@@ -11,7 +11,7 @@ import pytest
 
 from cleanup.connector import credentials
 from cleanup.connector.credentials import from_command, from_environment, from_file, from_text
-from cleanup.connector.session import Account, open_mailbox
+from cleanup.connector.mailbox import Account, open_mailbox
 from cleanup.errors import UsageError
 from tests.servers.lying import lying_server
 

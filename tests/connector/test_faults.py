@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from cleanup.connector.asks import LOOKING
-from cleanup.connector.session import Account, open_mailbox
+from cleanup.connector.commands import LOOKING
+from cleanup.connector.mailbox import Account, open_mailbox
 from cleanup.errors import CannotConnect, CleanupError, ConnectionLost, ServerMisbehaved
 from tests.connector.test_contract import a_message, uids_in
 from tests.servers.faultproxy import Fault, Kind, fault_proxy

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cleanup.connector.folders import Folder, backscatter_folder_name, find_sent, quoted, read_list
+from cleanup.connector.folders import SENT_NAMES, Folder, backscatter_folder_name, find_sent, quoted, read_list
 from cleanup.connector.redact import remember
-from cleanup.connector.sent_names import SENT_NAMES
 from cleanup.errors import SentFolderNotFound, UsageError
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from cleanup.connector.credentials import Mechanism, from_text
 from cleanup.connector.folders import find_sent
-from cleanup.connector.session import Account, open_mailbox
+from cleanup.connector.mailbox import Account, open_mailbox
 from cleanup.errors import (
     CannotConnect,
     CleanupError,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cleanup.connector.credentials import Mechanism, from_text
-from cleanup.connector.session import Account, open_mailbox
+from cleanup.connector.mailbox import Account, open_mailbox
 from cleanup.errors import CannotConnect, CleanupError, LoginRefused, OverQuota, TlsFailed, UsageError
 from tests.connector.test_contract import a_message, uids_in
 from tests.servers.dovecot import MASTER_PASSWORD, STATIC_PASSWORD, dovecot

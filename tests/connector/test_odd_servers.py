@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from cleanup.connector.folders import backscatter_folder_name, placed, read_list, read_namespaces
-from cleanup.connector.session import open_mailbox
+from cleanup.connector.mailbox import open_mailbox
 from cleanup.errors import CommandRefused, FolderNotFound, PermissionMissing, ServerMisbehaved
 from tests.connector.test_contract import a_message
 from tests.connector.test_lies import account

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from cleanup import doctor, rescue, sieving
 from cleanup.access import account_of
 from cleanup.config import MailboxSettings
-from cleanup.connector.session import Mailbox, open_mailbox
+from cleanup.connector.mailbox import Mailbox, open_mailbox
 from cleanup.demo import LAST_DAY
 from cleanup.errors import ConnectionLost, ServerMisbehaved
+from cleanup.jobs import doctor, rescue
+from cleanup.jobs import sieve_trial as sieving
 from tests.connector.test_contract import a_message
 from tests.connector.test_lies import account
 from tests.servers.lying import LyingServer, Session, lying_server

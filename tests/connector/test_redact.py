@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cleanup.connector.folders import shown
+from cleanup.connector.quirks import LONGEST_TEXT, refusal, tidy, told
 from cleanup.connector.redact import HIDDEN, MOST_KEPT, Redactor, hide, remember
-from cleanup.connector.refusals import LONGEST_TEXT, refusal, tidy, told
 
 SECRET = 'pä"ss\\w0rd & more'
 

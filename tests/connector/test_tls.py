@@ -18,10 +18,10 @@ import trustme
 
 from cleanup.connector import probe
 from cleanup.connector.account import Account
+from cleanup.connector.client import Budget
 from cleanup.connector.credentials import from_text
-from cleanup.connector.deadline import Budget
 from cleanup.connector.login import connect
-from cleanup.connector.session import open_mailbox
+from cleanup.connector.mailbox import open_mailbox
 from cleanup.connector.tls import quick_context, tls_context
 from cleanup.errors import CannotConnect, CleanupError, ConnectionLost, ServerMisbehaved, TlsFailed
 from tests.cli.command import cleanup

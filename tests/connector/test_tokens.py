@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cleanup.connector.credentials import Mechanism, from_text
-from cleanup.connector.tokens import (
+from cleanup.connector.oauth import (
     MICROSOFT_APP_SCOPE,
     MicrosoftClient,
     google_person,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cleanup.connector.uid_sets import LONGEST_SET, MOST_UIDS, read_set, uid_sets, written
+from cleanup.connector.commands import LONGEST_SET, MOST_UIDS, read_set, uid_sets, written
 
 UIDS = st.sets(st.integers(1, 2**32 - 1), min_size=1, max_size=300)
 

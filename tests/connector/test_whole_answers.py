@@ -12,9 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cleanup.connector.account import Account
-from cleanup.connector.client import BoundedImap
+from cleanup.connector.client import BoundedImap, Budget, TimedReader
 from cleanup.connector.credentials import from_text
-from cleanup.connector.deadline import Budget, TimedReader
 from cleanup.errors import CleanupError, ServerMisbehaved
 
 GREETING = b"* OK [CAPABILITY IMAP4rev1] hello\r\n"

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from cleanup.detector.verdict import POLICY
-from cleanup.report.chart_tables import LABEL_LENGTH
-from cleanup.report.words import RULES
+from cleanup.report.summary.chart_data import LABEL_LENGTH
+from cleanup.report.text import RULES
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = r"(?:sent|origin|dkim|auth|spf|tag|envid|sender|profile|recipient|campaign|filter|dnsbl|label)\.[a-z_]+|storm"

@@ -7,10 +7,10 @@ import tracemalloc
 
 import pytest
 
-from cleanup.detector.candidates import why_candidate
-from cleanup.detector.fields import header_fields
 from cleanup.detector.guard import MOST_BYTES, MOST_FIELD, MOST_HEADER, guard, split_header
+from cleanup.detector.header import header_fields
 from cleanup.detector.notices import read_notice
+from cleanup.detector.notices.signs import why_candidate
 from cleanup.model import Kind
 from tests.detector.hostile import HEAD, WORDS, hostile_mails, mutants
 from tests.detector.pace import a_million_counted

@@ -10,8 +10,8 @@ from functools import cache
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cleanup.detector.coverage import Coverage, Hole, Proof
 from cleanup.detector.sent import MemorySentIndex
-from cleanup.detector.sent_coverage import Coverage, Hole, Proof
 from cleanup.detector.verdict import Case, judge_all
 from cleanup.model import Finding, Identity, Notice, Policy, Returned, SentMessage, SentSource, Verdict
 from tests.detector.judging import OUT1

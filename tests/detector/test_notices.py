@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cleanup.detector.candidates import why_candidate
 from cleanup.detector.notices import read_notice
+from cleanup.detector.notices.signs import why_candidate
 from cleanup.model import Action, Cause, Extent, Kind, Notice
 
 ORIGINAL = (

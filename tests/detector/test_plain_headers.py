@@ -7,11 +7,10 @@ from email.utils import format_datetime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cleanup.detector.candidates import clue_of_ordinary, why_candidate
-from cleanup.detector.fields import fields_of_any, plain_fields, read_any_date, read_date
+from cleanup.detector.header import fields_of_any, plain_fields, read_any_date, read_date
 from cleanup.detector.notices.headers import read_fields
-from cleanup.detector.notices.signs import reason
-from cleanup.detector.sent_header import inbox_clue
+from cleanup.detector.notices.signs import clue_of_ordinary, reason, why_candidate
+from cleanup.detector.sent import inbox_clue
 from tests.detector.samples import sample_paths
 
 NAMES = [b"From", b"to", b"SUBJECT", b"Return-Path", b"References", b"X-Autoreply", b"Date", b"Message-ID", b"A b", b""]

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cleanup.detector.addresses import address_key, untagged_key
+from cleanup.detector.coverage import Coverage, Proof, cover_times
 from cleanup.detector.message_ids import id_key, id_shape
 from cleanup.detector.moments import us
 from cleanup.detector.sent import InboxClue, MemorySentIndex, inbox_clue, read_sent_header
-from cleanup.detector.sent_coverage import Coverage, Proof, cover_times
 from cleanup.detector.subjects import subject_key, subjects_agree
 from cleanup.model import Policy, SentSource
 from tests.detector.judging import NOW, SINCE, a_sent_index, a_sent_message, replies_to_sent

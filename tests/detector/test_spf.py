@@ -11,7 +11,7 @@ import pytest
 from cleanup.detector.evidence.question import Known, Question
 from cleanup.detector.networks import Address
 from cleanup.detector.owner import know_owner
-from cleanup.detector.sent_profile import Profile
+from cleanup.detector.sent import Profile
 from cleanup.detector.spf import SpfAnswers, SpfRecord, SpfResult, SpfWord, domains_to_ask, spf_questions
 from cleanup.model import Identity, Notice, Policy
 from tests.detector.judging import ANNA, ARRIVED, NOW, a_notice, a_returned, a_sent_index

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from cleanup.connector.account import Account
-from cleanup.connector.session import open_mailbox
+from cleanup.connector.mailbox import open_mailbox
 from tests.report.filing.on_server import Whole, whole
 
 ARCHIVE = "Archive"

@@ -17,7 +17,7 @@ from pathlib import Path
 from sqlalchemy import event
 
 from cleanup.connector.client import BoundedImap
-from cleanup.connector.session import Account, Mailbox, open_mailbox
+from cleanup.connector.mailbox import Account, Mailbox, open_mailbox
 from cleanup.errors import CleanupError
 from cleanup.ledger import Ledger
 from tests.report.filing.acts import file_these, plan_of, recover_now

@@ -18,7 +18,7 @@ from dataclasses import replace
 
 import pytest
 
-from cleanup.connector.session import open_mailbox
+from cleanup.connector.mailbox import open_mailbox
 from cleanup.errors import MailboxLocked
 from cleanup.ledger import Ledger
 from cleanup.lock import hold_mailbox

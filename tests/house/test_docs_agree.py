@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from cleanup import errors
-from cleanup.config.explained import settings_fields
+from cleanup.config.explain import settings_fields
 from tests.house import commands
 
 DOCS = Path(__file__).parents[2] / "docs"

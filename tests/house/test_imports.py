@@ -99,7 +99,7 @@ def test_imports_point_down_only(file: Path) -> None:
 @pytest.mark.parametrize("file", sorted((CLEANUP / "run").glob("*.py")), ids=lambda file: file.stem)
 def test_a_run_is_built_from_below(file: Path) -> None:
     rows = {name: number for number, names in enumerate(RUN_ROWS) for name in names}
-    imported = {name.split(".")[2] for name in _imported(file) if name.startswith("cleanup.run.")}
+    imported = {name.split(".")[2] for name in _imported(file) if name.startswith("cleanup.jobs.run.")}
     assert all(rows[name] > rows[file.stem] for name in imported)
 
 
@@ -135,13 +135,13 @@ def test_each_package_is_known_in_one_place(package: str) -> None:
         ),
         ("import cleanup", ("pandas", "sqlalchemy", "pydantic_settings", "imapclient", "mailparser", "typer")),
         (
-            "from cleanup.cli import program; program(['run']); import cleanup.access, cleanup.cli.talk, "
-            "cleanup.cli.watching, cleanup.fleet.ends, cleanup.run",  # all of an idle night
+            "from cleanup.cli import program; program(['run']); import cleanup.access, cleanup.cli.console, "
+            "cleanup.cli.watching, cleanup.jobs.fleet.results, cleanup.jobs.run",  # all of an idle night
             (
                 "rich",
                 "pydantic_settings",
                 "cleanup.cli.scan",
-                "cleanup.fleet.threads",
+                "cleanup.jobs.fleet.threads",
                 "publicsuffixlist",
                 "cleanup.detector.notices",
                 "cleanup.detector.evidence",
@@ -151,7 +151,7 @@ def test_each_package_is_known_in_one_place(package: str) -> None:
             ),
         ),
         (
-            "import cleanup.run.filing, cleanup.ledger_lookup, cleanup.cli.shown",
+            "import cleanup.jobs.full_run, cleanup.ledger_lookup, cleanup.cli.render",
             ("pandas", "jinja2", "altair", "pymap", "msal", "dask"),
         ),
     ],

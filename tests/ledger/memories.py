@@ -10,8 +10,8 @@ from sqlalchemy import update
 
 from cleanup.detector.sent import InboxClue, MemorySentIndex
 from cleanup.ledger import Ledger, MoveState, schema
-from cleanup.ledger.memory import Memory
 from cleanup.ledger.migrations import STEPS
+from cleanup.ledger.sync_state import Memory
 from cleanup.ledger.values import Asked, InboxRow, Remembered, Stretches
 from cleanup.model import SentMessage, Verdict
 from tests.ledger.some import MAILBOX, NOON, a_judged, an_intent

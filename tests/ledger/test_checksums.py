@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from cleanup.ledger import Ledger
-from cleanup.ledger.memory import Memory
+from cleanup.ledger.sync_state import Memory
 from tests.ledger.memories import NOON, filled, sent
 from tests.ledger.some import MAILBOX
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import delete
 
-from cleanup.detector.sent_coverage import Coverage
+from cleanup.detector.coverage import Coverage
 from cleanup.errors import LedgerUnusable, MailboxLocked
 from cleanup.ledger import Ledger, MoveState, schema
 from cleanup.model import SentSource, Verdict

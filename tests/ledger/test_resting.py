@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cleanup.ledger import Ledger
-from cleanup.ledger.resting import Resting
+from cleanup.ledger.fast_path import Resting
 from cleanup.ledger.values import UNDO_LABEL, InboxRow, Left, Remembered
 from cleanup.model import Verdict
 from tests.ledger.memories import filled
@@ -137,7 +137,7 @@ def test_one_connection_serves_many_threads(ledger: Ledger, where: str) -> None:
 def test_while_another_program_writes_no_thread_waits_for_all_others(
     ledger: Ledger, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cleanup.ledger.resting.BUSY_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("cleanup.ledger.fast_path.BUSY_TIMEOUT_S", 0.5)
     given_up: list[float] = []
 
     def night(_: int) -> int | None:

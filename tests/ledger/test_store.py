@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, event, select
 
-from cleanup.detector.sent_coverage import Coverage
+from cleanup.detector.coverage import Coverage
 from cleanup.errors import LedgerUnusable, UsageError
 from cleanup.ledger import Ledger, MoveState, schema
 from cleanup.ledger.migrations import STEPS

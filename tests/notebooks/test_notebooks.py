@@ -20,8 +20,8 @@ import papermill
 
 from cleanup.errors import UsageError
 from cleanup.ledger import Ledger
-from cleanup.report.domains import DomainSummary, Measure
-from cleanup.report.tables import Section
+from cleanup.report.summary.domains import DomainSummary, Measure
+from cleanup.report.summary.tables import Section
 from tests.report.chromium import chromium, look_at
 from tests.report.some_frames import fill, judged_mailbox
 
@@ -131,7 +131,7 @@ def test_it_runs_on_any_ledger_that_is_named_alone(
 
 
 def test_two_campaigns_make_one_script_with_one_require() -> None:
-    from cleanup.report.sieve import REQUIRE, SieveRule, Trial, script
+    from cleanup.report.summary.sieve import REQUIRE, SieveRule, Trial, script
 
     one = SieveRule(None, Trial(1, 1, 0, 0), f"{REQUIRE}# one\n")  # type: ignore[arg-type]
     other = SieveRule(None, Trial(1, 1, 0, 0), f"{REQUIRE}# other\n")  # type: ignore[arg-type]

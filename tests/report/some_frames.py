@@ -13,7 +13,7 @@ import pandas as pd
 from cleanup.detector.verdict import Case, judge_all
 from cleanup.ledger import Ledger
 from cleanup.model import Fingerprint, Judged, MessageRef, Policy
-from cleanup.report.frames import Frames, load
+from cleanup.report.summary.frames import Frames, load
 from tests.generator.mailbox import a_mailbox, as_notice
 
 MAILBOX = "anna.berg@example.org"

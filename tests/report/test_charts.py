@@ -10,10 +10,11 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from cleanup.report import chart_drawing, chart_tables, charts
-from cleanup.report.chart_style import COLOURS
-from cleanup.report.charts import Chart
-from cleanup.report.frames import Frames
+from cleanup.report.summary import chart_data as chart_tables
+from cleanup.report.summary import charts
+from cleanup.report.summary import charts as chart_drawing
+from cleanup.report.summary.charts import COLOURS, Chart
+from cleanup.report.summary.frames import Frames
 from tests.report.some_frames import frames_of
 
 altair = pytest.importorskip("altair")

@@ -10,8 +10,8 @@ import pytest
 from cleanup.demo.sample_ledger import make_sample_ledger
 from cleanup.ledger import Ledger
 from cleanup.model import Verdict
-from cleanup.report.domains import DomainSummary, by_domain, network_of
-from cleanup.report.frames import Frames, load
+from cleanup.report.summary.domains import DomainSummary, by_domain, network_of
+from cleanup.report.summary.frames import Frames, load
 from tests.cli.command import cleanup
 from tests.report.some_frames import frames_of
 from tests.report.test_charts import HOSTILE

@@ -8,8 +8,8 @@ from datetime import datetime
 
 import pytest
 
-from cleanup.report import export
-from cleanup.report.frames import NAMES
+from cleanup.report.summary import export
+from cleanup.report.summary.frames import NAMES
 from tests.report.some_frames import frames_of
 
 openpyxl = pytest.importorskip("openpyxl")

@@ -14,9 +14,9 @@ import pytest
 
 from cleanup.ledger import Ledger, MoveState
 from cleanup.model import Verdict
-from cleanup.report import frame_columns
-from cleanup.report.frame_columns import BETWEEN
-from cleanup.report.frames import Frames, load
+from cleanup.report.summary import queries as frame_columns
+from cleanup.report.summary.frames import Frames, load
+from cleanup.report.summary.queries import BETWEEN
 from tests.ledger.some import MAILBOX, NOON, a_judged, an_intent
 from tests.report import some_frames
 
@@ -184,8 +184,8 @@ def _told(ledger: Path, start: str) -> str:
 import sys
 from dataclasses import fields
 from cleanup.ledger import Ledger
-from cleanup.report.frames import load
-from cleanup.report.summary import summarize
+from cleanup.report.summary.frames import load
+from cleanup.report.summary.summarize import summarize
 with Ledger.open({str(ledger)!r}) as ledger:
     frames = load(ledger)
 for field in fields(frames):
@@ -201,6 +201,6 @@ def test_reasons_without_a_finding_are_left_out(ledger: Ledger) -> None:
     frames = load(ledger)
     orphan = frames.reasons.drop(columns="run_id").assign(finding_id=-1)
 
-    from cleanup.report.frames import _with_runs
+    from cleanup.report.summary.frames import _with_runs
 
     assert _with_runs(orphan, frames.bounces).empty

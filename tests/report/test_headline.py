@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from cleanup.detector.account_state import Answer, advice
-from cleanup.report.headline import headline, of_many
+from cleanup.report.summary.summarize import headline, of_many
 
 ANNA, BEN, CARLA = "anna@example.org", "ben@example.org", "carla@example.org"
 COLUMNS = ("run_id", "mailbox", "answer", "headline", "notices")

@@ -10,9 +10,9 @@ import pytest
 
 from cleanup.ledger import Ledger
 from cleanup.model import Verdict
-from cleanup.report.frames import Frames, load
-from cleanup.report.html import CONTENT_SECURITY_POLICY, FEW, render_html
-from cleanup.report.summary import summarize
+from cleanup.report.summary.frames import Frames, load
+from cleanup.report.summary.html import CONTENT_SECURITY_POLICY, FEW, render_html
+from cleanup.report.summary.summarize import summarize
 from tests.report.chromium import Looked, look_at
 from tests.report.hostile_ledger import fill
 from tests.report.some_frames import fill as fill_with

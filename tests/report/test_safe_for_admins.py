@@ -17,12 +17,12 @@ from cleanup.cli.domains import _print
 from cleanup.cli.review import _show
 from cleanup.ledger import Ledger
 from cleanup.model import Policy, Verdict
-from cleanup.report import charts
-from cleanup.report.domains import by_domain
-from cleanup.report.frames import Frames, load
-from cleanup.report.reviewing import labels_csv, waiting
-from cleanup.report.sieve import running_campaigns, sieve_rule
-from cleanup.report.what_if import policy_snippet, what_if
+from cleanup.report.summary import charts
+from cleanup.report.summary.domains import by_domain
+from cleanup.report.summary.frames import Frames, load
+from cleanup.report.summary.review import labels_csv, waiting
+from cleanup.report.summary.sieve import running_campaigns, sieve_rule
+from cleanup.report.summary.what_if import policy_snippet, what_if
 from tests.ledger.some import MAILBOX, NOON
 from tests.report.hostile_ledger import PAYLOADS, fill
 from tests.report.test_safe_outputs import FORBIDDEN, FORMULA

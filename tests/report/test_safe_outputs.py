@@ -25,15 +25,15 @@ from cleanup.cli.report import _print
 from cleanup.ledger import Ledger
 from cleanup.model import Judged, Verdict
 from cleanup.notebook import _safe as notebook_cells
-from cleanup.report import export
 from cleanup.report.digest import Digest, digest_message
-from cleanup.report.domains import by_domain
-from cleanup.report.explained import explained_finding, explained_notice
-from cleanup.report.frames import NAMES, Frames, load
-from cleanup.report.html import render_html
-from cleanup.report.reviewing import labels_csv
-from cleanup.report.safe_text import csv_text, markdown_text, safe_text
-from cleanup.report.summary import summarize
+from cleanup.report.summary import export
+from cleanup.report.summary.domains import by_domain
+from cleanup.report.summary.explain import explained_finding, explained_notice
+from cleanup.report.summary.frames import NAMES, Frames, load
+from cleanup.report.summary.html import render_html
+from cleanup.report.summary.review import labels_csv
+from cleanup.report.summary.summarize import summarize
+from cleanup.report.text import csv_text, markdown_text, safe_text
 from tests.ledger.some import MAILBOX
 from tests.report.hostile_ledger import PAYLOADS, fill
 

@@ -12,8 +12,15 @@ import pytest
 
 from cleanup.demo.sample_ledger import make_sample_ledger
 from cleanup.ledger import Ledger
-from cleanup.report.frames import Frames, load
-from cleanup.report.sieve import Campaign, SieveRule, fixed_parts, running_campaigns, sieve_rule, try_out
+from cleanup.report.summary.frames import Frames, load
+from cleanup.report.summary.sieve import (
+    Campaign,
+    SieveRule,
+    fixed_parts,
+    running_campaigns,
+    sieve_rule,
+    try_out,
+)
 from tests.cli.command import cleanup
 from tests.report.some_frames import frames_of
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from cleanup.connector.archive import read_archive
+from cleanup.connector.mailbox import open_mailbox
 from cleanup.connector.pull import header_block
-from cleanup.connector.session import open_mailbox
 from cleanup.ledger import Ledger
-from cleanup.report.frames import Frames, load
-from cleanup.report.sieve import Campaign, Conditions, Trial, sieve_rule, try_on, try_out
+from cleanup.report.summary.frames import Frames, load
+from cleanup.report.summary.sieve import Campaign, Conditions, Trial, sieve_rule, try_on, try_out
 from tests.cli.command import cleanup
 from tests.report.some_frames import fill, judged_mailbox
 from tests.report.test_sieve import MORNING

@@ -12,8 +12,8 @@ from cleanup.config import load_mailbox, policy_of
 from cleanup.detector.verdict import Case, judge_all
 from cleanup.ledger import Ledger
 from cleanup.model import Family, Policy, Verdict
-from cleanup.report.frames import Frames, load
-from cleanup.report.what_if import ablation, policy_snippet, threshold_curve, what_if
+from cleanup.report.summary.frames import Frames, load
+from cleanup.report.summary.what_if import ablation, policy_snippet, threshold_curve, what_if
 from tests.generator.mailbox import a_mailbox, as_notice
 from tests.report.some_frames import MAILBOX, fill, frames_of, judged_mailbox
 

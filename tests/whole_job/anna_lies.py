@@ -16,11 +16,11 @@ from cleanup.config import IdentitySettings, MailboxSettings, PolicySettings
 from cleanup.connector.archive import read_archive
 from cleanup.demo import LAST_DAY, OUTBOUND, OWNER, Truth, read_truth, sample_folder
 from cleanup.errors import CleanupError
+from cleanup.jobs.idle_check import Look
+from cleanup.jobs.result import Done
+from cleanup.jobs.run import look_at, run_mailbox, undo_run
 from cleanup.ledger import Ledger
 from cleanup.report.filing.undo import UndoOutcome
-from cleanup.run import look_at, run_mailbox, undo_run
-from cleanup.run.done import Done
-from cleanup.run.glance import Look
 from tests.servers.lying import Box, LyingServer
 from tests.servers.running import PASSWORD
 

@@ -18,7 +18,7 @@ from itertools import cycle, islice
 from random import Random
 
 from cleanup.connector.account import Account
-from cleanup.connector.session import open_mailbox
+from cleanup.connector.mailbox import open_mailbox
 from cleanup.model import Verdict
 from tests.generator.mail import write
 from tests.generator.senders import Placed, _Maker, a_place

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cleanup.connector.account import Account
 from cleanup.connector.archive import read_archive
-from cleanup.connector.session import open_mailbox
+from cleanup.connector.mailbox import open_mailbox
 from cleanup.demo import LAST_DAY, OUTBOUND, OWNER
 from cleanup.report.digest import RUN_FIELD
 from tests.cli.command import ANNA, PROGRAM, Ended

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cleanup.connector.credentials import from_text
-from cleanup.connector.session import open_mailbox
+from cleanup.connector.mailbox import open_mailbox
 from cleanup.demo import LAST_DAY, OWNER
 from tests.cli.command import PROGRAM, Ended, cleanup
 from tests.detector.hostile import hostile_mails

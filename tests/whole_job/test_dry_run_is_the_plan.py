@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from cleanup.access import account_of
 from cleanup.demo import LAST_DAY, OWNER
 from cleanup.errors import CleanupError
+from cleanup.jobs.idle_check import Look
+from cleanup.jobs.run import look_at, run_mailbox
 from cleanup.ledger import Ledger, MoveState
 from cleanup.model import PlannedMove, Verdict
 from cleanup.report import recovery
-from cleanup.run import look_at, run_mailbox
-from cleanup.run.glance import Look
 from tests.servers.lying import CAPABILITIES, LyingServer, Session, lying_server
 from tests.servers.running import PASSWORD
 from tests.whole_job.anna_lies import TARGET, fill, run, settings_for, undo

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from cleanup import doctor, rescue
 from cleanup.access import account_of
 from cleanup.config import MailboxSettings
 from cleanup.demo import LAST_DAY
-from cleanup.run import run_mailbox
+from cleanup.jobs import doctor, rescue
+from cleanup.jobs.run import run_mailbox
 from tests.servers import lying
 from tests.servers.lying import Box, Lie, LyingServer, Session, lying_server, says
 from tests.servers.running import PASSWORD

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from cleanup.connector.session import open_mailbox
+from cleanup.connector.mailbox import open_mailbox
 from cleanup.demo import LAST_DAY, OWNER
 from tests.detector.samples import expected_of, sample_paths
 from tests.whole_job.job import BACKSCATTER, Job

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("pymap")
 
 from cleanup.connector.archive import read_archive
-from cleanup.connector.session import open_mailbox
+from cleanup.connector.mailbox import open_mailbox
 from cleanup.demo import LAST_DAY, OWNER, Demo, anna_on_a_server, sample_folder
 from cleanup.ledger import Ledger
 from cleanup.model import Verdict

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from cleanup.jobs.idle_check import Look
 from cleanup.model import Verdict
-from cleanup.run.glance import Look
 from tests.servers.lying import Lie, LyingServer, Mail, Session, lying_server, uid_set
 from tests.whole_job.anna_lies import TARGET, fill, run, truth_of, wrongly_filed
 

@@ -9,7 +9,7 @@ from cleanup.detector.addresses import untagged_key
 from cleanup.detector.evidence.question import Question, points
 from cleanup.detector.message_ids import right_side
 from cleanup.detector.notices.addresses import plain_addresses
-from cleanup.detector.sent_profile import MIN_NEVER_USED, mailer_key
+from cleanup.detector.sent import MIN_NEVER_USED, mailer_key
 from cleanup.model import Extent, Family, Kind, Reason, Returned, Strength, Verdict
 
 IDENTITY = Family.IDENTITY

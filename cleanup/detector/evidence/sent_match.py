@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cleanup.detector.evidence.matching import Agreement, Bond
+from cleanup.detector.evidence.matching import Agreement, Bond, could_be_a_replay
 from cleanup.detector.evidence.question import Question, points
-from cleanup.detector.evidence.replay import could_be_a_replay
 from cleanup.detector.evidence.standing import Kind
 from cleanup.detector.message_ids import id_shape
 from cleanup.model import Family, Reason, SentMessage, Strength, Verdict

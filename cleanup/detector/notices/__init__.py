@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 from cleanup.detector.guard import guard
 from cleanup.detector.notices.bounces import read_bounce
-from cleanup.detector.notices.complete import completed, hostile
+from cleanup.detector.notices.fill_in import completed, hostile
 from cleanup.detector.notices.headers import read_fields
+from cleanup.detector.notices.is_bounce import is_a_copy
 from cleanup.detector.notices.json_events import read_json_event
 from cleanup.detector.notices.list_refusals import read_list_refusal
 from cleanup.detector.notices.lookalikes import other_kind
 from cleanup.detector.notices.mail import Mail, unwrapped
-from cleanup.detector.notices.plausible import is_a_copy
 from cleanup.detector.notices.signs import reason
 from cleanup.model import Kind, Notice
 

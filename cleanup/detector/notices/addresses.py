@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from cleanup.detector.fields import read_people
+from cleanup.detector.header import read_people
 from cleanup.detector.notices.headers import decoded
 
 _TYPED = re.compile(r"^\s*([A-Za-z0-9-]{2,20})\s*;\s*(.*)$", re.DOTALL)

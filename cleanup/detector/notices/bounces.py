@@ -8,8 +8,17 @@ from dataclasses import replace
 from cleanup.detector.notices.causes import find_cause
 from cleanup.detector.notices.dsn import Report, find_status, read_report, severest
 from cleanup.detector.notices.formats import FORMATS
+from cleanup.detector.notices.formats.record import (
+    Failure,
+    Letter,
+    NoticeFormat,
+    Reading,
+    own_words,
+    read_wording,
+)
+from cleanup.detector.notices.is_bounce import MOST_SAID, Gathered, is_bounce
 from cleanup.detector.notices.mail import Mail
-from cleanup.detector.notices.plausible import MOST_SAID, Gathered, is_bounce
+from cleanup.detector.notices.mailparser_fallback import second_text
 from cleanup.detector.notices.recipients import only_addressee, recipients_in_words
 from cleanup.detector.notices.returned import (
     MOST_RETURNED,
@@ -18,9 +27,7 @@ from cleanup.detector.notices.returned import (
     returned_in_text,
     with_other_ids,
 )
-from cleanup.detector.notices.second_opinion import second_text
 from cleanup.detector.notices.shapes import read_shapes
-from cleanup.detector.notices.wording import Failure, Letter, NoticeFormat, Reading, own_words, read_wording
 from cleanup.model import Action, Cause, Extent, Kind, Notice, Recipient, Returned
 
 _STILL_TRYING = re.compile(

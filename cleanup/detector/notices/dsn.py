@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from cleanup.detector.fields import read_date
+from cleanup.detector.header import read_date
 from cleanup.detector.notices.addresses import lower_domain, split_type, typed_address
 from cleanup.detector.notices.causes import find_cause
 from cleanup.detector.notices.headers import Fields, decoded, read_fields
-from cleanup.detector.notices.mail import STATUS_TYPES, Mail
-from cleanup.detector.notices.parts import walk
+from cleanup.detector.notices.mail import STATUS_TYPES, Mail, walk
 from cleanup.model import Action, Recipient
 
 MOST_RECIPIENTS = 1_000

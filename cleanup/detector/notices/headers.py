@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from cleanup.detector.fields import decode_words
+from cleanup.detector.header import decode_words
 
 MOST_VALUE = 8_192  # characters of one field
 MOST_FIELDS = 2_000

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 
-from cleanup.detector.fields import read_date
+from cleanup.detector.header import read_date
 from cleanup.detector.notices.addresses import lower_domain, plain_address
 from cleanup.detector.notices.causes import find_cause
 from cleanup.detector.notices.dsn import find_reply, find_status, read_action

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from cleanup.detector.notices.answering_words import AWAY, VIRUS_SUBJECT, challenges, finds_a_virus, single_spaced
+from cleanup.detector.notices.is_bounce import says_something_else
 from cleanup.detector.notices.mail import STATUS_TYPES, Mail
-from cleanup.detector.notices.plausible import says_something_else
 from cleanup.model import Kind
 
 _MDN = ("message/disposition-notification", "message/global-disposition-notification")

@@ -10,8 +10,8 @@ from cleanup.detector.networks import organisation
 from cleanup.detector.notices.addresses import lower_domain, plain_address
 from cleanup.detector.notices.causes import find_cause
 from cleanup.detector.notices.dsn import find_reply, find_status
+from cleanup.detector.notices.formats.record import Failure
 from cleanup.detector.notices.mail import Mail
-from cleanup.detector.notices.wording import Failure
 from cleanup.model import Recipient, Returned
 
 _HELPERS = re.compile(r"(?:post-?master|mailer-daemon|abuse|support|help-?desk)@", re.IGNORECASE)

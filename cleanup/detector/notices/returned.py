@@ -7,11 +7,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from cleanup.detector.fields import read_date, read_ids
+from cleanup.detector.header import read_date, read_ids
 from cleanup.detector.notices.addresses import first_person, people
 from cleanup.detector.notices.headers import Fields, ambiguous, decoded, read_fields
-from cleanup.detector.notices.mail import Mail
-from cleanup.detector.notices.parts import Part, read_parts, walk
+from cleanup.detector.notices.mail import Mail, Part, read_parts, walk
 from cleanup.model import Extent, Returned
 
 MOST_RETURNED = 20

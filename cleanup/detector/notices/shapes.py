@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from cleanup.detector.notices.addresses import plain_address, plain_addresses
+from cleanup.detector.notices.formats.record import Failure, listed, names_no_recipient
 from cleanup.detector.notices.mail import Mail
 from cleanup.detector.notices.phrases import NOTICE_SUBJECT
-from cleanup.detector.notices.wording import Failure, listed, names_no_recipient
 from cleanup.model import Returned
 
 MOST_LINES = 400

@@ -6,9 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from cleanup.detector.fields import SHORT
-from cleanup.detector.fields_asked import AUTOMATIC_FIELDS
-from cleanup.detector.notices.headers import decoded
+from cleanup.detector.header import AUTOMATIC_FIELDS, SHORT, plain_fields
+from cleanup.detector.notices.headers import decoded, read_fields
 from cleanup.detector.notices.phrases import (
     AUTO_SUBJECT,
     LIST_SENDER,
@@ -16,6 +15,7 @@ from cleanup.detector.notices.phrases import (
     SENDER_NAME,
     SENDER_ROLE,
 )
+from cleanup.detector.sent import InboxClue, clue_in, inbox_clue
 from cleanup.detector.subjects import untagged
 
 Header = Mapping[str, Sequence[str]]  # the values of each field by its name in lower case
@@ -96,3 +96,23 @@ def _by_subject(subject: str) -> str | None:
     if NOTICE_SUBJECT.search(subject):
         return "its subject is that of a notice"
     return "its subject is that of an automatic answer" if AUTO_SUBJECT.search(subject) else None
+
+
+# --- Which messages may be notices, told from a few header fields alone ---------------------------------------------
+
+
+def why_candidate(fields: bytes) -> str | None:
+    """Return why a message may be a notice, from its raw header block; None where it cannot be one."""
+    plain = plain_fields(fields)
+    return reason(read_fields(fields)[0].by_name if plain is None else plain)
+
+
+def clue_of_ordinary(fields: bytes) -> InboxClue | None:
+    """Return what a message says of the owner's sent mail; None where it may be a notice.
+
+    That is why_candidate() and inbox_clue(), the header read once.
+    """
+    plain = plain_fields(fields)
+    if plain is None:
+        return inbox_clue(fields) if why_candidate(fields) is None else None
+    return clue_in(plain) if reason(plain) is None else None

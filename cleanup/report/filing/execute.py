@@ -40,7 +40,7 @@ from cleanup.report.filing.verify import (
     reconcile,
     what_check_asks,
 )
-from cleanup.report.words import plural
+from cleanup.report.text import plural
 from cleanup.signals import finishing
 
 MOVING = "Moving"  # the stage, as progress shows it

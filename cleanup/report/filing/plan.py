@@ -17,7 +17,7 @@ from cleanup.model import (
     Strength,
     Verdict,
 )
-from cleanup.report.words import EARLIER
+from cleanup.report.text import EARLIER
 
 MARKED = "You marked it as deleted."
 MOVING = "Moving"  # the stage, as progress shows it

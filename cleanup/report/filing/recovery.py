@@ -17,7 +17,7 @@ from cleanup.report.filing.journal import Journal, MoveOutcome
 from cleanup.report.filing.mailbox import Ahead, FilingMailbox
 from cleanup.report.filing.races import put_flags_right
 from cleanup.report.filing.verify import DELETED, Connection, grouped, has_mark, likeness, reconcile, view
-from cleanup.report.words import plural
+from cleanup.report.text import plural
 
 YOUNG = timedelta(seconds=60)
 CALM_S = 2.0  # a server may still be at a command whose client died; measured on Dovecot: milliseconds

@@ -11,9 +11,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from cleanup.connector.mailbox import Folder, FolderState
 from cleanup.connector.move import MoveAnswer
 from cleanup.connector.pull import Seen
-from cleanup.connector.session import Folder, FolderState
 from cleanup.errors import (
     CommandRefused,
     CommandUnknown,

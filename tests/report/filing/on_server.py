@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from cleanup.connector.folders import backscatter_folder_name
-from cleanup.connector.session import Account, Mailbox, open_mailbox
+from cleanup.connector.mailbox import Account, Mailbox, open_mailbox
 from cleanup.errors import FolderNotFound
 
 WHEN = datetime(2026, 3, 1, 12, 30, 15, tzinfo=UTC)

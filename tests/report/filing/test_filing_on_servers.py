@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cleanup.connector.session import Account, open_mailbox
+from cleanup.connector.mailbox import Account, open_mailbox
 from cleanup.ledger import Ledger, MoveState
 from cleanup.model import Verdict
 from tests.report.filing.acts import OWNER, file_these, plan_of, recover_now, undo_run

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cleanup.connector.session import Account, open_mailbox
+from cleanup.connector.mailbox import Account, open_mailbox
 from cleanup.ledger import Ledger, MoveState
 from cleanup.report.filing.execute import MoveResults
 from cleanup.report.filing.undo import UndoOutcome

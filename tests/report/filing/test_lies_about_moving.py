@@ -12,7 +12,7 @@ import pytest
 
 from cleanup.connector.account import Account
 from cleanup.connector.credentials import from_text
-from cleanup.connector.session import Mailbox, open_mailbox
+from cleanup.connector.mailbox import Mailbox, open_mailbox
 from cleanup.errors import CleanupError, OverQuota, SafetyStop
 from cleanup.ledger import Ledger, MoveState
 from cleanup.report.filing.execute import MoveResults

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cleanup.connector.session import Account, Mailbox, open_mailbox
+from cleanup.connector.mailbox import Account, Mailbox, open_mailbox
 from cleanup.errors import ExitCode, PermissionMissing
 from cleanup.ledger import Ledger
 from tests.report.filing.acts import file_these, plan_of, undo_run

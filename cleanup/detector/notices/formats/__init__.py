@@ -15,9 +15,11 @@ from cleanup.detector.notices.formats import (
     older,
     providers,
     unix,
-    wild,
 )
-from cleanup.detector.notices.wording import NoticeFormat
+from cleanup.detector.notices.formats import (
+    generic_english as wild,
+)
+from cleanup.detector.notices.formats.record import NoticeFormat
 
 FORMATS: tuple[NoticeFormat, ...] = (
     *providers.FORMATS,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from cleanup.detector.notices.formats.shapes import ANYWHERE, BARE, COLON, COPY
-from cleanup.detector.notices.wording import NoticeFormat
+from cleanup.detector.notices.formats.record import ANYWHERE, BARE, COLON, COPY, NoticeFormat
 
 FORMATS = (
     NoticeFormat(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cleanup.detector.notices.wording import NoticeFormat
+from cleanup.detector.notices.formats.record import NoticeFormat
 
 _OPENING = """# Bounce formats
 

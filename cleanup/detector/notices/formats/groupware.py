@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from cleanup.detector.notices.formats.shapes import BARE, COPY, STARRED, WITH_WHY
-from cleanup.detector.notices.wording import NoticeFormat
+from cleanup.detector.notices.formats.record import BARE, COPY, STARRED, WITH_WHY, NoticeFormat
 
 FORMATS = (
     NoticeFormat(

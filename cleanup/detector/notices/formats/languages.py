@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cleanup.detector.notices.formats.translated import in_language
+from cleanup.detector.notices.formats.record import in_language
 
 FORMATS = (
     in_language(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from cleanup.detector.notices.formats.shapes import BARE, COLON, COPY, SENDMAIL, STARRED, WITH_WHY
-from cleanup.detector.notices.wording import NoticeFormat
+from cleanup.detector.notices.formats.record import BARE, COLON, COPY, SENDMAIL, STARRED, WITH_WHY, NoticeFormat
 from cleanup.model import Action
 
 EXIM_DELAY = ("has not yet been delivered", "has been delayed", "has not been delivered to one or more", "is frozen")

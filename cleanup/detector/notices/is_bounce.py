@@ -1,0 +1,206 @@
+"""Whether what was read of a mail makes a bounce of it. People write "delivery failed" too, and parcel services do."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from cleanup.detector.addresses import domain_of
+from cleanup.detector.networks import organisation
+from cleanup.detector.notices.addresses import plain_address
+from cleanup.detector.notices.formats.record import Reading
+from cleanup.detector.notices.mail import Mail
+from cleanup.detector.notices.phrases import NOTICE_SUBJECT, SENDER_NAME, SENDER_ROLE
+from cleanup.model import Extent, Recipient, Returned
+
+_QUOTED_FROM = re.compile(  # as mail programs quote it in their users' languages
+    r"^[ \t>|*]{0,8}(?:from|von|de|da|van|från|fra|lähettäjä|od|от|від|feladó|kimden|gönderen|από|מאת|من|差出人|发件人|"
+    r"寄件者|보낸 ?사람)\*?[ \t]?[:：]\*?[ \t]{0,9}([^\r\n]{3,200})",
+    re.IGNORECASE | re.MULTILINE,
+)
+_COPY_FIELDS = (  # how the names of the fields begin by which journals, moderation and ticket systems know their mail
+    "x-ms-journal-report",
+    "x-ms-exchange-organization-journal",
+    "x-ms-exchange-organization-approval",
+    "x-otrs-",
+    "x-zammad-",
+    "rt-ticket",
+    "x-rt-",
+    "x-zendesk-",
+    "x-freshdesk-",
+    "x-redmine-",
+    "x-jira-",
+    "x-github-",
+    "x-gitlab-",
+    "x-bugzilla-",
+)
+_SUMMARY = re.compile(r"^[ \t>|*]{0,12}(?:subject|betreff|objet|asunto|oggetto|to|cc)[ \t]?:.*$", re.I | re.M)
+MOST_SAID = 1_500  # characters within which a mail says what it is
+_SOMETHING_ELSE = re.compile(
+    # quarantines, moderation
+    r"quarantin|released|approve or|(?:requires|awaits?|awaiting|pending) (?:your )?(?:approval|moderation)|"
+    r"to be approved|(?:approve|reject) it|moderated|held messages?|being held|freigegeben|libéré|liberado|"
+    r"liberad[ao]|rilasciat|"
+    r"vrijgegeven|zwolnion|освобожд|解放|隔離|隔离|격리|карантин|cuarentena|quarenten|validation\b.{0,40}distrib|"
+    # journals, archives, copies, rules, review
+    r"archiv|restored|journal|incident|policy ?:|selected for review|supervis|as you asked|copy of a (?:message|"
+    r"meeting)|"
+    r"mail ?flow rule|message id: |on-behalf-of:|"
+    # tickets, reports, calls, documents
+    r"ticket|\bcase \d|help ?desk[^@\n]{0,40}<|voice ?(?:mail|message)|missed call|\bfax|scanned|copier|"
+    r"newsletter|statistic|mail queue|"
+    r"messages in the queue|-queue id-|\bcron <|logwatch|recall (?:report|this)|\n#\d{2,} |new conversation|"
+    r"test mail|probe|bounce action notice|bounce format was not recognized|errors from \S|"
+    r"meeting|submission|abuse desk|complain|"
+    # filters about mail to their reader, warnings
+    r"(?:message|mail) (?:sent |addressed )?to you\b|an sie gerichtet|vous (?:est|était) adressé|dirigido a usted|"
+    r"indirizzato a lei|zurückgehalten|retenu par|was delivered to you|sent to you|pretends to be|in your name|"
+    r"forge[dr]|"
+    r"suspicious|is unsolicited commercial|spam detection software|content (?:checker|preview)|undecipherable",
+    re.IGNORECASE,
+)
+
+_ABOUT_ITS_READERS_MAIL = re.compile(
+    r"\b(?:your|original|the|this|a) (?:\S{1,20} )?(?:message|e-?mail|mail)\b|you (?:have |had )?(?:sent|wrote)|"
+    r"ihre (?:nachricht|e-?mail|mail)|votre (?:message|courriel|mail)|su (?:mensaje|correo)|sua mensagem|"
+    r"(?:tuo|suo|vostro) messaggio|uw bericht|undeliver|returned|recipient|error",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What was read of a mail that has no status report."""
+
+    mail: Mail
+    reading: Reading | None  # the record of the table that fits
+    recipients: tuple[Recipient, ...]
+    returned: tuple[Returned, ...]
+
+    @property
+    def gives_back(self) -> bool:
+        """Whether it gives a message back."""
+        return self.returned[0].extent is not Extent.NOTHING
+
+    @property
+    def told(self) -> bool:
+        """Whether it gives a message back, or a server's answer."""
+        return self.gives_back or any(r.reply or r.status for r in self.recipients)
+
+
+def is_bounce(gathered: Gathered) -> bool:
+    """Return whether words, structure and sender together make a bounce.
+
+    Structure alone makes none: machines send people mail with mail in it for many reasons. It takes a field that says
+    so, or words of failure or delay.
+    """
+    mail = gathered.mail
+    if not _is_about_mail_of_ours(gathered) or is_a_copy(mail):
+        return False
+    if _passes_on_mail_to_its_reader(gathered) and not _names_who_failed_as_a_product_does(gathered):
+        return False
+    if not (_says_so_in_a_field(mail) or _says_so_in_words(gathered)):
+        return False
+    return mail.shows_machine or _is_borne_out(gathered)
+
+
+def _names_who_failed_as_a_product_does(gathered: Gathered) -> bool:
+    mail, reading = gathered.mail, gathered.reading
+    worded = reading is not None and bool(reading.failures) and not reading.format.everyday
+    return worded and mail.subject_of_failure and bool(gathered.recipients)
+
+
+def is_a_copy(mail: Mail) -> bool:
+    """Return whether a journal, a moderator's desk or a ticket system made it: such mail carries fields that say so."""
+    return any(name.startswith(_COPY_FIELDS) for name in mail.fields.by_name)
+
+
+def says_something_else(mail: Mail) -> bool:
+    """Return whether a mail says that it was released, moderated, copied, reported or filed for its reader."""
+    words = _SUMMARY.sub("", mail.words[:MOST_SAID])  # what the message answered is called says nothing
+    return bool(_SOMETHING_ELSE.search(f"{mail.sender}\n{mail.own_subject}\n{words}"))
+
+
+def _is_about_mail_of_ours(gathered: Gathered) -> bool:
+    """Return whether it names or gives back something, or comes from a mail system: banks and newsletters do not."""
+    mail = gathered.mail
+    system = mail.role_sender and (mail.null_sender or mail.subject_of_notice or gathered.told)  # postmasters write too
+    return bool(gathered.recipients) or gathered.gives_back or system or mail.is_report
+
+
+def _passes_on_mail_to_its_reader(gathered: Gathered) -> bool:
+    """Return whether what it gives back was written to its own addressee by somebody else: released, moderated, copied.
+
+    A bounce gives back what its addressee wrote, or what was written in his name.
+    """
+    returned = gathered.returned[0]
+    if not gathered.gives_back or returned.from_address is None:
+        return False
+    addressees = gathered.mail.addressees
+    return returned.from_address.lower() not in addressees and any(a.lower() in addressees for a in returned.to)
+
+
+def _says_so_in_a_field(mail: Mail) -> bool:
+    if mail.fields.has("X-Failed-Recipients", "X-MS-Exchange-Message-Is-Ndr"):
+        return True
+    return mail.root.option("report-type").lower() == "delivery-status" and not mail.sent_by_its_author
+
+
+def _says_so_in_words(gathered: Gathered) -> bool:
+    """Return whether it speaks of failure: as a product does, or under a subject that says so, or with an answer.
+
+    Plain words (“was blocked”) are everybody's: a mail that says what else it is is not taken for a bounce by them.
+    """
+    mail, reading = gathered.mail, gathered.reading
+    if reading and not reading.format.everyday and (reading.failures or mail.subject_of_failure):
+        return True
+    shows_all = mail.null_sender and mail.role_sender and mail.subject_of_failure and bool(gathered.recipients)
+    if not shows_all and says_something_else(mail):
+        return False
+    if reading and (gathered.recipients or (mail.subject_of_failure and gathered.gives_back)):
+        return True
+    signs = (
+        mail.null_sender or mail.role_sender,
+        mail.subject_of_failure,
+        mail.is_report,
+        bool(gathered.recipients),
+        gathered.returned[0].extent in (Extent.FULL, Extent.HEADERS),
+    )
+    if not gathered.recipients and not gathered.gives_back and mail.words.isascii():
+        about_it = _ABOUT_ITS_READERS_MAIL.search(mail.words[:MOST_SAID])
+        return mail.subject_of_failure and sum(signs) >= 2 and about_it is not None
+    named = any(r.reply or r.status for r in gathered.recipients)
+    named = named or (bool(gathered.recipients) and NOTICE_SUBJECT.search(mail.words))
+    return sum(signs) >= 2 and (mail.subject_of_failure or mail.is_report or named)
+
+
+def _is_borne_out(gathered: Gathered) -> bool:
+    """Return whether more than its subject says that a mail without a machine's marks is a bounce.
+
+    It gives back a message that is no notice itself; or it comes from an address such as programs have, and is worded
+    as a product words it, or names somebody elsewhere with a server's answer or under a subject that only notices have.
+    """
+    mail, reading = gathered.mail, gathered.reading
+    worded = reading is not None and bool(reading.failures)
+    if mail.null_sender and mail.from_service and worded and gathered.recipients:
+        return True
+    if _passes_on_a_notice(mail) or not (gathered.gives_back or mail.from_service):
+        return False
+    if worded and reading and not reading.format.everyday:
+        return True
+    if gathered.gives_back:
+        return not SENDER_ROLE.search(gathered.returned[0].from_address or "")
+    return _names_somebody_elsewhere(gathered) and (
+        gathered.told or (worded and mail.subject_of_returned_mail and not mail.bulk)
+    )
+
+
+def _passes_on_a_notice(mail: Mail) -> bool:
+    """Return whether a person quotes a notice with its From: "Is this yours? ---- Forwarded message ----"."""
+    return any(SENDER_ROLE.search(f[1]) or SENDER_NAME.search(f[1]) for f in _QUOTED_FROM.finditer(mail.words[:8_000]))
+
+
+def _names_somebody_elsewhere(gathered: Gathered) -> bool:
+    """Return whether a recipient is not of the sender's own organisation: those are the addresses to write to."""
+    own = organisation(domain_of(plain_address(gathered.mail.sender) or ""))
+    return any(organisation(domain_of(r.address)) != own for r in gathered.recipients)

@@ -1,0 +1,150 @@
+"""A run on a night on which something happened: reconcile, look, ask, file, write down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from itertools import takewhile
+
+from cleanup.connector.mailbox import Mailbox
+from cleanup.errors import CleanupError
+from cleanup.jobs.idle_check import READ_BY, Glance, Look, Task
+from cleanup.jobs.look import look, what_look_asks
+from cleanup.jobs.result import Done
+from cleanup.jobs.session import Held, words_of
+from cleanup.ledger import Ledger, Memory
+from cleanup.ledger.values import SENDERS, Remembered
+from cleanup.progress import Progress
+from cleanup.report.counts import count_judged
+from cleanup.report.digest import Digest, digest_message
+from cleanup.report.filing.execute import MoveResults, file_all
+from cleanup.report.filing.journal import Journal
+from cleanup.report.filing.plan import MARKED
+
+
+def look_and_file(
+    held: Held,
+    task: Task,
+    glanced: Glance | None,
+    mailbox: Mailbox,
+    *,
+    now: datetime,
+    again: bool,
+    agreed: Callable[[Look], bool],
+    may_exceed: bool,
+    progress: Progress,
+) -> Done:
+    """Do what run.run_mailbox() promises, in a mailbox in which something happened. `glanced` saves asking again."""
+    memory = held.ledger.memory(task.mailbox)
+    recovered, mailbox = held.recover(task.mailbox, mailbox, lambda ahead: what_look_asks(ahead, memory, glanced))
+    labels = words_of(held.ledger, held.settings, again=again)
+    known = glanced if not recovered.reconciled else None
+    seen = look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory, seen=known)
+    run_id = _record(held, seen)
+    seen, go_on = _asked(held, run_id, seen, agreed, may_exceed)
+    outcome = _file(held, run_id, seen, mailbox, progress) if go_on else None
+    _remember(memory, run_id, seen, outcome)
+    remark = _leave_digest(held, run_id, seen, outcome, mailbox, now) if outcome else None
+    before = _ended_early(held, run_id) if outcome and outcome.moved else ()
+    return Done(run_id, seen, recovered, outcome, remark, held.bytes_read, held.round_trips, before)
+
+
+# --- pieces --------------------------------------------------------------------------------------------------------
+
+
+def _ended_early(held: Held, run_id: int) -> tuple[tuple[int, int], ...]:
+    """Return the runs right before this one that ended early, and how much of what they moved stands, newest first."""
+    earlier = [run for run in held.ledger.runs(held.settings.address, limit=50) if run.run_id < run_id]
+    unfinished = takewhile(lambda run: run.command == "run" and run.status != "done", earlier)
+    return tuple((run.run_id, run.filed) for run in unfinished if run.filed)
+
+
+def _record(held: Held, seen: Look) -> int:
+    options = {
+        "answer": seen.state.answer.value,
+        "headline": seen.state.headline,
+        "target": seen.plan.target,
+        SENDERS: [[one.who, one.source.value, one.says] for one in seen.senders],
+    }
+    run_id = held.start_run(options, _counts(seen))
+    held.ledger.record_findings(run_id, seen.judged, seen.plan)
+    held.ledger.record_sent(run_id, seen.sources, seen.sent.coverage)
+    return run_id
+
+
+def _remember(memory: Memory, run_id: int, seen: Look, outcome: MoveResults | None) -> None:
+    """Write down what the next run may build on. Where something is left to do, it looks again in any case."""
+    inbox = memory.cursors()[seen.task.inbox]
+    if outcome:
+        memory.vanished(inbox, [ref.uid for ref in outcome.moved])
+    through = not seen.plan.moves or (outcome is not None and outcome.complete and not outcome.gone)
+    through = through and seen.why_sent_is_silent is None  # tomorrow the server may show what it did not today
+    through = through and not seen.passed_over
+    through = through and all(one.reason != MARKED for one in seen.plan.not_filed)  # a mark changes no number
+    memory.remember(Remembered(READ_BY, seen.judged_by if through else None, run_id, _left(seen, outcome)))
+
+
+def _asked(held: Held, run_id: int, seen: Look, agreed: Callable[[Look], bool], may_exceed: bool) -> tuple[Look, bool]:
+    """Return the look, its plan let through its limits where a person says so, and whether to carry it out."""
+    limited = seen.plan.limits is not None and may_exceed
+    if seen.plan.moves and (limited or not seen.plan.refusals) and _is_agreed(held.ledger, run_id, seen, agreed):
+        return replace(seen, plan=seen.plan.let_through()), True
+    refused = bool(seen.plan.refusals and seen.plan.moves)
+    held.ledger.finish_run(run_id, _counts(seen), "refused" if refused else "done")
+    return seen, False
+
+
+def _file(held: Held, run_id: int, seen: Look, mailbox: Mailbox, progress: Progress) -> MoveResults:
+    counts, ledger = _counts(seen), held.ledger
+    try:
+        journal = Journal(ledger, run_id, seen.task.mailbox)
+        outcome = file_all(seen.plan, mailbox, journal, reopen=held.open, look_on=held.look_on, progress=progress)
+    except CleanupError:
+        ledger.finish_run(run_id, counts, "failed")
+        raise
+    ledger.finish_run(run_id, counts | {"filed": len(outcome.moved)}, "done" if outcome.complete else "partly")
+    if outcome.stopped:
+        raise outcome.stopped
+    return outcome
+
+
+def _is_agreed(ledger: Ledger, run_id: int, seen: Look, agreed: Callable[[Look], bool]) -> bool:
+    """Return the answer; a run that was stopped at the question does not count as running for ever."""
+    try:
+        return agreed(seen)
+    except BaseException:
+        ledger.finish_run(run_id, _counts(seen), "stopped")
+        raise
+
+
+def _leave_digest(
+    held: Held,
+    run_id: int,
+    seen: Look,
+    outcome: MoveResults,
+    mailbox: Mailbox,
+    now: datetime,
+) -> str | None:
+    """Append the owner's message on what was filed; return what went wrong with it, which undoes nothing."""
+    if not outcome.moved or held.settings.digest == "never":
+        return None
+    task = seen.task
+    moved = frozenset(outcome.moved)
+    digest = Digest(task.mailbox, run_id, seen.state.headline, seen.judged, moved, task.inbox, outcome.target)
+    folder = outcome.target if held.settings.digest == "folder" else task.inbox
+    try:
+        (held.open() if mailbox.dead else mailbox).append(folder, digest_message(digest, now=now), (), now)
+    except CleanupError as error:
+        return f"no digest was left: {error}"
+    return None
+
+
+def _left(seen: Look, outcome: MoveResults | None) -> dict[str, int]:
+    """Return the counts of what lies in the Inbox after a run."""
+    moved = frozenset(outcome.moved) if outcome else frozenset()
+    return _counts(replace(seen, judged=tuple(one for one in seen.judged if one.ref not in moved)))
+
+
+def _counts(seen: Look) -> dict[str, int]:
+    return count_judged(seen.judged, ordinary=seen.ordinary).stored()

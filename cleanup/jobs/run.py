@@ -1,0 +1,232 @@
+"""One mailbox from start to finish: lock, reconcile what an earlier run left open, look, ask, file, write down.
+
+On most nights a glance is all. What reads, judges and moves mail is imported where it is needed: it takes longer to
+load than such a night does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, cast
+
+from cleanup.config import MailboxSettings, identity_of, ledger_of, policy_of
+from cleanup.connector.account import Account
+from cleanup.connector.mailbox import Mailbox, open_mailbox
+from cleanup.dns import network_of
+from cleanup.errors import CleanupError, UsageError
+from cleanup.jobs.idle_check import Look, Task, at_rest, glance
+from cleanup.jobs.result import Done
+from cleanup.jobs.session import NOBODY_COUNTS, Held, Ledgers, hold, lock_of, words_of, write_failure
+from cleanup.ledger.values import LOCK, UNDO_LABEL, Left
+from cleanup.model import MessageRef, Verdict
+from cleanup.progress import Progress, unseen
+
+if TYPE_CHECKING:
+    from cleanup.ledger import Memory
+    from cleanup.report.filing.undo import UndoOutcome
+
+
+def look_at(
+    account: Account,
+    settings: MailboxSettings,
+    *,
+    now: datetime,
+    progress: Progress,
+    again: bool = False,
+    full: bool = False,
+    since: datetime | None = None,
+) -> Look:
+    """Return what a run would find and do. Nothing that changes anything is ever sent; the ledger is only read.
+
+    `again`: also file what an undo put back. `full`: read everything, whatever earlier runs read. `since`: file only
+    what arrived from then on.
+    """
+    task = replace(task_of(settings), since=since)
+    with ExitStack() as stack:
+        ends = time.monotonic() + settings.run_timeout_s
+
+        def opened() -> Mailbox:
+            return stack.enter_context(open_mailbox(account, read_only=True, run_deadline=ends))
+
+        from cleanup.jobs.look import look
+
+        known, mailbox = known_before(stack, settings, opened, again=again, full=full)
+        return look(
+            mailbox,
+            task,
+            now=now,
+            labels=known.labels,
+            progress=progress,
+            memory=known.memory,
+            leaving=known.leaving,
+        )
+
+
+def run_mailbox(
+    account: Account,
+    settings: MailboxSettings,
+    *,
+    now: datetime,
+    agreed: Callable[[Look], bool],
+    may_exceed: bool = False,
+    progress: Progress,
+    again: bool = False,
+    full: bool = False,
+    since: datetime | None = None,
+    ledgers: Ledgers | None = None,
+    second_gate: AbstractContextManager[object] | None = NOBODY_COUNTS,
+) -> Done:
+    """File the backscatter of a mailbox and return what was done.
+
+    `agreed` is shown what was found, before anything is moved, and says whether to go on. `may_exceed`: it is also
+    asked where the policy's limits are met, and may let the plan through; without that they refuse. `again`: also file
+    what an undo put back; without it that stays, so that no nightly run files what a person took back. `full`: read
+    everything, whatever earlier runs read. `since`: file only what arrived from then on. `ledgers` are open for other
+    mailboxes, too. `second_gate` is entered before a second connection is made, which looks on while messages are
+    moved; None: there must be none. Where nothing happened since the last run, nothing is read and nobody is asked.
+
+    Raises MailboxLocked, the connector's errors, LedgerUnusable; what had been moved by then is in the ledger, and the
+    next run reconciles it.
+    """
+    task = replace(task_of(settings), since=since)
+    held = None
+    try:
+        with hold(account, settings, "run", ledgers, second_gate) as held:
+            left = _left(held, again=again, full=full)
+            mailbox, seen = held.open(), None
+            if not left.open_moves:
+                seen = glance(mailbox, task, left)
+            if seen and seen.resting:
+                return _rest(held, at_rest(task, seen, seen.resting))
+            from cleanup.jobs.full_run import look_and_file  # what most nights do not need
+
+            return look_and_file(
+                held, task, seen, mailbox, now=now, again=again, agreed=agreed, may_exceed=may_exceed, progress=progress
+            )
+    except CleanupError as error:
+        if held is None or not held.begun:
+            write_failure(account, settings, error, ledgers)
+        raise
+
+
+def undo_run(
+    account: Account,
+    settings: MailboxSettings,
+    run_id: int | None,
+    *,
+    chosen: Callable[[int, int], Collection[int] | None],
+    progress: Progress = unseen,
+) -> UndoOutcome | None:
+    """Put back what a run moved, or what the last one of the mailbox did (`run_id` None).
+
+    What a run that was cut off left open is looked for first; only then is it decided which run is the last, and what
+    there is to put back. `chosen` is told the run and how many messages it moved, and says which ones (by the UIDs that
+    they had before; none: all), or None where nothing is to be put back. Returns None then, or where nothing is left.
+
+    Raises UsageError where no run is left.
+    """
+    from cleanup.report.filing.journal import Journal
+    from cleanup.report.filing.recovery import reconcile_open
+    from cleanup.report.filing.undo import undo, undoable
+    from cleanup.report.filing.verify import Connection
+
+    with hold(account, settings, "undo") as held:
+        ledger = held.ledger
+        connection = Connection(held.open(), held.open)
+        reconcile_open(Journal(ledger, 0, settings.address), connection)
+        last = ledger.last_filing(settings.address) if run_id is None else ledger.run(run_id)
+        if last is None:
+            raise UsageError("There is no run to undo", hint="mailbox-cleanup history shows the runs")
+        count = len(undoable(ledger, last.run_id))
+        only = chosen(last.run_id, count) if count else None
+        if only is None:
+            return None
+        return undo(
+            last.run_id,
+            connection.mailbox,
+            ledger,
+            only=only,
+            noted={LOCK: lock_of(account)},
+            reopen=held.open,
+            look_on=held.look_on,
+            progress=progress,
+        )
+
+
+def task_of(settings: MailboxSettings) -> Task:
+    """Return what is to be looked at, and by which rules."""
+    return Task(
+        mailbox=settings.address,
+        inbox=settings.inbox,
+        target=settings.target,
+        sent_folders=settings.sent_folders,
+        not_sent_folders=settings.not_sent_folders,
+        identity=identity_of(settings),
+        policy=policy_of(settings),
+        complete_since=settings.sent_complete_since,
+        network=network_of(settings.network),
+    )
+
+
+# --- pieces --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a dry run knows of earlier runs, as a run would find it: all of it copies.
+
+    `memory` is None where there is no ledger. `leaving` is what a run would take from its folder before it looks.
+    """
+
+    labels: Mapping[str, Verdict] = field(default_factory=dict)
+    memory: Memory | None = None
+    leaving: frozenset[MessageRef] = frozenset()
+
+
+def known_before(
+    stack: ExitStack,
+    settings: MailboxSettings,
+    opened: Callable[[], Mailbox],
+    *,
+    again: bool = False,
+    full: bool = False,
+) -> tuple[Known, Mailbox]:
+    """Return what earlier runs left, with what a run would settle first settled in memory; and a connection.
+
+    A dry run makes no ledger where there is none, and writes nothing into one. Raises what would stop a run.
+    """
+    from cleanup.ledger import Ledger, is_there
+
+    where = ledger_of(settings)
+    if not is_there(where):
+        return Known(), opened()
+    with Ledger.open(where, looking=True) as ledger:
+        copy = stack.enter_context(ledger.copied(settings.address))
+    from cleanup.report.filing.recovery import foretell
+
+    foretold = foretell(copy, settings.address, opened(), reopen=opened)
+    mailbox = cast("Mailbox", foretold.mailbox)  # what `opened` opens
+    labels, memory = words_of(copy, settings, again=again), copy.memory(settings.address)
+    if full:  # as _left() does: what was sent and is deleted since still spares
+        memory.retire(list(memory.cursors()))
+    return Known(labels, memory, foretold.leaving), opened() if mailbox.dead else mailbox
+
+
+def _left(held: Held, *, again: bool, full: bool) -> Left:
+    """Return what the last run left; with `full` only that it was here."""
+    without = UNDO_LABEL if again else None
+    if full:
+        memory = held.ledger.memory(held.settings.address)
+        memory.retire(list(memory.cursors()))
+    return held.left(without=without)
+
+
+def _rest(held: Held, seen: Look) -> Done:
+    """Write down that nothing happened."""
+    assert seen.resting is not None
+    run_id = held.write_rest({"resting_since": seen.resting.run_id}, seen.resting.counts | {"filed": 0})
+    return Done(run_id, seen, None, None, None, held.bytes_read, held.round_trips)

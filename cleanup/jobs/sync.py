@@ -1,0 +1,271 @@
+"""Brings the memory of a mailbox up to date: what is new since the last run, and what has vanished. Reads only.
+
+Chunk by chunk, each written down with how far it goes, so that a run that was cut off is carried on.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+from cleanup.connector.folders import shown
+from cleanup.connector.mailbox import FolderState, Mailbox
+from cleanup.detector.addresses import untagged_key
+from cleanup.detector.header import INBOX_FIELDS
+from cleanup.detector.notices.signs import clue_of_ordinary
+from cleanup.detector.sent import SENT_FIELDS, read_sent_header, wanted_by
+from cleanup.detector.verdict import Case
+from cleanup.errors import (
+    CleanupError,
+    CommandRefused,
+    ConnectionLost,
+    FolderNotFound,
+    PermissionMissing,
+    ServerMisbehaved,
+)
+from cleanup.jobs.idle_check import is_unchanged
+from cleanup.ledger import Memory
+from cleanup.ledger.values import Asked, Cursor, InboxRow, SentPlaces, Stretch, Stretches
+from cleanup.model import Identity, Notice, Policy, PulledHeaders, SentMessage, SentSource
+from cleanup.progress import Progress
+from cleanup.report.filing.mailbox import Ahead
+
+CHUNK = 2_000
+MOST_HIDDEN = 20  # messages that a server lists and cannot show, and that are passed over
+FEW = 4  # messages: of more than that not all may be hidden
+SPARSE = 4  # UIDs to a message: from there on it is cheaper to ask which of them exist
+
+Save = Callable[[Cursor, Sequence[PulledHeaders], int], None]
+
+
+def what_reading_asks(ahead: Ahead, memory: Memory, inbox: FolderState, sent: Iterable[FolderState]) -> Ahead:
+    """Return what read_inbox() and read_sent() will ask for, as far as earlier runs read these folders."""
+    known = memory.cursors()
+    for state, fields in ((inbox, INBOX_FIELDS), *((one, SENT_FIELDS) for one in sent)):
+        cursor = known.get(state.folder)
+        if cursor is None or cursor.uidvalidity != state.uidvalidity or _is_sparse(cursor, state):
+            return ahead
+        wanted = [*(() if cursor.is_sent else memory.notices(cursor)), *range(cursor.uidnext, state.uidnext)]
+        if cursor.is_sent and not is_unchanged(cursor, state):
+            ahead.examine(state.folder)
+        if wanted:
+            ahead.headers_of(state.folder, fields, wanted)
+    return ahead
+
+
+# --- the Inbox -----------------------------------------------------------------------------------------------------
+
+
+def read_inbox(
+    mailbox: Mailbox, memory: Memory, state: FolderState, progress: Progress
+) -> tuple[Cursor, dict[int, PulledHeaders], list[int]]:
+    """Return the Inbox's cursor, the header fields of all that is or may be a notice, by UID, and what is not shown.
+
+    Those that earlier runs found are fetched again: their flags may have changed. What is listed and not shown is no
+    part of the memory, and so is looked at again by the next run.
+    """
+    cursor = _cursor(memory, state, is_sent=False)
+    earlier = frozenset(memory.notices(cursor))
+    found: dict[int, PulledHeaders] = {}
+
+    def save(cursor: Cursor, chunk: Sequence[PulledHeaders], uidnext: int) -> None:
+        found.update({pulled.ref.uid: pulled for pulled in chunk if pulled.ref.uid in earlier})
+        new = [pulled for pulled in chunk if pulled.ref.uid not in earlier]
+        rows = [_inbox_row(pulled) for pulled in new]
+        found.update({p.ref.uid: p for p, row in zip(new, rows, strict=True) if row.looks_like_notice})
+        memory.add_inbox(cursor, rows, uidnext)
+
+    count = _counting(progress, "Reading the Inbox", state)
+    hidden = _catch_up(mailbox, memory, cursor, state, INBOX_FIELDS, save, count, also=sorted(earlier))
+    return cursor, found, hidden
+
+
+def _inbox_row(pulled: PulledHeaders) -> InboxRow:
+    clue = clue_of_ordinary(pulled.fields)
+    return InboxRow(pulled.ref.uid, clue is None, clue)
+
+
+# --- Sent ----------------------------------------------------------------------------------------------------------
+
+
+def read_sent(
+    mailbox: Mailbox, memory: Memory, folder: str, seen: FolderState | None, progress: Progress
+) -> SentSource:
+    """Return how much of a Sent folder is known now. `seen` is its state, where it was asked for already."""
+    announced = 0
+    try:
+        state = seen if seen and is_unchanged(memory.cursors().get(folder), seen) else mailbox.examine(folder)
+        announced = state.exists
+        cursor = _cursor(memory, state, is_sent=True)
+
+        def save(cursor: Cursor, chunk: Sequence[PulledHeaders], uidnext: int) -> None:
+            memory.add_sent(cursor, [_sent_message(pulled) for pulled in chunk], uidnext)
+
+        count = _counting(progress, f"Reading {folder}", state)
+        hidden = _catch_up(mailbox, memory, cursor, state, SENT_FIELDS, save, count)
+        problem = _not_shown(mailbox, folder, hidden) if hidden else None
+    except ConnectionLost:
+        raise
+    except (CommandRefused, FolderNotFound, PermissionMissing) as error:
+        problem = not_opened(folder, error)
+    except CleanupError as error:
+        problem = str(error)
+    known = memory.cursors().get(folder)
+    return SentSource(folder, announced, known.held if known else 0, problem)
+
+
+def _not_shown(mailbox: Mailbox, folder: str, uids: Sequence[int]) -> str:
+    """Return what to say of messages that a Sent folder lists and does not show; one may be the one that bounced."""
+    why = mailbox.passed_over(folder).get(uids[0], "the server does not show it")
+    return f"{len(uids):,} of its messages cannot be read (UID {uids[0]}: {why})"
+
+
+def not_opened(folder: str, error: CleanupError) -> str:
+    """Return what to say of a Sent folder that cannot be opened: until it can, or is left out, nothing is filed."""
+    return f"{error}. If it holds no mail of yours, leave it out: --not-sent-folder {shlex.quote(folder)}"
+
+
+def fetch_sent(mailbox: Mailbox, places: SentPlaces) -> Iterator[SentMessage]:
+    """Yield sent messages from where they lie.
+
+    Raises ServerMisbehaved where one is not shown that was there a moment ago: what is in Sent must not pass as absent.
+    """
+    for folder, uids in places.there.items():
+        missing = set(uids)
+        for chunk in mailbox.pull_headers_of(folder, SENT_FIELDS, uids):
+            missing -= {pulled.ref.uid for pulled in chunk}
+            yield from map(_sent_message, chunk)
+        if missing:
+            raise ServerMisbehaved(f"{len(missing):,} messages of {folder} that match were not shown")
+
+
+def _sent_message(pulled: PulledHeaders) -> SentMessage:
+    return read_sent_header(pulled.ref.folder, pulled.ref.uid, pulled.arrived, pulled.fields)
+
+
+# --- any folder ----------------------------------------------------------------------------------------------------
+
+
+def _cursor(memory: Memory, state: FolderState, *, is_sent: bool) -> Cursor:
+    known = memory.cursors().get(state.folder)
+    if known and known.uidvalidity == state.uidvalidity and known.is_sent == is_sent:
+        return known
+    return memory.begin(state.folder, state.uidvalidity, is_sent=is_sent)
+
+
+def _catch_up(
+    mailbox: Mailbox,
+    memory: Memory,
+    cursor: Cursor,
+    state: FolderState,
+    fields: Sequence[str],
+    save: Save,
+    count: Callable[[int], None],
+    also: Sequence[int] = (),
+) -> list[int]:
+    """Fetch and save what is new, and `also` what is known and wanted again; then account for what has vanished.
+
+    Returns the UIDs of what is listed and not shown.
+    """
+    if is_unchanged(cursor, state) and not also:
+        return []
+    held, reached = cursor.held, cursor.uidnext
+    for chunk in _new(mailbox, cursor, state, fields, also):
+        reached = max(chunk[-1].ref.uid + 1, cursor.uidnext)
+        save(cursor, chunk, reached)
+        held += sum(pulled.ref.uid >= cursor.uidnext for pulled in chunk)
+        count(held)
+    if reached != state.uidnext:
+        save(cursor, (), state.uidnext)
+    return _look_again(mailbox, memory, cursor, state, fields, save) if held != state.exists else []
+
+
+def _new(
+    mailbox: Mailbox, cursor: Cursor, state: FolderState, fields: Sequence[str], also: Sequence[int]
+) -> Iterator[Sequence[PulledHeaders]]:
+    """Yield what arrived since, in chunks. The UIDs need not be asked for where most of them exist."""
+    uids: Sequence[int] = range(cursor.uidnext, state.uidnext)
+    if _is_sparse(cursor, state):
+        uids = [uid for uid in mailbox.uids(state.folder, first=cursor.uidnext) if uid < state.uidnext]
+    if state.exists and (uids or also):
+        yield from (chunk for chunk in mailbox.pull_headers_of(state.folder, fields, [*also, *uids]) if chunk)
+
+
+def _is_sparse(cursor: Cursor, state: FolderState) -> bool:
+    return state.uidnext - cursor.uidnext > SPARSE * max(state.exists - cursor.held, 0) + CHUNK
+
+
+def _look_again(
+    mailbox: Mailbox, memory: Memory, cursor: Cursor, state: FolderState, fields: Sequence[str], save: Save
+) -> list[int]:
+    """Find out what vanished from the folder, and fetch what was not shown the first time; return what never was."""
+    there = {uid for uid in mailbox.uids(state.folder) if uid < state.uidnext} if state.exists else set()
+    held = set(memory.uids(cursor))
+    vanished: Collection[int] = held - there
+    if vanished:
+        memory.vanished(cursor, vanished)
+    missing = sorted(there - held)
+    if missing:
+        memory.make_room(cursor, missing)
+        for chunk in mailbox.pull_headers_of(state.folder, fields, missing):
+            save(cursor, chunk, state.uidnext)
+            missing = sorted(set(missing) - {pulled.ref.uid for pulled in chunk})
+    if len(missing) > MOST_HIDDEN or len(missing) == len(there) > FEW:
+        missing = mailbox.still_there(state.folder, missing)
+        if missing:
+            why = mailbox.passed_over(state.folder).get(missing[0])
+            raise ServerMisbehaved(
+                f"The server lists {len(missing):,} messages of {shown(state.folder)} and does not show them", why=why
+            )
+    return missing
+
+
+def _counting(progress: Progress, stage: str, state: FolderState) -> Callable[[int], None]:
+    return lambda done: progress(stage, done, max(state.exists, done))
+
+
+# --- What a batch of notices asks of Sent ---------------------------------------------------------------------------
+
+SLACK = timedelta(minutes=1)
+EARLIEST, LATEST = datetime(1902, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)  # room for arithmetic
+
+
+def what_they_ask(cases: Sequence[Case], identity: Identity, policy: Policy) -> Asked:
+    """Return at least what judging these cases looks up."""
+    wanted = wanted_by(case.notice for case in cases)
+    people: dict[str, Stretches] = defaultdict(Stretches)
+    aliases = [untagged_key(alias) for alias, _ in identity.aliases]
+    for case in cases:
+        lifetime, dates = _lifetime(case, policy), _dates(case.notice, policy)
+        for person in (*_people(case.notice), *aliases):
+            people[person].any_within |= lifetime
+            people[person].all_within |= dates
+    return Asked(wanted.ids, wanted.subjects, wanted.threads, people)
+
+
+def _people(notice: Notice) -> Iterable[str]:
+    """Return everybody whom the answered message may have been sent to; who answers by a machine is one of them."""
+    named = [a for r in notice.recipients for a in (r.address, r.original) if a]
+    named += [a for returned in notice.returned for a in returned.to]
+    if notice.sender:
+        named.append(notice.sender)
+    return dict.fromkeys(key for a in named if (key := untagged_key(a)))
+
+
+def _lifetime(case: Case, policy: Policy) -> set[Stretch]:
+    """Return the queue lifetime before the notice came."""
+    arrived = _in_utc(case.arrived)
+    return {(arrived - policy.queue_lifetime, arrived)} if arrived is not None else set()
+
+
+def _dates(notice: Notice, policy: Policy) -> set[Stretch]:
+    """Return the stretches around the Dates of what was returned."""
+    around = policy.date_tolerance + SLACK
+    dates = [date for returned in notice.returned if (date := _in_utc(returned.date)) is not None]
+    return {(date - around, date + around) for date in dates if EARLIEST < date < LATEST}
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
