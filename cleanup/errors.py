@@ -6,7 +6,9 @@ Every error that a person can meet is a CleanupError. Its `code` is stable and s
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterable
 from enum import IntEnum
+from typing import Self
 
 
 class ExitCode(IntEnum):
@@ -23,21 +25,33 @@ class ExitCode(IntEnum):
     LOGIN_REFUSED = 13
     FOLDER_OR_PERMISSION = 14
     SAFETY_STOP = 20
+    CANNOT_JUDGE = 21
     INTERRUPTED = 130
     TERMINATED = 143
 
 
 class CleanupError(Exception):
-    """Something that stops a command, in one line: what happened, why if known, and what to do next."""
+    """Something that stops a command, in one line: what happened, why if known, and what to do next.
+
+    Where a `command` of this program goes on, it is set by who knows the command line, as its words, with the `lead`
+    that introduces it.
+    """
 
     code = "unexpected"
     exit_code = ExitCode.UNEXPECTED
+    command: tuple[object, ...] = ()
+    lead = "To go on"
 
     def __init__(self, what: str, *, why: str | None = None, hint: str | None = None) -> None:
         super().__init__(what)
         self.what = what
         self.why = why
         self.hint = hint
+
+    def going_on(self, lead: str, command: Iterable[object]) -> Self:
+        """Return the error, with the command that goes on."""
+        self.lead, self.command = lead, tuple(command)
+        return self
 
     def __str__(self) -> str:
         why = f": {self.why}" if self.why else ""
@@ -112,6 +126,13 @@ class SentFolderNotFound(FolderNotFound):
     """No folder of sent mail was found."""
 
     code = "sent-not-found"
+
+
+class SentCannotVouch(CleanupError):
+    """Sent is there, and too little can be read of it to judge any notice by it: nothing is filed."""
+
+    code = "sent-cannot-vouch"
+    exit_code = ExitCode.CANNOT_JUDGE
 
 
 class PermissionMissing(CleanupError):

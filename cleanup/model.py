@@ -6,7 +6,7 @@ was written. Message-IDs stand without angle brackets.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -261,6 +261,9 @@ class Policy:
     max_share_floor: int = 20  # a share stops nothing below this many moves
 
 
+LABEL_OF_SENDER = "sender:"  # people's words on networks stand under this and the network, beside those on messages
+
+
 @dataclass(frozen=True, slots=True)
 class UnknownSender:
     """A host that handed mail over in the owner's name and that nobody can place: a person can."""
@@ -348,8 +351,24 @@ class NotFiled:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitsMet:
+    """A plan that is larger than a run may carry out unasked, and the least limits that let it through.
+
+    A limit is None where the plan keeps to it already. `of` counts all messages of the folder.
+    """
+
+    count: int
+    of: int
+    max_moves: int | None = None
+    max_share: float | None = None  # in hundredths, rounded up
+
+
+@dataclass(frozen=True, slots=True)
 class FilingPlan:
-    """Exactly what a run will do. A dry run prints it; a real run executes it. Refusals are in it, in words."""
+    """Exactly what a run will do. A dry run prints it; a real run executes it. Refusals are in it, in words.
+
+    Where `limits` are all that stands in the way, a person who sees the numbers may let it through (let_through()).
+    """
 
     source: str
     target: str
@@ -357,3 +376,8 @@ class FilingPlan:
     moves: tuple[PlannedMove, ...] = ()
     not_filed: tuple[NotFiled, ...] = ()
     refusals: tuple[str, ...] = ()
+    limits: LimitsMet | None = None  # set where nothing but these refuses
+
+    def let_through(self) -> FilingPlan:
+        """Return the plan without its limits, as a person agreed to it; what else refuses stays."""
+        return self if self.limits is None else replace(self, refusals=(), limits=None)

@@ -29,6 +29,7 @@ COMMANDS = {
     "rescue": ("rescue",),
     "history": ("history", "forget"),
     "review": ("review",),
+    "senders": ("senders",),
     "labels": ("labels",),
     "doctor": ("doctor",),
     "login": ("login",),

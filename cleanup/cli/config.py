@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -57,7 +58,7 @@ def init(
     if password_command is None and password_file is None and sys.stdin.isatty():
         password_command = asked("A command that prints the password (empty: ask each time)", default="") or None
     if outbound_host is None and sys.stdin.isatty():
-        outbound_host = asked("The servers that your mail leaves from (empty: learn them)", default="").split()
+        outbound_host = asked("The servers that your mail leaves from (empty: they are found)", default="").split()
     given: dict[str, Any] = {
         "address": address,
         "host": host,
@@ -73,6 +74,7 @@ def init(
     settings = load_mailbox(address, options=given)  # refuses what no command could use
     if test:
         _try_login(settings)
+        _say_who_sends(settings)
     written = write_profile(profile, given, file)
     say(f"Profile {profile} was written to {written}.")
     print_command(err(), "Next", ["scan", profile, *(["--config", file] if file else [])])
@@ -133,3 +135,18 @@ def _try_login(settings: MailboxSettings) -> None:
     account = account_of(settings, ask=opt.ask_password)
     with open_mailbox(account, read_only=True) as mailbox:
         say(f"Logged in to {account.where}; {len(mailbox.folders())} folders.")
+
+
+def _say_who_sends(settings: MailboxSettings) -> None:
+    """Say who is known to send for the owner already, and from where: DNS is asked about the address's own domain."""
+    from cleanup.cli.console import say
+    from cleanup.config import identity_of
+    from cleanup.detector.spf import SpfAnswers, SpfQuestions
+    from cleanup.detector.who_sends import known_beforehand
+    from cleanup.dns import network_of
+    from cleanup.dns.spf import ask_spf
+
+    network, domain = network_of(settings.network), settings.address.rpartition("@")[2]
+    asked = ask_spf(SpfQuestions({domain: ()}), network, datetime.now(UTC))[0] if network.spf else SpfAnswers()
+    for one in known_beforehand(identity_of(settings), asked):
+        say(f"{'Sends for you' if one.sends else 'No help'}: {one.who} ({one.source.value}; it {one.says}).")

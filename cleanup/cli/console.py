@@ -59,11 +59,17 @@ def command_line(words: Sequence[object]) -> str:
 
 
 def complain(error: CleanupError) -> None:
-    """Print why the command ends, with the code that docs/exit-codes.md explains."""
+    """Print why the command ends, with the code that docs/exit-codes.md explains, and the command that goes on."""
+    going_on = f". {error.lead}: {command_line(error.command)}" if error.command else ""
     if logs_json():
-        say(str(error), level="error", code=error.code)
-    else:
+        say(f"{error}{going_on}", level="error", code=error.code)
+    elif going_on and sys.stderr.isatty():  # a terminal breaks lines between words: not those of a command
+        from cleanup.cli.screen import err, print_command
+
         say(f"mailbox-cleanup: {error} [{error.code}]")
+        print_command(err(), error.lead, error.command)
+    else:
+        say(f"mailbox-cleanup: {error}{going_on} [{error.code}]")
 
 
 class Bars:

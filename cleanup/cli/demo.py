@@ -103,7 +103,7 @@ def _serve(console: Console, anna: Demo, ledger: Path) -> None:
     for line in (
         f"export CLEANUP_PASSWORD={PASSWORD}",
         f"mailbox-cleanup undo last --mailbox {OWNER} {reach}",
-        f"mailbox-cleanup run {OWNER} {reach} --outbound-host 192.0.2.10 --now {LAST_DAY:%Y-%m-%d} --again",
+        f"mailbox-cleanup run {OWNER} {reach} --now {LAST_DAY:%Y-%m-%d} --again",
         f"mailbox-cleanup report --ledger {ledger}",
     ):
         console.print(f"  {line}", soft_wrap=True)

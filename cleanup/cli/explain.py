@@ -97,11 +97,23 @@ def _explain_recorded(uid: int, settings: MailboxSettings, *, may_be_unknown: bo
     with Ledger.open(where, looking=True) as ledger:
         address = settings.address if may_be_unknown else known_as(ledger, settings.address)
         found = find_recorded(ledger, address, settings.inbox, uid)
+        senders = ledger.known_senders(address)
     if found is None:
         return []
     head = f"As run {found.run_id} saw it; arrived {found.arrived:%Y-%m-%d %H:%M} UTC; {found.place}."
     why = explained_finding(found.finding, found.said, fate=found.fate)
-    return [head, "", *explained_notice(found.notice), "", *why]
+    return [head, "", *explained_notice(found.notice), "", *why, *_who_sends(senders)]
+
+
+def _who_sends(senders: Sequence[tuple[str, str, str]]) -> list[str]:
+    """Return who was known to send for the owner when it was judged, and from where: who, source, words."""
+    if not senders:
+        return []
+    return [
+        "",
+        "Known to send for you, or not to:",
+        *(f"  * {who} {says} ({source})." for who, source, says in senders),
+    ]
 
 
 def _explain_live(uid: int, settings: MailboxSettings, rules: opt.Rules, reach: opt.Reach) -> list[str]:
@@ -117,7 +129,8 @@ def _explain_live(uid: int, settings: MailboxSettings, rules: opt.Rules, reach: 
     for one in seen.judged:
         if one.ref.uid == uid:
             said = _said_of(one, settings) if one.finding.row == LABELLED else None
-            return [*explained_notice(one.notice), "", *explained_finding(one.finding, said)]
+            senders = [(known.who, known.source.value, known.says) for known in seen.senders]
+            return [*explained_notice(one.notice), "", *explained_finding(one.finding, said), *_who_sends(senders)]
     return [f"{settings.inbox} holds no notice with UID {uid}: it is ordinary mail, or it is not there any more."]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -68,6 +68,14 @@ class Rules:
     ] = None
     target: Annotated[str | None, _option("--target", "Folder for the backscatter.", default="Backscatter")] = None
     policy: Annotated[str | None, _option("--policy", "cautious, balanced or storm.", default="balanced")] = None
+    file_other_notices: Annotated[
+        bool | None,
+        _option(
+            "--file-other-notices/--no-file-other-notices",
+            "File forged automatic replies, challenges, receipts and virus notices, too.",
+            default="no",
+        ),
+    ] = None
     spf: Annotated[
         bool | None,
         _option(
@@ -172,7 +180,7 @@ def settings_for(mailbox: str, reach: Reach, rules: Rules | None = None, **more:
 
     rules = rules or Rules()
     who = {"addresses": tuple(rules.identity or ()), "outbound_hosts": tuple(rules.outbound_host or ())}
-    policy = {"name": rules.policy, **more.pop("policy", {})}
+    policy = {"name": rules.policy, "file_other_notices": rules.file_other_notices, **more.pop("policy", {})}
     network = {"spf": rules.spf, "dkim": rules.dkim, "dnsbl": rules.dnsbl, "dkim_keys": rules.dkim_keys}
     by_name = {f.name: getattr(reach, f.name) for f in fields(reach) if f.name not in ("config", "quiet")}
     options = {
@@ -198,6 +206,27 @@ def as_words(reach: Reach) -> list[str]:
         if value is not None
         for word in (f"--{name.replace('_', '-')}", str(value))
     ]
+
+
+def to_ledger(reach: Reach) -> list[str]:
+    """Return the options that reach the ledger alone, for a command to copy that asks no server."""
+    return as_words(Reach(config=reach.config, ledger=reach.ledger))
+
+
+def as_typed(command: str, *more: object, without: Collection[str] = ()) -> list[str]:
+    """Return the command line of this program once more, for another command and with `more` words: to be pasted.
+
+    `without` are options whose values `more` gives anew. Everything else that was typed is in it, and needs to be: a
+    command that reaches the server otherwise is another one.
+    """
+    words: list[str] = []
+    typed = iter(sys.argv[2:])
+    for word in typed:
+        if word in without:
+            next(typed, None)  # its value
+        elif word.partition("=")[0] not in without:
+            words.append(word)
+    return [command, *words, *map(str, more)]
 
 
 def history_words(ledger: str | None, config: Path | None) -> list[str]:

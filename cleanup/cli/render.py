@@ -6,7 +6,9 @@ import csv
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -14,7 +16,9 @@ from rich.console import Console
 from cleanup.cli.console import say
 from cleanup.cli.machine import message_row
 from cleanup.cli.screen import cells, out, print_hanging, table
+from cleanup.cli.senders import print_questions
 from cleanup.detector.account_state import AccountState, JudgedNotice, account_state
+from cleanup.detector.sender_questions import FEWEST
 from cleanup.jobs.idle_check import Look
 from cleanup.model import FilingPlan, Finding, Kind, Notice, Strength, Verdict
 from cleanup.report.counts import Fate, count_judged, fate_of, is_undelivered
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
     from cleanup.jobs.archive_scan import Scanned
 
 MOST_LINES = 10
+MOST_QUESTIONS = 3  # that a look shows: the largest
+MOST_BOUNCES = 50  # of the owner's own: each wants something done
+_Place = tuple[str, datetime | None]  # a UID or a file's name, and when the notice came
 
 
 def print_scanned(scanned: Sequence[Scanned], form: str) -> None:
@@ -34,13 +41,15 @@ def print_scanned(scanned: Sequence[Scanned], form: str) -> None:
         judged = [(s.notice, s.finding) for s in scanned if s.notice and s.finding]
         console = out()
         _answer(console, account_state([JudgedNotice(notice, finding, notice.date) for notice, finding in judged]))
-        _verdicts(console, [(n, f, Fate.STAYS) for n, f in judged[::-1]], len(scanned))
+        places = [(PurePath(s.path).name, s.notice.date) for s in scanned if s.notice and s.finding]
+        stays = [(notice, finding, Fate.STAYS) for notice, finding in judged[::-1]]
+        _verdicts(console, stays, len(scanned), ("message", places[::-1]))
         return
     print_rows([message_row(s.path, s.notice, s.finding, s.problem) for s in scanned], form)
 
 
-def print_look(look: Look, form: str) -> None:
-    """Print a mailbox that was looked at, with the plan."""
+def print_look(look: Look, form: str, asking: Sequence[object] = ()) -> None:
+    """Print a mailbox that was looked at, with the plan. `asking` are the options that reach its ledger."""
     if form != "table":
         moves = {move.ref for move in look.plan.moves}
         rows = [
@@ -54,9 +63,11 @@ def print_look(look: Look, form: str) -> None:
     counts = count_judged(look.judged, look.plan, ordinary=look.ordinary)
     planned = frozenset(move.ref for move in look.plan.moves)
     fates = [(j.notice, j.finding, fate_of(j.finding, planned=j.ref in planned)) for j in reversed(look.judged)]
-    _verdicts(console, fates, counts.messages)
+    places: list[_Place] = [(str(j.ref.uid), j.fingerprint.arrived) for j in reversed(look.judged)]
+    _verdicts(console, fates, counts.messages, ("UID", places))
     _passed_over(console, look)
     _coverage(console, look)
+    _senders(console, look, ["senders", look.task.mailbox, *asking])
     print_plan(console, look.plan)
 
 
@@ -74,10 +85,11 @@ def print_rows(rows: Sequence[dict[str, Any]], form: str) -> None:
 def print_plan(console: Console, plan: FilingPlan) -> None:
     """Print exactly what a run would do."""
     console.print()
-    for refusal in plan.refusals:
+    forbidden = plan.let_through().refusals
+    for refusal in forbidden:
         print_hanging(console, "Refused: ", refusal)
-    what = "would be moved" if plan.moves and not plan.refusals else "is moved"
-    count = 0 if plan.refusals else len(plan.moves)
+    what = "would be moved" if plan.moves and not forbidden else "is moved"
+    count = 0 if forbidden else len(plan.moves)
     console.print(
         *cells(f"Plan: {plural(count, 'message') if count else 'nothing'} {what} from {plan.source} to {plan.target}.")
     )
@@ -85,6 +97,8 @@ def print_plan(console: Console, plan: FilingPlan) -> None:
         uids = ", ".join(str(move.ref.uid) for move in plan.moves[:MOST_LINES])
         more = f" and {count - MOST_LINES} more" if count > MOST_LINES else ""
         print_hanging(console, "      UIDs ", f"{uids}{more}")
+    if plan.limits:
+        print_hanging(console, "      ", f"A run does not move that many unasked: {' '.join(plan.refusals)}")
     if earlier := sum(one.reason == EARLIER for one in plan.not_filed):
         print_hanging(
             console, "      ", f"{plural(earlier, 'message')} more arrived before --since; left where they are."
@@ -105,7 +119,7 @@ def _answer(console: Console, state: AccountState) -> None:
 _Fated = tuple[Notice, Finding, Fate]
 
 
-def _verdicts(console: Console, judged: Sequence[_Fated], total: int) -> None:
+def _verdicts(console: Console, judged: Sequence[_Fated], total: int, places: tuple[str, Sequence[_Place]]) -> None:
     notices = plural(len(judged), "automatic notice") if judged else "no automatic notice"
     console.print(f"{plural(total, 'message')}, among them {notices}.\n")
     if not judged:
@@ -117,25 +131,35 @@ def _verdicts(console: Console, judged: Sequence[_Fated], total: int) -> None:
         if any(row):
             shown.add_row(KINDS[kind], *(f"{n:,}" if n else "" for n in row), "")
     console.print(shown)
-    _bounces(console, judged)
+    _bounces(console, judged, places)
     unsure = [(f, fate) for _, f, fate in judged if f.verdict is Verdict.UNSURE]
-    left = [f for f, fate in unsure if fate is not Fate.PLANNED]
-    _because(console, "Unsure; they stay where they are:", [_why_unsure(f) for f in left])
-    leaning = [f for f, fate in unsure if fate is Fate.PLANNED]
-    _because(console, "Unsure, most likely forged; --policy storm moves them, too:", [_why_unsure(f) for f in leaning])
+    networks = Counter(f.sender.network for f, _ in unsure if f.sender)
+    asked = {network for network, count in networks.items() if count >= FEWEST}
+    left = [_why_unsure(f, asked) for f, fate in unsure if fate is not Fate.PLANNED]
+    _because(console, "Unsure; they stay where they are:", left)
+    leaning = [_why_unsure(f, asked) for f, fate in unsure if fate is Fate.PLANNED]
+    _because(console, "Unsure, most likely forged; --policy storm moves them, too:", leaning)
 
 
-def _bounces(console: Console, judged: Sequence[_Fated]) -> None:
-    genuine = [n for n, f, _ in judged if is_undelivered(f.verdict, n.kind)]
+def _bounces(console: Console, judged: Sequence[_Fated], places: tuple[str, Sequence[_Place]]) -> None:
+    """Print the owner's own mail that did not arrive, each with what names it and its date; up to 50."""
+    named, where = places
+    genuine = [
+        (notice, place)
+        for (notice, finding, _), place in zip(judged, where, strict=True)
+        if is_undelivered(finding.verdict, notice.kind)
+    ]
     if not genuine:
         return
     console.print("\nMail of yours that did not arrive:")
-    shown = table(None, "to", "subject", "why")
-    for notice in genuine[:MOST_LINES]:
+    shown = table(None, named, "came", "to", "subject", "why")
+    for notice, (name, came) in genuine[:MOST_BOUNCES]:
         to = ", ".join(r.address for r in notice.recipients) or "?"
-        shown.add_row(*cells(to, notice.returned[0].subject or "", cause_in_words(notice.cause)))
+        day = f"{came:%Y-%m-%d}" if came else "?"
+        shown.add_row(*cells(name, day, to, notice.returned[0].subject or "", cause_in_words(notice.cause)))
     console.print(shown)
-    _and_more(console, len(genuine))
+    if (left := len(genuine) - MOST_BOUNCES) > 0:
+        console.print(f"... and {left:,} more; scan with --format csv lists them all")
 
 
 def _because(console: Console, title: str, reasons: Sequence[str]) -> None:
@@ -152,9 +176,11 @@ def _because(console: Console, title: str, reasons: Sequence[str]) -> None:
     console.print(shown)
 
 
-def _why_unsure(finding: Finding) -> str:
+def _why_unsure(finding: Finding, asked: Collection[str]) -> str:
     if finding.row == LABELLED:
         return "An undo put it back, or a person called it unsure. (run --again files what an undo put back.)"
+    if finding.sender is not None and finding.sender.network in asked:
+        return f"Nothing shows whether {finding.sender.network} sends for you."
     counted = [r for r in finding.reasons if r.points_to is Verdict.UNSURE and r.strength is not Strength.NOTE]
     return counted[0].says if counted else row_in_words(finding.row)
 
@@ -179,6 +205,23 @@ def _coverage(console: Console, look: Look) -> None:
         print_hanging(console, "Sent: ", f"{source.folder}, {how_much}{problem}")
     for line in look.sent.coverage.in_words():
         print_hanging(console, "      ", line)
+
+
+def _senders(console: Console, look: Look, command: Sequence[object]) -> None:
+    """Print who is known to send for the owner, in a few words, and what only a person can say."""
+    known = [f"{one.who} ({one.source.value})" for one in look.senders if one.sends]
+    if known:
+        more = f" and {len(known) - MOST_LINES} more" if len(known) > MOST_LINES else ""
+        print_hanging(console, "Sends for you: ", f"{', '.join(known[:MOST_LINES])}{more}")
+    if look.questions:
+        console.print("\nOnly you can say:")
+        print_questions(console, look.questions[:MOST_QUESTIONS], command)
+        if (left := len(look.questions) - MOST_QUESTIONS) > 0:
+            print_hanging(
+                console,
+                "    ",
+                f"and {plural(left, 'smaller question')}; after a run, mailbox-cleanup senders lists all",
+            )
 
 
 def _and_more(console: Console, count: int) -> None:

@@ -149,11 +149,12 @@ def print_section(console: Console, section: Section) -> None:
     console.print(f"\n{section.title}", style="bold")
     counted = [str(name) for name in section.table.select_dtypes("number").columns]
     made = table(None, *(str(name) for name in section.table.columns), numbers=counted)
-    for row in section.table.head(MOST_ROWS).itertuples(index=False, name=None):
+    most = len(section.table) if section.name == "undelivered" else MOST_ROWS  # those are the owner's own, up to 50
+    for row in section.table.head(most).itertuples(index=False, name=None):
         made.add_row(*(shown(value) for value in row))
     console.print(made)
-    if (left := len(section.table) + section.left_out - MOST_ROWS) > 0:
-        console.print(f"... and {left:,} more")
+    if (left := len(section.table) + section.left_out - most) > 0:
+        console.print(f"... and {left:,} more; report --format csv holds all")
 
 
 # --- Shows a file in the person's browser, where there is one -------------------------------------------------------

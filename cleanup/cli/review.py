@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,7 +32,10 @@ def review(
     ledger: Annotated[str | None, typer.Option(help="Ledger file or database URL.")] = None,
     config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
 ) -> None:
-    """Say what the unsure notices are, one after another. Newest first; what you say counts at the next run."""
+    """Say who sends for you, and what the unsure notices are. One word on a sender decides all that it sent.
+
+    Newest notices first; what you say counts at the next run.
+    """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("There is no terminal to ask on", hint="mailbox-cleanup labels import takes a CSV file")
 
@@ -39,6 +43,7 @@ def review(
     from cleanup.ledger_lookup import looking_back
     from cleanup.report.summary.frames import load
     from cleanup.report.summary.review import waiting
+    from cleanup.report.text import plural
 
     with looking_back((mailbox,), ledger, config, to_write=True) as (opened, (address,)):
         frames = load(opened, [address])
@@ -46,12 +51,55 @@ def review(
         if not queue:
             say("Nothing waits for you: no notice is unsure and without your word.")
             return
-        said = _walk(opened, address, frames, queue)
+        decided = _ask_who_sends(opened, address)
+        if decided:
+            say(f"That decides {plural(len(decided), 'notice')} at the next run.")
+        queue = [one for one in queue if one.digest not in (decided or ())]
+        said = _walk(opened, address, frames, queue) if decided is not None else {}
     left = sum(1 for one in queue if one.digest not in said)
     counts = Counter(verdict.value for verdict in said.values())
     say(f"You called {counts['genuine']} genuine and {counts['backscatter']} backscatter; {left} still wait.")
     if said:
         say("That counts at the next run. What you called genuine is never filed, and neither is its like.")
+
+
+def _ask_who_sends(ledger: Ledger, address: str) -> set[str] | None:
+    """Ask about each network that nobody can place; return the digests that the answers decide, None to stop."""
+    from cleanup.cli.screen import out, print_hanging
+    from cleanup.detector.sender_questions import is_answered, label_of_sender, questions_about
+    from cleanup.ledger import Label
+    from cleanup.model import Verdict
+
+    unplaced = ledger.unplaced(address)
+    decided: set[str] = set()
+    for question in questions_about(met for _, met in unplaced):
+        out().print()
+        print_hanging(out(), "", question.in_words())
+        if question.examples:
+            print_hanging(out(), "  ", f"They answer: {'; '.join(question.examples)}")
+        word = _word("[y]es, [n]o, [s]kip, [q]uit", "ynsq")
+        if word == "q":
+            return None
+        if word != "s":
+            verdict = Verdict.GENUINE if word == "y" else Verdict.BACKSCATTER
+            ledger.advance((), labels=[Label(address, label_of_sender(question.network), verdict, "review")])
+            answer = ((ip_network(question.network), verdict),)
+            decided |= {digest for digest, met in unplaced if is_answered(met.sender, answer)}
+    return decided
+
+
+def _word(question: str, known: str) -> str:
+    """Return the first letter of an answer, one of those that are known; an empty one skips, no answer quits."""
+    from cleanup.cli.screen import err
+
+    while True:
+        err().print(f"{question}: ", end="")
+        line = sys.stdin.readline()
+        if not line:
+            return "q"
+        word = line.strip().lower()[:1] or "s"
+        if word in known:
+            return word
 
 
 def _walk(ledger: Ledger, address: str, frames: Frames, queue: list[Waiting]) -> dict[str, Verdict]:

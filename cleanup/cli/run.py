@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cleanup.cli import options as opt
-from cleanup.errors import ExitCode, FinishedInPart, SafetyStop, UsageError
+from cleanup.errors import ExitCode, FinishedInPart, SafetyStop, SentCannotVouch, UsageError
 from cleanup.report.text import plural
 
 if TYPE_CHECKING:
     from cleanup.jobs.idle_check import Look
     from cleanup.jobs.result import Done
+    from cleanup.model import FilingPlan
 
 
 def register(app: typer.Typer) -> None:
@@ -31,8 +32,13 @@ def run(
     watching: opt.Watching,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Print the plan and change nothing.")] = False,
-    max_moves: Annotated[int | None, typer.Option(help="Refuse to move more.", show_default="500")] = None,
-    max_share: Annotated[float | None, typer.Option(help="Refuse to move a larger share.", show_default="0.2")] = None,
+    max_moves: Annotated[
+        int | None, typer.Option(help="Move more only if you agree; with --yes, refuse.", show_default="500")
+    ] = None,
+    max_share: Annotated[
+        float | None,
+        typer.Option(help="The same for a larger share of the folder; 20 messages always pass.", show_default="0.2"),
+    ] = None,
     since: Annotated[
         str | None, typer.Option(help="File only what arrived since: 12h, 2d, today, or ISO 8601.")
     ] = None,
@@ -62,7 +68,7 @@ def run(
     if dry_run:
         with progress_bars(reach.quiet) as bars:
             seen = look_at(account, settings, progress=bars, **how)
-        _print(seen, form)
+        _print(seen, form, reach)
         return
 
     with watch(settings.address, watching) as ends, progress_bars(reach.quiet) as bars:
@@ -70,12 +76,11 @@ def run(
         def agreed(look: Look) -> bool:
             bars.stop()
             if not yes:
-                _print(look, form)
-            count = len(look.plan.moves)
-            return confirmed(f"Move {plural(count, 'message')} to {look.plan.target}?", yes=yes)
+                _print(look, form, reach)
+            return confirmed(_question(look), yes=yes)
 
         began_s = time.monotonic()
-        done = run_mailbox(account, settings, agreed=agreed, progress=bars, **how)
+        done = run_mailbox(account, settings, agreed=agreed, may_exceed=not yes, progress=bars, **how)
         ends.append(Ended.of(settings.address, done, time.monotonic() - began_s))
     watched = sys.stderr.isatty()
     undo = None if watched else lambda number: command_line(_undo_words(number, reach))
@@ -85,10 +90,10 @@ def run(
     _exit_as(done, strict_review)
 
 
-def _print(look: Look, form: str) -> None:
+def _print(look: Look, form: str, reach: opt.Reach) -> None:
     from cleanup.cli.render import print_look
 
-    print_look(look, form)
+    print_look(look, form, opt.to_ledger(reach))
 
 
 def _print_undo(done: Done, reach: opt.Reach) -> None:
@@ -102,14 +107,47 @@ def _undo_words(run_id: int, reach: opt.Reach) -> list[str]:
     return ["undo", str(run_id), *opt.as_words(reach)]
 
 
+def _question(look: Look) -> str:
+    """Return what a person is asked before anything is moved: with all numbers where a limit is met."""
+    from cleanup.model import Kind, Verdict
+
+    plan = look.plan
+    count = len(plan.moves)
+    if plan.limits is None:
+        return f"Move {plural(count, 'message')} to {plan.target}?"
+    planned = {move.ref for move in plan.moves}
+    chosen = [one for one in look.judged if one.ref in planned]
+    leaning = sum(one.finding.verdict is not Verdict.BACKSCATTER for one in chosen)
+    alike = all(one.notice.kind is Kind.NDR for one in chosen)
+    one, many = ("is a forged bounce", "are forged bounces") if alike else ("answers forged mail", "answer forged mail")
+    probably = f" ({leaning:,} of them only probably)" if leaning else ""
+    among = f"{count:,} of {plural(plan.limits.of, 'message')}"
+    return f"{among} {one if count == 1 else many}{probably}. File {'it' if count == 1 else 'them'}?"
+
+
 def _exit_as(done: Done, strict_review: bool) -> None:
-    if done.look.plan.refusals and done.look.plan.moves:
-        raise SafetyStop("Nothing was moved", why=" ".join(done.look.plan.refusals))
+    plan = done.look.plan
+    if plan.refusals and plan.moves:
+        why = " ".join(plan.refusals).rstrip(".")
+        raise SafetyStop("Nothing was moved", why=why).going_on("To file them all the same", _past_limits(plan))
     if done.not_moved:
         what = plural(done.not_moved, "message")
         raise FinishedInPart(f"{what} could not be moved", hint="Run again; it carries on from here")
+    if silent := done.cannot_judge:
+        from cleanup.jobs.fleet.results import NOTHING_JUDGED
+
+        raise SentCannotVouch(silent.rstrip("."), hint=NOTHING_JUDGED)
     if strict_review and done.waiting:
         raise typer.Exit(int(ExitCode.REVIEW_WAITS))
+
+
+def _past_limits(plan: FilingPlan) -> list[str]:
+    """Return this command with limits that the plan just keeps to; nothing where more than limits is in the way."""
+    if plan.limits is None:
+        return []
+    least = {"--max-moves": plan.limits.max_moves, "--max-share": plan.limits.max_share}
+    given = {option: f"{value:g}" for option, value in least.items() if value is not None}
+    return opt.as_typed("run", *(word for pair in given.items() for word in pair), without=given)
 
 
 def undo(

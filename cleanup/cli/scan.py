@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -68,6 +67,6 @@ def _scan_mailbox(mailbox: str, rules: opt.Rules, reach: opt.Reach, form: str, f
     begin = opt.since(since, now) if since else None
     with progress_bars(reach.quiet) as progress:
         seen = look_at(account, settings, now=now, progress=progress, full=full, since=begin)
-    print_look(seen, form)
-    if form == "table" and seen.plan.moves and not seen.plan.refusals:
-        print_command(out(), "\nNext, to move them", ["run", *sys.argv[2:]])
+    print_look(seen, form, opt.to_ledger(reach))
+    if form == "table" and seen.plan.let_through().moves and not seen.plan.let_through().refusals:
+        print_command(out(), "\nNext, to move them", opt.as_typed("run"))

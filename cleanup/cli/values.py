@@ -16,6 +16,7 @@ _NAMES = {
     "dkim_keys": "FILE",
     "file": "FILE",
     "folder": "FOLDER",
+    "forget": "NETWORK",
     "form": "FORMAT",
     "frame": "FRAME",
     "host": "HOST",
@@ -31,6 +32,7 @@ _NAMES = {
     "max_share": "SHARE",
     "metrics_file": "FILE",
     "name": "NAME",
+    "no": "NETWORK",
     "now": "WHEN",
     "only": "UID",
     "outbound_host": "HOST",
@@ -62,6 +64,7 @@ _NAMES = {
     "username": "NAME",
     "where": "CONDITION",
     "which": "RUN",
+    "yes": "NETWORK",
 }
 
 _OF_OPTIONS = {"mailboxes": "FILE"}  # where an option and an argument share a name

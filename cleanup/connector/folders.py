@@ -15,6 +15,7 @@ from cleanup.errors import SentFolderNotFound, ServerMisbehaved, UsageError
 _LIST_LINE = re.compile(rb'\(([^()]*)\) (NIL|"(?:[^"\\]|\\.)?"|[^\s"(){]) ?(.*)', re.DOTALL | re.IGNORECASE)
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _HOLDS_NOTHING = frozenset({"\\noselect", "\\nonexistent"})
+MOST_NAMED = 20  # folders that a complaint lists
 MOST_MESSAGES = (1 << 32) - 1  # of a folder: the largest number of RFC 9051
 MOST_UIDNEXT = 10**10 - 1  # as many digits as a UID may have here; RFC 9051 knows 32 bits
 MOST_UIDVALIDITY = (1 << 63) - 1  # the same; a ledger holds no larger number
@@ -253,7 +254,9 @@ def find_sent(
     missing = [name for name in configured if name not in by_name]
     if missing:
         raise SentFolderNotFound(
-            f"There is no folder {shown(missing[0])}", hint="Check --sent-folder; it is compared exactly"
+            f"There is no folder {shown(missing[0])}",
+            why=_that_exist(folders),
+            hint="Check --sent-folder; it is compared exactly",
         )
     roots = [f for f in folders if f.name in configured or _looks_sent(f)]
     outside = [by_name[name] for name in left_out if name in by_name]
@@ -265,8 +268,19 @@ def find_sent(
         and (f.name in configured or not any(_within(f, root) for root in outside))
     )
     if not found:
-        raise SentFolderNotFound("No folder of sent mail was found", hint="Name it with --sent-folder")
+        raise SentFolderNotFound(
+            "No folder of sent mail was found",
+            why=_that_exist(folders),
+            hint="Name the one that holds it: --sent-folder NAME, or sent_folders in the profile",
+        )
     return found
+
+
+def _that_exist(folders: Sequence[Folder]) -> str:
+    """Return which folders there are, in words, for a person to choose from."""
+    names = [shown(folder.name) for folder in folders if folder.selectable]
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    return f"there are {', '.join(names[:MOST_NAMED])}{more}" if names else "there are no folders"
 
 
 def _looks_sent(folder: Folder) -> bool:

@@ -12,7 +12,7 @@ from email.parser import HeaderParser
 from pathlib import Path
 
 from cleanup.access import account_of
-from cleanup.config import IdentitySettings, MailboxSettings
+from cleanup.config import MailboxSettings
 from cleanup.connector.account import Account
 from cleanup.connector.archive import read_archive
 from cleanup.connector.credentials import from_text
@@ -141,5 +141,4 @@ def settings_for_demo(port: int, ledger: Path) -> MailboxSettings:
         security="plain",
         username="anna",
         ledger=str(ledger),
-        identity=IdentitySettings(outbound_hosts=OUTBOUND),
     )

@@ -9,15 +9,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
+from typing import NamedTuple
 
 from cleanup.detector.account_state import JudgedNotice
 from cleanup.detector.networks import Network
-from cleanup.model import UnknownSender, Verdict
+from cleanup.model import LABEL_OF_SENDER, UnknownSender, Verdict
 
 FEWEST = 2  # messages that are worth a question
 MOST_EXAMPLES = 3
-_LABEL_OF_SENDER = "sender:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,27 @@ class SenderQuestion:
         return f"{self.count:,} undelivered messages in your name came from {host}{since}. A service of yours?"
 
 
+class Met(NamedTuple):
+    """A host that nobody can place, with the arrival of a notice that showed it and the subject that this answers."""
+
+    sender: UnknownSender
+    arrived: datetime | None
+    subject: str | None
+
+
 def sender_questions(judged: Iterable[JudgedNotice], *, fewest: int = FEWEST) -> tuple[SenderQuestion, ...]:
     """Return what to ask of these findings, the network with the most messages first."""
-    groups: dict[str, list[tuple[UnknownSender, JudgedNotice]]] = defaultdict(list)
-    for one in judged:
-        if one.finding.sender is not None:
-            groups[one.finding.sender.network].append((one.finding.sender, one))
+    return questions_about(
+        (Met(s, one.arrived, one.notice.returned[0].subject) for one in judged if (s := one.finding.sender)),
+        fewest=fewest,
+    )
+
+
+def questions_about(met: Iterable[Met], *, fewest: int = FEWEST) -> tuple[SenderQuestion, ...]:
+    """Return what to ask of hosts that notices showed, the network with the most messages first."""
+    groups: dict[str, list[Met]] = defaultdict(list)
+    for one in met:
+        groups[one.sender.network].append(one)
     asked = [_question(network, group) for network, group in groups.items() if len(group) >= fewest]
     return tuple(sorted(asked, key=lambda q: (-q.count, q.network)))
 
@@ -53,27 +68,33 @@ def label_of_sender(network: str) -> str:
 
     Raises ValueError for what is no network and no address.
     """
-    return f"{_LABEL_OF_SENDER}{ip_network(network, strict=False)}"
+    return f"{LABEL_OF_SENDER}{ip_network(network, strict=False)}"
 
 
 def answers_about_senders(labels: Mapping[str, Verdict]) -> tuple[tuple[Network, Verdict], ...]:
     """Return the answers among people's words, in a fixed order; what names no network is passed over."""
     found = []
     for key, verdict in sorted(labels.items()):
-        if key.startswith(_LABEL_OF_SENDER) and verdict is not Verdict.UNSURE:
+        if key.startswith(LABEL_OF_SENDER) and verdict is not Verdict.UNSURE:
             try:
-                found.append((ip_network(key.removeprefix(_LABEL_OF_SENDER), strict=False), verdict))
+                found.append((ip_network(key.removeprefix(LABEL_OF_SENDER), strict=False), verdict))
             except ValueError:
                 continue
     return tuple(found)
 
 
-def _question(network: str, group: Sequence[tuple[UnknownSender, JudgedNotice]]) -> SenderQuestion:
+def is_answered(sender: UnknownSender, answers: Iterable[tuple[Network, Verdict]]) -> bool:
+    """Return whether a person has said of a host's network, or of one around it, whose it is."""
+    address = ip_address(sender.address)
+    return any(network.version == address.version and address in network for network, _ in answers)
+
+
+def _question(network: str, group: Sequence[Met]) -> SenderQuestion:
     named = min(
-        (sender for sender, _ in group), key=lambda sender: (sender.host is None, sender.host or "", sender.address)
+        (one.sender for one in group), key=lambda sender: (sender.host is None, sender.host or "", sender.address)
     )
-    times = [one.arrived for _, one in group if one.arrived]
-    subjects = (one.notice.returned[0].subject for _, one in sorted(group, key=lambda pair: str(pair[1].arrived)))
+    times = [one.arrived for one in group if one.arrived]
+    subjects = (one.subject for one in sorted(group, key=lambda one: str(one.arrived)))
     return SenderQuestion(
         network=network,
         host=named.host,

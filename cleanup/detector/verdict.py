@@ -39,7 +39,7 @@ from cleanup.model import (
     Verdict,
 )
 
-__all__ = ["POLICY", "Case", "Evidence", "decide", "judge", "judge_all"]
+__all__ = ["POLICY", "Case", "Evidence", "decide", "judge", "judge_all", "judge_knowing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,20 @@ def judge_all(
     TXT records by name, for signatures; without them no signature is verified. `spf` is what the owner's domains say of
     the hosts at trusted hops; without it they say nothing.
     """
+    return judge_knowing(cases, sent, identity, policy, labels=labels, dns_answers=dns_answers, spf=spf)[0]
+
+
+def judge_knowing(
+    cases: Sequence[Case],
+    sent: SentIndex,
+    identity: Identity,
+    policy: Policy,
+    *,
+    labels: Mapping[str, Verdict] | None = None,
+    dns_answers: Mapping[str, str] | None = None,
+    spf: SpfAnswers | None = None,
+) -> tuple[list[Finding], Known]:
+    """Return the verdicts as judge_all() does, and what was known of the owner once all notices had been looked at."""
     cases = [_with_a_sensible_arrival(case) for case in cases]
     said = {} if Family.PEOPLE in policy.switched_off else labels or {}
     with _collecting_garbage_later():
@@ -107,11 +121,12 @@ def judge_all(
         return _judge_together(cases, replace(known, answered=answers_about_senders(said)), said)
 
 
-def _judge_together(cases: Sequence[Case], known: Known, labels: Mapping[str, Verdict]) -> list[Finding]:
-    found = _with_likes(cases, _judge_each(cases, known, labels), labels)
+def _judge_together(cases: Sequence[Case], known: Known, labels: Mapping[str, Verdict]) -> tuple[list[Finding], Known]:
+    found, known = _judge_each(cases, known, labels)
+    found = _with_likes(cases, found, labels)
     if Family.CAMPAIGN not in known.policy.switched_off:
         found = _with_campaigns(found)
-    return [finding for _, finding in _with_followers(cases, found)]
+    return [finding for _, finding in _with_followers(cases, found)], known
 
 
 @contextmanager
@@ -126,15 +141,16 @@ def _collecting_garbage_later() -> Iterator[None]:
             gc.enable()
 
 
-def _judge_each(cases: Sequence[Case], known: Known, labels: Mapping[str, Verdict]) -> list[Judgement]:
-    """Return the judgements, after what Sent alone proves has taught the owner's hosts and routes."""
+def _judge_each(cases: Sequence[Case], known: Known, labels: Mapping[str, Verdict]) -> tuple[list[Judgement], Known]:
+    """Return the judgements, after what Sent alone proves has taught hosts and routes; and what is known by then."""
     first = [_questions(case, known) for case in cases]
     known = _after_learning(known, [q for questions in first for q in questions])
     at_that_time = _KnownByDay(known)
-    return [
+    judgements = [
         _judge_case([q.again(at_that_time(case.arrived)) for q in questions], labels.get(case.key))
         for case, questions in zip(cases, first, strict=True)
     ]
+    return judgements, known
 
 
 class _KnownByDay:

@@ -111,11 +111,6 @@ def _configuration(patient: _Patient) -> Iterator[str]:
     patient.settings = settings = patient.load()
     patient.account = account_of(settings, ask=patient.ask)
     yield f"{settings.address} at {patient.account.where}, {settings.security}, as {patient.account.who}"
-    if not settings.identity.outbound_hosts:
-        patient.warnings.append(
-            "No outbound host is named: until enough is learned from your own bounces, most of them stay unsure "
-            "(--outbound-host, identity.outbound_hosts)."
-        )
 
 
 def _ledger(patient: _Patient) -> Iterator[str]:
@@ -231,6 +226,13 @@ def _coverage(patient: _Patient) -> Iterator[str]:
         if why:
             patient.warnings.append(f"{why} Until that changes hardly anything is filed.")
             break
+    for one in seen.senders:
+        verb = "sends for you" if one.sends else "is no help"
+        yield f"{verb}: {one.who} ({one.source.value}; it {one.says})"
+    if not any(one.sends for one in seen.senders):
+        yield "nobody is known to send for you; --outbound-host names hosts that you know"
+    for question in seen.questions:
+        yield f"only you can say: {question.in_words()} (mailbox-cleanup senders)"
     counts = count_judged(seen.judged, seen.plan, ordinary=seen.ordinary)
     refused = f", as {' '.join(seen.plan.refusals)[:-1]}" if seen.plan.refusals and seen.plan.moves else ""
     moves = f"a run would move {counts.of(Fate.PLANNED):,}{refused}"

@@ -14,7 +14,7 @@ from cleanup.jobs.look import look, what_look_asks
 from cleanup.jobs.result import Done
 from cleanup.jobs.session import Held, words_of
 from cleanup.ledger import Ledger, Memory
-from cleanup.ledger.values import Remembered
+from cleanup.ledger.values import SENDERS, Remembered
 from cleanup.progress import Progress
 from cleanup.report.counts import count_judged
 from cleanup.report.digest import Digest, digest_message
@@ -32,6 +32,7 @@ def look_and_file(
     now: datetime,
     again: bool,
     agreed: Callable[[Look], bool],
+    may_exceed: bool,
     progress: Progress,
 ) -> Done:
     """Do what run.run_mailbox() promises, in a mailbox in which something happened. `glanced` saves asking again."""
@@ -41,7 +42,8 @@ def look_and_file(
     known = glanced if not recovered.reconciled else None
     seen = look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory, seen=known)
     run_id = _record(held, seen)
-    outcome = _file(held, run_id, seen, mailbox, agreed, progress)
+    seen, go_on = _asked(held, run_id, seen, agreed, may_exceed)
+    outcome = _file(held, run_id, seen, mailbox, progress) if go_on else None
     _remember(memory, run_id, seen, outcome)
     remark = _leave_digest(held, run_id, seen, outcome, mailbox, now) if outcome else None
     before = _ended_early(held, run_id) if outcome and outcome.moved else ()
@@ -59,7 +61,12 @@ def _ended_early(held: Held, run_id: int) -> tuple[tuple[int, int], ...]:
 
 
 def _record(held: Held, seen: Look) -> int:
-    options = {"answer": seen.state.answer.value, "headline": seen.state.headline, "target": seen.plan.target}
+    options = {
+        "answer": seen.state.answer.value,
+        "headline": seen.state.headline,
+        "target": seen.plan.target,
+        SENDERS: [[one.who, one.source.value, one.says] for one in seen.senders],
+    }
     run_id = held.start_run(options, _counts(seen))
     held.ledger.record_findings(run_id, seen.judged, seen.plan)
     held.ledger.record_sent(run_id, seen.sources, seen.sent.coverage)
@@ -72,20 +79,24 @@ def _remember(memory: Memory, run_id: int, seen: Look, outcome: MoveResults | No
     if outcome:
         memory.vanished(inbox, [ref.uid for ref in outcome.moved])
     through = not seen.plan.moves or (outcome is not None and outcome.complete and not outcome.gone)
-    through = through and seen.sent.coverage.unusable() is None  # tomorrow the server may show what it did not today
+    through = through and seen.why_sent_is_silent is None  # tomorrow the server may show what it did not today
     through = through and not seen.passed_over
     through = through and all(one.reason != MARKED for one in seen.plan.not_filed)  # a mark changes no number
     memory.remember(Remembered(READ_BY, seen.judged_by if through else None, run_id, _left(seen, outcome)))
 
 
-def _file(
-    held: Held, run_id: int, seen: Look, mailbox: Mailbox, agreed: Callable[[Look], bool], progress: Progress
-) -> MoveResults | None:
+def _asked(held: Held, run_id: int, seen: Look, agreed: Callable[[Look], bool], may_exceed: bool) -> tuple[Look, bool]:
+    """Return the look, its plan let through its limits where a person says so, and whether to carry it out."""
+    limited = seen.plan.limits is not None and may_exceed
+    if seen.plan.moves and (limited or not seen.plan.refusals) and _is_agreed(held.ledger, run_id, seen, agreed):
+        return replace(seen, plan=seen.plan.let_through()), True
+    refused = bool(seen.plan.refusals and seen.plan.moves)
+    held.ledger.finish_run(run_id, _counts(seen), "refused" if refused else "done")
+    return seen, False
+
+
+def _file(held: Held, run_id: int, seen: Look, mailbox: Mailbox, progress: Progress) -> MoveResults:
     counts, ledger = _counts(seen), held.ledger
-    if seen.plan.refusals or not seen.plan.moves or not _is_agreed(ledger, run_id, seen, agreed):
-        refused = bool(seen.plan.refusals and seen.plan.moves)
-        ledger.finish_run(run_id, counts, "refused" if refused else "done")
-        return None
     try:
         journal = Journal(ledger, run_id, seen.task.mailbox)
         outcome = file_all(seen.plan, mailbox, journal, reopen=held.open, look_on=held.look_on, progress=progress)

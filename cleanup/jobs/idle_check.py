@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from cleanup import __version__
 from cleanup.connector.mailbox import FolderState, Mailbox
@@ -20,6 +21,10 @@ from cleanup.dns import Network
 from cleanup.errors import CommandRefused, FolderNotFound, PermissionMissing
 from cleanup.ledger.values import Cursor, Left, Remembered
 from cleanup.model import FilingPlan, Identity, Judged, NotFiled, Policy, SentSource, Verdict
+
+if TYPE_CHECKING:
+    from cleanup.detector.sender_questions import SenderQuestion
+    from cleanup.detector.who_sends import KnownSender
 
 _ROWS = 2  # counts up when what stands in the rows of the memory changes
 _READER = (__version__, _ROWS, INBOX_FIELDS, SENT_FIELDS, [f.name for f in fields(Profile)])
@@ -59,7 +64,15 @@ class Look:
     state: AccountState
     judged_by: str = ""  # which rules, labels and identity decided
     passed_over: tuple[NotFiled, ...] = ()  # messages that could not be read, and why; the next run looks at them again
+    senders: tuple[KnownSender, ...] = ()  # who is known to send for the owner, and from where
+    questions: tuple[SenderQuestion, ...] = ()  # who may, and a person has to say
     resting: Remembered | None = None
+
+    @property
+    def why_sent_is_silent(self) -> str | None:
+        """Why Sent says nothing of any notice: unreadable, empty, measured to hold too little; None where it does."""
+        coverage = self.sent.coverage
+        return coverage.unusable() or coverage.why_incomplete(self.task.policy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,11 @@ from cleanup.connector.pull import fingerprint_of, is_of
 from cleanup.detector.account_state import JudgedNotice, account_state
 from cleanup.detector.coverage import cover_times
 from cleanup.detector.notices import read_notice
+from cleanup.detector.sender_questions import sender_questions
 from cleanup.detector.sent import MemorySentIndex, SentRows
 from cleanup.detector.spf import SpfAnswers
-from cleanup.detector.verdict import Case, judge_all
+from cleanup.detector.verdict import Case, judge_knowing
+from cleanup.detector.who_sends import KnownSender, who_sends
 from cleanup.dns import SPF_KEPT_FOR, answers_for, spf_for
 from cleanup.errors import CleanupError, ConnectionLost, SentFolderNotFound, ServerMisbehaved
 from cleanup.jobs.idle_check import READ_BY, Glance, Look, Task, judged_by
@@ -62,7 +64,8 @@ def look(
 
     `labels` are people's words by fingerprint digest. `memory` is what earlier runs read, and is brought up to date;
     without it everything is read. `seen` saves asking for the folders' states again. What is `leaving` is passed
-    over: a run takes it from the folder before it looks. Raises the named errors of the connector.
+    over: a run takes it from the folder before it looks. Raises the named errors of the connector; SentFolderNotFound
+    where there are notices and no folder of sent mail to judge them by.
     """
     with _remembering(memory, task) as known:
         mailbox.foresee(what_look_asks(mailbox.ahead(), known, seen))
@@ -74,9 +77,11 @@ def look(
         candidates = {uid: pulled for uid, pulled in candidates.items() if uid not in set_aside}
         sources = _read_sent_folders(mailbox, task, known, folders, seen.sent if seen else {}, progress)
         notices, bodiless = _read_candidates(mailbox, known, cursor, candidates, progress)
+        if notices:
+            find_sent(folders, task.sent_folders, task.not_sent_folders)  # raises: without it none can be judged
         cases = [Case(notice, fingerprint.arrived, fingerprint.digest) for _, fingerprint, notice in notices]
         sent = _sent_index(mailbox, task, known, cursor, cases, sources, now)
-        judged = _judge(notices, cases, sent, task, labels or {}, known, now)
+        judged, senders = _judge(notices, cases, sent, task, labels or {}, known, now)
         ordinary = known.cursors()[task.inbox].held - len(set_aside) - len(judged)
     plan = plan_filing(
         judged,
@@ -87,7 +92,7 @@ def look(
         policy=task.policy,
         since=task.since,
     )
-    answer = account_state([JudgedNotice(j.notice, j.finding, j.fingerprint.arrived) for j in judged])
+    told = [JudgedNotice(j.notice, j.finding, j.fingerprint.arrived) for j in judged]
     return Look(
         task,
         state,
@@ -96,9 +101,11 @@ def look(
         sent,
         sent.coverage.sources,
         plan,
-        answer,
+        account_state(told),
         judged_by(task, labels or {}),
         passed_over=_passed_over(mailbox, state, {*hidden, *bodiless}),
+        senders=senders,
+        questions=sender_questions(told),
     )
 
 
@@ -174,6 +181,7 @@ def _read_sent_folders(
     """Return how much of each Sent folder is known. What cannot be read is a source with its problem.
 
     Raises SentFolderNotFound for a folder that somebody named: a mistake that would leave every bounce unsure for ever.
+    Where there is none at all it is a problem too, which stops a look that has anything to judge (look()).
     """
     missing: tuple[SentSource, ...] = ()
     try:
@@ -234,14 +242,17 @@ def _judge(
     labels: Mapping[str, Verdict],
     memory: Memory,
     now: datetime,
-) -> tuple[Judged, ...]:
+) -> tuple[tuple[Judged, ...], tuple[KnownSender, ...]]:
     answers = answers_for([notice for _, _, notice in notices], task.identity, task.policy, task.network)
     spf = _spf(cases, sent, task, memory, now)
-    findings = judge_all(cases, sent, task.identity, task.policy, labels=labels, dns_answers=answers, spf=spf)
-    return tuple(
+    findings, learned = judge_knowing(
+        cases, sent, task.identity, task.policy, labels=labels, dns_answers=answers, spf=spf
+    )
+    judged = tuple(
         Judged(pulled.ref, fingerprint, pulled.flags, notice, finding)
         for (pulled, fingerprint, notice), finding in zip(notices, findings, strict=True)
     )
+    return judged, who_sends(learned)
 
 
 def _spf(cases: Sequence[Case], sent: MemorySentIndex, task: Task, memory: Memory, now: datetime) -> SpfAnswers:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cleanup.jobs.idle_check import Look
 from cleanup.model import Verdict
 from cleanup.report.counts import Counts, Fate, count_judged
+from cleanup.report.text import LABELLED
 
 if TYPE_CHECKING:
     from cleanup.report.filing.execute import MoveResults
@@ -52,15 +53,33 @@ class Done:
         return count_judged(self.look.judged, ordinary=self.look.ordinary, moved=moved)
 
     @property
+    def cannot_judge(self) -> str | None:
+        """Why nothing could be judged that needs Sent, whatever it shows; None where Sent vouches, or nothing waits.
+
+        A night on which Sent cannot be read, is empty or holds half of the mail is not as good as one without bounces.
+        """
+        undecided = any(
+            one.finding.verdict is Verdict.UNSURE and one.finding.row != LABELLED for one in self.look.judged
+        )
+        return self.look.why_sent_is_silent if undecided else None
+
+    @property
     def remarks(self) -> list[str]:
-        """What else the owner should know: what a run that was cut off left, a Sent that cannot vouch,
+        """What else the owner should know: what a run that was cut off left, a Sent that cannot vouch, open questions,
         what of the filed messages is elsewhere, too, or not as it was, no digest.
         """
-        silent = self.look.sent.coverage.unusable() if self.look.judged else None
+        look = self.look
+        silent = look.why_sent_is_silent if look.judged else look.sent.coverage.unusable()
         recovered = self.recovered.in_words().splitlines() if self.recovered else []
         moved = self.outcome.remarks if self.outcome else []
-        told = (*recovered, self._passed_over(), silent, *moved, self.remark)
+        told = (*recovered, self._passed_over(), silent, *moved, self._questions(), self.remark)
         return [remark.rstrip(".") for remark in told if remark]
+
+    def _questions(self) -> str | None:
+        if not (asked := self.look.questions):
+            return None
+        others = f", and {len(asked) - 1} more to say" if len(asked) > 1 else ""
+        return f"{asked[0].in_words()} (mailbox-cleanup senders {self.look.task.mailbox}{others})"
 
     def _passed_over(self) -> str | None:
         passed = self.look.passed_over

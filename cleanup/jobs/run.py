@@ -72,6 +72,7 @@ def run_mailbox(
     *,
     now: datetime,
     agreed: Callable[[Look], bool],
+    may_exceed: bool = False,
     progress: Progress,
     again: bool = False,
     full: bool = False,
@@ -81,9 +82,10 @@ def run_mailbox(
 ) -> Done:
     """File the backscatter of a mailbox and return what was done.
 
-    `agreed` is shown what was found, before anything is moved, and says whether to go on. `again`: also file what an
-    undo put back; without it that stays, so that no nightly run files what a person took back. `full`: read everything,
-    whatever earlier runs read. `since`: file only what arrived from then on. `ledgers` are open for other
+    `agreed` is shown what was found, before anything is moved, and says whether to go on. `may_exceed`: it is also
+    asked where the policy's limits are met, and may let the plan through; without that they refuse. `again`: also file
+    what an undo put back; without it that stays, so that no nightly run files what a person took back. `full`: read
+    everything, whatever earlier runs read. `since`: file only what arrived from then on. `ledgers` are open for other
     mailboxes, too. `second_gate` is entered before a second connection is made, which looks on while messages are
     moved; None: there must be none. Where nothing happened since the last run, nothing is read and nobody is asked.
 
@@ -102,7 +104,9 @@ def run_mailbox(
                 return _rest(held, at_rest(task, seen, seen.resting))
             from cleanup.jobs.full_run import look_and_file  # what most nights do not need
 
-            return look_and_file(held, task, seen, mailbox, now=now, again=again, agreed=agreed, progress=progress)
+            return look_and_file(
+                held, task, seen, mailbox, now=now, again=again, agreed=agreed, may_exceed=may_exceed, progress=progress
+            )
     except CleanupError as error:
         if held is None or not held.begun:
             write_failure(account, settings, error, ledgers)

@@ -1,7 +1,7 @@
 """What an idle night asks of a ledger in SQLite, and the one line that it writes there, in plain SQL.
 
 SQLAlchemy takes longer to load than such a night takes, so it is not used here and not imported on the way. Whatever is
-not plain (another database, an older ledger, words of people's on whole mailings) is left to Memory and Ledger, and so
+not plain (another database, an older ledger, people's words on whole mailings) is left to Memory and Ledger, and so
 is every failure: they say what is wrong. tests/ledger/test_resting.py holds both to the same answers.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 
 from cleanup.ledger.texts import text, us
 from cleanup.ledger.values import OPEN_STATES, SCHEMA, Cursor, Left, Remembered, mailbox_key
-from cleanup.model import Verdict
+from cleanup.model import LABEL_OF_SENDER, Verdict
 
 BUSY_TIMEOUT_S = 3  # the ledger, opened in full, is more patient
 
@@ -119,7 +119,8 @@ def _left(connection: sqlite3.Connection, mailbox: str, without: str | None) -> 
         return None
     words = {digest: Verdict(said) for digest, said, by in connection.execute(_LABELS, [mailbox]) if by != without}
     last = connection.execute(_REMEMBERED, [mailbox]).fetchone()
-    if last is None or Verdict.GENUINE in words.values():  # genuine ones may speak for whole mailings
+    genuine = [key for key, verdict in words.items() if verdict is Verdict.GENUINE]
+    if last is None or not all(key.startswith(LABEL_OF_SENDER) for key in genuine):  # others may speak for mailings
         return None
     read_by, judged_by, run_id, counts = last
     cursors = {

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, insert, select
 
+from cleanup.detector.sender_questions import Met
 from cleanup.ledger import schema
-from cleanup.ledger.texts import sure_text, text, to_us, us
-from cleanup.model import FilingPlan, Judged, MessageRef, Recipient, SentSource
+from cleanup.ledger.texts import moment, sure_text, text, to_us, us
+from cleanup.model import FilingPlan, Judged, MessageRef, Recipient, SentSource, UnknownSender, Verdict
 
 Row = dict[str, Any]
 
@@ -34,6 +36,20 @@ def _numbers(connection: Connection, run_id: int) -> dict[tuple[Any, ...], int]:
 
 _row = schema.findings.c
 _NUMBERS = select(_row.finding_id, _row.folder, _row.uidvalidity, _row.uid).where(_row.run_id == bindparam("of_run"))
+
+
+def read_unplaced(connection: Connection, run_id: int) -> Iterator[tuple[str, Met]]:
+    """Yield whom a run could not place, with the digest of the notice that showed them, in the order of their UIDs."""
+    for row in connection.execute(_UNPLACED, {"of_run": run_id}):
+        if row.sender is not None:
+            yield row.digest, Met(UnknownSender(**row.sender), moment(row.arrived_us), row.original_subject)
+
+
+_UNPLACED = (
+    select(_row.digest, _row.sender, _row.arrived_us, _row.original_subject)
+    .where(_row.run_id == bindparam("of_run"), _row.verdict == Verdict.UNSURE.value)
+    .order_by(_row.uid)
+)
 
 
 def write_sources(connection: Connection, run_id: int, sources: Iterable[SentSource]) -> None:
@@ -85,6 +101,7 @@ def _decision(one: Judged) -> Row:
         "flags": list(finding.flags),
         "campaign": text(finding.campaign),
         "trusted_hop": text(finding.trusted_hop),
+        "sender": asdict(finding.sender) if finding.sender else None,
     }
 
 

@@ -99,12 +99,19 @@ def _keep_what_was_lost(connection: Connection) -> None:
             connection.execute(text(f"ALTER TABLE moves ADD COLUMN {name} {kind}"))
 
 
+def _keep_whom_to_ask_about(connection: Connection) -> None:
+    """From 6: who sent in the owner's name and could not be placed. Earlier findings tell of nobody."""
+    if "sender" not in {column["name"] for column in inspect(connection).get_columns("findings")}:
+        connection.execute(text("ALTER TABLE findings ADD COLUMN sender JSON"))
+
+
 STEPS: Mapping[int, Step] = {  # from which version: what changes
     1: _remember_what_was_read,
     2: _sum_what_was_read,
     3: _keep_what_dns_said,
     4: _one_name_a_mailbox,
     5: _keep_what_was_lost,
+    6: _keep_whom_to_ask_about,
 }
 
 

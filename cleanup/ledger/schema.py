@@ -59,6 +59,7 @@ findings = Table(
     Column("flags", JSON, nullable=False),  # remarks of the finding: id_reused, sent_gap, ...
     Column("campaign", Text),
     Column("trusted_hop", Text),
+    Column("sender", JSON),  # network, address and host that nobody can place, of an unsure one: a person may be asked
     Column("format", Text, nullable=False),
     Column("reporting_mta", Text),
     Column("status", Text),

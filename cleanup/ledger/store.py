@@ -27,6 +27,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.exc import SQLAlchemyError
 
 from cleanup.detector.coverage import Coverage
+from cleanup.detector.sender_questions import Met, answers_about_senders, is_answered
 from cleanup.errors import MailboxLocked
 from cleanup.ledger import findings, schema
 from cleanup.ledger import journal as moves
@@ -36,7 +37,17 @@ from cleanup.ledger.runs import exclusive_key
 from cleanup.ledger.statements import AT_ONCE
 from cleanup.ledger.sync_state import Memory, read_cursors, read_remembered
 from cleanup.ledger.texts import sure_text, text, to_us, us
-from cleanup.ledger.values import OPEN_STATES, Label, Left, MoveIntent, MoveRecord, MoveState, RunRecord, mailbox_key
+from cleanup.ledger.values import (
+    OPEN_STATES,
+    SENDERS,
+    Label,
+    Left,
+    MoveIntent,
+    MoveRecord,
+    MoveState,
+    RunRecord,
+    mailbox_key,
+)
 from cleanup.model import FilingPlan, Judged, SentSource, Verdict
 
 _UNLOCK = select(func.pg_advisory_unlock_all())  # the connection is the mailbox's alone
@@ -269,6 +280,32 @@ class Ledger:
         """
         with self._reading() as connection:
             return history.read_labels(connection, mailbox_key(mailbox), without)
+
+    def unplaced(self, mailbox: str) -> list[tuple[str, Met]]:
+        """Return whom the last look at a mailbox could not place, with the digest of the notice that showed them.
+
+        What a person has answered since, by sender_questions.label_of_sender() or of a notice itself, is left out.
+        """
+        whose = mailbox_key(mailbox)
+        with self._reading() as connection:
+            last = read_remembered(connection, whose)
+            if last is None or last.run_id is None:
+                return []
+            said = history.read_labels(connection, whose)
+            answered = answers_about_senders(said)
+            return [
+                (digest, met)
+                for digest, met in findings.read_unplaced(connection, last.run_id)
+                if digest not in said and not is_answered(met.sender, answered)
+            ]
+
+    def known_senders(self, mailbox: str) -> list[tuple[str, str, str]]:
+        """Return who was known to send for the owner at the last look, as who_sends() told it: who, source, words."""
+        with self._reading() as connection:
+            last = read_remembered(connection, mailbox_key(mailbox))
+            runs = history.read_runs(connection, run_id=last.run_id, limit=1) if last and last.run_id else []
+        told = runs[0].options.get(SENDERS, ()) if runs else ()
+        return [(str(who), str(source), str(says)) for who, source, says in told]  # type: ignore[attr-defined]
 
     def left(self, mailbox: str, *, without: str | None = None) -> Left:
         """Return what the last run left of a mailbox; `without` leaves out what people said in this way."""

@@ -13,8 +13,9 @@ from cleanup.detector.addresses import domain_key
 from cleanup.detector.sent import InboxClue
 from cleanup.model import Fingerprint, SentMessage, Verdict
 
-SCHEMA = 6  # of the tables: migrations.py walks an older ledger forward
+SCHEMA = 7  # of the tables: migrations.py walks an older ledger forward
 LOCK = "lock"  # the option of a run that names the file that it holds (lock.lock_file)
+SENDERS = "senders"  # the option of a run that tells who was known to send for the owner: who, source, words
 # In what way it is noted that a person took a run back, or moved a message back by hand.
 UNDO_LABEL, MOVED_BACK_LABEL = "undo", "moved-back"
 

@@ -19,6 +19,7 @@ from cleanup.report.text import cause_in_words, plural, safe_text
 
 RUN_FIELD = "X-Mailbox-Cleanup-Run"
 EXAMPLES = 5
+MOST_BOUNCES = 50  # of the owner's own: each wants something done
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,10 @@ class Digest:
 
 
 def digest_message(digest: Digest, *, now: datetime) -> bytes:
-    """Return the message (RFC 5322, text and HTML, 40 lines at most), ready to be appended."""
+    """Return the message (RFC 5322, text and HTML), ready to be appended.
+
+    It has 40 lines at most, but for the owner's own bounces: of those each is named, up to 50.
+    """
     message = EmailMessage()
     message["From"] = f"Mailbox cleanup <{digest.owner}>"
     message["To"] = digest.owner
@@ -64,7 +68,7 @@ def _paragraphs(digest: Digest) -> list[Paragraph]:
         (safe_text(digest.headline, limit=400), ()),
         (safe_text(f"{forged} went from {digest.source} to {digest.target}, for example:"), _some(filed, _forged)),
         (f"{plural(genuine, 'genuine notice')} and {plural(unsure, 'unsure one')} stay where they are.", ()),
-        *([("Your own mail that did not arrive:", _some(undelivered, _undelivered))] if undelivered else []),
+        *([("Your own mail that did not arrive:", _all(undelivered, digest.owner))] if undelivered else []),
         (
             "Nothing was deleted. To get one back, move it to your Inbox: that is remembered, and it is never filed "
             f"again. To get all of them back: undo run {digest.run_id} (mailbox-cleanup undo {digest.run_id}, with the "
@@ -80,6 +84,13 @@ def _some(judged: Sequence[Judged], line: Callable[[Judged], str]) -> tuple[str,
     return (*(safe_text(line(one), limit=120) for one in newest[:EXAMPLES]), *more)
 
 
+def _all(undelivered: Sequence[Judged], owner: str) -> tuple[str, ...]:
+    newest = sorted(undelivered, key=lambda one: one.fingerprint.arrived, reverse=True)
+    lines = tuple(safe_text(_undelivered(one), limit=160) for one in newest[:MOST_BOUNCES])
+    left = len(newest) - MOST_BOUNCES
+    return (*lines, f"and {left:,} more: mailbox-cleanup report {owner} --format csv") if left > 0 else lines
+
+
 def _forged(one: Judged) -> str:
     who = one.notice.reporting_mta or one.notice.sender or "an unknown server"
     about = one.notice.returned[0].subject or one.notice.subject or "no subject"
@@ -88,7 +99,8 @@ def _forged(one: Judged) -> str:
 
 def _undelivered(one: Judged) -> str:
     to = ", ".join(recipient.address for recipient in one.notice.recipients[:2]) or "somebody"
-    return f"to {to}: {one.notice.returned[0].subject or 'no subject'}. {cause_in_words(one.notice.cause)}"
+    where = f"UID {one.ref.uid}, {one.fingerprint.arrived:%Y-%m-%d %H:%M} UTC"
+    return f"{where}, to {to}: {one.notice.returned[0].subject or 'no subject'}. {cause_in_words(one.notice.cause)}"
 
 
 def _as_text(paragraphs: Sequence[Paragraph]) -> str:

@@ -66,7 +66,7 @@ def ends_with(done: Ended, code: str, says: str) -> None:
         (("--password-command", "false"), {}, "usage", "The password command gave no password"),
         ((), {"CLEANUP_INBOX": "No such folder"}, "folder-not-found", "No such folder"),
         (("--sent-folder", "Snet"), {}, "sent-not-found", "Check --sent-folder"),
-        (("--max-moves", "3"), {}, "safety-stop", "--max-moves raises it"),
+        (("--max-moves", "3"), {}, "safety-stop", "--max-moves 72 raises it"),
         (("--target", "INBOX"), {}, "safety-stop", "Nothing was moved"),
         (("--target", "inbox"), {}, "safety-stop", "Nothing was moved"),
         (("--target", "Sent"), {}, "usage", "Name another with --target"),

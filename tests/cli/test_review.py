@@ -39,7 +39,7 @@ def _queue(ledger: Path) -> list[str]:
         return [one.digest for one in waiting(load(opened))]
 
 
-def _review(ledger: Path, keys: str, mailbox: str = MAILBOX) -> Ended:
+def review(ledger: Path, keys: str, mailbox: str = MAILBOX) -> Ended:
     """Type these keys, each with Return, as on a terminal."""
     ours, theirs = pty.openpty()
     command = [str(PROGRAM), "review", mailbox, "--ledger", str(ledger)]
@@ -59,7 +59,7 @@ def _review(ledger: Path, keys: str, mailbox: str = MAILBOX) -> Ended:
 
 
 def test_a_mailbox_that_the_ledger_does_not_know_has_not_nothing_to_review(ledger: Path) -> None:
-    ended = _review(ledger, "", mailbox=f"x{MAILBOX}")
+    ended = review(ledger, "", mailbox=f"x{MAILBOX}")
 
     assert ended.code == 2
     assert f"Did you mean {MAILBOX}?" in " ".join(ended.err.split())
@@ -68,7 +68,7 @@ def test_a_mailbox_that_the_ledger_does_not_know_has_not_nothing_to_review(ledge
 def test_it_shows_why_and_writes_what_is_said(ledger: Path) -> None:
     first, second, third, *_ = _queue(ledger)
 
-    ended = _review(ledger, "gsbq")
+    ended = review(ledger, "gsbq")
 
     assert ended.code == 0
     assert _labels(ledger) == {first: GENUINE, third: BACKSCATTER}
@@ -80,19 +80,19 @@ def test_it_shows_why_and_writes_what_is_said(ledger: Path) -> None:
 def test_what_is_labelled_does_not_come_again(ledger: Path) -> None:
     before = _queue(ledger)
 
-    _review(ledger, "bq")
+    review(ledger, "bq")
 
     assert _queue(ledger) == before[1:]
 
 
 def test_the_end_of_input_stops_it_and_keeps_what_was_said(ledger: Path) -> None:
-    _review(ledger, "g\x04")
+    review(ledger, "g\x04")
 
     assert list(_labels(ledger).values()) == [GENUINE]
 
 
 def test_an_answer_that_means_nothing_is_asked_for_again(ledger: Path) -> None:
-    _review(ledger, "xyg" + "q")
+    review(ledger, "xyg" + "q")
 
     assert list(_labels(ledger).values()) == [GENUINE]
 
@@ -102,7 +102,7 @@ def test_all_of_one_mailing_can_be_called_backscatter_at_once(ledger: Path) -> N
         queue = waiting(load(opened))
     place = next(n for n, one in enumerate(queue) if len(one.alike) > 2)
 
-    _review(ledger, "s" * place + "Bq")
+    review(ledger, "s" * place + "Bq")
 
     assert _labels(ledger) == dict.fromkeys((queue[place].digest, *queue[place].alike), BACKSCATTER)
 

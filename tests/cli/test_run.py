@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,9 +49,15 @@ class Anna:
     def explain(self, uid: int, *options: object) -> Ended:
         return cleanup("explain", OWNER, uid, *self._reach, *options, CLEANUP_PASSWORD="anna")
 
-    def on_a_terminal(self, folder: Path, *words: object) -> str:
-        """Return what a terminal that can draw shows of a command."""
-        return typed([str(word) for word in (*words, *self._reach)], folder, TERM="xterm")
+    def on_a_terminal(self, folder: Path, *words: object, answer: str = "y", term: str = "xterm") -> str:
+        """Return what a terminal, which can draw unless it is "dumb", shows of a command."""
+        return typed([str(word) for word in (*words, *self._reach)], folder, answer=answer, TERM=term)
+
+    def paste(self, line: str, folder: Path) -> str:
+        """Return what a terminal shows of a command line that was copied from a screen."""
+        program, *words = shlex.split(line)
+        assert program == "mailbox-cleanup"
+        return typed(words, folder, TERM="dumb")
 
     @property
     def filed(self) -> int:
@@ -127,6 +134,41 @@ def test_without_a_terminal_and_without_yes_nothing_is_moved(anna: Anna) -> None
     assert anna.filed == 0
 
 
+RULES = ("--outbound-host", "192.0.2.10", "--now", "2026-10-20")
+
+
+@pytest.mark.parametrize("limit", [("--max-moves", 10), ("--max-share", 0.05)])
+def test_on_a_terminal_a_limit_asks_with_the_numbers(anna: Anna, tmp_path: Path, limit: tuple[str, object]) -> None:
+    screen = anna.on_a_terminal(tmp_path, "run", OWNER, *RULES, *limit, answer="n", term="dumb")
+
+    assert "72 of 447 messages are forged bounces. File them? [y/N] n" in screen
+    assert "Nothing was moved" in screen
+    assert anna.filed == 0
+
+    screen = anna.on_a_terminal(tmp_path, "run", OWNER, *RULES, *limit, answer="y", term="dumb")
+
+    assert "72 filed in Backscatter" in " ".join(screen.split())
+    assert anna.filed == 72
+
+
+def test_off_a_terminal_a_limit_refuses_and_prints_the_command_that_goes_on(anna: Anna, tmp_path: Path) -> None:
+    refused = anna.run("--yes", "--max-moves", 10, "--max-share=0.05")
+
+    assert refused.code == 20
+    (command,) = re.findall(r"To file them all the same: (mailbox-cleanup run .*) \[safety-stop\]$", refused.err)
+    assert command.endswith("--yes --max-moves 72 --max-share 0.17")
+    assert "72 filed" in " ".join(anna.paste(command, tmp_path).split())
+
+
+def test_a_scan_ends_with_the_command_that_files_what_it_shows(anna: Anna, tmp_path: Path) -> None:
+    scan = anna.on_a_terminal(tmp_path, "scan", OWNER, *RULES, "--policy", "storm", term="dumb")
+
+    (command,) = re.findall(r"Next, to move them:\n  (mailbox-cleanup run .*)\n", scan)
+    assert not anna.filed
+    assert "filed in Backscatter" in " ".join(anna.paste(command, tmp_path).split())
+    assert anna.filed >= 72
+
+
 @pytest.mark.parametrize("limit", [("--max-moves", 10), ("--max-share", 0.05)])
 def test_a_safety_limit_stops_everything_and_says_how_to_go_on(anna: Anna, limit: tuple[str, object]) -> None:
     done = anna.run("--yes", *limit)
@@ -146,6 +188,12 @@ def test_the_cautious_policy_files_nothing(anna: Anna) -> None:
 
     assert done.code == 0
     assert anna.filed == 0
+
+
+def test_explain_says_who_was_known_to_send_and_from_where(anna: Anna) -> None:
+    anna.run("--yes")
+
+    assert "  * 192.0.2.10 is named as an outbound host (configuration)." in anna.explain(459).out
 
 
 def test_a_message_can_be_explained_from_the_mailbox_itself(anna: Anna) -> None:

@@ -25,14 +25,12 @@ from tests.cli.command import PROGRAM
 FILE = Path(__file__).parents[2] / "docs" / "helpdesk.md"
 COLUMNS, ROWS = 80, 60
 _HOST = "--host imap.example.org"
-_RULES = "--outbound-host 192.0.2.10"
 _NOW = f"--now {LAST_DAY:%Y-%m-%d}"
 # In this order: the mailbox is the same one all the time.
 SESSION = (
-    f"doctor {OWNER} {_HOST} {_RULES}",
-    f"scan {OWNER} {_HOST} {_RULES}",
-    f"run {OWNER} {_HOST} {_RULES} --max-moves 50",
-    f"run {OWNER} {_HOST} {_RULES}",
+    f"doctor {OWNER} {_HOST}",
+    f"scan {OWNER} {_HOST}",
+    f"run {OWNER} {_HOST}",
     f"explain {OWNER} 459 {_HOST}",
     f"undo last --mailbox {OWNER} {_HOST}",
 )
@@ -76,8 +74,8 @@ def _real(command: str, reach: str) -> list[str]:
     return shlex.split(typed if command.startswith("undo") else f"{typed} {_NOW}")
 
 
-def typed(words: list[str], folder: Path, **environment: str) -> str:
-    """Return what a terminal of 80 columns shows of a command; a question is answered with y."""
+def typed(words: list[str], folder: Path, *, answer: str = "y", **environment: str) -> str:
+    """Return what a terminal of 80 columns shows of a command; a question is answered with y, or otherwise."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     plain = {"TERM": "dumb", "NO_COLOR": "1", "LC_ALL": "C.UTF-8"}
@@ -95,7 +93,7 @@ def typed(words: list[str], folder: Path, **environment: str) -> str:
     for some in _read(ours):
         seen += some
         if seen.endswith(b"[y/N] "):
-            os.write(ours, b"y\n")
+            os.write(ours, f"{answer}\n".encode())
     os.close(ours)
     process.wait(60)
     return seen.decode().replace("\r\n", "\n")

@@ -65,6 +65,16 @@ def test_both_tell_the_same_of_a_mailbox(ledger: Ledger, where: str) -> None:
     assert left_in(where, MAILBOX, without=UNDO_LABEL) == ledger.left(MAILBOX, without=UNDO_LABEL) != plain
 
 
+def test_an_answer_about_a_sender_leaves_idle_nights_as_quick_as_before(ledger: Ledger, where: str) -> None:
+    said(ledger, "sender:198.51.100.0/24", Verdict.GENUINE, "senders")
+
+    assert left_in(where, MAILBOX) == ledger.left(MAILBOX)
+
+    said(ledger, "a", Verdict.GENUINE, "review")  # that one may speak for a whole mailing
+
+    assert left_in(where, MAILBOX) is None
+
+
 def test_both_know_of_moves_that_are_open(ledger: Ledger, where: str) -> None:
     ledger.intend(ledger.start_run(MAILBOX, "run"), [an_intent()])
 

@@ -15,9 +15,10 @@ from sqlalchemy import Connection, event, select
 from cleanup.detector.coverage import Coverage
 from cleanup.errors import LedgerUnusable, UsageError
 from cleanup.ledger import Ledger, MoveState, schema
+from cleanup.ledger.migrations import STEPS
 from cleanup.ledger.opening import BUSY_TIMEOUT_S
 from cleanup.ledger.texts import from_us, us
-from cleanup.ledger.values import Remembered
+from cleanup.ledger.values import SCHEMA, Remembered
 from cleanup.model import FilingPlan, NotFiled, SentSource, Verdict
 from tests.ledger.some import MAILBOX, NOON, a_judged, an_intent
 
@@ -216,6 +217,24 @@ def test_a_ledger_of_another_version_says_what_to_do(file: Path, version: str, s
 
     with pytest.raises(LedgerUnusable, match=says):
         Ledger.open(file)
+
+
+def test_a_ledger_that_knew_nobody_to_ask_about_is_brought_forward_also_after_a_step_that_was_cut_off(
+    file: Path,
+) -> None:
+    with Ledger.open(file) as ledger:
+        run_id = ledger.start_run(MAILBOX, "run")
+        ledger.record_findings(run_id, [a_judged()])
+    before = next(version for version, step in STEPS.items() if step.__name__ == "_keep_whom_to_ask_about")
+    for dropped in (True, False):  # the column is not there, then it is there already
+        with closing(sqlite3.connect(file)) as plain, plain:
+            plain.execute("UPDATE meta SET value = ? WHERE key = 'schema'", [str(before)])
+            if dropped:
+                plain.execute("ALTER TABLE findings DROP COLUMN sender")
+
+        with Ledger.open(file) as ledger:
+            assert ledger.rows("SELECT sender FROM findings") == [{"sender": None}]
+            assert ledger.rows("SELECT value FROM meta WHERE key = 'schema'") == [{"value": str(SCHEMA)}]
 
 
 def test_a_ledger_without_one_of_its_columns_is_refused(file: Path) -> None:

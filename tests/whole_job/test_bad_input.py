@@ -108,15 +108,51 @@ def test_a_sent_folder_that_is_not_there(job: Job, command: tuple[str, ...]) -> 
     assert job.mailbox() == before
 
 
-def test_a_mailbox_without_sent_mail_moves_nothing(job: Job) -> None:
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda words: " ".join(words[::2]))
+def test_a_mailbox_without_sent_is_an_error_that_names_the_folders(job: Job, command: tuple[str, ...]) -> None:
     with open_mailbox(job.account) as mailbox:
-        mailbox._wire.command("DELETE", b"Sent")
+        mailbox.create_folder("Ablage")
     before = job.mailbox()
 
-    ended = job.run()
+    ended = job.end(job.start(*command, *RULES, "--not-sent-folder", "Sent"))  # this server makes it again
 
-    assert "Sent folder" in ended.err
+    complains(ended, 14, "No folder of sent mail was found: there are ", "[sent-not-found]")
+    assert '"Ablage"' in ended.err
+    assert "--sent-folder" in ended.err
     assert job.mailbox() == before
+
+
+def test_a_night_on_which_an_empty_sent_decides_nothing_is_not_green(job: Job, tmp_path: Path) -> None:
+    with open_mailbox(job.account) as mailbox:
+        mailbox._wire.command("DELETE", b"Sent")
+        mailbox.create_folder("Sent")
+    before = job.mailbox()
+
+    for _ in range(2):  # on the second night there is nothing new, and no more is known
+        ended = job.run("--metrics-file", tmp_path / "metrics")
+
+        assert ended.code == 21, ended
+        assert "The Sent folder is empty. Until Sent vouches" in ended.err
+        assert ended.err.endswith("[sent-cannot-vouch]\n")
+        told = (tmp_path / "metrics").read_text()
+        assert f'mailbox_cleanup_failures{{name="{OWNER}",cause="sent-cannot-vouch"}} 1' in told
+        assert f'mailbox_cleanup_run_ok{{name="{OWNER}"}} 0' in told
+        assert job.mailbox() == before
+
+
+@pytest.mark.parametrize("sent", [False, True], ids=["no Sent", "an empty Sent"])
+def test_where_there_is_nothing_to_judge_a_night_is_green_and_says_what_is_missing(
+    anna_on_dovecot: Template, tmp_path: Path, *, sent: bool
+) -> None:
+    server = anna_on_dovecot.server
+    account = replace(server.new_account(), host="127.0.0.1", port=server.port, security="plain", ca_file=None)
+    with open_mailbox(account) as mailbox:
+        mailbox.append("INBOX", b"From: bob@partner.test\r\nSubject: hello\r\n\r\nWelcome.\r\n", (), LAST_DAY)
+
+    ended = Job(account, tmp_path / "ledger.sqlite").run(*(() if sent else ("--not-sent-folder", "Sent")))
+
+    assert ended.code == 0, ended
+    assert ("The Sent folder is empty" if sent else "No folder of sent mail was found") in ended.err
 
 
 def test_an_inbox_that_may_only_be_read(job: Job, anna_on_dovecot: Template) -> None:

@@ -12,10 +12,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from cleanup.atomic_write import write_for_owner
-from cleanup.errors import SafetyStop, UsageError
+from cleanup.errors import SafetyStop, SentCannotVouch, UsageError
 from cleanup.jobs.result import Done
 from cleanup.ledger.values import mailbox_key
 from cleanup.report.counts import Counts
+
+NOTHING_JUDGED = "Until Sent vouches, bounces stay undecided, and in the Inbox."
 
 
 class Result(StrEnum):
@@ -23,7 +25,7 @@ class Result(StrEnum):
 
     DONE = "done"
     REFUSED = "refused"  # a safety limit was met, nothing was moved
-    FAILED = "failed"
+    FAILED = "failed"  # an error, or a Sent that cannot vouch
     LOCKED = "locked"  # somebody else works on it
     NOT_BEGUN = "not begun"  # the deadline came, or a signal
 
@@ -51,6 +53,9 @@ class Ended:
         if done.not_moved:
             says = f"{done.not_moved} messages could not be moved"
             return cls(name, Result.FAILED, says, "partly", done.moved, took_s, done.counts)
+        if why := done.cannot_judge:
+            says = f"{why} {NOTHING_JUDGED}"
+            return cls(name, Result.FAILED, says, SentCannotVouch.code, done.moved, took_s, done.counts)
         return cls(name, Result.DONE, done.in_words(), None, done.moved, took_s, done.counts)
 
 

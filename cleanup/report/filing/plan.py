@@ -10,6 +10,7 @@ from cleanup.model import (
     Finding,
     Judged,
     Kind,
+    LimitsMet,
     NotFiled,
     PlannedMove,
     Policy,
@@ -44,8 +45,25 @@ def plan_filing(
     reasons = [(one, why_not_filed(one, policy) or _too_early(one, since)) for one in judged]
     moves = tuple(PlannedMove(one.ref, one.fingerprint, one.flags) for one, why in reasons if why is None)
     kept = tuple(NotFiled(one.ref, why) for one, why in reasons if why is not None)
-    own = _limits(len(moves), inbox_size, policy) if source != target else [f"{source} is the target, too."]
-    return FilingPlan(source, target, uidvalidity, moves, kept, (*refusals, *own))
+    forbidden = [*refusals, *([f"{source} is the target, too."] if source == target else [])]
+    limits = limits_met(len(moves), inbox_size, policy)
+    told = [] if source == target or limits is None else _in_words(limits, policy)
+    alone = limits if not forbidden else None
+    return FilingPlan(source, target, uidvalidity, moves, kept, (*forbidden, *told), alone)
+
+
+def limits_met(count: int, of: int, policy: Policy) -> LimitsMet | None:
+    """Return which of the policy's limits forbid to move `count` of so many messages; None where none does.
+
+    A share stops nothing up to `policy.max_share_floor` messages: a small folder may well hold little else.
+    """
+    too_many = count > policy.max_moves
+    too_much = count > policy.max_share_floor and count > policy.max_share * of
+    if not (too_many or too_much):
+        return None
+    # the least share, in hundredths, that such a plan keeps to by the very comparison above
+    share = next((n / 100 for n in range(1, 100) if count <= n / 100 * of), 1.0)
+    return LimitsMet(count, of, count if too_many else None, share if too_much else None)
 
 
 def why_not_filed(one: Judged, policy: Policy) -> str | None:
@@ -83,16 +101,17 @@ def _unsure(finding: Finding) -> str:
     return vetoes[0] if vetoes else f"Unsure: {finding.row.replace('_', ' ').replace('-', ' ')}."
 
 
-def _limits(count: int, inbox_size: int, policy: Policy) -> list[str]:
-    refusals = []
-    if count > policy.max_moves:
-        refusals.append(
-            f"{count:,} messages would be moved, and the limit is {policy.max_moves:,} (--max-moves raises it)."
+def _in_words(limits: LimitsMet, policy: Policy) -> list[str]:
+    told = []
+    if limits.max_moves is not None:
+        told.append(
+            f"{limits.count:,} messages would be moved, and the limit is {policy.max_moves:,} "
+            f"(--max-moves {limits.max_moves} raises it)."
         )
-    if count > policy.max_share_floor and count > policy.max_share * inbox_size:
-        share = count / max(inbox_size, 1)
-        refusals.append(
-            f"{share:.0%} of the folder would be moved ({count:,} of {inbox_size:,}), and the limit is "
-            f"{policy.max_share:.0%} (--max-share raises it)."
+    if limits.max_share is not None:
+        share = limits.count / max(limits.of, 1)
+        told.append(
+            f"{share:.0%} of the folder would be moved ({limits.count:,} of {limits.of:,}), and the limit is "
+            f"{policy.max_share:.0%} (--max-share {limits.max_share:g} raises it)."
         )
-    return refusals
+    return told

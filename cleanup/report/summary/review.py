@@ -7,13 +7,14 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from ipaddress import ip_network
 
 import pandas as pd
 
 from cleanup.detector.mailings import subject_template
 from cleanup.errors import UsageError
 from cleanup.ledger import Label
-from cleanup.model import Verdict
+from cleanup.model import LABEL_OF_SENDER, Verdict
 from cleanup.report.summary.frames import Frames
 from cleanup.report.summary.tables import about
 from cleanup.report.text import csv_text
@@ -97,11 +98,18 @@ def _labels(rows: csv.DictReader[str]) -> Iterator[Label]:
         raise UsageError("The file is no CSV", why=f"line {rows.line_num}: {error}") from error
 
 
+def _is_of_a_network(key: str) -> bool:
+    try:
+        return key.startswith(LABEL_OF_SENDER) and bool(ip_network(key.removeprefix(LABEL_OF_SENDER)))
+    except ValueError:
+        return False
+
+
 def _label(row: dict[str, str], line: int) -> Label:
     mailbox, digest, word = ((row[name] or "").strip() for name in COLUMNS[:3])
     if "@" not in mailbox:
         raise UsageError(f"Line {line}: {mailbox!r} is no mailbox", hint="It is the owner's address")
-    if not _DIGEST.fullmatch(digest):
+    if not (_DIGEST.fullmatch(digest) or _is_of_a_network(digest)):
         raise UsageError(f"Line {line}: {digest!r} is no digest", hint="Take it from `labels export` or `report`")
     if word not in list(Verdict):
         raise UsageError(f"Line {line}: {word!r} is no verdict", hint="genuine, backscatter or unsure")

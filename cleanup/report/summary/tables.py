@@ -45,6 +45,7 @@ def undelivered(notices: pd.DataFrame, bounces: pd.DataFrame) -> Section:
             "Subject": newest["original_subject"],
             "Why": _why(newest),
             "Status": newest["status"].astype("str").where(newest["status"].notna()),
+            "UID": newest["uid"].astype("str"),
         }
     )
     says = "These bounces answer mail that you did send. Most want something done: another address, a call, a new try."

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from cleanup.model import FilingPlan, Judged, Kind, Policy, Verdict
-from cleanup.report.filing.plan import plan_filing
+from cleanup.report.filing.plan import limits_met, plan_filing
 from tests.ledger.some import a_judged
 
 
@@ -70,6 +70,28 @@ def test_too_large_a_share_is_refused_above_the_floor(count: int, size: int, ref
     made = plan([a_judged(uid) for uid in range(1, count + 1)], inbox_size=size)
 
     assert bool(made.refusals) is refused
+
+
+@pytest.mark.parametrize(("count", "size"), [(29, 100), (501, 1000), (2870, 8000), (22, 22), (999, 1000), (21, 7919)])
+def test_the_least_limits_let_the_plan_just_through(count: int, size: int) -> None:
+    strict = Policy(max_moves=5, max_share=0)
+    met = limits_met(count, size, strict)
+
+    assert met is not None
+    assert met.max_moves is not None
+    assert met.max_share is not None
+    raised = replace(strict, max_moves=met.max_moves, max_share=met.max_share)
+    assert limits_met(count, size, raised) is None
+    assert limits_met(count, size, replace(raised, max_moves=met.max_moves - 1)) is not None
+    assert limits_met(count, size, replace(raised, max_share=met.max_share - 0.01)) is not None
+
+
+def test_a_person_lets_through_limits_and_nothing_else() -> None:
+    many = [a_judged(uid) for uid in range(1, 502)]
+
+    assert plan(many, inbox_size=100_000).let_through().refusals == ()
+    assert plan(many, inbox_size=100_000, refusals=("Sent is gone.",)).let_through().refusals[0] == "Sent is gone."
+    assert plan(many, target="INBOX").let_through().refusals == ("INBOX is the target, too.",)
 
 
 def test_refusals_from_outside_stand_first() -> None:
