@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from cleanup.detector.addresses import domain_of, untagged_key
-from cleanup.detector.evidence.question import Question
 from cleanup.detector.networks import organisation
 from cleanup.detector.path import own_lines
 from cleanup.detector.providers import is_provider
