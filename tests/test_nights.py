@@ -71,20 +71,23 @@ def test_a_night_on_which_nothing_happened_asks_for_no_shared_ledger(anna: Demo)
     assert night.look.resting is not None
 
 
+NEW = 20  # of one forged mailing: a single one of them, by a host that nobody named, would be unsure
+
+
 def test_new_mail_is_read_and_judged_with_what_was_there(anna: Demo) -> None:
     anna.run()
     with open_mailbox(anna.account) as mailbox:
         mailbox.examine("Backscatter")
-        _, raw = next(iter(mailbox.pull_bodies("Backscatter", mailbox.uids("Backscatter")[:1])))
-        again = raw.replace(b"Message-ID: <", b"Message-ID: <again-", 1)
-        mailbox.append("INBOX", again, (), LAST_DAY - timedelta(days=1))
+        for _, raw in list(mailbox.pull_bodies("Backscatter", mailbox.uids("Backscatter")[:NEW])):
+            again = raw.replace(b"Message-ID: <", b"Message-ID: <again-", 1)
+            mailbox.append("INBOX", again, (), LAST_DAY - timedelta(days=1))
 
     night = anna.run()
 
     assert night.look.resting is None
-    assert len(night.look.judged) == 21
-    assert night.moved == 1
-    assert night.round_trips <= 12
+    assert len(night.look.judged) == 20 + NEW
+    assert night.moved == NEW
+    assert night.round_trips <= 17  # two batches; what follows the first one takes five
     assert night.bytes_read < 300_000
     assert anna.run().look.resting is not None
 
