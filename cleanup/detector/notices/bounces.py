@@ -30,11 +30,10 @@ from cleanup.detector.notices.returned import (
 from cleanup.detector.notices.shapes import read_shapes
 from cleanup.model import Action, Cause, Extent, Kind, Notice, Recipient, Returned
 
-_STILL_TRYING = re.compile(
+_STILL_TRYING = re.compile(  # in small letters
     r"delayed|still being retried|warning: could not send|not yet been delivered|warning message only|will (?:keep|"
     r"continue) (?:on )?(?:trying|to try)|verzögert|noch nicht|retardé|retrasad|in ritardo|"
-    r"atrasad|vertraagd|opóźn|задерж|遅延|延迟|延遲|지연",
-    re.IGNORECASE,
+    r"atrasad|vertraagd|opóźn|задерж|遅延|延迟|延遲|지연"
 )
 
 _GOES_ON = re.compile(
@@ -149,7 +148,7 @@ def _action(mail: Mail, reading: Reading | None) -> Action:
     if mail.role_sender and (succeeded := _succeeded(mail)):
         return succeeded
     said = mail.subject if reading else f"{mail.subject}\n{mail.words[:1_000]}"
-    return Action.DELAYED if _STILL_TRYING.search(said) or _goes_on(mail) else Action.FAILED
+    return Action.DELAYED if _STILL_TRYING.search(said.lower()) or _goes_on(mail) else Action.FAILED
 
 
 def _goes_on(mail: Mail) -> bool:

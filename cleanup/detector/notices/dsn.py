@@ -26,14 +26,16 @@ _RECIPIENT_FIELDS = (
     "X-Failed-Recipient",
 )
 _OF_A_RECIPIENT = (*_RECIPIENT_FIELDS, "Action", "Status", "Diagnostic-Code")
-_GAP = re.compile(rb"(?:\r?\n[ \t]*){2,}")
+_GAP = re.compile(rb"\n[ \t]*(?:\n[ \t]*)+")
 _IN_TEXT = re.compile(
     r"^[ \t>|]{0,8}(?:Reporting-MTA|Final-Recipient|Original-Recipient)[ \t]*:", re.IGNORECASE | re.MULTILINE
 )
 _NEEDED = re.compile(r"^[ \t>|]{0,8}Final-Recipient[ \t]*:.{0,300}@", re.IGNORECASE | re.MULTILINE)
 _MARKS = re.compile(r"^[ \t>|]{1,8}", re.MULTILINE)
-_STATUS = re.compile(r"(?<![\d.])([245])\s?\.\s?(\d{1,3})\s?\.\s?(\d{1,3})(?![\d.])")
-_REPLY = re.compile(r"(?<![\d.])([245]\d\d)(?=[ \-#:,)]|$)")
+_STATUS = re.compile(
+    r"([245])(?<![\d.].)\s?\.\s?(\d{1,3})\s?\.\s?(\d{1,3})(?![\d.])"
+)  # the digit first: it is quick to find
+_REPLY = re.compile(r"([245](?<![\d.].)\d\d)(?=[ \-#:,)]|$)")
 _WORD = re.compile(r"[a-z]+")
 _ACTIONS = {
     "failed": Action.FAILED,
@@ -128,6 +130,8 @@ def _in_text(mail: Mail) -> Iterator[bytes]:
         if not (part.is_text or mail.shows_machine) and read_fields(part.octets)[0].has("From", "Received"):
             continue  # a person passes a whole notice on: ndr.eml
         text = part.text
+        if "final-recipient" not in text.lower():
+            continue
         if (start := _IN_TEXT.search(text)) and _NEEDED.search(text):
             yield _MARKS.sub("", _from_line(text, start)).encode("utf-8", "replace")
 
@@ -141,7 +145,7 @@ def _from_line(text: str, start: re.Match[str]) -> str:
 
 def _groups(block: bytes) -> Iterator[Fields]:
     """Yield the groups of fields; a group that names a second final recipient is two."""
-    for piece in _GAP.split(block.strip()):
+    for piece in _GAP.split(block.replace(b"\r\n", b"\n").strip()):
         fields, _ = read_fields(piece.lstrip(b" \t\r\n") + b"\n")
         yield from _split(fields)
 

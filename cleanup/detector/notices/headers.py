@@ -143,6 +143,8 @@ def main_type(value: str) -> str:
 
 def params(value: str) -> dict[str, str]:
     """Return the parameters of a Content-Type or Content-Disposition value by lower-cased name (RFC 2231 undone)."""
+    if ";" not in value:
+        return {}
     found: dict[str, str] = {}
     for name, quoted, bare in _PARAM.findall(";" + value.partition(";")[2]):
         base, _, _ = name.lower().partition("*")

@@ -36,7 +36,7 @@ _COPY_FIELDS = (  # how the names of the fields begin by which journals, moderat
 )
 _SUMMARY = re.compile(r"^[ \t>|*]{0,12}(?:subject|betreff|objet|asunto|oggetto|to|cc)[ \t]?:.*$", re.I | re.M)
 MOST_SAID = 1_500  # characters within which a mail says what it is
-_SOMETHING_ELSE = re.compile(
+_SOMETHING_ELSE = re.compile(  # in small letters
     # quarantines, moderation
     r"quarantin|released|approve or|(?:requires|awaits?|awaiting|pending) (?:your )?(?:approval|moderation)|"
     r"to be approved|(?:approve|reject) it|moderated|held messages?|being held|freigegeben|libéré|liberado|"
@@ -56,8 +56,7 @@ _SOMETHING_ELSE = re.compile(
     r"(?:message|mail) (?:sent |addressed )?to you\b|an sie gerichtet|vous (?:est|était) adressé|dirigido a usted|"
     r"indirizzato a lei|zurückgehalten|retenu par|was delivered to you|sent to you|pretends to be|in your name|"
     r"forge[dr]|"
-    r"suspicious|is unsolicited commercial|spam detection software|content (?:checker|preview)|undecipherable",
-    re.IGNORECASE,
+    r"suspicious|is unsolicited commercial|spam detection software|content (?:checker|preview)|undecipherable"
 )
 
 _ABOUT_ITS_READERS_MAIL = re.compile(
@@ -118,7 +117,7 @@ def is_a_copy(mail: Mail) -> bool:
 def says_something_else(mail: Mail) -> bool:
     """Return whether a mail says that it was released, moderated, copied, reported or filed for its reader."""
     words = _SUMMARY.sub("", mail.words[:MOST_SAID])  # what the message answered is called says nothing
-    return bool(_SOMETHING_ELSE.search(f"{mail.sender}\n{mail.own_subject}\n{words}"))
+    return bool(_SOMETHING_ELSE.search(f"{mail.sender}\n{mail.own_subject}\n{words}".lower()))
 
 
 def _is_about_mail_of_ours(gathered: Gathered) -> bool:
