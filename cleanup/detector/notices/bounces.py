@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import replace
+from email.errors import MessageError
+from itertools import islice
 
+from cleanup.detector.guard import split_header
 from cleanup.detector.notices.causes import find_cause
 from cleanup.detector.notices.dsn import Report, find_status, read_report, severest
 from cleanup.detector.notices.formats import FORMATS
@@ -18,7 +22,6 @@ from cleanup.detector.notices.formats.record import (
 )
 from cleanup.detector.notices.is_bounce import MOST_SAID, Gathered, is_bounce
 from cleanup.detector.notices.mail import Mail
-from cleanup.detector.notices.mailparser_fallback import second_text
 from cleanup.detector.notices.recipients import only_addressee, recipients_in_words
 from cleanup.detector.notices.returned import (
     MOST_RETURNED,
@@ -137,9 +140,7 @@ def _by_shape(mail: Mail, returned: tuple[Returned, ...]) -> tuple[Failure, ...]
         return ()
     if found := read_shapes(mail, mail.words, returned):
         return found
-    if mail.words.strip() and not mail.fields.has("Content-Type"):
-        return ()  # plain text without any structure reads the same to every parser
-    return read_shapes(mail, second_text(mail.raw), returned)
+    return () if mail.is_whole else read_shapes(mail, _second_text(mail.raw), returned)
 
 
 def _action(mail: Mail, reading: Reading | None) -> Action:
@@ -201,7 +202,7 @@ def _cause(mail: Mail, recipients: tuple[Recipient, ...]) -> Cause:
 
 
 def _returned(mail: Mail, report: Report, reading: Reading | None) -> tuple[Returned, ...]:
-    found = [one for one, _ in zip(returned_by_parts(mail), range(MOST_RETURNED), strict=False)]
+    found = list(islice(returned_by_parts(mail), MOST_RETURNED))
     if not found:
         quoted = reading.returned if reading and reading.returned else mail.words
         texts = (quoted, mail.words, *(part.text for part in mail.parts if not part.children and not part.is_text))
@@ -212,3 +213,46 @@ def _returned(mail: Mail, report: Report, reading: Reading | None) -> tuple[Retu
     named = id_in_words(mail.words)
     ids = (*report.other_ids, *((named,) if named and len(found) == 1 else ()))
     return (with_other_ids(found[0], ids), *found[1:])
+
+
+# --- a second parser -----------------------------------------------------------------------------------------------
+#
+# mail-parser stands on the standard library's parser: another grammar for broken structure, nested encodings and odd
+# parts. It takes milliseconds where ours takes a fraction, so it is asked, and loaded, only for mail that is not what
+# it declares to be, and in which ours found nobody: of 1,784 damaged notices it found the recipients of 13 more.
+
+logging.getLogger("mailparser").setLevel(logging.CRITICAL + 1)  # it logs what strangers wrote
+
+MOST_BYTES = 32_768  # the notice's own words stand at the beginning
+MOST_HEADER = 16_384
+MOST_ENCODED = 40  # encoded words: decoding them is quadratic in the library
+MOST_DELIMITERS = 100
+MOST_LINES = 1_500  # each gap between the lines of a status report makes a message of its own
+MOST_TEXT = 65_536
+
+# seen on damaged mail: None where a delimiter was expected, NULs in charsets, headers of a wrong type
+_ODD = (AttributeError, ValueError, TypeError, LookupError, RecursionError, AssertionError, ArithmeticError)
+
+
+def _second_text(raw: bytes) -> str:
+    """Return the text that mail-parser finds in a mail; "" for what would take it long. Never raises."""
+    raw = raw[:MOST_BYTES]
+    header, _ = split_header(raw)
+    tame = (
+        len(header) <= MOST_HEADER
+        and raw.count(b"=?") <= MOST_ENCODED
+        and raw.count(b";") <= 1_000
+        and raw.count(b"\n--") <= MOST_DELIMITERS
+        and raw.count(b"\n") <= MOST_LINES
+    )
+    if not tame:
+        return ""
+    import mailparser
+    from mailparser.exceptions import MailParserError
+
+    try:
+        parsed = mailparser.parse_from_bytes(raw)
+        texts = (*parsed.text_plain, *parsed.text_html, *parsed.text_not_managed)
+    except (MailParserError, MessageError, *_ODD):
+        return ""
+    return "\n".join(text for text in texts if isinstance(text, str))[:MOST_TEXT]

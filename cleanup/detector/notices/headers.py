@@ -17,7 +17,7 @@ MOST_DECODED = 2_048  # characters of a value whose encoded words are decoded
 
 _FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)")
 _PLAIN_FIELD = re.compile(r"(([!-9;-~]{1,200})[ \t]*:([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z))")
-_FIRST_OF_LEAD = re.compile(rb"[ \t\r\n]|>?From ")
+_FIRST_OF_LEAD = (b" ", b"\t", b"\r", b"\n", b">", b"F")
 _EMPTY_LINES = rb"(?:[ \t\r\n]*\n)?"
 _LEADING = re.compile(_EMPTY_LINES + rb"(?:>?From [^\n]*(?:\n|\Z)" + _EMPTY_LINES + rb"){0,20}")
 _PARAM = re.compile(r';\s{0,50}([A-Za-z0-9_*-]{1,40})\s{0,50}=\s{0,50}(?:"([^"]{0,2000})"?|([^\s;"]{1,2000}))')
@@ -71,7 +71,7 @@ def read_fields(block: bytes) -> tuple[Fields, int]:
     A "From " line and empty lines before the first field are passed over. The header ends at an empty line, which is
     taken along, or at the first line that is no field, which is not.
     """
-    start = lead.end() if _FIRST_OF_LEAD.match(block) and (lead := _LEADING.match(block)) else 0
+    start = lead.end() if block[:1] in _FIRST_OF_LEAD and (lead := _LEADING.match(block)) else 0
     plain, end = _plain_items(block, start)
     if plain is not None:
         return Fields(plain), _after_empty_line(block, end)

@@ -12,6 +12,7 @@ from cleanup.model import Kind
 _MDN = ("message/disposition-notification", "message/global-disposition-notification")
 _ARF = ("message/feedback-report",)
 _ARF_WORDS = re.compile(r"^Feedback-Type[ \t]*:[ \t]*\S|this is an? e-?mail abuse report", re.IGNORECASE | re.MULTILINE)
+_ARF_SUBJECT = re.compile(r"abuse report|complaint|feedback report")
 _MDN_WORDS = re.compile(
     r"^Disposition[ \t]*:[ \t]*\S.{0,100}(?:displayed|deleted|dispatched|processed|denied)",
     re.IGNORECASE | re.MULTILINE,
@@ -114,9 +115,9 @@ def _is_abuse_report(mail: Mail) -> bool:
         return True
     if mail.fields.has("Feedback-Type"):
         return True
-    if re.match(r"\s*complaint about message from", mail.subject, re.IGNORECASE):  # Microsoft's junk mail reporting
+    if mail.subject.lower().lstrip().startswith("complaint about message from"):  # Microsoft's junk mail reporting
         return any(part.is_message for part in mail.parts)
-    named = re.search(r"abuse report|complaint|feedback report", mail.subject, re.IGNORECASE)
+    named = _ARF_SUBJECT.search(mail.subject.lower())
     return bool(named and _ARF_WORDS.search(mail.words)) and not _has_status(mail)
 
 

@@ -107,6 +107,13 @@ class Mail:
             text = html_text(text)
         return text[:MOST_WORDS]
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether its structure is as declared, so that every parser reads the same words in it."""
+        if not self.words.strip():
+            return False
+        return not self.fields.has("Content-Type") or all(_is_whole(part) for part in self.parts)
+
     @cached_property
     def null_sender(self) -> bool:
         """Whether it came with the null return path."""
@@ -350,6 +357,7 @@ _GUESSED = re.compile(
 _LINE_FEED = 10
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]")
 _OF_A_PART = frozenset(("content-transfer-encoding", "content-disposition", "content-description", "content-id"))
+_ENCODINGS = ("", "7bit", "8bit", "binary", "quoted-printable", "base64")
 _MESSAGES = ("message/rfc822", "message/global", "message/partial")
 
 
@@ -403,6 +411,26 @@ def walk(part: Part, *, into_messages: bool = False) -> Iterator[Part]:
     if not part.is_message or into_messages:
         for child in part.children:
             yield from walk(child, into_messages=into_messages)
+
+
+def _is_whole(part: Part) -> bool:
+    """Return whether a part is what it declares to be: its encoding, its charset, its parts and where they end."""
+    encoding = (part.fields.first("Content-Transfer-Encoding") or "").strip().lower()
+    if encoding not in _ENCODINGS or (encoding == "base64" and _NOT_BASE64.search(part.body.translate(None, b"\r\n"))):
+        return False
+    if main_type(part.fields.first("Content-Type") or "").startswith("multipart/"):
+        closing = f"--{part.option('boundary').rstrip()}--".encode("utf-8", "replace")
+        return bool(part.children) and closing in part.body
+    return part.is_message or (part.is_text and _is_in_charset(part.octets, part.option("charset")))
+
+
+def _is_in_charset(octets: bytes, declared: str) -> bool:
+    if octets.isascii() and b"\x1b" not in octets:
+        return True
+    try:
+        return bool(octets.decode(_codec(declared.strip().lower()) or "ascii")) and b"\x1b" not in octets
+    except ValueError:
+        return False
 
 
 def untransferred(body: bytes, encoding: str) -> bytes:
