@@ -168,7 +168,11 @@ def _says_so_in_words(gathered: Gathered) -> bool:
     if not gathered.recipients and not gathered.gives_back and mail.words.isascii():
         about_it = _ABOUT_ITS_READERS_MAIL.search(mail.words[:MOST_SAID])
         return mail.subject_of_failure and sum(signs) >= 2 and about_it is not None
+    if not (mail.role_sender or mail.subject_of_failure or mail.is_report or gathered.gives_back):
+        return False  # a build or a monitor quotes a server's answer, too
     named = any(r.reply or r.status for r in gathered.recipients)
+    if mail.has_its_own_way_back and not (named or mail.automatic or mail.is_report):
+        return False  # a postmaster's own letter
     named = named or (bool(gathered.recipients) and NOTICE_SUBJECT.search(mail.words))
     return sum(signs) >= 2 and (mail.subject_of_failure or mail.is_report or named)
 

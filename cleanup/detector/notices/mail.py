@@ -177,18 +177,21 @@ class Mail:
             return False
         if self.forward:
             return True
-        paths = {plain_address(path) for path in self.fields.all("Return-Path")}
-        own_way_back = paths == {plain_address(self.fields.first("From") or "")} != {None}
         if self.by_mail_program:
-            return own_way_back or self.answer or not self.subject_of_failure
+            return self.has_its_own_way_back or self.answer or not self.subject_of_failure
         asks = self.subject.rstrip().endswith("?") and ":" not in self.subject
-        return own_way_back and (asks or not self.subject_of_failure)
+        return self.has_its_own_way_back and (asks or not self.subject_of_failure)
+
+    @cached_property
+    def has_its_own_way_back(self) -> bool:
+        """Whether its return path is its From: it was sent as people's mail is, to come back where it fails."""
+        paths = {plain_address(path) for path in self.fields.all("Return-Path")}
+        return paths == {plain_address(self.fields.first("From") or "")} != {None}
 
     @cached_property
     def sent_by_its_author(self) -> bool:
-        """Whether its return path is its From, and that is no address of a program or a service: a person wrote it."""
-        paths = {plain_address(path) for path in self.fields.all("Return-Path")}
-        return not self.from_service and paths == {plain_address(self.fields.first("From") or "")}
+        """Whether it comes back to its From, and that is no address of a program or a service: a person wrote it."""
+        return self.has_its_own_way_back and not self.from_service
 
     @cached_property
     def from_service(self) -> bool:
