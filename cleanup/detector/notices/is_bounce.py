@@ -66,6 +66,10 @@ _ABOUT_ITS_READERS_MAIL = re.compile(
     re.IGNORECASE,
 )
 
+_MERELY_ABOUT_MAIL = re.compile(
+    r"\b(?:your|the) (?=(?:mail|message|e-?mail) )|수신자"
+)  # signs in a subject, small letters
+
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
@@ -165,16 +169,27 @@ def _says_so_in_words(gathered: Gathered) -> bool:
         bool(gathered.recipients),
         gathered.returned[0].extent in (Extent.FULL, Extent.HEADERS),
     )
+    if sum(signs) < 2:
+        return False
     if not gathered.recipients and not gathered.gives_back and mail.words.isascii():
-        about_it = _ABOUT_ITS_READERS_MAIL.search(mail.words[:MOST_SAID])
-        return mail.subject_of_failure and sum(signs) >= 2 and about_it is not None
+        return mail.subject_of_failure and _ABOUT_ITS_READERS_MAIL.search(mail.words[:MOST_SAID]) is not None
     if not (mail.role_sender or mail.subject_of_failure or mail.is_report or gathered.gives_back):
         return False  # a build or a monitor quotes a server's answer, too
-    named = any(r.reply or r.status for r in gathered.recipients)
-    if mail.has_its_own_way_back and not (named or mail.automatic or mail.is_report):
-        return False  # a postmaster's own letter
-    named = named or (bool(gathered.recipients) and NOTICE_SUBJECT.search(mail.words))
-    return sum(signs) >= 2 and (mail.subject_of_failure or mail.is_report or named)
+    answered = any(r.reply or r.status for r in gathered.recipients)
+    if mail.is_report:
+        return True
+    if mail.subject_of_failure:  # a postmaster's own letter may have one: "Why your mail to Bob was late"
+        by_a_person = mail.has_its_own_way_back and not (mail.automatic or mail.subject_of_returned_mail)
+        return answered or not by_a_person or _speaks_of_failure(mail.words)
+    apart = len({domain_of(r.address) for r in gathered.recipients}) > 1 and not gathered.gives_back
+    if answered and not (apart and not mail.subject_of_notice):  # lists of addresses to be given up hold codes, too
+        return True
+    return bool(gathered.recipients) and _speaks_of_failure(mail.words)
+
+
+def _speaks_of_failure(words: str) -> bool:
+    """Return whether a text has words of failure or delay: "your message was" is enough for a subject only."""
+    return NOTICE_SUBJECT.search(_MERELY_ABOUT_MAIL.sub("", words[:MOST_SAID].lower()))
 
 
 def _is_borne_out(gathered: Gathered) -> bool:
