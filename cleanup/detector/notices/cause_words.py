@@ -213,7 +213,8 @@ WORDS: tuple[tuple[Cause, str], ...] = (
         r"bestaat niet|neexistuje|не существует|не найден|不存在|存在しない|見つかり|destinataire invalide|"
         r"uk(?:jent|endt) (?:bruger|bruker)|okänd (?:användare|mottagare)|neznámy používateľ|neznámý uživatel|"
         r"tuntematon (?:käyttäjä|vastaanottaja)|宛先不明|존재하지 않는|kullanıcı bilinmiyor|"
-        r"bilinmeyen (?:kullanıcı|alıcı)|nicht im domino|niet in domino|name wurde nicht erkannt|répertorié|introuvable|unrecogni[sz]ed address",
+        r"bilinmeyen (?:kullanıcı|alıcı)|nicht im domino|niet in domino|name wurde nicht erkannt|"
+        r"répertorié|introuvable|unrecogni[sz]ed address",
     ),
     (
         Cause.SPAM,
@@ -226,8 +227,8 @@ WORDS: tuple[tuple[Cause, str], ...] = (
         Cause.CONTENT,
         r"banned (?:content|file|attach)|file ?name|executable|dangerous|\bline (?:is )?too long|line limit|"
         r"attach\S{0,5} type|\bmime\b|(?<!original )headers?\b(?! based| of the )|character set|encoding|"
-        r"encoded-word|smtputf8|utf-8|non-ascii|(?<!~ file )attachment|inhaltsfilter|\bcontent\b|bare linefeed|malformed|"
-        r"\bnul\b|macros|conversion|partial final|unsafe|security issue|media not",
+        r"encoded-word|smtputf8|utf-8|non-ascii|(?<!~ file )attachment|inhaltsfilter|\bcontent\b|bare linefeed|"
+        r"malformed|\bnul\b|macros|conversion|partial final|unsafe|security issue|media not",
     ),
     (
         Cause.EXPIRED,
