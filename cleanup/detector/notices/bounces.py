@@ -89,17 +89,14 @@ def read_bounce(mail: Mail, formats: tuple[NoticeFormat, ...] = FORMATS) -> Noti
     reading = read_wording(_letter(mail), formats)
     returned = _returned(mail, report, reading)
     failures = _failures(mail, reading, returned)
-    recipients = recipients_in_words(mail, failures, returned, stated=_is_stated(reading))
+    stated = reading is not None and bool(reading.failures) and not reading.format.everyday
+    recipients = recipients_in_words(mail, failures, returned, stated=stated)
     if not is_bounce(Gathered(mail, reading, recipients, returned)):
         return None
     name = reading.format.name if reading else "shapes" if failures else "bare"
     action = _action(mail, reading)
-    stated = tuple(replace(r, action=action) for r in recipients or only_addressee(mail, returned))
-    return _notice(mail, report, name, stated, returned, action)
-
-
-def _is_stated(reading: Reading | None) -> bool:
-    return reading is not None and bool(reading.failures) and not reading.format.everyday
+    recipients = tuple(replace(r, action=action) for r in recipients or only_addressee(mail, returned))
+    return _notice(mail, report, name, recipients, returned, action)
 
 
 def _others_in_words(
@@ -146,8 +143,10 @@ def _by_shape(mail: Mail, returned: tuple[Returned, ...]) -> tuple[Failure, ...]
 def _action(mail: Mail, reading: Reading | None) -> Action:
     if reading and reading.action is not Action.FAILED:
         return reading.action
-    if mail.role_sender and (succeeded := _succeeded(mail)):
-        return succeeded
+    if mail.role_sender:
+        for action, subject in _SUCCEEDED.items():
+            if subject.match(mail.subject):
+                return action
     said = mail.subject if reading else f"{mail.subject}\n{mail.words[:1_000]}"
     return Action.DELAYED if _STILL_TRYING.search(said.lower()) or _goes_on(mail) else Action.FAILED
 
@@ -164,10 +163,6 @@ def _still_tries(mail: Mail, recipients: tuple[Recipient, ...]) -> bool:
     """Return whether a report that says "failed" reports a delay: passing codes alone, and words that it goes on."""
     passing = all(r.action is Action.FAILED and (r.status or "").startswith("4.") for r in recipients)
     return passing and _goes_on(mail)
-
-
-def _succeeded(mail: Mail) -> Action | None:
-    return next((action for action, subject in _SUCCEEDED.items() if subject.match(mail.subject)), None)
 
 
 # --- the notice ----------------------------------------------------------------------------------------------------

@@ -133,11 +133,7 @@ def _in_text(mail: Mail) -> Iterator[bytes]:
         if "final-recipient" not in text.lower():
             continue
         if (start := _IN_TEXT.search(text)) and _NEEDED.search(text):
-            yield _MARKS.sub("", _from_line(text, start)).encode("utf-8", "replace")
-
-
-def _from_line(text: str, start: re.Match[str]) -> str:
-    return text[start.start() :]
+            yield _MARKS.sub("", text[start.start() :]).encode("utf-8", "replace")
 
 
 # --- what it says --------------------------------------------------------------------------------------------------
@@ -203,7 +199,8 @@ def _recipient(group: Fields) -> Recipient | None:
     address = final or original or actual
     if address is None:
         return None
-    words = _diagnostic(group)
+    values = [split_type(value)[1] for value in group.all("Diagnostic-Code")]
+    words = " ".join(" ".join(decoded(v) for v in values).split())
     status = find_status(group.first("Status") or "") or find_status(words)
     if status and status.endswith(".0.0"):
         status = find_status(words) or status
@@ -225,11 +222,6 @@ def _address(group: Fields, *names: str) -> str | None:
     found = (typed_address(value) for name in names for value in group.all(name))
     address = next((a for a in found if a), None)
     return lower_domain(address) if address else None
-
-
-def _diagnostic(group: Fields) -> str:
-    values = [split_type(value)[1] for value in group.all("Diagnostic-Code")]
-    return " ".join(" ".join(decoded(v) for v in values).split())
 
 
 def _by_status(status: str | None) -> Action:
