@@ -44,12 +44,16 @@ def untagged(subject: str) -> str:
 
 def forwards(subject: str) -> bool:
     """Return whether a decoded subject begins as those of forwards do, after list tags."""
+    if subject.isascii() and ":" not in subject:
+        return False
     text = unicodedata.normalize("NFKC", subject[:MOST_CHARACTERS]).casefold()
     return bool(_FORWARDED.match(text) or _FORWARDED.match(_LIST_TAG.sub("", text)))
 
 
 def answers_or_forwards(subject: str) -> bool:
     """Return whether a decoded subject begins as those of replies and forwards do, after list tags."""
+    if subject.isascii() and ":" not in subject:
+        return False
     text = unicodedata.normalize("NFKC", subject[:MOST_CHARACTERS]).casefold()
     return bool(_PREFIX.match(text) or _PREFIX.match(_LIST_TAG.sub("", text)))
 

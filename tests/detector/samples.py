@@ -34,6 +34,7 @@ def told(notice: Notice | None) -> Expected:
         "action": notice.action.value if notice.action else None,
         "recipients": sorted(r.address for r in notice.recipients),
         "status": notice.status,
+        "cause": notice.cause.value,
         "original_message_id": returned.message_id,
         "original_subject": returned.subject,
         "returned": returned.extent.value,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import binascii
+
 import pytest
 
 from cleanup.detector.notices import read_notice
@@ -257,3 +259,16 @@ def test_the_subject_alone_makes_a_candidate(subject):
 @pytest.mark.parametrize("subject", ["Lunch on Monday?", "Your order 4711", "Re: Minutes", "会議の件", "Protokoll"])
 def test_an_everyday_subject_makes_none(subject):
     assert why_candidate(f"From: Somebody <somebody@partner.example>\nSubject: {subject}\n".encode()) is None
+
+
+def test_words_that_only_a_second_parser_can_decode_are_read():
+    """Our own splitter knows no uuencode; what is encoded in a known way is not read twice."""
+    text = b"Could not deliver to\n\n<bob@far.test>: 550 5.1.1 User unknown\n"
+    coded = b"".join(binascii.b2a_uu(text[at : at + 45]) for at in range(0, len(text), 45))
+    head = b"Return-Path: <>\nFrom: MAILER-DAEMON@mx.far.test\nTo: anna@example.org\nSubject: Undeliverable: Minutes\n"
+    declared = b"MIME-Version: 1.0\nContent-Type: text/plain\nContent-Transfer-Encoding: x-uuencode\n\n"
+
+    notice = read_notice(head + declared + b"begin 644 t\n" + coded + b" \nend\n")
+
+    assert notice is not None
+    assert [r.address for r in notice.recipients] == ["bob@far.test"]

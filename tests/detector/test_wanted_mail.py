@@ -22,6 +22,30 @@ def test_machine_mail_that_somebody_wanted_is_no_bounce():
     assert [what for what, notice in notices if notice and notice.kind is Kind.NDR] == []
 
 
+@pytest.mark.parametrize(
+    ("subject", "words"),
+    [
+        ("Your mail", "bob@far.test: 550 5.1.1 no mailbox here by that name"),
+        ("Rejected", "The following address was not accepted:\n\nbob@far.test (550 5.7.1 not allowed)"),
+        ("Hafa samband", "bob@far.test\n   550 5.1.1 unknown user"),
+        ("E-pasts nav piegādāts", "Jūsu vēstule nav piegādāta.\n<bob@far.test>: 550 5.1.1 lietotājs nav atrasts"),
+        ("Kiri jäi saatmata", "Teie kirja aadressile bob@far.test ei saanud toimetada (550 5.1.1 tundmatu)."),
+        ("", "<bob@far.test>: host mx.far.test said: 552 5.2.2 mailbox full"),
+        ("Poczta: zwrot", "Adres bob@far.test nie istnieje.\n550 5.1.1"),
+    ],
+)
+def test_a_bounce_of_few_words_that_gives_nothing_back_is_one_by_the_servers_answer(subject, words):
+    raw = (
+        f"Return-Path: <>\nFrom: Mail Delivery Subsystem <MAILER-DAEMON@mx.far.test>\nTo: anna@example.org\n"
+        f"Subject: {subject}\nContent-Type: text/plain; charset=utf-8\n\n{words}\n"
+    )
+
+    notice = read_notice(raw.encode())
+
+    assert notice is not None
+    assert (notice.kind, [r.address for r in notice.recipients]) == (Kind.NDR, ["bob@far.test"])
+
+
 def test_machine_mail_that_somebody_wanted_is_never_accused_where_the_hosts_are_told():
     world = a_world(8)
     mailbox = of_world(world, [])

@@ -656,6 +656,57 @@ SORTS: tuple[Sort, ...] = (
         ("", "mailman-bounces@lists.example.org"),
         to="builders-owner@lists.example.org",
     ),
+    # --- an address, and no word of failure about it
+    Sort(
+        "DLP violation that waits",
+        "Data Protection <postmaster@dlp.example.org>",
+        "Violation 88213 (blocked)",
+        "Sender: anna.berg@example.org\nRecipient: bob@far.test\nRule: customer records\n"
+        "The message was stopped and waits for your manager's decision.",
+        _AUTO,
+    ),
+    Sort(
+        "encryption gateway's copy",
+        "Egress Gateway <mailer-daemon@egress.example.org>",
+        "{subject}",
+        "Your message to bob@far.test was encrypted before it left. A copy is enclosed for your records.",
+        _AUTO,
+        letters=("the owner's",),
+    ),
+    Sort(
+        "approval request, in Korean",
+        "결재 시스템 <postmaster@gw.example.org>",
+        "[승인 요청] {subject}",
+        "외부로 발송되는 메일의 승인을 요청합니다.\n발신자: anna.berg@example.org\n수신자: bob@far.test",
+        _AUTO,
+    ),
+    Sort(
+        "build that tests mail",
+        "GitLab <gitlab@git.example.org>",
+        "shop | Failed pipeline for main | 4f2a11c",
+        "Your pipeline has failed.\nJob: mail-delivery\n550 5.1.1 bob@far.test: no mailbox (fixture)",
+        _AUTO,
+        ("", "gitlab@git.example.org"),
+        "nothing",
+    ),
+    Sort(
+        "list of addresses that a sending service gave up",
+        "Mailgun <postmaster@mg.example.org>",
+        "Weekly suppressions",
+        "3 addresses were added to your suppression list this week:\n\n bob@far.test  550 5.1.1\n"
+        " carl@club.test  550 5.7.1\n eve@x.test 552 5.2.2",
+        _AUTO,
+        ("", "bounce+x@mg.example.org"),
+        "nothing",
+    ),
+    Sort(
+        "postmaster explains a delay",
+        "Postmaster <postmaster@example.org>",
+        "Why your mail to bob@far.test was late yesterday",
+        "Hello Anna,\n\nyesterday our line was down, so the enclosed message to bob@far.test left at 18:00 only.",
+        paths=_PERSON,
+        letters=("the owner's",),
+    ),
 )
 
 

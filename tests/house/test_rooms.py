@@ -68,7 +68,6 @@ SEAMS = frozenset(
         "cli.versions",
         "config.environment",
         "detector.evidence",
-        "detector.notices.mailparser_fallback",
         "detector.verification",
         "jobs.sieve_trial",
     }

@@ -17,6 +17,9 @@ _LOCAL = rf"[^\s<>()\[\]\",;:@{_WIDE}]"
 _PLAIN = re.compile(
     rf"(?:\"[^\"\r\n]{{1,64}}\"|(?<!{_LOCAL}){_LOCAL}{{1,998}}+)@(?:\[[0-9A-Fa-f:.]{{2,45}}\]|[\w#%.~-]{{1,255}})"
 )
+_USUAL = re.compile(  # of those the first address is plain to see: "Anna <anna@example.org>"
+    r"(?:[^@:\"<>]{0,200}<)?([A-Za-z0-9](?:[A-Za-z0-9.+_-]{0,62}[A-Za-z0-9])?@[A-Za-z0-9][A-Za-z0-9.-]{0,200}[A-Za-z0-9])>?"
+)
 _NEEDLESS_QUOTES = re.compile(r"\"([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+)\"@")
 _X400 = re.compile(r"/(?:S|s)=([^/;]{1,64})")
 
@@ -55,6 +58,8 @@ def plain_address(text: str) -> str | None:
     """Return the first address in a text; None where there is none."""
     if "@" not in text:
         return None
+    if usual := _USUAL.fullmatch(text):
+        return lower_domain(usual[1])
     return next(plain_addresses(text), None)
 
 

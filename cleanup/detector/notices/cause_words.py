@@ -17,7 +17,8 @@ WORDS: tuple[tuple[Cause, str], ...] = (
     ),
     (
         Cause.LOOP,
-        r"\bloops? back|mail loop|e-?mail loop|(?:rout|forward)ing loop|\bloop(?:s|ing|ed)?\b|loop ?detect|"
+        r"\bloops? back|mail loop|e-?mail loop|duplicated message-id|"
+        r"(?:rout|forward)ing loop|\bloop(?:s|ing|ed)?\b|loop ?detect|"
         r"mxloopback|too many (?:hops|.?received.? headers|received:)|exceeded \d+ hops|hop count|"
         r"hops exceeded|best-preference mx|schleife",
     ),
@@ -123,7 +124,8 @@ WORDS: tuple[tuple[Cause, str], ...] = (
         r"speicher\S{0,10} (?:über|ueber)schritten|disk space|maildir.{0,20}quota|"
         r"(?:mailbox|inbox) (?:size )?(?:limit )?exceed|mailbox (?:size )?limit|\bfile too large|system full|"
         r"exceeded storage|quota limit|plein|\bvoll\b|überfüllt|\bpien[ao]\b|\bllen[ao]\b|\bchei[ao]\b|"
-        r"lotada|\bvol\b|przepełnion|переполнен|容量|空间不足|已满",
+        r"lotada|\bvol\b|przepełnion|jest pełna|je plná|переполнен|容量|空间不足|已满|いっぱい|가득|"
+        r"brevlådan är full|dolu\b|täynnä|over its limit",
     ),
     (
         Cause.CONTENT,
@@ -157,12 +159,13 @@ WORDS: tuple[tuple[Cause, str], ...] = (
     ),
     (
         Cause.NO_SUCH_HOST,
-        r"\bno mx\b|routing server fail|domain look ?up fail",
+        r"\bno mx\b|routing server fail|domain look ?up fail|dns records for",
     ),
     (
         Cause.EXPIRED,
         r"message (?:has )?expired|delivery time expired|queue\.expired|queue too long|max(?:imum)? time|"
-        r"(?:could|can) ?not be delivered for|not been collected|been in the queue|has been on the queue",
+        r"(?:could|can) ?not be delivered for|was aborted after|"
+        r"not been collected|been in the queue|has been on the queue",
     ),
     (
         Cause.NO_SUCH_HOST,
@@ -207,7 +210,11 @@ WORDS: tuple[tuple[Cause, str], ...] = (
         r"find alias|no one with|handle mail for|no such (?:mail|e-?mail)|nicht (?:gefunden|vorhanden)|"
         r"existiert nicht|unbekannt|inconnu|n'existe|inexist|inesistent|sconosciut|errat[oa]\b|desconocid|"
         r"desconhecid|no existe|non esiste|n[aã]o existe|nieznan|nie istnieje|nie ma takiego|onbekend|"
-        r"bestaat niet|neexistuje|не существует|не найден|不存在|存在しない|見つかり|destinataire invalide",
+        r"bestaat niet|neexistuje|не существует|не найден|不存在|存在しない|見つかり|destinataire invalide|"
+        r"uk(?:jent|endt) (?:bruger|bruker)|okänd (?:användare|mottagare)|neznámy používateľ|neznámý uživatel|"
+        r"tuntematon (?:käyttäjä|vastaanottaja)|宛先不明|존재하지 않는|kullanıcı bilinmiyor|"
+        r"bilinmeyen (?:kullanıcı|alıcı)|nicht im domino|niet in domino|name wurde nicht erkannt|"
+        r"répertorié|introuvable|unrecogni[sz]ed address",
     ),
     (
         Cause.SPAM,
@@ -219,9 +226,9 @@ WORDS: tuple[tuple[Cause, str], ...] = (
     (
         Cause.CONTENT,
         r"banned (?:content|file|attach)|file ?name|executable|dangerous|\bline (?:is )?too long|line limit|"
-        r"attach\S{0,5} type|\bmime\b|headers?\b(?! based)|character set|encoding|encoded-word|smtputf8|"
-        r"utf-8|non-ascii|attachment|\bcontent\b|bare linefeed|malformed|\bnul\b|macros|conversion|"
-        r"partial final|unsafe|security issue|media not",
+        r"attach\S{0,5} type|\bmime\b|(?<!original )headers?\b(?! based| of the )|character set|encoding|"
+        r"encoded-word|smtputf8|utf-8|non-ascii|(?<!~ file )attachment|inhaltsfilter|\bcontent\b|bare linefeed|"
+        r"malformed|\bnul\b|macros|conversion|partial final|unsafe|security issue|media not",
     ),
     (
         Cause.EXPIRED,
@@ -236,7 +243,7 @@ WORDS: tuple[tuple[Cause, str], ...] = (
         r"(?:could not|couldn.t|unable to|wasn.t able to|cannot) (?:establish|connect|contact)|"
         r"bad connection|able to establish|host (?:is )?(?:down|not respon)|connect to\b|not respond|"
         r"\bsocket|econn|etimedout|(?:bad|invalid) (?:server|response)|lost connection|conversation with|"
-        r"no answer|read error|broken pipe|\btls\b|handshake",
+        r"no answer|read error|broken pipe|\btls\b|handshake|no mail servers appear",
     ),
     (
         Cause.BLOCKED,

@@ -26,14 +26,16 @@ _RECIPIENT_FIELDS = (
     "X-Failed-Recipient",
 )
 _OF_A_RECIPIENT = (*_RECIPIENT_FIELDS, "Action", "Status", "Diagnostic-Code")
-_GAP = re.compile(rb"(?:\r?\n[ \t]*){2,}")
+_GAP = re.compile(rb"\n[ \t]*(?:\n[ \t]*)+")
 _IN_TEXT = re.compile(
     r"^[ \t>|]{0,8}(?:Reporting-MTA|Final-Recipient|Original-Recipient)[ \t]*:", re.IGNORECASE | re.MULTILINE
 )
 _NEEDED = re.compile(r"^[ \t>|]{0,8}Final-Recipient[ \t]*:.{0,300}@", re.IGNORECASE | re.MULTILINE)
 _MARKS = re.compile(r"^[ \t>|]{1,8}", re.MULTILINE)
-_STATUS = re.compile(r"(?<![\d.])([245])\s?\.\s?(\d{1,3})\s?\.\s?(\d{1,3})(?![\d.])")
-_REPLY = re.compile(r"(?<![\d.])([245]\d\d)(?=[ \-#:,)]|$)")
+_STATUS = re.compile(
+    r"([245])(?<![\d.].)\s?\.\s?(\d{1,3})\s?\.\s?(\d{1,3})(?![\d.])"
+)  # the digit first: it is quick to find
+_REPLY = re.compile(r"([245](?<![\d.].)\d\d)(?=[ \-#:,)]|$)")
 _WORD = re.compile(r"[a-z]+")
 _ACTIONS = {
     "failed": Action.FAILED,
@@ -128,12 +130,10 @@ def _in_text(mail: Mail) -> Iterator[bytes]:
         if not (part.is_text or mail.shows_machine) and read_fields(part.octets)[0].has("From", "Received"):
             continue  # a person passes a whole notice on: ndr.eml
         text = part.text
+        if "final-recipient" not in text.lower():
+            continue
         if (start := _IN_TEXT.search(text)) and _NEEDED.search(text):
-            yield _MARKS.sub("", _from_line(text, start)).encode("utf-8", "replace")
-
-
-def _from_line(text: str, start: re.Match[str]) -> str:
-    return text[start.start() :]
+            yield _MARKS.sub("", text[start.start() :]).encode("utf-8", "replace")
 
 
 # --- what it says --------------------------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ def _from_line(text: str, start: re.Match[str]) -> str:
 
 def _groups(block: bytes) -> Iterator[Fields]:
     """Yield the groups of fields; a group that names a second final recipient is two."""
-    for piece in _GAP.split(block.strip()):
+    for piece in _GAP.split(block.replace(b"\r\n", b"\n").strip()):
         fields, _ = read_fields(piece.lstrip(b" \t\r\n") + b"\n")
         yield from _split(fields)
 
@@ -199,7 +199,8 @@ def _recipient(group: Fields) -> Recipient | None:
     address = final or original or actual
     if address is None:
         return None
-    words = _diagnostic(group)
+    values = [split_type(value)[1] for value in group.all("Diagnostic-Code")]
+    words = " ".join(" ".join(decoded(v) for v in values).split())
     status = find_status(group.first("Status") or "") or find_status(words)
     if status and status.endswith(".0.0"):
         status = find_status(words) or status
@@ -221,11 +222,6 @@ def _address(group: Fields, *names: str) -> str | None:
     found = (typed_address(value) for name in names for value in group.all(name))
     address = next((a for a in found if a), None)
     return lower_domain(address) if address else None
-
-
-def _diagnostic(group: Fields) -> str:
-    values = [split_type(value)[1] for value in group.all("Diagnostic-Code")]
-    return " ".join(" ".join(decoded(v) for v in values).split())
 
 
 def _by_status(status: str | None) -> Action:

@@ -32,7 +32,7 @@ _ADDRESSED = (
 
 def completed(notice: Notice, mail: Mail) -> Notice:
     """Return the notice with what it returned and everything that its own header says."""
-    if not _says_something(notice.returned):
+    if not any(one.extent is not Extent.NOTHING or one.other_ids for one in notice.returned):
         notice = replace(notice, returned=_returned(mail))
     return _with_header(notice, mail)
 
@@ -74,10 +74,6 @@ def return_path(mail: Mail) -> str | None:
 
 
 _NOTHING = (Returned(Extent.NOTHING),)
-
-
-def _says_something(returned: tuple[Returned, ...]) -> bool:
-    return any(one.extent is not Extent.NOTHING or one.other_ids for one in returned)
 
 
 def _returned(mail: Mail) -> tuple[Returned, ...]:

@@ -36,7 +36,7 @@ _COPY_FIELDS = (  # how the names of the fields begin by which journals, moderat
 )
 _SUMMARY = re.compile(r"^[ \t>|*]{0,12}(?:subject|betreff|objet|asunto|oggetto|to|cc)[ \t]?:.*$", re.I | re.M)
 MOST_SAID = 1_500  # characters within which a mail says what it is
-_SOMETHING_ELSE = re.compile(
+_SOMETHING_ELSE = re.compile(  # in small letters
     # quarantines, moderation
     r"quarantin|released|approve or|(?:requires|awaits?|awaiting|pending) (?:your )?(?:approval|moderation)|"
     r"to be approved|(?:approve|reject) it|moderated|held messages?|being held|freigegeben|libéré|liberado|"
@@ -56,8 +56,7 @@ _SOMETHING_ELSE = re.compile(
     r"(?:message|mail) (?:sent |addressed )?to you\b|an sie gerichtet|vous (?:est|était) adressé|dirigido a usted|"
     r"indirizzato a lei|zurückgehalten|retenu par|was delivered to you|sent to you|pretends to be|in your name|"
     r"forge[dr]|"
-    r"suspicious|is unsolicited commercial|spam detection software|content (?:checker|preview)|undecipherable",
-    re.IGNORECASE,
+    r"suspicious|is unsolicited commercial|spam detection software|content (?:checker|preview)|undecipherable"
 )
 
 _ABOUT_ITS_READERS_MAIL = re.compile(
@@ -66,6 +65,10 @@ _ABOUT_ITS_READERS_MAIL = re.compile(
     r"(?:tuo|suo|vostro) messaggio|uw bericht|undeliver|returned|recipient|error",
     re.IGNORECASE,
 )
+
+_MERELY_ABOUT_MAIL = re.compile(
+    r"\b(?:your|the) (?=(?:mail|message|e-?mail) )|수신자"
+)  # signs in a subject, small letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,7 @@ def is_a_copy(mail: Mail) -> bool:
 def says_something_else(mail: Mail) -> bool:
     """Return whether a mail says that it was released, moderated, copied, reported or filed for its reader."""
     words = _SUMMARY.sub("", mail.words[:MOST_SAID])  # what the message answered is called says nothing
-    return bool(_SOMETHING_ELSE.search(f"{mail.sender}\n{mail.own_subject}\n{words}"))
+    return bool(_SOMETHING_ELSE.search(f"{mail.sender}\n{mail.own_subject}\n{words}".lower()))
 
 
 def _is_about_mail_of_ours(gathered: Gathered) -> bool:
@@ -166,12 +169,27 @@ def _says_so_in_words(gathered: Gathered) -> bool:
         bool(gathered.recipients),
         gathered.returned[0].extent in (Extent.FULL, Extent.HEADERS),
     )
+    if sum(signs) < 2:
+        return False
     if not gathered.recipients and not gathered.gives_back and mail.words.isascii():
-        about_it = _ABOUT_ITS_READERS_MAIL.search(mail.words[:MOST_SAID])
-        return mail.subject_of_failure and sum(signs) >= 2 and about_it is not None
-    named = any(r.reply or r.status for r in gathered.recipients)
-    named = named or (bool(gathered.recipients) and NOTICE_SUBJECT.search(mail.words))
-    return sum(signs) >= 2 and (mail.subject_of_failure or mail.is_report or named)
+        return mail.subject_of_failure and _ABOUT_ITS_READERS_MAIL.search(mail.words[:MOST_SAID]) is not None
+    if not (mail.role_sender or mail.subject_of_failure or mail.is_report or gathered.gives_back):
+        return False  # a build or a monitor quotes a server's answer, too
+    answered = any(r.reply or r.status for r in gathered.recipients)
+    if mail.is_report:
+        return True
+    if mail.subject_of_failure:  # a postmaster's own letter may have one: "Why your mail to Bob was late"
+        by_a_person = mail.has_its_own_way_back and not (mail.automatic or mail.subject_of_returned_mail)
+        return answered or not by_a_person or _speaks_of_failure(mail.words)
+    apart = len({domain_of(r.address) for r in gathered.recipients}) > 1 and not gathered.gives_back
+    if answered and not (apart and not mail.subject_of_notice):  # lists of addresses to be given up hold codes, too
+        return True
+    return bool(gathered.recipients) and _speaks_of_failure(mail.words)
+
+
+def _speaks_of_failure(words: str) -> bool:
+    """Return whether a text has words of failure or delay: "your message was" is enough for a subject only."""
+    return NOTICE_SUBJECT.search(_MERELY_ABOUT_MAIL.sub("", words[:MOST_SAID].lower()))
 
 
 def _is_borne_out(gathered: Gathered) -> bool:

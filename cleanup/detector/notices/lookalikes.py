@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cleanup.detector.notices.answering_words import AWAY, VIRUS_SUBJECT, challenges, finds_a_virus, single_spaced
+from cleanup.detector.notices.answering_words import as_said, challenges, finds_a_virus, is_away, names_a_virus
 from cleanup.detector.notices.is_bounce import says_something_else
 from cleanup.detector.notices.mail import STATUS_TYPES, Mail
 from cleanup.model import Kind
@@ -12,6 +12,7 @@ from cleanup.model import Kind
 _MDN = ("message/disposition-notification", "message/global-disposition-notification")
 _ARF = ("message/feedback-report",)
 _ARF_WORDS = re.compile(r"^Feedback-Type[ \t]*:[ \t]*\S|this is an? e-?mail abuse report", re.IGNORECASE | re.MULTILINE)
+_ARF_SUBJECT = re.compile(r"abuse report|complaint|feedback report")
 _MDN_WORDS = re.compile(
     r"^Disposition[ \t]*:[ \t]*\S.{0,100}(?:displayed|deleted|dispatched|processed|denied)",
     re.IGNORECASE | re.MULTILINE,
@@ -26,22 +27,19 @@ _MONITOR = re.compile(
     r"\b(?:nagios|icinga|zabbix|monit|munin|cron|jenkins|gitlab|github|jira|bugzilla|logwatch|prometheus)\w{0,20}@",
     re.IGNORECASE,
 )
-_CHALLENGER = re.compile(
-    r"boxbe|spam ?arrest|mail ?in ?black|bluebottle|tmda|sendio|vanquish|earthlink|mailblocks", re.I
-)
-_HELD = re.compile(r"quarantine (?:summary|digest|report|notif)|spam (?:digest|summary|report)\b", re.IGNORECASE)
+_CHALLENGER = re.compile(r"boxbe|spam ?arrest|mail ?in ?black|bluebottle|tmda|sendio|vanquish|earthlink|mailblocks")
+_HELD = re.compile(r"quarantine (?:summary|digest|report|notif)|spam (?:digest|summary|report)\b")
 _TICKET = re.compile(r"\s*\[(?:[^\]]{0,40}\d|(?:request|ticket|case|issue|incident)[^\]]{0,40})\]\s", re.IGNORECASE)
 _DOMAIN_REPORTS = ("tlsrpt", "dmarc", "aggregate")  # RFC 8460; they are about a domain, not about a message
 _DOMAIN_REPORT = re.compile(r"\s*(?:\[[^\]]{0,40}\]\s*)?report domain:", re.IGNORECASE)
-_TO_ITS_READER = re.compile(r"(?:sent|addressed|delivered) to you\b|(?:message|mail) (?:to|for) you\b", re.IGNORECASE)
-_FAILED = re.compile(
+_TO_ITS_READER = re.compile(r"(?:sent|addressed|delivered) to you\b|(?:message|mail) (?:to|for) you\b")
+_FAILED = re.compile(  # in small letters
     r"undeliver|not (?:be )?(?:been )?deliver|delivery (?:has |to .{0,80})?(?:fail|status|"
     r"error|problem)|could(?:n't| not) be (?:deliver|sent|reach)|returned|user unknown|"
     r"unknown user|no such user|permanent (?:fatal )?error|bounce"
     r"|mailbox (?:is )?full|quota|rejected|\b5\d\d[ -]\S|\b5\.\d\.\d\b|delayed|does not exist|not (?:a )?member|"
     r"no longer (?:valid|in use|active|exists|with|available|works?)|invalid (?:recipient|"
-    r"address)|konnte nicht|unzustell",
-    re.IGNORECASE,
+    r"address)|konnte nicht|unzustell"
 )
 
 
@@ -57,7 +55,7 @@ def other_kind(mail: Mail) -> Kind | None:
         return Kind.ORDINARY
     if _has_status(mail):
         return None
-    if _HELD.search(mail.subject):
+    if _HELD.search(mail.subject.lower()):
         return Kind.ORDINARY
     if _is_challenge(mail):
         return Kind.CHALLENGE
@@ -94,8 +92,8 @@ def _by_ticket_system(mail: Mail) -> bool:
 
 
 def _answers_by_itself(mail: Mail) -> bool:
-    own = single_spaced(f"{mail.subject}\n{mail.words[:4_000]}")
-    return bool(AWAY.search(own)) or finds_a_virus(own) or challenges(own)
+    own = f"{mail.subject}\n{mail.words[:4_000]}"
+    return is_away(own) or finds_a_virus(own) or challenges(own)
 
 
 def _by_machine(mail: Mail) -> bool:
@@ -117,9 +115,9 @@ def _is_abuse_report(mail: Mail) -> bool:
         return True
     if mail.fields.has("Feedback-Type"):
         return True
-    if re.match(r"\s*complaint about message from", mail.subject, re.IGNORECASE):  # Microsoft's junk mail reporting
+    if mail.subject.lower().lstrip().startswith("complaint about message from"):  # Microsoft's junk mail reporting
         return any(part.is_message for part in mail.parts)
-    named = re.search(r"abuse report|complaint|feedback report", mail.subject, re.IGNORECASE)
+    named = _ARF_SUBJECT.search(mail.subject.lower())
     return bool(named and _ARF_WORDS.search(mail.words)) and not _has_status(mail)
 
 
@@ -140,16 +138,22 @@ def _by_challenger(mail: Mail) -> bool:
 
 def _is_dressed_as_a_report(mail: Mail) -> bool:
     """Return whether a known challenger's mail asks for proof, though it has the form of a report: Boxbe's has."""
-    return bool(_CHALLENGER.search(mail.sender)) and challenges(single_spaced(mail.words[:4_000]))
+    return bool(_CHALLENGER.search(mail.sender.lower())) and challenges(mail.words[:4_000])
 
 
 def _is_challenge(mail: Mail) -> bool:
-    return challenges(single_spaced(f"{mail.subject}\n{mail.words[:4_000]}")) and not _FAILED.search(mail.subject)
+    return challenges(f"{mail.subject}\n{mail.words[:4_000]}") and not _speaks_of_failure(mail.subject)
 
 
 def _is_virus_notice(mail: Mail) -> bool:
-    own = single_spaced(f"{mail.subject}\n{mail.words[:3_000]}")
-    return bool(VIRUS_SUBJECT.search(mail.subject)) and finds_a_virus(own) and not _TO_ITS_READER.search(own)
+    if not names_a_virus(mail.subject):
+        return False
+    own = f"{mail.subject}\n{mail.words[:3_000]}"
+    return finds_a_virus(own) and not _TO_ITS_READER.search(as_said(own))
+
+
+def _speaks_of_failure(text: str) -> bool:
+    return bool(_FAILED.search(text.lower()))
 
 
 def _by_autoresponder(mail: Mail) -> bool:
@@ -166,15 +170,15 @@ def _is_auto_reply(mail: Mail) -> bool:
     if mail.fields.has("X-Failed-Recipients"):
         return False
     if mail.subject_of_auto_reply:
-        return not (mail.role_sender and _FAILED.search(mail.words[:3_000])) or not _FAILED.search(mail.words[:3_000])
-    if mail.subject_of_notice and _FAILED.search(f"{mail.subject}\n{mail.words[:3_000]}"):
+        return not (mail.role_sender and _speaks_of_failure(mail.words[:3_000]))
+    if mail.subject_of_notice and _speaks_of_failure(f"{mail.subject}\n{mail.words[:3_000]}"):
         return False
     if _by_autoresponder(mail) and not mail.role_sender:
         return not (_ANSWERED.search(mail.words[:3_000]) or any(part.is_message for part in mail.parts))
-    away = bool(AWAY.search(single_spaced(mail.words[:2_000])))
+    away = is_away(mail.words[:2_000])
     if not away and not mail.answers and (says_something_else(mail) or any(part.is_message for part in mail.parts)):
         return False  # a machine's mail without a return path is no answer for that
-    failed = bool(_FAILED.search(f"{mail.subject}\n{mail.words[:2_000]}"))
+    failed = _speaks_of_failure(f"{mail.subject}\n{mail.words[:2_000]}")
     if _by_autoresponder(mail) or (mail.null_sender and (mail.answer or mail.automatic)):
         return not failed and (away or not mail.role_sender)
     return away and not failed and mail.automatic

@@ -107,6 +107,13 @@ class Mail:
             text = html_text(text)
         return text[:MOST_WORDS]
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether its structure is as declared, so that every parser reads the same words in it."""
+        if not self.words.strip():
+            return False
+        return not self.fields.has("Content-Type") or all(_is_whole(part) for part in self.parts)
+
     @cached_property
     def null_sender(self) -> bool:
         """Whether it came with the null return path."""
@@ -170,18 +177,21 @@ class Mail:
             return False
         if self.forward:
             return True
-        paths = {plain_address(path) for path in self.fields.all("Return-Path")}
-        own_way_back = paths == {plain_address(self.fields.first("From") or "")} != {None}
         if self.by_mail_program:
-            return own_way_back or self.answer or not self.subject_of_failure
+            return self.has_its_own_way_back or self.answer or not self.subject_of_failure
         asks = self.subject.rstrip().endswith("?") and ":" not in self.subject
-        return own_way_back and (asks or not self.subject_of_failure)
+        return self.has_its_own_way_back and (asks or not self.subject_of_failure)
+
+    @cached_property
+    def has_its_own_way_back(self) -> bool:
+        """Whether its return path is its From: it was sent as people's mail is, to come back where it fails."""
+        paths = {plain_address(path) for path in self.fields.all("Return-Path")}
+        return paths == {plain_address(self.fields.first("From") or "")} != {None}
 
     @cached_property
     def sent_by_its_author(self) -> bool:
-        """Whether its return path is its From, and that is no address of a program or a service: a person wrote it."""
-        paths = {plain_address(path) for path in self.fields.all("Return-Path")}
-        return not self.from_service and paths == {plain_address(self.fields.first("From") or "")}
+        """Whether it comes back to its From, and that is no address of a program or a service: a person wrote it."""
+        return self.has_its_own_way_back and not self.from_service
 
     @cached_property
     def from_service(self) -> bool:
@@ -350,6 +360,7 @@ _GUESSED = re.compile(
 _LINE_FEED = 10
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]")
 _OF_A_PART = frozenset(("content-transfer-encoding", "content-disposition", "content-description", "content-id"))
+_ENCODINGS = ("", "7bit", "8bit", "binary", "quoted-printable", "base64")
 _MESSAGES = ("message/rfc822", "message/global", "message/partial")
 
 
@@ -403,6 +414,26 @@ def walk(part: Part, *, into_messages: bool = False) -> Iterator[Part]:
     if not part.is_message or into_messages:
         for child in part.children:
             yield from walk(child, into_messages=into_messages)
+
+
+def _is_whole(part: Part) -> bool:
+    """Return whether a part is what it declares to be: its encoding, its charset, its parts and where they end."""
+    encoding = (part.fields.first("Content-Transfer-Encoding") or "").strip().lower()
+    if encoding not in _ENCODINGS or (encoding == "base64" and _NOT_BASE64.search(part.body.translate(None, b"\r\n"))):
+        return False
+    if main_type(part.fields.first("Content-Type") or "").startswith("multipart/"):
+        closing = f"--{part.option('boundary').rstrip()}--".encode("utf-8", "replace")
+        return bool(part.children) and closing in part.body
+    return part.is_message or (part.is_text and _is_in_charset(part.octets, part.option("charset")))
+
+
+def _is_in_charset(octets: bytes, declared: str) -> bool:
+    if octets.isascii() and b"\x1b" not in octets:
+        return True
+    try:
+        return bool(octets.decode(_codec(declared.strip().lower()) or "ascii")) and b"\x1b" not in octets
+    except ValueError:
+        return False
 
 
 def untransferred(body: bytes, encoding: str) -> bytes:

@@ -104,6 +104,8 @@ LIST_SENDER = _any_of(  # the addresses under which list software itself writes
     "(?:mailman|sympa|listserv|majordomo|ecartis|listar|mlmmj|ezmlm|listproc|listmaster|list-?server)[^\\s<>@]{0,30}@",
     "(?:notify|no-?reply)@[^\\s<>@]{0,100}groups\\.",
     before=r"(?:^|[\s<\"'])",
+    stems="bounce, owner, admin, mailman, sympa, listserv, majordomo, ecartis, listar, mlmmj, ezmlm, listproc, "
+    "listmaster, list-server, groups.",
 )
 NOTICE_SUBJECT = _any_of(
     # English

@@ -39,7 +39,7 @@ _TELLING = (
     "received|from|to|subject|message-id|date|return-path|mime-version|dkim-signature|"
     "x-mailer|cc|reply-to|content-type|sender|sent"
 )
-_START = re.compile(rf"^([ \t>|*]{{0,12}})(?:{_TELLING})[ \t]*:[ \t]*\S", re.IGNORECASE | re.MULTILINE)
+_START = re.compile(rf"\n([ \t>|*]{{0,12}})(?:{_TELLING})[ \t]*:[ \t]*\S", re.IGNORECASE)
 _FIELD_OF_MAIL = re.compile(
     rf"(?:{_TELLING}|in-reply-to|references|content-[a-z-]{{1,30}}|x-[\w-]{{1,60}})[ \t]*:", re.I
 )
@@ -73,7 +73,8 @@ def returned_in_text(text: str) -> Returned | None:
 
 def id_in_words(text: str) -> str | None:
     """Return the Message-ID that a text speaks of; None where it names none."""
-    found = _ID_IN_WORDS.search(text[:MOST_TEXT])
+    text = text[:MOST_TEXT]
+    found = _ID_IN_WORDS.search(text) if "message" in text.lower() else None
     return found[1].strip(".>") if found else None
 
 
@@ -168,10 +169,11 @@ def _digest(message: Part) -> str | None:
 def _blocks(text: str) -> Iterator[str]:
     """Yield the header blocks of a text, freed of the indent or quote marks before each of their lines."""
     at = 0
+    text = f"\n{text}"  # a line end is quicker to find than the beginning of a line
     while start := _START.search(text, at):
-        block, at = _block(text, start.start(), start[1])
+        block, at = _block(text, start.start(1), start[1])
         yield block
-        at = max(at, start.end())
+        at = max(at, start.end()) - 1
 
 
 def _block(text: str, start: int, indent: str) -> tuple[str, int]:

@@ -190,11 +190,13 @@ def _conditions(formats: tuple[NoticeFormat, ...]) -> tuple[_Conditions, ...]:
 def _fitting(letter: Letter, formats: Iterable[NoticeFormat]) -> Iterator[NoticeFormat]:
     text, sender, subject = (_folded(t) for t in (own_words(letter.text), letter.sender, letter.subject))
     for asked in _conditions(tuple(formats)):
-        if not (asked.bound or letter.machine_made) or (asked.text and not _is_in(asked.text, text)):
+        if not (asked.bound or letter.machine_made):
             continue
-        if asked.sender and not _is_in(asked.sender, sender):
+        if asked.sender and not _is_in(asked.sender, sender):  # short ones first: a text is long to search
             continue
         if asked.subject and not _is_in(asked.subject, subject):
+            continue
+        if asked.text and not _is_in(asked.text, text):
             continue
         if asked.headers and not _shows(letter.fields, asked.headers):
             continue
