@@ -11,7 +11,8 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from ipaddress import ip_network
 from typing import NamedTuple
 
 from cleanup.detector.networks import Address, neighbourhood, organisation
@@ -21,13 +22,13 @@ A_DAY = timedelta(days=1)
 BURST = 20  # of a network within a day: no few a day any more
 MOSTLY = 0.8  # share of a network's notices in one day that make it a burst
 MANY = 4  # unrelated networks that one text comes from: no service has so many
-MANY_WHERE_KNOWN = 3  # the same where something is known of the owner's hosts
-FEW = 2  # the same where the domain's own record, or the receiver, says no
+FEW = 3  # the same where something is known of the owner's hosts, or the domain's record or the receiver says no
 REPEATED = 3  # messages of one text by which a network may be a service that others imitate
 ALIKE = 3  # messages of one text with ids made alike, from machines that are no mail service
 SHARED_BELOW = 3  # messages whose lower lines name one network: passed on from one place
-SCATTERED = 8  # machines without a name of their own, each in a network of its own
-AN_HOUR = 20  # networks that notices of one hour come from
+FEW_NAMED = 3  # named hosts from which on they are part of a pattern, and no service that others imitate,
+NAMED_SHARE = 0.2  # where they are no small part of it
+AN_HOUR = 10  # unrelated networks that notices of one hour come from, with ids of one shape
 KNOWN_SHARE = 0.1  # of recipients that the owner wrote to: more than chance
 
 # Reverse names of lines, which hosters and carriers give by themselves: no mail service goes by one.
@@ -35,7 +36,7 @@ _LINE = re.compile(
     r"(?:^|[.\d-])(?:a?dsl|vdsl|dyn|dynamic|dial|dialup|dip0?|pool|ppp|pppoe|cable|dhcp|catv|broadband|cust|customer|"
     r"clients?|mobile|wireless|fiber|ftth|static|host|ip|node|unassigned|reverse|rev|vps|res)(?=[.\d-])"
 )
-_NOWHERE = (".localdomain", ".local", ".lan", ".internal", ".home", ".invalid")
+_NOWHERE = (".localdomain", ".local", ".lan", ".internal", ".home", ".home.arpa", ".invalid", ".box", ".ip")
 
 
 class Seen(NamedTuple):
@@ -55,7 +56,8 @@ class Seen(NamedTuple):
     known_name: bool  # Sent shows that name, or as often none
     made_at_home: bool  # its id was made at the host that handed it over, or in the owner's domain
     made_there: bool  # at that host
-    made_by_device: bool  # its id names no domain: so do those of printers and scanners
+    made_by: str  # the organisation of the id's right side; "" where it names none, as with printers and scanners
+    is_alien: bool  # a machine without a name that is like nothing of the owner's and like no device (standing.py)
     message_id: str  # as ids are compared; "" where none came back
     id_shape: str
     below: tuple[str, ...]  # the neighbourhoods of the addresses in its lower lines
@@ -65,6 +67,11 @@ class Seen(NamedTuple):
     def is_proper(self) -> bool:
         """Whether it came from a machine with a name of its own, and its id was made there or at the owner's."""
         return self.made_at_home and not self.is_line
+
+    @property
+    def left_shape(self) -> str:
+        """The shape of its id without where it was made: "" where none came back."""
+        return self.id_shape.rpartition("@")[0]
 
     @property
     def is_like_a_service(self) -> bool:
@@ -88,6 +95,7 @@ class Sender:
     own_shapes: int
     names: frozenset[str]
     regular: bool  # one known name, one text, all ids made at home
+    uniform: bool  # one text, one shown name, all ids of one maker
 
     @property
     def is_burst(self) -> bool:
@@ -108,7 +116,7 @@ class Sender:
         return bool(known or self.signed or self.own_shapes * 2 >= self.count or self.regular)
 
 
-_NOBODY = Sender(0, None, None, 0, 0, 0, 0, frozenset(), regular=False)
+_NOBODY = Sender(0, None, None, 0, 0, 0, 0, frozenset(), regular=False, uniform=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +125,13 @@ class Senders:
 
     by_network: Mapping[str, Sender] = field(default_factory=dict)
     named: Mapping[str, str] = field(default_factory=dict)  # neighbourhood -> organisation that a notice shows there
-    spread: Mapping[str, int] = field(default_factory=dict)  # text -> unrelated networks that it comes from
-    shapes: Mapping[tuple[str, str], int] = field(default_factory=dict)  # text and shape of ids -> messages of those
+    spread: Mapping[str, int] = field(default_factory=dict)  # text -> unrelated places that it comes from
+    shapes: Mapping[tuple[str, str], int] = field(default_factory=dict)  # text and shape of ids -> places of those
+    named_of_text: Mapping[str, int] = field(default_factory=dict)  # text -> places of those that have a name
     of_text: Mapping[tuple[str, str], int] = field(default_factory=dict)  # text and network -> messages
-    hours: Mapping[datetime, int] = field(default_factory=dict)  # networks that notices of that hour came from
+    days: Mapping[tuple[str, date], frozenset[str]] = field(default_factory=dict)  # text and day -> its places
+    hours: Mapping[tuple[datetime, str], int] = field(default_factory=dict)  # hour and shape of ids -> places
     passed_on: frozenset[str] = frozenset()  # neighbourhoods that lower lines of several name
-    scattered: int = 0  # networks from which one machine without a name of its own sent once
 
     def network_of(self, address: Address, name: str | None, *, is_line: bool) -> str:
         """Return the network of a host: the organisation of its name, else what one customer of a hoster has."""
@@ -138,21 +147,32 @@ class Senders:
         """Return from how many unrelated networks its text comes; 0 where that says nothing of this message.
 
         It says nothing where its own network sent that text repeatedly, or where several were passed on from one place.
-        Nor does it of a message from a host that makes ids of its own, or one in the owner's domain that are made
-        otherwise than those of the others: somebody may imitate what a service of the owner's writes.
+        Nor does it of a host with a name that makes ids of its own, or otherwise than the others that send this text,
+        or that is nearly the only one of them with a name: somebody may imitate what a service of the owner's writes.
+        Of what such a host sends only what came around the same day counts.
         """
-        if seen.template is None or seen.forwarded or not self.passed_on.isdisjoint(seen.below):
+        text = seen.template
+        if text is None or seen.forwarded or not self.passed_on.isdisjoint(seen.below):
             return 0
         network = self.network_of(seen.address, seen.name, is_line=seen.is_line)
-        if self.of_text.get((seen.template, network), 0) >= REPEATED:
+        if self.of_text.get((text, network), 0) >= REPEATED:
             return 0
-        if seen.is_proper and (seen.made_there or self.shapes.get((seen.template, seen.id_shape), 0) < ALIKE):
+        alone = self.shapes.get((text, seen.left_shape), 0) < ALIKE or self._has_few_names(text)
+        if not seen.is_line and (seen.made_there or alone):
             return 0
-        return self.spread.get(seen.template, 0)
+        if seen.is_line or seen.arrived is None:
+            return self.spread.get(text, 0)
+        around = (seen.arrived.date() + timedelta(days=n) for n in (-1, 0, 1))
+        return len(frozenset().union(*(self.days.get((text, day), frozenset()) for day in around)))
+
+    def _has_few_names(self, text: str) -> bool:
+        return self.named_of_text.get(text, 0) < max(FEW_NAMED, NAMED_SHARE * self.spread.get(text, 0))
 
     def networks_of_hour(self, seen: Seen) -> int:
-        """Return from how many networks notices of its hour came."""
-        return self.hours.get(_hour(seen.arrived), 0) if seen.arrived else 0
+        """Return from how many unrelated networks notices of its hour came whose ids are made like its own."""
+        if seen.arrived is None or not seen.message_id:
+            return 0
+        return self.hours.get((_hour(seen.arrived), seen.left_shape), 0)
 
 
 def survey(messages: Sequence[Seen]) -> Senders:
@@ -177,24 +197,46 @@ def survey(messages: Sequence[Seen]) -> Senders:
     }
     own_texts = {s.template for s in messages if s.in_sent}
     texts = Counter((s.template or "", network) for network, group in direct.items() for s in group)
-    improper = {(s.template or "", network): s for network, group in direct.items() for s in group if not s.is_proper}
-    spread = Counter(text for text, _ in improper if text and text not in own_texts)
-    shapes = Counter((text, s.id_shape) for (text, _), s in improper.items())
-    hours: dict[datetime, set[str]] = defaultdict(set)
-    for network, group in direct.items():
-        for seen in group:
+    spread: dict[str, set[str]] = defaultdict(set)
+    named_of_text: dict[str, set[str]] = defaultdict(set)
+    shapes: dict[tuple[str, str], set[str]] = defaultdict(set)
+    days: dict[tuple[str, date], set[str]] = defaultdict(set)
+    hours: dict[tuple[datetime, str], set[str]] = defaultdict(set)
+    carriers: dict[str, str] = {}
+    for seen in messages:
+        if seen.name and (carrier := organisation(seen.name)):
+            carriers[_region(seen.address)] = min(carrier, carriers.get(_region(seen.address), carrier))
+    for seen in (s for group in direct.values() for s in group):
+        place = organisation(seen.name) if seen.name else ""
+        place = place or carriers.get(_region(seen.address), _region(seen.address))
+        if seen.template and seen.template not in own_texts and not seen.is_proper:
+            spread[seen.template].add(place)
             if seen.arrived:
-                hours[_hour(seen.arrived)].add(network)
+                days[seen.template, seen.arrived.date()].add(place)
+            shapes[seen.template, seen.left_shape].add(place)
+        if seen.arrived and seen.message_id:
+            hours[_hour(seen.arrived), seen.left_shape].add(place)
+        if seen.template and not seen.is_line and not seen.made_there:
+            named_of_text[seen.template].add(place)
     return Senders(
         by_network={network: _sender(group) for network, group in groups.items()},
         named=named,
-        spread=spread,
-        shapes=shapes,
+        spread={text: len(places) for text, places in spread.items()},
+        shapes={alike: len(places) for alike, places in shapes.items()},
+        named_of_text={text: len(places) for text, places in named_of_text.items()},
         of_text=texts,
-        hours={hour: len(networks) for hour, networks in hours.items() if len(networks) >= AN_HOUR},
+        days={text_and_day: frozenset(places) for text_and_day, places in days.items()},
+        hours={alike: len(places) for alike, places in hours.items()},
         passed_on=passed_on,
-        scattered=sum(len(group) == 1 and group[0].is_line for group in direct.values()),
     )
+
+
+def _region(address: Address) -> str:
+    """Return what stands for the carrier of a machine without a name: a /16, of IPv6 a /32.
+
+    At home a machine has another address each day, all of them its carrier's.
+    """
+    return str(ip_network((address, 16 if address.version == 4 else 32), strict=False))
 
 
 def _each_once(messages: Sequence[Seen]) -> list[Seen]:
@@ -218,13 +260,18 @@ def is_line(hop: Hop, *, lies: bool) -> bool:
     `lies`: its HELO is known to be another's.
     """
     name = (hop.name or hop.helo or "").lower()
-    if hop.name is None and (lies or hop.unnamed or not organisation(name) or name.endswith(_NOWHERE)):
+    if hop.name is None and (lies or hop.unnamed or is_of_no_domain(name)):
         return True
     if _LINE.search(name):
         return True
     octets = str(hop.address).split(".") if hop.address is not None and hop.address.version == 4 else []
     numbers = re.findall(r"\d+", name)
     return len(octets) == 4 and sum(octet in numbers for octet in octets[1:]) >= 2 and octets[3] in numbers
+
+
+def is_of_no_domain(host: str) -> bool:
+    """Return whether a host's name belongs to no registered domain: a device's at home or in an office."""
+    return not organisation(host) or host.lower().endswith(_NOWHERE)
 
 
 def _sender(group: Sequence[Seen]) -> Sender:
@@ -242,6 +289,7 @@ def _sender(group: Sequence[Seen]) -> Sender:
         own_shapes=sum(s.own_shape for s in group),
         names=names,
         regular=one_text and known and len(names) == 1 and all(s.made_at_home for s in group),
+        uniform=one_text and len(names) == 1 and len({s.made_by for s in group}) == 1,
     )
 
 

@@ -132,12 +132,12 @@ def test_without_identity_an_address_that_was_never_used_is_not_disproved():
     assert last(cases, Family.IDENTITY, identity=identity, sent=young).verdict is Verdict.UNSURE
 
 
-def test_without_authentication_a_signed_message_that_sent_lacks_is_accused():
+def test_without_authentication_a_signed_message_that_sent_lacks_is_not_recognised():
     signature = signed().decode().replace("\r\n", "\n").rstrip("\n")
     cases, keys = [a_bounce((STRANGE_WAY + "{signed}\n"), signed=signature)], {NAME: public_record()}
 
     assert last(cases, keys=keys).verdict is Verdict.GENUINE
-    assert last(cases, Family.AUTHENTICATION, keys=keys).verdict is Verdict.BACKSCATTER
+    assert last(cases, Family.AUTHENTICATION, keys=keys).verdict is Verdict.UNSURE
 
 
 def test_without_campaigns_a_bare_notice_of_a_storm_leans_nowhere():

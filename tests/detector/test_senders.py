@@ -111,7 +111,8 @@ def test_one_message_of_an_unknown_host_is_not_accused():
 
 
 def test_the_record_of_the_domain_names_a_storm_from_one_rented_host():
-    storm = [replace(by_web(n, n / 300), notice=rented(n)) for n in range(40)]
+    names = ("Security", "Anna", "Support")
+    storm = [replace(by_web(n, n / 300), notice=rented(n, names[n % 3])) for n in range(40)]
 
     assert {f.verdict for f in found(storm)} == {Verdict.UNSURE}
     denied = found(storm, spf=record("185.12.81.90"))
@@ -119,8 +120,51 @@ def test_the_record_of_the_domain_names_a_storm_from_one_rented_host():
     assert "spf.not_named" in rules_of(denied[0])
 
 
-def rented(number: int):
-    how = {"message_id": f"{number}@bulk.test", "subject": f"You have won {number}", "from_name": "Security"}
+def test_a_mailing_of_one_day_by_a_service_that_no_record_names_is_a_question():
+    mailing = [replace(by_web(n, n / 300), notice=rented(n)) for n in range(40)]
+
+    findings = found(mailing, spf=record("185.12.81.90"))
+
+    assert {f.verdict for f in findings} == {Verdict.UNSURE}
+    asked = sender_questions(JudgedNotice(c.notice, f, c.arrived) for c, f in zip(mailing, findings, strict=True))
+    assert [q.count for q in asked] == [40]
+
+
+@pytest.mark.parametrize("name", ["Anna B.", "Berg, Anna", "Scanner upstairs", "root", ""])
+@pytest.mark.parametrize("made_at", ["isp.test", "nas", "nas.fritz.box", "example.org", "annas.dyn.test"])
+@pytest.mark.parametrize("denied", [False, True], ids=["no record", "denied by the record"])
+def test_a_printer_a_telephone_or_a_server_at_home_is_not_accused_for_a_single_message(name, made_at, denied):
+    way = "from nas (dsl-7-9.isp.test [45.7.7.9]) by mx.far.test (Postfix) with ESMTP id 4; Mon"
+    returned = a_returned(message_id=f"7.1@{made_at}", from_name=name, subject="Backup report 7", received=(way,))
+
+    finding = found([Case(a_notice(returned), ARRIVED, "")], spf=record("45.7.7.9") if denied else None)[0]
+
+    assert finding.verdict is Verdict.UNSURE
+
+
+def test_a_machine_at_home_that_has_another_address_of_its_carrier_each_day_is_not_one_of_many():
+    def by_home(number: int) -> Case:
+        way = f"from nas (dsl-{number}.isp.test [45.7.{number}.9]) by mx.far.test (Postfix) with ESMTP id 4; Mon"
+        how = {"message_id": f"{number}.1@nas", "subject": f"Backup report {number}", "from_name": "Anna"}
+        return Case(a_notice(a_returned(received=(way,), **how)), ARRIVED - timedelta(days=3 * number), str(number))
+
+    assert {f.verdict for f in found([by_home(n) for n in range(12)])} == {Verdict.UNSURE}
+
+
+def test_a_service_whose_text_and_ids_strangers_copy_is_not_accused():
+    service = by_web(1, 9)
+    how = {"subject": "Your appointment 1", "message_id": "msg-0a1b2c3d4e5f@example.org"}
+    returned = replace(service.notice.returned[0], **how)
+    copies = [by_bot(n, subject=f"Your appointment {n}", message_id=f"msg-{n:012x}@example.org") for n in range(40)]
+
+    findings = found([replace(service, notice=a_notice(returned)), *copies])
+
+    assert findings[0].verdict is Verdict.UNSURE
+    assert {f.verdict for f in findings[1:]} == {Verdict.BACKSCATTER}
+
+
+def rented(number: int, name: str = "Security"):
+    how = {"message_id": f"{number}@bulk.test", "subject": f"You have won {number}", "from_name": name}
     return a_notice(a_returned(received=(WEB,), **how))
 
 

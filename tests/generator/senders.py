@@ -443,6 +443,94 @@ class _Maker:
                 "mailing, forwarded", self.report(reached, self.original(person, when, lines, subject=subject))
             )
 
+    def forgotten_service(self) -> Iterator[Specimen]:
+        """A mailing of one day by a service that nobody entered anywhere: to strangers, with ids made elsewhere."""
+        org, tail = f"mailer{self.rng.randrange(99)}.example", f"bulkmaker{self.rng.randrange(99)}.example"
+        host, start = (f"o{self.rng.randrange(9)}.{org}", self.network(v6=0.1)), self.when()
+        name = self.rng.choice(("Anna Berg", "Berg Ltd", "Anna from Berg", ""))
+        subject = self.rng.choice(("Our opening hours in autumn", "Survey 2026", "Invitation to our open day"))
+        for number in range(self.rng.choice((0, 25, 60))):
+            person, when = self.world.stranger(), start + timedelta(seconds=number * self.rng.choice((5, 40)))
+            lines = (self.by_host(host, person.mx, when),)
+            message_id = f"{self.rng.getrandbits(80):x}.{number}@{tail}"
+            sender = f"{name} <{self.place.address}>".strip()
+            original = self.original(person, when, lines, subject=subject, sender=sender, message_id=message_id)
+            yield self.foreign_service("forgotten service", person, original)
+
+    def home_machine(self) -> Iterator[Specimen]:
+        """Printers, a NAS or a telephone on a line, now and then, at whatever address it has that day."""
+        for number in range(self.rng.choice((0, 1, 1, 2, 3))):
+            carrier, tail = (
+                f"carrier{number}x{self.rng.randrange(30)}.test",
+                self.rng.choice(("nas.fritz.box", "nas", "localhost.localdomain", self.place.domain)),
+            )
+            named, net = self.rng.random() < 0.6, self.network()
+            name = self.rng.choice(("Anna Berg", "Berg, Anna", "Anna B.", "NAS", "Scanner upstairs", "root", ""))
+            word = self.rng.choice(
+                ("Backup report", "Scanned document", "Sent from my telephone", "Disk status of nas")
+            )
+            for day in range(self.rng.choice((1, 1, 2, 8))):
+                when = self.when() if day else self.when(days=20)
+                address = (
+                    f"{net.split('.')[0]}.{net.split('.')[1]}.{self.rng.randrange(256)}.{self.rng.randrange(1, 255)}"
+                )
+                host = (f"dyn-{self.rng.randrange(999)}.{carrier}" if named else "", address)
+                person = self.world.friend() if self.rng.random() < 0.3 else self.world.stranger()
+                original = self.original(
+                    person, when, (self.by_host(host, person.mx, when, helo="nas"),), subject=f"{word} {number}{day}",
+                    sender=f"{name} <{self.place.address}>".strip(),
+                    message_id=f"{when:%Y%m%d%H%M%S}.{self.rng.getrandbits(40):010X}@{tail}",
+                )  # fmt: skip
+                yield self.foreign_service("home machine", person, original)
+
+    def small_web_host(self) -> Iterator[Specimen]:
+        """A web host that goes by the name that the hoster gives to each machine; one or a few messages."""
+        address = self.network()
+        tail = self.rng.choice((self.place.domain, "www.berg.example"))
+        host = (f"static.{'.'.join(reversed(address.split('.')))}.clients.farm{self.rng.randrange(9)}.example", address)
+        start, name = self.when(), self.rng.choice(("Anna Berg", "Berg web shop", "WordPress"))
+        for number in range(self.rng.choice((0, 1, 2, 6))):
+            person, when = self.world.stranger(), start + timedelta(days=number, hours=self.rng.randrange(9))
+            if when > NOW - timedelta(hours=3):
+                continue
+            original = self.original(
+                person, when, (self.by_host(host, person.mx, when),), sender=f"{name} <{self.place.address}>",
+                subject=f"[Berg] Please confirm your address {number}",
+                message_id=f"{self.rng.getrandbits(160):040x}@{tail}",
+            )  # fmt: skip
+            yield self.foreign_service("small web host", person, original)
+
+    def copied_service(self) -> Iterator[Specimen]:
+        """One or two bounces of a service, and a storm of strangers who copy its text and the shape of its ids."""
+        if self.rng.random() < 0.4:
+            return
+        host = (f"app.service{self.rng.randrange(999)}.example", self.network())
+        tail = self.rng.choice((self.place.domain, host[0], "idmaker.example"))
+        word, start = (
+            self.rng.choice(("Your appointment on Monday", "Ticket for your visit", "Receipt")),
+            self.when(days=50),
+        )
+        proper = self.rng.choice((0.0, 0.0, 0.3))
+        # Where servers with names copy it on the very day of its own bounce, nothing tells it from them.
+        same_day = proper == 0.0 and self.rng.random() < 0.3
+
+        def copied(person: Person, when: datetime, way: tuple[str, ...]) -> Original:
+            message_id = f"msg-{self.rng.getrandbits(48):012x}@{tail}"
+            return self.original(person, when, way, subject=f"{word} {self.rng.randrange(9999)}", message_id=message_id)
+
+        for _ in range(self.rng.choice((1, 2))):
+            person, when = self.world.stranger(), start + timedelta(minutes=20) if same_day else self.when()
+            yield self.foreign_service(
+                "copied service", person, copied(person, when, (self.by_host(host, person.mx, when),))
+            )
+        for _ in range(self.rng.choice((30, 60))):
+            person, when = self.victim(), start + timedelta(seconds=self.rng.randrange(5_400))
+            bot = self.bot()
+            while bot[0].startswith("mail.") and self.rng.random() >= proper:
+                bot = self.bot()
+            way = (self.by_host(bot, person.mx, when, helo="pc"),)
+            yield _forged("copies of a service", self.report(person, copied(person, when, way)))
+
     # --- forgeries ---------------------------------------------------------------------------------------------
 
     def spam(self, person: Person, when: datetime, lines: tuple[str, ...], **how: object) -> Original:
@@ -475,32 +563,67 @@ class _Maker:
 
     def bot_storm(self) -> Iterator[Specimen]:
         """Forgeries of an hour or two from as many networks; each storm has one text, its numbers differ."""
-        for _ in range(self.rng.choice((1, 2))):
+        for number in range(self.rng.choice((1, 2))):
             start, subject = self.when(days=50), self.rng.choice((*_SPAM, "Photos of us from last night"))
+            varied = number == 1 and self.rng.random() < 0.5
+            yield from self.caught_in_a_storm(start)
             for _ in range(self.rng.choice((40, 60, 120))):
                 person, when = self.victim(), start + timedelta(seconds=self.rng.randrange(5_400))
                 lines = (self.by_host(self.bot(), person.mx, when, helo=self.rng.choice(("pc", "", "win10"))),)
-                original = self.spam(person, when, lines, subject=f"{subject} {self.rng.randrange(10**4)}")
-                yield _forged("bot storm", self.report(person, original, arrived=when + timedelta(minutes=2)))
+                said = self.world.subject() if varied else subject
+                original = self.spam(person, when, lines, subject=f"{said} {self.rng.randrange(10**4)}")
+                report = self.report(person, original, arrived=when + timedelta(minutes=2))
+                if varied:
+                    yield _forged("storm of many texts", report, self.by_a_service(original))
+                else:
+                    yield _forged("bot storm", report)
+
+    def caught_in_a_storm(self, start: datetime) -> Iterator[Specimen]:
+        """A service or a machine at home whose one bounce comes in the middle of a storm."""
+        for _ in range(self.rng.choice((0, 1, 2))):
+            person, when = self.world.stranger(), start + timedelta(minutes=self.rng.randrange(80))
+            tail = self.rng.choice(("nas", "mx.tools.example"))
+            host = self.rng.choice((("", self.network()), (f"m1.esp{self.rng.randrange(99)}.example", self.network())))
+            original = self.original(
+                person, when, (self.by_host(host, person.mx, when),), subject=self.world.subject(),
+                message_id=f"{when:%Y%m%d%H%M%S}.{self.rng.getrandbits(40):010X}@{tail}",
+            )  # fmt: skip
+            yield self.foreign_service("caught in a storm", person, original)
 
     def scattered(self) -> Iterator[Specimen]:
         """A few forgeries a day, from everywhere."""
         for _ in range(self.rng.choice((20, 60))):
             person, when = self.victim(), self.when()
             lines = (self.by_host(self.bot(), person.mx, when, helo=self.rng.choice(("pc", "", "win10"))),)
-            yield _forged("scattered", self.report(person, self.spam(person, when, lines)))
+            original = self.spam(person, when, lines)
+            yield _forged("scattered", self.report(person, original), self.by_a_service(original))
+
+    def by_a_service(self, original: Original) -> Verdict | None:
+        """What to expect of a forgery alone of its kind in its day: of one by a named host, nothing.
+
+        A service whose text and ids strangers copy looks like that.
+        """
+        return None if "mail.corp" in original.received[0] else Verdict.BACKSCATTER
 
     def rented_host(self) -> Iterator[Specimen]:
         """A storm from one rented host, in an afternoon, to strangers."""
         net = self.network()
         host = (f"srv{self.rng.randrange(999)}.rent{self.rng.randrange(99)}.example", net)
         start, subject = self.when(days=50), self.rng.choice(_SPAM)
+        uniform = self.rng.random() < 0.3  # then it is like a mailing by a forgotten service
         for _ in range(self.rng.choice((0, 60, 150))):
             person, when = self.world.stranger(), start + timedelta(seconds=self.rng.randrange(9_000))
             original = self.spam(
                 person, when, (self.by_host(host, person.mx, when),), subject=f"{subject} {self.rng.randrange(10**4)}"
             )
-            yield _forged("rented host", self.report(person, original, arrived=when + timedelta(minutes=2)))
+            if uniform:
+                made = f"{self.rng.getrandbits(64):x}@{host[0]}"
+                original = replace(original, sender=f"Anna Berg <{self.place.address}>", message_id=made)
+            report = self.report(person, original, arrived=when + timedelta(minutes=2))
+            if uniform:
+                yield _forged("rented host, uniform", report, None)
+            else:
+                yield _forged("rented host", report)
 
     def undecidable(self) -> Iterator[Specimen]:
         """What nobody can tell: nothing returned, by the owner's own provider, the own address in an invented line."""
@@ -540,7 +663,8 @@ def _forged(what: str, report: Report, expected: Verdict | None = Verdict.BACKSC
 
 GENUINE_SENDERS = (
     _Maker.plain, _Maker.unsaved, _Maker.shop, _Maker.crm, _Maker.mailing, _Maker.former_hoster,
-    _Maker.single_services, _Maker.forwarded, _Maker.mailing_forwarded,
+    _Maker.single_services, _Maker.forwarded, _Maker.mailing_forwarded, _Maker.forgotten_service,
+    _Maker.home_machine, _Maker.small_web_host, _Maker.copied_service,
 )  # fmt: skip
 FORGERS = (_Maker.bot_storm, _Maker.scattered, _Maker.rented_host, _Maker.undecidable, _Maker.slow_and_constant)
 

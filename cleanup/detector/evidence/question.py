@@ -105,6 +105,7 @@ def _read_results(value: str, reporter: str) -> authres.AuthenticationResultsHea
 CLOCK_SLACK = timedelta(days=1)  # what a sender's clock may be ahead before its Date says nothing
 
 
+_ANYBODYS = frozenset({"com", "org", "net", "mail", "info", "gmail", "outlook", "hotmail", "the", "www"})
 Answer = TypeVar("Answer")
 
 
@@ -144,6 +145,13 @@ class Known:
             return None
         said = [(n.prefixlen, v) for n, v in self.answered if n.version == address.version and address in n]
         return max(said, key=lambda one: one[0])[1] if said else None
+
+    @worked_out_once
+    def words(self) -> frozenset[str]:
+        """The words of the owner's names, addresses and domains: who sends for the owner mostly shows one of them."""
+        own = (*self.profile.names, *self.owner.addresses, *self.owner.domains, *self.identity.addresses)
+        words = {word for text in own for word in re.findall(r"[^\W\d_]{3,}", text.lower())}
+        return frozenset(words - _ANYBODYS)
 
     @worked_out_once
     def unusable(self) -> str | None:

@@ -14,15 +14,15 @@ from cleanup.detector.evidence.matching import Bond
 from cleanup.detector.mailings import campaign_key
 from cleanup.detector.message_ids import id_key, id_shape, right_side
 from cleanup.detector.networks import is_public, organisation
+from cleanup.detector.providers import is_provider
 from cleanup.detector.received import Hop, read_received
 from cleanup.detector.senders import (
     AN_HOUR,
     FEW,
     MANY,
-    MANY_WHERE_KNOWN,
-    SCATTERED,
     Seen,
     is_line,
+    is_of_no_domain,
     neighbourhoods,
 )
 from cleanup.detector.spf import SpfResult
@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 
 NAMED = 0.9  # share of sent messages that show a name, from which on none is unlike them
 MOST_BELOW = 5  # lower lines that are looked at
+# Display names that devices and programs give themselves.
+_DEVICE = re.compile(
+    r"\b(?:admin\w*|android|backup|camera|cron|disk\w*|fax|iphone|kamera|kopierer|drucker|mail\w*|monitor\w*|nas|phone|"
+    r"print\w*|raspberry\w*|report\w*|root|router|scan\w*|server|shop|system\w*|telefon|web\w*|wordpress)\b"
+)
 _SIGNED_BY = re.compile(r"(?:^|;)\s*d\s*=\s*([^\s;]+)", re.IGNORECASE)
 
 
@@ -46,7 +51,7 @@ class Kind(StrEnum):
     DENIED = "denied"  # the domain's record, or the receiver, says that it may not send for the owner
     SPREAD = "spread"  # its text comes from many unrelated networks
     HOUR = "hour"  # so do the notices of its hour
-    LINE = "line"  # a machine without a name of its own, one of many, or in a name that Sent never used
+    ALIEN = "alien"  # a machine without a name, and nothing about its message is like the owner or like a device
     OPEN = "open"  # nothing more can be said
 
 
@@ -59,7 +64,7 @@ class Standing(NamedTuple):
     @property
     def accuses(self) -> bool:
         """Whether the way itself shows a stranger."""
-        return self.kind in (Kind.SPREAD, Kind.HOUR, Kind.LINE)
+        return self.kind in (Kind.SPREAD, Kind.HOUR, Kind.ALIEN)
 
 
 def seen_of(question: Question) -> Seen | None:
@@ -75,12 +80,13 @@ def seen_of(question: Question) -> Seen | None:
     made_there = made_by != "" and made_by == organisation(hop.name or hop.helo or "")
     name = (returned.from_name or "").casefold().strip()
     lies = owner.knows_addresses(hop.address.version) and owner.is_own_host_or_address(hop.helo)
+    line = is_line(hop, lies=lies)
     switched_off = question.known.policy.switched_off
     lower = [read_received(line) for line in path.below[:MOST_BELOW]]
     return Seen(
         address=hop.address,
         name=hop.name,
-        is_line=is_line(hop, lies=lies),
+        is_line=line,
         lies=lies,
         arrived=question.arrived,
         template=campaign_key(question.notice),
@@ -92,7 +98,8 @@ def seen_of(question: Question) -> Seen | None:
         known_name=name in profile.names if name else sum(profile.names.values()) < NAMED * profile.messages,
         made_at_home=made_there or made_by in owner.organisations,
         made_there=made_there,
-        made_by_device=bool(message_id) and not made_by,
+        made_by=made_by,
+        is_alien=line and _is_alien(question, name, right_side(message_id), "" if lies else hop.helo or ""),
         message_id=id_key(message_id),
         id_shape=id_shape(message_id) if message_id else "",
         below=neighbourhoods(lower),
@@ -119,32 +126,61 @@ def standing_of(question: Question) -> Standing:
 
 
 def _denied(question: Question, seen: Seen) -> Standing:
-    """Return what a "may not send" is worth: services that no record names get it, too."""
+    """Return what a "may not send" is worth: services that no record names get it, too.
+
+    A mailing of one text, under one name, with ids of one maker may be such a service's; a single message from a
+    machine without a name may be a printer's or a telephone's.
+    """
     senders = question.known.senders
     sender = senders.sender_of(seen)
     if senders.networks_of_text(seen) >= FEW:
         return Standing(Kind.DENIED)
-    if seen.is_like_a_service or sender.is_like_a_service:
+    if seen.is_like_a_service or (sender.count > 1 and sender.is_like_a_service):
         return Standing(Kind.SERVICE, "it is made like mail of yours, so that it may be a service of yours.")
-    return Standing(Kind.DENIED) if seen.is_line or sender.is_burst else Standing(Kind.OPEN)
+    if seen.is_alien or (sender.is_burst and not sender.uniform) or _networks_of_hour(question, seen) >= AN_HOUR:
+        return Standing(Kind.DENIED)
+    return Standing(Kind.OPEN)
 
 
 def _undenied(question: Question, seen: Seen) -> Standing:
     senders, owner = question.known.senders, question.known.owner
     sender, networks = senders.sender_of(seen), senders.networks_of_text(seen)
-    if networks >= (MANY_WHERE_KNOWN if owner.knows_hosts else MANY):
+    if networks >= (FEW if owner.knows_hosts else MANY):
         return Standing(Kind.SPREAD, f"Messages of this text came from {networks} unrelated networks.")
     if seen.is_like_a_service or (sender.count > 1 and sender.is_like_a_service):
         return Standing(Kind.SERVICE, "it is made like mail of yours, so that it may be a service of yours.")
-    if seen.is_proper or _is_passed_on(question, seen):
-        return Standing(Kind.OPEN)
-    hour = senders.networks_of_hour(seen) if sender.count == 1 else 0
+    hour = _networks_of_hour(question, seen)
     if hour >= AN_HOUR:
-        return Standing(Kind.HOUR, f"Notices of that hour answer mail from {hour} unrelated networks.")
-    odd = not seen.known_name or senders.scattered >= SCATTERED
-    if owner.knows_hosts and seen.is_line and odd and not seen.made_by_device:
-        return Standing(Kind.LINE, "It is a machine without a name of its own, which no service of yours would be.")
+        says = f"Notices of that hour answer mail from {hour} unrelated networks, with ids made alike."
+        return Standing(Kind.HOUR, says)
+    if owner.knows_hosts and seen.is_alien:
+        return Standing(Kind.ALIEN, "It is a machine without a name of its own, and its message is like none of yours.")
     return Standing(Kind.OPEN)
+
+
+def _is_alien(question: Question, name: str, made_at: str, helo: str) -> bool:
+    """Return whether nothing that a message shows is like the owner, or like a device or a program of the owner's.
+
+    It is in a name that shares no word with the owner's names and addresses, its id was made at a domain of somebody
+    else's, and it went to nobody who was written to. A printer, a server at home and a telephone fail one of these.
+    """
+    known, owner = question.known, question.known.owner
+    if not name or name in known.profile.names or is_of_no_domain(made_at) or _DEVICE.search(name):
+        return False
+    if organisation(made_at) in owner.organisations or is_provider(organisation(made_at)):
+        return False
+    if any(known.rows.written_to(who) or domain_of(who) in owner.domains for who in question.recipients):
+        return False
+    shown = f"{name} {made_at} {helo}".lower()
+    return not any(word in shown for word in known.words)
+
+
+def _networks_of_hour(question: Question, seen: Seen) -> int:
+    """Return from how many networks notices of its hour came; 0 where it may be a service's, or was passed on."""
+    senders = question.known.senders
+    if seen.is_proper or _is_passed_on(question, seen) or senders.sender_of(seen).count > 1:
+        return 0
+    return senders.networks_of_hour(seen)
 
 
 def _is_passed_on(question: Question, seen: Seen) -> bool:
