@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -137,3 +138,22 @@ def test_a_browser_runs_and_fetches_nothing_that_strangers_planted(hostile_page:
 def _brightness(colour: str) -> float:
     red, green, blue = (int(part) for part in re.findall(r"\d+", colour)[:3])
     return 0.3 * red + 0.59 * green + 0.11 * blue
+
+
+def test_a_verdict_that_nothing_got_is_said_to_lie_nowhere() -> None:
+    frames = frames_of(0)
+
+    page = render_html(summarize(frames, now=NOW), frames)
+
+    assert "<b>0</b><span>genuine</span>" in page
+
+
+def test_a_run_that_met_a_limit_says_so_where_it_says_what_to_do() -> None:
+    frames = frames_of(60)
+    refused = replace(frames, runs=frames.runs.assign(status="refused"))
+    done = summarize(frames, now=NOW).to_do
+
+    (line,) = set(summarize(refused, now=NOW).to_do) - set(done)
+
+    assert "moved nothing, as a safety limit was met" in line
+    assert "--max-moves" in line

@@ -59,7 +59,11 @@ def _tile(totals: Counts, verdict: Verdict) -> dict[str, Any]:
     told += [f"{kept:,} kept in the Inbox at your word"] if kept else []
     told += [f"{left:,} in the Inbox"] if left and (told or others) else []
     told += [f"{others:,} elsewhere"] if others else []
-    return {"verdict": verdict.value, "count": count, "where": ", ".join(told) or "kept in the Inbox"}
+    return {
+        "verdict": verdict.value,
+        "count": count,
+        "where": ", ".join(told) or ("kept in the Inbox" if count else ""),
+    }
 
 
 def _for_page(chart: Chart) -> dict[str, Any]:

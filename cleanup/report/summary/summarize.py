@@ -109,7 +109,7 @@ def _details(frames: Frames, mailboxes: int) -> tuple[Section, ...]:
 
 
 def _to_do(told: Headline, totals: Counts, frames: Frames) -> tuple[str, ...]:
-    lines = [*told.to_do, *_failed(frames.runs)]
+    lines = [*told.to_do, *_failed(frames.runs), *_refused(frames)]
     if totals.undelivered:
         whose = "it did not arrive" if totals.undelivered == 1 else "they say what did not arrive"
         lines.append(f"Look at {plural(totals.undelivered, 'bounce')} of your own mail below: {whose}.")
@@ -145,6 +145,22 @@ def _failed(runs: pd.DataFrame) -> list[str]:
 def _failed_in_words(mailbox: str, when: datetime, says: object) -> str:
     why = f": {says}" if isinstance(says, str) else ""
     return f"The last run of {mailbox} failed on {when:%Y-%m-%d %H:%M} UTC{why}"
+
+
+def _refused(frames: Frames) -> list[str]:
+    """Return which mailboxes' last run moved nothing because a safety limit was met, three of them by name."""
+    last = frames.runs[frames.runs["command"] == "run"].drop_duplicates("mailbox", keep="last")
+    lines = []
+    for mailbox in last.loc[last["status"] == "refused", "mailbox"].astype(str):
+        left = count(frames.notices[frames.notices["mailbox"] == mailbox]).of(Verdict.BACKSCATTER, Fate.STAYS)
+        if left:
+            lines.append(
+                f"The last run of {mailbox} moved nothing, as a safety limit was met: {left:,} forged "
+                f"{'bounce is' if left == 1 else 'bounces are'} still in the Inbox. Look at the plan (mailbox-cleanup "
+                f"scan {mailbox}); if it is right, run again with --max-moves or --max-share raised."
+            )
+    more = [f"So did the last run of {plural(len(lines) - NAMED, 'mailbox', 'mailboxes')} more."]
+    return lines[:NAMED] + (more if len(lines) > NAMED else [])
 
 
 def _put_back(frames: Frames) -> list[str]:
