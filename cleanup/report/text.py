@@ -31,7 +31,7 @@ ONE_KIND: Mapping[Kind, str] = {
 VERDICTS: Mapping[Verdict, str] = {
     Verdict.GENUINE: "genuine: answers mail that you sent",
     Verdict.BACKSCATTER: "backscatter: answers mail that you never sent",
-    Verdict.UNSURE: "unsure: the evidence does not say",
+    Verdict.UNSURE: "unsure: we can't tell from the evidence",
 }
 
 CAUSES: Mapping[Cause, str] = {
@@ -41,16 +41,16 @@ CAUSES: Mapping[Cause, str] = {
     Cause.MAILBOX_DISABLED: "The mailbox is switched off.",
     Cause.TOO_LARGE: "The message is too large.",
     Cause.BLOCKED: "The sending server or network is refused there.",
-    Cause.SPAM: "It was taken for spam.",
-    Cause.VIRUS: "It was taken for a virus.",
-    Cause.POLICY: "A rule over there forbids it.",
+    Cause.SPAM: "It was taken for spam there.",
+    Cause.VIRUS: "It was taken for a virus there.",
+    Cause.POLICY: "A rule of the server there forbids it.",
     Cause.AUTHENTICATION: "SPF, DKIM or DMARC failed.",
     Cause.RELAY_DENIED: "That server does not take mail for this address.",
-    Cause.RATE_LIMITED: "Too much mail at once.",
+    Cause.RATE_LIMITED: "Too much mail was sent at once.",
     Cause.NETWORK: "The server could not be reached.",
-    Cause.EXPIRED: "It was tried for days and given up.",
+    Cause.EXPIRED: "It was tried for days, then given up.",
     Cause.LOOP: "The mail went round in circles.",
-    Cause.SYSTEM: "The server over there has a fault.",
+    Cause.SYSTEM: "The server there has a fault.",
     Cause.CONTENT: "The server could not handle the content.",
     Cause.UNKNOWN: "It does not say why.",
 }
@@ -62,7 +62,7 @@ EARLIER = "It arrived before the time that --since names."
 ROWS: Mapping[str, str] = {
     LABELLED: "A person said so.",
     "a-person-denied-its-sender": "You said that the host which sent it does not send for you.",
-    "too-hostile-to-read": "It is too hostile or too broken to read.",
+    "too-hostile-to-read": "It is too hostile or too broken to be read.",
     "no-sent-given": "No Sent folder could be read, so nothing can vouch for what was sent.",
     "id-was-stolen": "It names a message of yours, yet everything else differs.",
     "proved-genuine": "It is proved that you sent what it answers.",

@@ -111,14 +111,14 @@ def _details(frames: Frames, mailboxes: int) -> tuple[Section, ...]:
 def _to_do(told: Headline, totals: Counts, frames: Frames) -> tuple[str, ...]:
     lines = [*told.to_do, *_failed(frames.runs), *_refused(frames)]
     if totals.undelivered:
-        whose = "it did not arrive" if totals.undelivered == 1 else "they say what did not arrive"
-        lines.append(f"Look at {plural(totals.undelivered, 'bounce')} of your own mail below: {whose}.")
+        whose = "it says what did not arrive" if totals.undelivered == 1 else "they say what did not arrive"
+        lines.append(f"Look at the {plural(totals.undelivered, 'bounce')} of your own mail below: {whose}.")
     if totals.waiting:
         where = "it stays where it is" if totals.waiting == 1 else "they stay where they are"
-        lines.append(f"If you like, look at {plural(totals.waiting, 'unsure notice')}: {where}.")
+        lines.append(f"If you like, look at the {plural(totals.waiting, 'unsure notice')}: {where}.")
     if unsettled := totals.of(Fate.OPEN):
         lines.append(
-            f"A run was cut off while it moved {plural(unsettled, 'message')}. Run again: it looks where they are."
+            f"A run was cut off while it moved {plural(unsettled, 'message')}. Run again: it looks where each one is."
         )
     lines += _put_back(frames)
     last = frames.sent_coverage.drop_duplicates("mailbox", keep="last")
@@ -127,7 +127,7 @@ def _to_do(told: Headline, totals: Counts, frames: Frames) -> tuple[str, ...]:
     thin = last[(last["samples"] >= FEWEST_SAMPLES) & (last["at_least"] < THIN_SENT)]
     if len(thin):
         lines.append(
-            "Sent misses mail that was certainly sent; see below. Let every phone and program save copies there."
+            "Mail that you certainly sent is missing in Sent, see below. Let every phone and program save copies there."
         )
     return tuple(lines) or ("Nothing.",)
 
@@ -199,8 +199,8 @@ _OF_MANY: Mapping[Answer, str] = {
     Answer.LOOP: "A forwarding rule in {who} passes mail on to an address that does not exist.",
     Answer.GAP: "Bounced mail of {who} left by your own server and is not in Sent.",
     Answer.SPOOFED: "Somebody forges the addresses of {who}; the accounts are " + _FORGED,
-    Answer.OWN_MAILING: "Nobody is forged: the bounces in {who} answer a mailing of the owner's own.",
-    Answer.CANNOT_SAY: "The evidence does not say whether somebody forges {who}.",
+    Answer.OWN_MAILING: "Nobody is forged: the bounces in {who} answer a mailing that its owner sent.",
+    Answer.CANNOT_SAY: "We can't tell yet whether somebody forges the addresses of {who}.",
     Answer.QUIET: "Nothing points to a hacked or forged address in {who}.",
 }
 

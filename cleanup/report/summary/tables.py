@@ -47,7 +47,9 @@ def undelivered(notices: pd.DataFrame, bounces: pd.DataFrame) -> Section:
             "Status": newest["status"].astype("str").where(newest["status"].notna()),
         }
     )
-    says = "These bounces answer mail that you did send. Most want something done: another address, a call, a new try."
+    says = (
+        "These bounces answer mail that you did send. Most need something from you: another address, a call, a new try."
+    )
     return cut("undelivered", "Your own mail that did not arrive", says, table, of=len(chosen))
 
 
@@ -77,7 +79,7 @@ def unsure(notices: pd.DataFrame, reasons: pd.DataFrame, labels: pd.DataFrame) -
             "UID": newest["uid"].astype("str"),
         }
     )
-    says = "Nobody can say from the evidence whether you sent what these answer. They stay where they are."
+    says = "We can't tell from the evidence whether you sent what these answer. They stay where they are."
     return cut("unsure", "Unsure, left where they are", says, table, of=len(chosen))
 
 
@@ -144,7 +146,7 @@ def campaigns(notices: pd.DataFrame) -> Section:
             "Subject of one": grouped["original_subject"].first(),
         }
     ).sort_values("Bounces", ascending=False)
-    says = "Bounces of one forged mailing have the same kind of subject, id and origin."
+    says = "The bounces of one forged mailing have the same kind of subject, id and origin."
     return cut("campaigns", "Forged campaigns", says, table.reset_index(drop=True), most=MOST_BARS)
 
 
@@ -200,8 +202,8 @@ def sent(frames: Frames) -> Section:
         }
     )
     says = (
-        "Not in Sent is not the same as not sent. So the program measures how complete Sent is: replies you got, "
-        "bounces that are proved to be yours, and copies to yourself must be found there."
+        "Not in Sent is not the same as not sent. So the program measures how complete Sent is: mail that "
+        "was replied to, that bounced to you for certain, or that you sent to yourself, too, must be found there."
     )
     return cut("sent", "What your Sent folder can vouch for", says, table)
 
