@@ -169,7 +169,7 @@ _WORDS: dict[Answer, tuple[str, tuple[str, ...]]] = {
     Answer.SPOOFED: (
         "Your address is being forged; your account is not hacked, as far as the evidence shows: {spoofed:bounce} "
         "answered mail that never passed your server and is not in Sent.",
-        ("You don't need to do anything; such storms usually stop within days.",),
+        ("You don't need to do anything about the forgery; such storms usually stop within days.",),
     ),
     Answer.OWN_MAILING: (
         "Nobody forges you: {mailing:bounce} answer one mailing of your own.",

@@ -18,7 +18,7 @@ from cleanup.report.summary.frames import Frames
 from cleanup.report.text import plural
 
 # Okabe and Ito's colours (2008), which stay apart with every colour blindness. Each has a contrast of at least 3:1 both
-# on white and on #111 (tests/report/test_charts.py measures that).
+# on white and on #111 (tests/report/summary/test_charts.py measures that).
 COLOURS: Mapping[str, str] = {
     Verdict.BACKSCATTER.value: "#d55e00",
     Verdict.UNSURE.value: "#0072b2",

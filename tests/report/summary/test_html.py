@@ -14,10 +14,10 @@ from cleanup.model import Verdict
 from cleanup.report.summary.frames import Frames, load
 from cleanup.report.summary.html import CONTENT_SECURITY_POLICY, FEW, render_html
 from cleanup.report.summary.summarize import summarize
-from tests.report.chromium import Looked, look_at
 from tests.report.hostile_ledger import fill
-from tests.report.some_frames import fill as fill_with
-from tests.report.some_frames import frames_of, judged_mailbox
+from tests.report.summary.chromium import Looked, look_at
+from tests.report.summary.some_frames import fill as fill_with
+from tests.report.summary.some_frames import frames_of, judged_mailbox
 
 NOW = datetime(2026, 10, 20, tzinfo=UTC)
 

@@ -16,8 +16,8 @@ from cleanup.ledger import Ledger
 from cleanup.report.summary.frames import Frames, load
 from cleanup.report.summary.sieve import Campaign, Conditions, Trial, sieve_rule, try_on, try_out
 from tests.cli.command import cleanup
-from tests.report.some_frames import fill, judged_mailbox
-from tests.report.test_sieve import MORNING
+from tests.report.summary.some_frames import fill, judged_mailbox
+from tests.report.summary.test_sieve import MORNING
 
 PARCEL = Campaign("your parcel # is waiting", ("your parcel", "is waiting at the depot"), 30, MORNING, MORNING)
 RULE = Conditions(PARCEL.parts, ("out1.example.org",))

@@ -15,7 +15,7 @@ from cleanup.report.summary import charts
 from cleanup.report.summary import charts as chart_drawing
 from cleanup.report.summary.charts import COLOURS, Chart
 from cleanup.report.summary.frames import Frames
-from tests.report.some_frames import frames_of
+from tests.report.summary.some_frames import frames_of
 
 altair = pytest.importorskip("altair")
 SIZES = (0, 1, 40, 40_000)

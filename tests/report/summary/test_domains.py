@@ -14,8 +14,8 @@ from cleanup.model import Verdict
 from cleanup.report.summary.domains import DomainSummary, by_domain, network_of
 from cleanup.report.summary.frames import Frames, load
 from tests.cli.command import cleanup
-from tests.report.some_frames import frames_of
-from tests.report.test_charts import HOSTILE
+from tests.report.summary.some_frames import frames_of
+from tests.report.summary.test_charts import HOSTILE
 
 
 @pytest.fixture(scope="module")
