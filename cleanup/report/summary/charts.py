@@ -437,7 +437,8 @@ def charts(frames: Frames) -> tuple[Chart, ...]:
             made = styled(plot.draw(table))
             wide = for_page(as_svg(made), plot.name)
             narrow = for_page(as_narrow_svg(made), f"{plot.name}-narrow")
-            drawn.append(Chart(plot.name, plot.title, plot.says(table), wide, narrow, _for_people(table)))
+            headed = table.rename(columns=lambda name: _HEADINGS.get(name, str(name).capitalize()))
+            drawn.append(Chart(plot.name, plot.title, plot.says(table), wide, narrow, headed))
     return tuple(drawn)
 
 
@@ -554,11 +555,6 @@ _HEADINGS = {
     "delay": "After",
     "at_least": "At least",
 }
-
-
-def _for_people(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with headings instead of names."""
-    return table.rename(columns=lambda name: _HEADINGS.get(name, str(name).capitalize()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,8 +56,10 @@ def summarize(frames: Frames, *, now: datetime) -> Summary:
     totals = count(notices)
     told = headline(frames.runs, totals.of(Verdict.BACKSCATTER), totals.undelivered)
     mailboxes = tuple(sorted({str(name) for name in frames.runs["mailbox"]}))
+    title = plural(len(mailboxes), "mailbox", "mailboxes") if len(mailboxes) > 1 else "".join(mailboxes)
+    arrived = notices["arrived"]
     return Summary(
-        title=_title(mailboxes),
+        title=title or "nothing yet",
         made=now,
         mailboxes=mailboxes,
         headline=told.text,
@@ -70,7 +72,7 @@ def summarize(frames: Frames, *, now: datetime) -> Summary:
         details=_details(frames, len(mailboxes)),
         method=_filled(tables.rules(frames)),
         facts=_filled(tables.runs(frames.runs)),
-        span=_span(notices),
+        span=(arrived.min().to_pydatetime(), arrived.max().to_pydatetime()) if len(arrived) else None,
     )
 
 
@@ -82,12 +84,6 @@ def count(notices: pd.DataFrame) -> Counts:
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
-
-
-def _title(mailboxes: tuple[str, ...]) -> str:
-    if not mailboxes:
-        return "nothing yet"
-    return mailboxes[0] if len(mailboxes) == 1 else plural(len(mailboxes), "mailbox", "mailboxes")
 
 
 def _filled(*sections: Section) -> tuple[Section, ...]:
@@ -137,14 +133,13 @@ def _failed(runs: pd.DataFrame) -> list[str]:
     last = runs[runs["command"] == "run"].drop_duplicates("mailbox", keep="last")
     failed = last[last["status"].isin(["failed", "locked"])]
     named = failed.head(3)
-    lines = list(map(_failed_in_words, named["mailbox"], named["started"], named["says"]))
+    lines = [
+        f"The last run of {mailbox} failed on {when:%Y-%m-%d %H:%M} UTC"
+        + (f": {says}" if isinstance(says, str) else "")
+        for mailbox, when, says in zip(named["mailbox"], named["started"], named["says"], strict=True)
+    ]
     more = len(failed) - len(lines)
     return [*lines, f"So did the last run of {plural(more, 'mailbox', 'mailboxes')} more."] if more > 0 else lines
-
-
-def _failed_in_words(mailbox: str, when: datetime, says: object) -> str:
-    why = f": {says}" if isinstance(says, str) else ""
-    return f"The last run of {mailbox} failed on {when:%Y-%m-%d %H:%M} UTC{why}"
 
 
 def _refused(frames: Frames) -> list[str]:
@@ -176,12 +171,6 @@ def _put_back_in_words(count: int, run: int, last: datetime) -> str:
     what = f"{plural(count, 'message')} {'was' if count == 1 else 'were'}"
     which = f"undo of run {run}" if run else "an undo"
     return f"{what} put back by {which} on {last:%Y-%m-%d} and will not be filed again, unless you ask (run --again)."
-
-
-def _span(notices: pd.DataFrame) -> tuple[datetime, datetime] | None:
-    if notices.empty:
-        return None
-    return notices["arrived"].min().to_pydatetime(), notices["arrived"].max().to_pydatetime()
 
 
 # --- The sentence on top --------------------------------------------------------------------------------------------
@@ -225,7 +214,10 @@ def headline(runs: pd.DataFrame, backscatter: int, undelivered: int = 0) -> Head
     said = runs[runs["answer"].notna()]
     if said.empty:
         return Headline(Answer.QUIET, "Nothing new was found.")
-    worst = _worst_of_each(said)
+    # for each mailbox the run with its most alarming answer that saw the most; who was forged most is first
+    ranked = said.assign(severity=said["answer"].astype(str).map(_SEVERITY))
+    ranked = ranked.sort_values(["severity", "notices", "run_id"], ascending=[True, False, False])
+    worst = ranked.drop_duplicates("mailbox")
     if len(worst) == 1:
         found = _of_one(worst.iloc[0], backscatter)
         return replace(found, text=found.text + _between(found.answer, undelivered, "your own mail that did"))
@@ -253,13 +245,6 @@ def of_many(answers: Mapping[str, Answer], forged: int, backscatter: int) -> Hea
 
 _BEGIN = ("Let it look, without changing anything: mailbox-cleanup scan MAILBOX",)
 _FOR_ALL = (Answer.SPOOFED, Answer.QUIET)  # advice that needs no name
-
-
-def _worst_of_each(said: pd.DataFrame) -> pd.DataFrame:
-    """Return for each mailbox the run with its most alarming answer that saw the most; who was forged most is first."""
-    ranked = said.assign(severity=said["answer"].astype(str).map(_SEVERITY))
-    ranked = ranked.sort_values(["severity", "notices", "run_id"], ascending=[True, False, False])
-    return ranked.drop_duplicates("mailbox")
 
 
 def _of_one(run: pd.Series, backscatter: int) -> Headline:

@@ -37,13 +37,14 @@ def undelivered(notices: pd.DataFrame, bounces: pd.DataFrame) -> Section:
     """Return the owner's own mail that did not arrive, newest first, one row a notice."""
     chosen = notices[are_undelivered(notices)]
     newest = chosen.sort_values("arrived", ascending=False).head(MOST_ROWS)
+    causes = newest["cause"].astype("str").map(cause_in_words)
     table = pd.DataFrame(
         {
             **_whose(newest, notices),
             "When": newest["arrived"],
             "To": newest["finding_id"].map(_recipients_of(bounces, newest["finding_id"])),
             "Subject": newest["original_subject"],
-            "Why": _why(newest),
+            "Why": causes.where(newest["action"] != Action.DELAYED.value, "It is still being tried. " + causes),
             "Status": newest["status"].astype("str").where(newest["status"].notna()),
         }
     )
@@ -91,11 +92,6 @@ def about(notices: pd.DataFrame) -> pd.Series:
 def _whose(shown: pd.DataFrame, notices: pd.DataFrame) -> dict[str, pd.Series]:
     """Return the column of mailboxes; none where all notices are of one."""
     return {"Mailbox": shown["mailbox"]} if notices["mailbox"].nunique() > 1 else {}
-
-
-def _why(notices: pd.DataFrame) -> pd.Series:
-    causes = notices["cause"].astype("str").map(cause_in_words)
-    return causes.where(notices["action"] != Action.DELAYED.value, "It is still being tried. " + causes)
 
 
 def _recipients_of(bounces: pd.DataFrame, finding_ids: pd.Series) -> pd.Series:
