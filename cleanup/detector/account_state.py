@@ -56,8 +56,15 @@ def account_state(judged: Sequence[JudgedNotice]) -> AccountState:
     counts = _counts(judged)
     answer = _answer(judged, counts)
     headline, what_to_do = _WORDS[answer]
-    numbers = {name: f"{n:,}" for name, n in counts.items()}
+    numbers = {name: _Count(n) for name, n in counts.items()}
     return AccountState(answer, headline.format(**numbers), what_to_do, tuple(sorted(counts.items())))
+
+
+class _Count(int):
+    """A number that is written with its noun: "{n:bounce}" becomes "1 bounce" or "1,234 bounces"."""
+
+    def __format__(self, noun: str) -> str:
+        return f"{int(self):,} {noun if self == 1 else noun + 's'}"
 
 
 def advice(answer: Answer) -> tuple[str, ...]:
@@ -135,42 +142,42 @@ _VERDICT_NAMES = {Verdict.GENUINE: "genuine", Verdict.BACKSCATTER: "spoofed", Ve
 
 _WORDS: dict[Answer, tuple[str, tuple[str, ...]]] = {
     Answer.COMPROMISED: (
-        "Somebody is sending through your mail server as you: {alarming} bounced messages left by your own server or "
+        "Somebody is sending through your mail server as you: {alarming:bounced message} left by your own server or "
         "with your domain's signature, are not in Sent, and went to people you never wrote to.",
         (
             "Change the password now, and end all other sessions.",
-            "Look at forwarding rules, filters and connected apps; remove what you do not know.",
+            "Look at forwarding rules, filters and connected apps; remove what you don't know.",
             "Tell your administrator: the server's log shows which login sent them.",
         ),
     ),
     Answer.REPLAYED: (
-        "Somebody is sending a mail of yours again to strangers ({replayed} notices). "
+        "Somebody is sending a mail of yours again to strangers ({replayed:notice}). "
         "Your account is not needed for that.",
-        ("Tell your administrator: a new DKIM key ends it.", "Your password need not change on account of this."),
+        ("Tell your administrator: a new DKIM key ends it.", "You don't need to change your password because of this."),
     ),
     Answer.LOOP: (
-        "A forwarding rule of yours passes mail on to an address that does not exist ({loops} bounces).",
+        "A forwarding rule of yours passes mail on to an address that does not exist ({loops:bounce}).",
         ("Switch the forwarding rule off, or correct its address.",),
     ),
     Answer.GAP: (
-        "{unsent} bounced messages left by your own server and are not in Sent.",
+        "{unsent:bounced message} left by your own server and cannot be found in Sent.",
         (
-            "If a phone, a scanner, a program or a delegate of yours sent them, let it save copies in Sent.",
+            "If a phone, a scanner, a program or somebody acting for you sent them, have copies saved in Sent.",
             "If nobody did, change the password.",
         ),
     ),
     Answer.SPOOFED: (
-        "Your address is being forged; your account is not hacked, as far as the evidence shows: {spoofed} bounces "
-        "answer mail that never passed your server and is not in Sent.",
-        ("You need to change nothing; forged bounces end by themselves, mostly within days.",),
+        "Your address is being forged; your account is not hacked, as far as the evidence shows: {spoofed:bounce} "
+        "answered mail that never passed your server and is not in Sent.",
+        ("You don't need to do anything about the forgery; such storms usually stop within days.",),
     ),
     Answer.OWN_MAILING: (
-        "Nobody forges you: {mailing} bounces answer one mailing of your own.",
+        "Nobody forges you: {mailing:bounce} answer one mailing of your own.",
         ("Take the dead addresses off your list.",),
     ),
     Answer.CANNOT_SAY: (
-        "The evidence does not say: {unsure} notices are unsure.",
-        ("Name your outbound mail server and make sure that Sent can be read; then look again.",),
+        "We can't tell yet: {unsure:notice} could not be decided.",
+        ("Tell it which servers send your mail (--outbound-host), make sure that Sent can be read, and look again.",),
     ),
     Answer.QUIET: ("Nothing points to a hacked or forged address.", ()),
 }

@@ -63,19 +63,24 @@ def _paragraphs(digest: Digest) -> list[Paragraph]:
     filed = [j for j in digest.judged if j.ref in digest.moved]
     forged = f"{plural(counts.of(Fate.FILED), 'bounce')} of mail that you never sent"
     if leaning := counts.of(Verdict.UNSURE, Fate.FILED):
-        forged += f" ({leaning:,} of them most likely: --policy storm files those, too)"
+        forged += f" ({leaning:,} of them only most likely: --policy storm files those, too)"
     return [
         (safe_text(digest.headline, limit=400), ()),
         (safe_text(f"{forged} went from {digest.source} to {digest.target}, for example:"), _some(filed, _forged)),
-        (f"{plural(genuine, 'genuine notice')} and {plural(unsure, 'unsure one')} stay where they are.", ()),
+        (_kept(genuine, unsure), ()),
         *([("Your own mail that did not arrive:", _all(undelivered, digest.owner))] if undelivered else []),
         (
-            "Nothing was deleted. To get one back, move it to your Inbox: that is remembered, and it is never filed "
-            f"again. To get all of them back: undo run {digest.run_id} (mailbox-cleanup undo {digest.run_id}, with the "
-            "options or the configuration of that run).",
+            "Nothing was deleted. To get one back, move it to your Inbox: the next run remembers that, and never files "
+            f"it again. To get all of them back, undo run {digest.run_id} (mailbox-cleanup undo {digest.run_id}, with "
+            "the options or the configuration of that run).",
             (),
         ),
     ]
+
+
+def _kept(genuine: int, unsure: int) -> str:
+    both = f"{plural(genuine, 'genuine notice')} and {plural(unsure, 'unsure one')}"
+    return f"{both} {'stays where it is' if genuine + unsure == 1 else 'stay where they are'}."
 
 
 def _some(judged: Sequence[Judged], line: Callable[[Judged], str]) -> tuple[str, ...]:

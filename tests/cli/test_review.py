@@ -17,7 +17,7 @@ from cleanup.model import Verdict
 from cleanup.report.summary.frames import load
 from cleanup.report.summary.review import waiting
 from tests.cli.command import PROGRAM, Ended, cleanup
-from tests.report.some_frames import MAILBOX, fill, judged_mailbox
+from tests.report.summary.some_frames import MAILBOX, fill, judged_mailbox
 
 GENUINE, BACKSCATTER = Verdict.GENUINE, Verdict.BACKSCATTER
 

@@ -123,10 +123,17 @@ def test_the_answer_says_what_to_do_in_plain_words():
     assert "Change the password" in " ".join(hacked.what_to_do)
     assert "30 bounced messages" in hacked.headline
     assert "1,200" in spoofed.headline
-    assert "change nothing" in " ".join(spoofed.what_to_do)
+    assert "need to do anything" in " ".join(spoofed.what_to_do)
 
 
 def test_the_order_of_notices_does_not_matter():
     mixed = [*forged(30), *by_own_server(30), *genuine(3)]
 
     assert told(*mixed).answer is told(*reversed(mixed)).answer is Answer.COMPROMISED
+
+
+def test_counts_agree_with_their_nouns():
+    one, many = told(*forged(1)), told(*forged(1_200))
+
+    assert "shows: 1 bounce answered" in one.headline
+    assert "shows: 1,200 bounces answered" in many.headline

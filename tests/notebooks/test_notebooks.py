@@ -22,8 +22,8 @@ from cleanup.errors import UsageError
 from cleanup.ledger import Ledger
 from cleanup.report.summary.domains import DomainSummary, Measure
 from cleanup.report.summary.tables import Section
-from tests.report.chromium import chromium, look_at
-from tests.report.some_frames import fill, judged_mailbox
+from tests.report.summary.chromium import chromium, look_at
+from tests.report.summary.some_frames import fill, judged_mailbox
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NAMES = ("01_nightly_trend", "02_one_users_storm", "03_tune_and_review")

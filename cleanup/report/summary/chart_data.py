@@ -25,6 +25,7 @@ STEPS = ((pd.Timedelta(hours=4), "min"), (pd.Timedelta(days=4), "h"), (pd.Timede
 STORM_BEFORE, STORM_AFTER = pd.Timedelta(hours=6), pd.Timedelta(hours=12)
 SHORT_STORM, SHORT_BEFORE, SHORT_AFTER = pd.Timedelta(hours=2), pd.Timedelta(minutes=30), pd.Timedelta(hours=1)
 STORM_MOST = pd.Timedelta(days=4)
+BUSY = 20  # notices that make a day busy
 A_DAY = pd.Timedelta(days=1)
 OTHERS = "all others"
 
@@ -71,6 +72,22 @@ def storm(frames: Frames) -> pd.DataFrame:
     before, after = (SHORT_BEFORE, SHORT_AFTER) if short else (STORM_BEFORE, STORM_AFTER)
     window = notices["arrived"].between(begin - before, end + after, inclusive="left")
     return _bins(notices[window], "min" if short else "h", hours)
+
+
+def busiest_day(frames: Frames) -> pd.DataFrame:
+    """Return, by the hour, the 24 hours that saw most notices, where no rule called anything a storm.
+
+    Only where they hold more than half of all: among the days of a month they would be one bar.
+    """
+    arrived = frames.notices["arrived"].sort_values()
+    if len(arrived) < BUSY or len(storm_hours(frames)):
+        return _no_bins()
+    within = arrived.searchsorted(arrived + A_DAY) - range(len(arrived))  # how many come in the day after each one
+    begin = arrived.iloc[int(within.argmax())]
+    if within.max() * 2 <= len(arrived):
+        return _no_bins()
+    window = frames.notices["arrived"].between(begin.floor("h"), begin + A_DAY, inclusive="left")
+    return _bins(frames.notices[window], "h", pd.DatetimeIndex([], tz="UTC"))
 
 
 def storm_hours(frames: Frames) -> pd.DatetimeIndex:

@@ -18,7 +18,7 @@ from cleanup.report.summary.frames import Frames
 from cleanup.report.text import plural
 
 # Okabe and Ito's colours (2008), which stay apart with every colour blindness. Each has a contrast of at least 3:1 both
-# on white and on #111 (tests/report/test_charts.py measures that).
+# on white and on #111 (tests/report/summary/test_charts.py measures that).
 COLOURS: Mapping[str, str] = {
     Verdict.BACKSCATTER.value: "#d55e00",
     Verdict.UNSURE.value: "#0072b2",
@@ -69,6 +69,11 @@ _NARROW, _NARROW_NAMES = 350, 150  # on a narrow screen: the whole drawing, and 
 _NUMBERS = 46  # room for the numbers beside an axis
 _PLOT_WIDTH = WIDTH - _NUMBERS - _MARGIN
 _BAR = 20
+# Expressions of Vega's for labels: an array is drawn as lines, one below the other.
+_IN_TWO_LINES = r"length(datum.label) > 24 ? split(replace(datum.label, /^(.{12,22}) /, '$1\n'), '\n') : datum.label"
+_AROUND_THE_MIDDLE = {"condition": {"test": "length(datum.value) > 24", "value": "bottom"}, "value": "middle"}
+_AS_IT_IS = "datum.label"
+_WORD_BY_WORD = "split(replace(datum.label, /([<>]) /, '$1'), ' ')"
 _LETTER = 7.3
 _MOST_DAYS = 7  # on an axis
 _SHARES = ("precision", "recall")
@@ -106,6 +111,10 @@ def _narrow(part: Any) -> None:
         return
     if part.get("minExtent", 0) > _NUMBERS:
         part |= {"minExtent": _NARROW_NAMES, "maxExtent": _NARROW_NAMES, "labelLimit": _NARROW_NAMES - 14}
+        part |= {"labelExpr": _IN_TWO_LINES, "labelBaseline": _AROUND_THE_MIDDLE}
+        part |= {"labelLineHeight": 10, "labelFontSize": 10}
+    if part.get("labelExpr") == _AS_IT_IS:
+        part |= {"labelExpr": _WORD_BY_WORD, "labelFontSize": 10}
     if isinstance(part.get("tickCount"), int):
         part["tickCount"] = min(part["tickCount"], 3)
     for name, one in part.items():
@@ -151,7 +160,7 @@ def draw_delays(table: pd.DataFrame) -> Drawn:
     import altair as alt
 
     def panel(verdict: str, counts: pd.DataFrame, last: bool) -> Any:
-        axis = alt.Axis(labelAngle=0, labels=last, ticks=last)
+        axis = alt.Axis(labelAngle=0, labels=last, ticks=last, labelExpr=_AS_IT_IS)
         x = alt.X("delay:N", sort=list(table["delay"]), title=None, axis=axis)
         y = alt.Y("notices:Q", title=None, axis=_counting(counts["notices"]))
         scale = alt.Scale(domain=list(table["delay"]), paddingInner=0.15, paddingOuter=0.1)
@@ -214,6 +223,7 @@ def draw_rules(table: pd.DataFrame) -> Drawn:
     colour = alt.Color("points_to:N", scale=_colours(there))
     most = _longest(table[["rule", "notices"]])
     across = _across("notices", most).scale(domain=[0, most * 1.12])  # room for the number at the longest bar
+    across = across.axis(None)  # each bar has its number
     base = alt.Chart(table).encode(across, _names("rule", table["rule"]))
     bars = base.mark_bar().encode(colour, tooltip=["rule:N", "name:N", "strength:N", "points_to:N", "notices:Q"])
     numbers = base.mark_text(align="left", dx=4, color=INK).encode(text=alt.Text("notices:Q", format=",d"))
@@ -344,7 +354,9 @@ def _names(field: str, names: pd.Series) -> Any:
     import altair as alt
 
     room = _room_for(names)
-    axis = alt.Axis(domain=False, ticks=False, grid=False, minExtent=room, maxExtent=room, labelLimit=room - 8)
+    axis = alt.Axis(
+        domain=False, ticks=False, grid=False, minExtent=room, maxExtent=room, labelLimit=room - 8, labelPadding=5
+    )
     return alt.Y(f"{field}:N", sort=list(names.unique()), title=None, axis=axis)
 
 
@@ -416,20 +428,22 @@ def charts(frames: Frames) -> tuple[Chart, ...]:
     drawn = []
     enough = len(frames.notices) >= FEWEST
     tables = {plot.name: plot.numbers(frames) for plot in PLOTS if enough or not plot.of_notices}
-    if _is_shown(tables.get("storm"), tables.get("by-time")):
-        del tables["storm"]
+    for closer in ("storm", "busiest"):
+        if _is_shown(tables.get(closer), tables.get("by-time")):
+            del tables[closer]
     for plot in PLOTS:
         table = tables.get(plot.name)
         if table is not None and len(table):
             made = styled(plot.draw(table))
             wide = for_page(as_svg(made), plot.name)
             narrow = for_page(as_narrow_svg(made), f"{plot.name}-narrow")
-            drawn.append(Chart(plot.name, plot.title, plot.says(table), wide, narrow, _for_people(table)))
+            headed = table.rename(columns=lambda name: _HEADINGS.get(name, str(name).capitalize()))
+            drawn.append(Chart(plot.name, plot.title, plot.says(table), wide, narrow, headed))
     return tuple(drawn)
 
 
 def _is_shown(storm: pd.DataFrame | None, by_time: pd.DataFrame | None) -> bool:
-    """Return whether the plot along the time shows the storm just as fine as a plot of its own would."""
+    """Return whether the plot along the time shows the storm as finely as a plot of its own would."""
     if storm is None or by_time is None or storm.empty:
         return False
     return bool((by_time["end"] - by_time["begin"]).iloc[0] <= (storm["end"] - storm["begin"]).iloc[0])
@@ -543,11 +557,6 @@ _HEADINGS = {
 }
 
 
-def _for_people(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with headings instead of names."""
-    return table.rename(columns=lambda name: _HEADINGS.get(name, str(name).capitalize()))
-
-
 @dataclass(frozen=True, slots=True)
 class _Plot:
     """One plot of the report: where its numbers come from, how they are drawn, and how they are told."""
@@ -563,6 +572,7 @@ class _Plot:
 PLOTS: tuple[_Plot, ...] = (
     _Plot("by-time", "When notices came", chart_tables.by_time, draw_time, _time_in_words),
     _Plot("storm", "The largest storm", chart_tables.storm, draw_time, _time_in_words),
+    _Plot("busiest", "The busiest day", chart_tables.busiest_day, draw_time, _time_in_words),
     _Plot("reporters", "Whose servers report", chart_tables.reporters, draw_reporters, _bars_in_words),
     _Plot("forged-to", "Where the forged mail went", chart_tables.forged_to, draw_forged_to, _bars_in_words),
     _Plot("rules", "What speaks, and for what", chart_tables.rules, draw_rules, _bars_in_words),

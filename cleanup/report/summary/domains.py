@@ -127,6 +127,7 @@ def _reporters(forged: pd.DataFrame) -> Section:
         table["Listed at Backscatterer.org"] = grouped["listed"].any()
     ordered = table.sort_values("Bounces", ascending=False).rename_axis("Organisation").reset_index()
     says = "They took mail for people that do not exist, and told you instead of the sending host."
+    says += _not_shown(forged["reporter"], "did not say who sent it")
     return cut("reporters", "Who sends the backscatter", says, ordered, most=MOST_BARS)
 
 
@@ -135,7 +136,13 @@ def _networks(forged: pd.DataFrame) -> Section:
     table = pd.DataFrame({"Bounces": grouped.size(), "Hosts": grouped["trusted_hop"].nunique()})
     ordered = table.sort_values("Bounces", ascending=False).rename_axis("Network").reset_index()
     says = "The last host that the reporting side itself saw: this line the forger cannot forge."
+    says += _not_shown(forged["network"], "did not show that line")
     return cut("networks", "Where the forged mail came from", says, ordered, most=MOST_BARS)
+
+
+def _not_shown(column: pd.Series, what: str) -> str:
+    missing = int(column.isna().sum())
+    return f" {plural(missing, 'bounce')} {what}." if missing else ""
 
 
 # --- what would help -----------------------------------------------------------------------------------------------

@@ -29,7 +29,8 @@ _EXTENTS = {
 
 def explained_notice(notice: Notice) -> list[str]:
     """Return what was read, and by which reader (docs/formats.md), a line each."""
-    lines = [f"What it is:   {ONE_KIND[notice.kind]}{_action(notice)}, read as format {notice.format!r}"]
+    action = f" ({notice.action.value})" if notice.action else ""
+    lines = [f"What it is:   {ONE_KIND[notice.kind]}{action}, read as format {notice.format!r}"]
     if notice.too_hostile:
         lines.append(f"Not read:     {notice.too_hostile}")
     lines += _said("Subject", notice.subject)
@@ -72,10 +73,6 @@ def _decided_by(finding: Finding, said: Said | None) -> list[str]:
         return [*lines, f"Since then:   {told} The next run goes by that."] if told else lines
     alone = [f"Evidence:     {reason.says}" for reason in finding.reasons if reason.rule == _OVERRULED]
     return [f"Decided by:   {told or row_in_words(finding.row)} [{finding.row}]", *alone]
-
-
-def _action(notice: Notice) -> str:
-    return f" ({notice.action.value})" if notice.action else ""
 
 
 def _said(name: str, text: str | None) -> list[str]:

@@ -59,7 +59,11 @@ def _tile(totals: Counts, verdict: Verdict) -> dict[str, Any]:
     told += [f"{kept:,} kept in the Inbox at your word"] if kept else []
     told += [f"{left:,} in the Inbox"] if left and (told or others) else []
     told += [f"{others:,} elsewhere"] if others else []
-    return {"verdict": verdict.value, "count": count, "where": ", ".join(told) or "kept in the Inbox"}
+    return {
+        "verdict": verdict.value,
+        "count": count,
+        "where": ", ".join(told) or ("kept in the Inbox" if count else ""),
+    }
 
 
 def _for_page(chart: Chart) -> dict[str, Any]:
@@ -82,37 +86,18 @@ def _template() -> Template:
     )
     environment.filters |= {
         "shown": shown,
-        "is_plain": _is_plain,
-        "is_number": _is_number,
-        "numeric": _numeric,
-        "rows": _rows,
+        # numbers stand right, one under the other; they and times are set in even figures, and never broken
+        "is_number": lambda cell: isinstance(cell, int | float) and not isinstance(cell, bool),
+        "is_plain": lambda cell: isinstance(cell, int | float | datetime) and not isinstance(cell, bool),
+        "numeric": lambda column: pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column),
+        "rows": lambda table: list(table.itertuples(index=False, name=None)),
+        "rows_in_all": _rows_in_all,
+        "goes_on": lambda section: (
+            _rows_in_all(section) > FEW
+        ),  # it holds more than what stands with what is to be done
     }
-    environment.filters |= {"rows_in_all": _rows_in_all, "goes_on": _goes_on}
     return environment.get_template("report.html.j2")
-
-
-def _is_number(value: Any) -> bool:
-    """Return whether a cell is a number: those stand right, one under the other."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _numeric(column: pd.Series) -> bool:
-    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
 def _rows_in_all(section: Section) -> int:
     return len(section.table) + section.left_out
-
-
-def _goes_on(section: Section) -> bool:
-    """Return whether a section holds more than what stands with what is to be done."""
-    return _rows_in_all(section) > FEW
-
-
-def _rows(table: pd.DataFrame) -> list[tuple[Any, ...]]:
-    return list(table.itertuples(index=False, name=None))
-
-
-def _is_plain(value: Any) -> bool:
-    """Return whether a cell is a number or a time: set in even figures, never broken."""
-    return isinstance(value, int | float | datetime) and not isinstance(value, bool)

@@ -46,13 +46,14 @@ def waiting(frames: Frames) -> list[Waiting]:
     for template, digest in zip(templates, digests, strict=True):
         by_template.setdefault(template, []).append(digest)
     return [
-        Waiting(int(finding), digest, int(uid), _others(by_template, template, digest))
+        Waiting(
+            int(finding),
+            digest,
+            int(uid),
+            tuple(one for one in by_template[template] if one != digest) if template else (),
+        )
         for finding, digest, uid, template in zip(unsure["finding_id"], digests, unsure["uid"], templates, strict=True)
     ]
-
-
-def _others(by_template: dict[str | None, list[str]], template: str | None, digest: str) -> tuple[str, ...]:
-    return tuple(one for one in by_template[template] if one != digest) if template else ()
 
 
 # --- labels as CSV -------------------------------------------------------------------------------------------------

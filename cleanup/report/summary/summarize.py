@@ -56,8 +56,10 @@ def summarize(frames: Frames, *, now: datetime) -> Summary:
     totals = count(notices)
     told = headline(frames.runs, totals.of(Verdict.BACKSCATTER), totals.undelivered)
     mailboxes = tuple(sorted({str(name) for name in frames.runs["mailbox"]}))
+    title = plural(len(mailboxes), "mailbox", "mailboxes") if len(mailboxes) > 1 else "".join(mailboxes)
+    arrived = notices["arrived"]
     return Summary(
-        title=_title(mailboxes),
+        title=title or "nothing yet",
         made=now,
         mailboxes=mailboxes,
         headline=told.text,
@@ -70,7 +72,7 @@ def summarize(frames: Frames, *, now: datetime) -> Summary:
         details=_details(frames, len(mailboxes)),
         method=_filled(tables.rules(frames)),
         facts=_filled(tables.runs(frames.runs)),
-        span=_span(notices),
+        span=(arrived.min().to_pydatetime(), arrived.max().to_pydatetime()) if len(arrived) else None,
     )
 
 
@@ -82,12 +84,6 @@ def count(notices: pd.DataFrame) -> Counts:
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
-
-
-def _title(mailboxes: tuple[str, ...]) -> str:
-    if not mailboxes:
-        return "nothing yet"
-    return mailboxes[0] if len(mailboxes) == 1 else plural(len(mailboxes), "mailbox", "mailboxes")
 
 
 def _filled(*sections: Section) -> tuple[Section, ...]:
@@ -109,16 +105,16 @@ def _details(frames: Frames, mailboxes: int) -> tuple[Section, ...]:
 
 
 def _to_do(told: Headline, totals: Counts, frames: Frames) -> tuple[str, ...]:
-    lines = [*told.to_do, *_failed(frames.runs)]
+    lines = [*told.to_do, *_failed(frames.runs), *_refused(frames)]
     if totals.undelivered:
-        whose = "it did not arrive" if totals.undelivered == 1 else "they say what did not arrive"
-        lines.append(f"Look at {plural(totals.undelivered, 'bounce')} of your own mail below: {whose}.")
+        whose = "it says what did not arrive" if totals.undelivered == 1 else "they say what did not arrive"
+        lines.append(f"Look at the {plural(totals.undelivered, 'bounce')} of your own mail below: {whose}.")
     if totals.waiting:
         where = "it stays where it is" if totals.waiting == 1 else "they stay where they are"
-        lines.append(f"If you like, look at {plural(totals.waiting, 'unsure notice')}: {where}.")
+        lines.append(f"If you like, look at the {plural(totals.waiting, 'unsure notice')}: {where}.")
     if unsettled := totals.of(Fate.OPEN):
         lines.append(
-            f"A run was cut off while it moved {plural(unsettled, 'message')}. Run again: it looks where they are."
+            f"A run was cut off while it moved {plural(unsettled, 'message')}. Run again: it looks where each one is."
         )
     lines += _put_back(frames)
     last = frames.sent_coverage.drop_duplicates("mailbox", keep="last")
@@ -127,7 +123,7 @@ def _to_do(told: Headline, totals: Counts, frames: Frames) -> tuple[str, ...]:
     thin = last[(last["samples"] >= FEWEST_SAMPLES) & (last["at_least"] < THIN_SENT)]
     if len(thin):
         lines.append(
-            "Sent misses mail that was certainly sent; see below. Let every phone and program save copies there."
+            "Mail that you certainly sent is missing in Sent, see below. Let every phone and program save copies there."
         )
     return tuple(lines) or ("Nothing.",)
 
@@ -137,14 +133,29 @@ def _failed(runs: pd.DataFrame) -> list[str]:
     last = runs[runs["command"] == "run"].drop_duplicates("mailbox", keep="last")
     failed = last[last["status"].isin(["failed", "locked"])]
     named = failed.head(3)
-    lines = list(map(_failed_in_words, named["mailbox"], named["started"], named["says"]))
+    lines = [
+        f"The last run of {mailbox} failed on {when:%Y-%m-%d %H:%M} UTC"
+        + (f": {says}" if isinstance(says, str) else "")
+        for mailbox, when, says in zip(named["mailbox"], named["started"], named["says"], strict=True)
+    ]
     more = len(failed) - len(lines)
     return [*lines, f"So did the last run of {plural(more, 'mailbox', 'mailboxes')} more."] if more > 0 else lines
 
 
-def _failed_in_words(mailbox: str, when: datetime, says: object) -> str:
-    why = f": {says}" if isinstance(says, str) else ""
-    return f"The last run of {mailbox} failed on {when:%Y-%m-%d %H:%M} UTC{why}"
+def _refused(frames: Frames) -> list[str]:
+    """Return which mailboxes' last run moved nothing because a safety limit was met, three of them by name."""
+    last = frames.runs[frames.runs["command"] == "run"].drop_duplicates("mailbox", keep="last")
+    lines = []
+    for mailbox in last.loc[last["status"] == "refused", "mailbox"].astype(str):
+        left = count(frames.notices[frames.notices["mailbox"] == mailbox]).of(Verdict.BACKSCATTER, Fate.STAYS)
+        if left:
+            lines.append(
+                f"The last run of {mailbox} moved nothing, as a safety limit was met: {left:,} forged "
+                f"{'bounce is' if left == 1 else 'bounces are'} still in the Inbox. Look at the plan (mailbox-cleanup "
+                f"scan {mailbox}); if it is right, run again with --max-moves or --max-share raised."
+            )
+    more = [f"So did the last run of {plural(len(lines) - NAMED, 'mailbox', 'mailboxes')} more."]
+    return lines[:NAMED] + (more if len(lines) > NAMED else [])
 
 
 def _put_back(frames: Frames) -> list[str]:
@@ -162,12 +173,6 @@ def _put_back_in_words(count: int, run: int, last: datetime) -> str:
     return f"{what} put back by {which} on {last:%Y-%m-%d} and will not be filed again, unless you ask (run --again)."
 
 
-def _span(notices: pd.DataFrame) -> tuple[datetime, datetime] | None:
-    if notices.empty:
-        return None
-    return notices["arrived"].min().to_pydatetime(), notices["arrived"].max().to_pydatetime()
-
-
 # --- The sentence on top --------------------------------------------------------------------------------------------
 
 NAMED = 3  # mailboxes in a sentence
@@ -183,8 +188,8 @@ _OF_MANY: Mapping[Answer, str] = {
     Answer.LOOP: "A forwarding rule in {who} passes mail on to an address that does not exist.",
     Answer.GAP: "Bounced mail of {who} left by your own server and is not in Sent.",
     Answer.SPOOFED: "Somebody forges the addresses of {who}; the accounts are " + _FORGED,
-    Answer.OWN_MAILING: "Nobody is forged: the bounces in {who} answer a mailing of the owner's own.",
-    Answer.CANNOT_SAY: "The evidence does not say whether somebody forges {who}.",
+    Answer.OWN_MAILING: "Nobody is forged: the bounces in {who} answer a mailing that its owner sent.",
+    Answer.CANNOT_SAY: "We can't tell yet whether somebody forges the addresses of {who}.",
     Answer.QUIET: "Nothing points to a hacked or forged address in {who}.",
 }
 
@@ -209,7 +214,10 @@ def headline(runs: pd.DataFrame, backscatter: int, undelivered: int = 0) -> Head
     said = runs[runs["answer"].notna()]
     if said.empty:
         return Headline(Answer.QUIET, "Nothing new was found.")
-    worst = _worst_of_each(said)
+    # for each mailbox the run with its most alarming answer that saw the most; who was forged most is first
+    ranked = said.assign(severity=said["answer"].astype(str).map(_SEVERITY))
+    ranked = ranked.sort_values(["severity", "notices", "run_id"], ascending=[True, False, False])
+    worst = ranked.drop_duplicates("mailbox")
     if len(worst) == 1:
         found = _of_one(worst.iloc[0], backscatter)
         return replace(found, text=found.text + _between(found.answer, undelivered, "your own mail that did"))
@@ -237,13 +245,6 @@ def of_many(answers: Mapping[str, Answer], forged: int, backscatter: int) -> Hea
 
 _BEGIN = ("Let it look, without changing anything: mailbox-cleanup scan MAILBOX",)
 _FOR_ALL = (Answer.SPOOFED, Answer.QUIET)  # advice that needs no name
-
-
-def _worst_of_each(said: pd.DataFrame) -> pd.DataFrame:
-    """Return for each mailbox the run with its most alarming answer that saw the most; who was forged most is first."""
-    ranked = said.assign(severity=said["answer"].astype(str).map(_SEVERITY))
-    ranked = ranked.sort_values(["severity", "notices", "run_id"], ascending=[True, False, False])
-    return ranked.drop_duplicates("mailbox")
 
 
 def _of_one(run: pd.Series, backscatter: int) -> Headline:

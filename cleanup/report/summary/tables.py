@@ -37,18 +37,21 @@ def undelivered(notices: pd.DataFrame, bounces: pd.DataFrame) -> Section:
     """Return the owner's own mail that did not arrive, newest first, one row a notice."""
     chosen = notices[are_undelivered(notices)]
     newest = chosen.sort_values("arrived", ascending=False).head(MOST_ROWS)
+    causes = newest["cause"].astype("str").map(cause_in_words)
     table = pd.DataFrame(
         {
             **_whose(newest, notices),
             "When": newest["arrived"],
             "To": newest["finding_id"].map(_recipients_of(bounces, newest["finding_id"])),
             "Subject": newest["original_subject"],
-            "Why": _why(newest),
+            "Why": causes.where(newest["action"] != Action.DELAYED.value, "It is still being tried. " + causes),
             "Status": newest["status"].astype("str").where(newest["status"].notna()),
             "UID": newest["uid"].astype("str"),
         }
     )
-    says = "These bounces answer mail that you did send. Most want something done: another address, a call, a new try."
+    says = (
+        "These bounces answer mail that you did send. Most need something from you: another address, a call, a new try."
+    )
     return cut("undelivered", "Your own mail that did not arrive", says, table, of=len(chosen))
 
 
@@ -78,7 +81,7 @@ def unsure(notices: pd.DataFrame, reasons: pd.DataFrame, labels: pd.DataFrame) -
             "UID": newest["uid"].astype("str"),
         }
     )
-    says = "Nobody can say from the evidence whether you sent what these answer. They stay where they are."
+    says = "We can't tell from the evidence whether you sent what these answer. They stay where they are."
     return cut("unsure", "Unsure, left where they are", says, table, of=len(chosen))
 
 
@@ -90,11 +93,6 @@ def about(notices: pd.DataFrame) -> pd.Series:
 def _whose(shown: pd.DataFrame, notices: pd.DataFrame) -> dict[str, pd.Series]:
     """Return the column of mailboxes; none where all notices are of one."""
     return {"Mailbox": shown["mailbox"]} if notices["mailbox"].nunique() > 1 else {}
-
-
-def _why(notices: pd.DataFrame) -> pd.Series:
-    causes = notices["cause"].astype("str").map(cause_in_words)
-    return causes.where(notices["action"] != Action.DELAYED.value, "It is still being tried. " + causes)
 
 
 def _recipients_of(bounces: pd.DataFrame, finding_ids: pd.Series) -> pd.Series:
@@ -145,7 +143,7 @@ def campaigns(notices: pd.DataFrame) -> Section:
             "Subject of one": grouped["original_subject"].first(),
         }
     ).sort_values("Bounces", ascending=False)
-    says = "Bounces of one forged mailing have the same kind of subject, id and origin."
+    says = "The bounces of one forged mailing have the same kind of subject, id and origin."
     return cut("campaigns", "Forged campaigns", says, table.reset_index(drop=True), most=MOST_BARS)
 
 
@@ -201,8 +199,8 @@ def sent(frames: Frames) -> Section:
         }
     )
     says = (
-        "Not in Sent is not the same as not sent. So the program measures how complete Sent is: replies you got, "
-        "bounces that are proved to be yours, and copies to yourself must be found there."
+        "Not in Sent is not the same as not sent. So the program measures how complete Sent is: mail that "
+        "was replied to, that bounced to you for certain, or that you sent to yourself, too, must be found there."
     )
     return cut("sent", "What your Sent folder can vouch for", says, table)
 

@@ -219,7 +219,11 @@ def _decide_all(asked: pd.DataFrame, policy: Policy) -> pd.DataFrame:
     for kind, returned, dated, named, hostile, no_sent, codes in asked.itertuples(index=False, name=None):
         key = (kind, returned, dated, named, hostile, no_sent, codes)
         if key not in seen:
-            notice = _notice(kind, returned, dated, named, hostile)
+            # a notice that answers what POLICY asks of it as the stored one did
+            original = Returned(
+                Extent(returned), message_id="x@y" if named else None, date=_SOME_DAY if dated else None
+            )
+            notice = Notice(Kind(kind), "stored", returned=(original,), too_hostile="too hostile" if hostile else None)
             finding = _decide(notice, tuple(_reasons(what[code] for code in codes or ())), no_sent, policy)
             seen[key] = (finding.verdict.value, finding.row, _files(notice, finding, policy))
         rows.append(seen[key])
@@ -232,12 +236,6 @@ def _decide(notice: Notice, reasons: tuple[Reason, ...], no_sent: bool, policy: 
     owner = know_owner(Identity(), Profile())
     known = Known(SentRows(()), coverage, Profile(), Identity(), owner, policy)
     return decide(Evidence.of(Question(notice, notice.returned[0], None, known), reasons))
-
-
-def _notice(kind: str, returned: str, dated: bool, named: bool, hostile: bool) -> Notice:
-    """Return a notice that answers what POLICY asks of it as the stored one did."""
-    original = Returned(Extent(returned), message_id="x@y" if named else None, date=_SOME_DAY if dated else None)
-    return Notice(Kind(kind), "stored", returned=(original,), too_hostile="too hostile" if hostile else None)
 
 
 def _reasons(told: Iterable[tuple[str, str, str, str]]) -> Iterator[Reason]:

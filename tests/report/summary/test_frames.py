@@ -18,9 +18,9 @@ from cleanup.report.summary import queries as frame_columns
 from cleanup.report.summary.frames import Frames, load
 from cleanup.report.summary.queries import BETWEEN
 from tests.ledger.some import MAILBOX, NOON, a_judged, an_intent
-from tests.report import some_frames
+from tests.report.summary import some_frames
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 OTHER = "ben.costa@example.org"
 
 

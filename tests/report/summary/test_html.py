@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,10 +14,10 @@ from cleanup.model import Verdict
 from cleanup.report.summary.frames import Frames, load
 from cleanup.report.summary.html import CONTENT_SECURITY_POLICY, FEW, render_html
 from cleanup.report.summary.summarize import summarize
-from tests.report.chromium import Looked, look_at
 from tests.report.hostile_ledger import fill
-from tests.report.some_frames import fill as fill_with
-from tests.report.some_frames import frames_of, judged_mailbox
+from tests.report.summary.chromium import Looked, look_at
+from tests.report.summary.some_frames import fill as fill_with
+from tests.report.summary.some_frames import frames_of, judged_mailbox
 
 NOW = datetime(2026, 10, 20, tzinfo=UTC)
 
@@ -137,3 +138,22 @@ def test_a_browser_runs_and_fetches_nothing_that_strangers_planted(hostile_page:
 def _brightness(colour: str) -> float:
     red, green, blue = (int(part) for part in re.findall(r"\d+", colour)[:3])
     return 0.3 * red + 0.59 * green + 0.11 * blue
+
+
+def test_a_verdict_that_nothing_got_is_said_to_lie_nowhere() -> None:
+    frames = frames_of(0)
+
+    page = render_html(summarize(frames, now=NOW), frames)
+
+    assert "<b>0</b><span>genuine</span>" in page
+
+
+def test_a_run_that_met_a_limit_says_so_where_it_says_what_to_do() -> None:
+    frames = frames_of(60)
+    refused = replace(frames, runs=frames.runs.assign(status="refused"))
+    done = summarize(frames, now=NOW).to_do
+
+    (line,) = set(summarize(refused, now=NOW).to_do) - set(done)
+
+    assert "moved nothing, as a safety limit was met" in line
+    assert "--max-moves" in line

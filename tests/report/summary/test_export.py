@@ -10,7 +10,7 @@ import pytest
 
 from cleanup.report.summary import export
 from cleanup.report.summary.frames import NAMES
-from tests.report.some_frames import frames_of
+from tests.report.summary.some_frames import frames_of
 
 openpyxl = pytest.importorskip("openpyxl")
 

@@ -22,7 +22,7 @@ from cleanup.report.summary.sieve import (
     try_out,
 )
 from tests.cli.command import cleanup
-from tests.report.some_frames import frames_of
+from tests.report.summary.some_frames import frames_of
 
 MORNING = datetime(2026, 10, 15, 9, tzinfo=UTC)
 SIEVEC = shutil.which("sievec") or shutil.which("sievec", path="/usr/lib/cyrus/bin")

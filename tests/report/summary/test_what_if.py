@@ -15,7 +15,7 @@ from cleanup.model import Family, Policy, Verdict
 from cleanup.report.summary.frames import Frames, load
 from cleanup.report.summary.what_if import ablation, policy_snippet, threshold_curve, what_if
 from tests.generator.mailbox import a_mailbox, as_notice
-from tests.report.some_frames import MAILBOX, fill, frames_of, judged_mailbox
+from tests.report.summary.some_frames import MAILBOX, fill, frames_of, judged_mailbox
 
 SEEDS = (5, 6, 7)
 

@@ -15,7 +15,7 @@ from cleanup.report.summary import charts
 from cleanup.report.summary import charts as chart_drawing
 from cleanup.report.summary.charts import COLOURS, Chart
 from cleanup.report.summary.frames import Frames
-from tests.report.some_frames import frames_of
+from tests.report.summary.some_frames import frames_of
 
 altair = pytest.importorskip("altair")
 SIZES = (0, 1, 40, 40_000)
@@ -155,7 +155,17 @@ def test_notebooks_get_the_charts_themselves() -> None:
 
 @pytest.mark.parametrize("size", [0, 1])
 def test_tables_of_next_to_nothing_keep_their_columns(size: int) -> None:
-    for name in ("by_time", "storm", "reporters", "forged_to", "rules", "sent_completeness", "sent_trend", "delays"):
+    for name in (
+        "by_time",
+        "storm",
+        "busiest_day",
+        "reporters",
+        "forged_to",
+        "rules",
+        "sent_completeness",
+        "sent_trend",
+        "delays",
+    ):
         assert isinstance(getattr(chart_tables, name)(frames_of(size)), pd.DataFrame)
 
 
@@ -218,3 +228,18 @@ def test_a_storm_that_is_the_whole_picture_is_not_drawn_twice() -> None:
 
     assert "by-time" in names
     assert "storm" not in names
+
+
+def test_a_busy_day_among_the_days_of_a_month_is_shown_by_the_hour_where_no_rule_called_it_a_storm() -> None:
+    frames = _storm_of(20 * 60)
+    days_before = frames.bounces["arrived"].min() - pd.to_timedelta(range(1, 11), unit="D")
+    first = frames.bounces.head(10).assign(finding_id=range(10_001, 10_011), digest=[f"{n}" for n in range(10)])
+    rows = pd.concat([frames.bounces, first.assign(arrived=days_before)], ignore_index=True)
+    calm = replace(frames, bounces=rows, reasons=frames.reasons[frames.reasons["rule"] != "storm"])
+
+    busiest = chart_tables.busiest_day(calm)
+
+    assert len(busiest) > 10
+    assert ((busiest["end"] - busiest["begin"]) == pd.Timedelta(hours=1)).all()
+    assert "busiest" in [chart.name for chart in charts.charts(calm)]
+    assert chart_tables.busiest_day(replace(calm, reasons=frames.reasons.assign(rule="storm"))).empty
