@@ -42,8 +42,8 @@ def init(
 ) -> None:
     """Ask for what is missing, try the login, and write a profile. It is commented, and only you can read it."""
     from cleanup.access import KNOWN_HOSTS
-    from cleanup.cli.console import asked, say
-    from cleanup.cli.screen import err, print_command
+    from cleanup.cli.console import asked, print_command, say
+    from cleanup.cli.screen import err
     from cleanup.config import load_mailbox
     from cleanup.config.explain import refuse_existing, write_profile
 

@@ -18,17 +18,19 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 from pydantic import BaseModel, ValidationError
 
-from cleanup.atomic_write import must_be_a_file
 from cleanup.config.settings import without_plugins
 from cleanup.errors import ConfigurationError, UsageError
 from cleanup.model import Identity, Policy
+
+if TYPE_CHECKING:
+    from pydantic_settings import EnvSettingsSource
 
 __all__ = [
     "IdentitySettings",
@@ -200,13 +202,31 @@ def _profile(name: str, tables: dict[str, Any]) -> dict[str, Any]:
 
 
 def _environment(whose: str) -> dict[str, Any]:
-    """Return the settings that the environment holds; nothing is loaded for it where there is none."""
+    """Return the settings that the environment holds (`CLEANUP_HOST`, `CLEANUP_IDENTITY__ADDRESSES`, ...), as a table.
+
+    Raises ConfigurationError.
+    """
     variables = {variable.lower().partition("__")[0] for variable in os.environ}
     if not any(f"cleanup_{name}" in variables for name in MailboxSettings.model_fields):
         return {}
-    from cleanup.config.environment import from_environment
+    # Its library takes longer to load than a night takes on which nothing happened.
+    from pydantic_settings import SettingsError
 
-    return from_environment(whose)
+    try:
+        return _environment_source()()
+    except SettingsError as error:  # a variable that should hold a whole table, in JSON
+        raise ConfigurationError(f"{whose}: the environment cannot be read", why=str(error)) from error
+
+
+@cache
+def _environment_source() -> EnvSettingsSource:
+    """Return what reads the environment, made once: a fleet reads it for each of its mailboxes."""
+    from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+    class Settings(MailboxSettings, BaseSettings):
+        model_config = SettingsConfigDict(env_prefix="CLEANUP_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    return EnvSettingsSource(Settings)
 
 
 def _folder_of(config: Path | None) -> Path:
@@ -345,7 +365,6 @@ def plain(error: Exception) -> str:
 def _state(file: Path) -> tuple[int, ...]:
     """Return what changes with a file: a fleet would read it anew for each of its mailboxes."""
     told = file.stat()
-    must_be_a_file(told)
     return told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns, told.st_ctime_ns
 
 

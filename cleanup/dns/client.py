@@ -10,7 +10,7 @@ from ipaddress import ip_address, ip_network
 import dns.exception
 import dns.resolver
 
-from cleanup.dns import Network
+from cleanup.dns.network import Network
 
 MOST_QUESTIONS = 500
 AT_ONCE = 8

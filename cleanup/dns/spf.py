@@ -34,9 +34,9 @@ from cleanup.detector.spf import (
     SpfWord,
     names_own_host,
 )
-from cleanup.dns import SPF_KEPT_FOR, Network
 from cleanup.dns.client import AT_ONCE, LONGEST_TEXT, resolver_for
-from cleanup.model import DnsLookup
+from cleanup.dns.network import Network
+from cleanup.model import DNS_KEPT_FOR, DnsLookup
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", SyntaxWarning)  # an escape in a docstring of its: said by Python 3.12 and later
@@ -60,7 +60,7 @@ def ask_spf(
     and only where nothing has arrived since: whoever adds a host to the record and sends by it a minute later must not
     be accused on the word of this morning.
     """
-    oldest = max(now - SPF_KEPT_FOR, min(questions.newest or now, now))
+    oldest = max(now - DNS_KEPT_FOR, min(questions.newest or now, now))
     lookups = _Lookups(network, now, [lookup for lookup in kept if oldest <= lookup.at <= now])
     records: dict[str, SpfRecord] = {}
     words: dict[tuple[str, Address], SpfWord] = {}

@@ -10,9 +10,10 @@ from itertools import takewhile
 from cleanup.connector.mailbox import Mailbox
 from cleanup.errors import CleanupError
 from cleanup.jobs.idle_check import READ_BY, Glance, Look, Task
-from cleanup.jobs.look import look, what_look_asks
+from cleanup.jobs.look import look
 from cleanup.jobs.result import Done
 from cleanup.jobs.session import Held, words_of
+from cleanup.jobs.sync import what_look_asks
 from cleanup.ledger import Ledger, Memory
 from cleanup.ledger.values import Remembered
 from cleanup.progress import Progress

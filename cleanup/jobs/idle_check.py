@@ -16,7 +16,7 @@ from cleanup.detector.account_state import AccountState, account_state
 from cleanup.detector.coverage import cover_times
 from cleanup.detector.header import INBOX_FIELDS
 from cleanup.detector.sent import SENT_FIELDS, MemorySentIndex, Profile, SentRows
-from cleanup.dns import Network
+from cleanup.dns.network import Network
 from cleanup.errors import CommandRefused, FolderNotFound, PermissionMissing
 from cleanup.ledger.values import Cursor, Left, Remembered
 from cleanup.model import FilingPlan, Identity, Judged, NotFiled, Policy, SentSource, Verdict

@@ -7,7 +7,7 @@ load than such a night does.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,18 +16,17 @@ from typing import TYPE_CHECKING, cast
 from cleanup.config import MailboxSettings, identity_of, ledger_of, policy_of
 from cleanup.connector.account import Account
 from cleanup.connector.mailbox import Mailbox, open_mailbox
-from cleanup.dns import network_of
-from cleanup.errors import CleanupError, UsageError
+from cleanup.dns.network import network_of
+from cleanup.errors import CleanupError
 from cleanup.jobs.idle_check import Look, Task, at_rest, glance
 from cleanup.jobs.result import Done
-from cleanup.jobs.session import NOBODY_COUNTS, Held, Ledgers, hold, lock_of, words_of, write_failure
-from cleanup.ledger.values import LOCK, UNDO_LABEL, Left
+from cleanup.jobs.session import NOBODY_COUNTS, Held, Ledgers, hold, words_of, write_failure
+from cleanup.ledger.values import UNDO_LABEL, Left
 from cleanup.model import MessageRef, Verdict
-from cleanup.progress import Progress, unseen
+from cleanup.progress import Progress
 
 if TYPE_CHECKING:
     from cleanup.ledger import Memory
-    from cleanup.report.filing.undo import UndoOutcome
 
 
 def look_at(
@@ -107,50 +106,6 @@ def run_mailbox(
         if held is None or not held.begun:
             write_failure(account, settings, error, ledgers)
         raise
-
-
-def undo_run(
-    account: Account,
-    settings: MailboxSettings,
-    run_id: int | None,
-    *,
-    chosen: Callable[[int, int], Collection[int] | None],
-    progress: Progress = unseen,
-) -> UndoOutcome | None:
-    """Put back what a run moved, or what the last one of the mailbox did (`run_id` None).
-
-    What a run that was cut off left open is looked for first; only then is it decided which run is the last, and what
-    there is to put back. `chosen` is told the run and how many messages it moved, and says which ones (by the UIDs that
-    they had before; none: all), or None where nothing is to be put back. Returns None then, or where nothing is left.
-
-    Raises UsageError where no run is left.
-    """
-    from cleanup.report.filing.journal import Journal
-    from cleanup.report.filing.recovery import reconcile_open
-    from cleanup.report.filing.undo import undo, undoable
-    from cleanup.report.filing.verify import Connection
-
-    with hold(account, settings, "undo") as held:
-        ledger = held.ledger
-        connection = Connection(held.open(), held.open)
-        reconcile_open(Journal(ledger, 0, settings.address), connection)
-        last = ledger.last_filing(settings.address) if run_id is None else ledger.run(run_id)
-        if last is None:
-            raise UsageError("There is no run to undo", hint="mailbox-cleanup history shows the runs")
-        count = len(undoable(ledger, last.run_id))
-        only = chosen(last.run_id, count) if count else None
-        if only is None:
-            return None
-        return undo(
-            last.run_id,
-            connection.mailbox,
-            ledger,
-            only=only,
-            noted={LOCK: lock_of(account)},
-            reopen=held.open,
-            look_on=held.look_on,
-            progress=progress,
-        )
 
 
 def task_of(settings: MailboxSettings) -> Task:
