@@ -97,7 +97,10 @@ def load_mailbox(name: str, *, config: Path | None = None, options: dict[str, An
     tables = read_config_file(config)
     profile = _profile(name, tables)
     given = {key: value for key, value in (options or {}).items() if value not in (None, ())}
-    table = _without(_from(_folder_of(config), _merge(tables.get("defaults", {}), profile)), given)
+    table = _from(_folder_of(config), _merge(tables.get("defaults", {}), profile))
+    for key, value in table.items():  # what an option names, it replaces whole; the rest of its table stays
+        if isinstance(value, dict) and isinstance(given.get(key), dict):
+            table[key] = {k: v for k, v in value.items() if k not in given[key]}
     named = [source for source in SECRET_SOURCES if source in given]
     environment = _environment(f"Mailbox {name}")
     if named or any(source in environment for source in SECRET_SOURCES):
@@ -246,17 +249,13 @@ def _from(folder: Path, table: dict[str, Any], model: type[BaseModel] = MailboxS
             made[key] = _from(folder, value, inner)
         elif key == "ledger" and "://" not in str(value):
             made[key] = _in(folder, value)
-            _refuse_another(value, made[key])
+            # Earlier versions took such a path from where the command was started: do not begin a second ledger.
+            if isinstance(made[key], str) and Path(value).exists() and not Path(made[key]).exists():
+                what = f"The configuration file's ledger {value!r} is looked for beside that file, and is not there"
+                raise ConfigurationError(what, hint=f"Write its whole path into the file: {Path(value).absolute()}")
         elif "Path" in str(inner):
             made[key] = [_in(folder, one) for one in value] if isinstance(value, list) else _in(folder, value)
     return made
-
-
-def _refuse_another(written: Any, meant: Any) -> None:
-    """Refuse to begin a second ledger: earlier versions took such a path from where the command was started."""
-    if isinstance(meant, str) and Path(written).exists() and not Path(meant).exists():
-        what = f"The ledger {written!r} of the configuration file is looked for beside that file, and is not there"
-        raise ConfigurationError(what, hint=f"Write its whole path into the file: {Path(written).absolute()}")
 
 
 def _in(folder: Path, value: Any) -> Any:
@@ -269,16 +268,6 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
         both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = _merge(merged[key], value) if both_tables else value
     return merged
-
-
-def _without(table: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """Return the table less what the options replace whole, so that tables merge key by key."""
-    return {
-        key: {k: v for k, v in value.items() if k not in given[key]}
-        if isinstance(value, dict) and isinstance(given.get(key), dict)
-        else value
-        for key, value in table.items()
-    }
 
 
 def what_is_wrong(error: ValidationError, whose: str) -> list[ConfigurationError]:
@@ -371,7 +360,10 @@ def _state(file: Path) -> tuple[int, ...]:
 @lru_cache(maxsize=1)
 def _read(file: Path, _state: tuple[int, ...]) -> dict[str, Any]:
     tables = tomllib.loads(_text(file))
-    _refuse_unknown(tables, ("defaults", "mailboxes"), str(file))
+    for key in tables:
+        if key not in ("defaults", "mailboxes"):
+            hint = nearest(key, ("defaults", "mailboxes"))
+            raise ConfigurationError(f"{file}: unknown key {key!r}", hint=hint)
     _refuse_no_tables(tables, str(file))
     return tables
 
@@ -385,22 +377,20 @@ def _text(file: Path) -> str:
     with os.fdopen(descriptor, encoding="utf-8-sig") as opened:
         about = os.fstat(descriptor)
         if stat.S_ISREG(about.st_mode):
-            _refuse_what_others_write(file, about)
+            what = f"The configuration file {file} is not yours alone to write, and commands that it names would be run"
+            if about.st_uid not in (os.geteuid(), 0):
+                why = f"it belongs to {_user(about.st_uid)}"
+                raise ConfigurationError(what, why=why, hint="Read it, and name a copy of your own with --config")
+            if about.st_mode & stat.S_IWOTH or (
+                about.st_mode & stat.S_IWGRP and not _is_private(about.st_gid, about.st_uid)
+            ):
+                why = f"its mode is {stat.S_IMODE(about.st_mode):04o}"
+                raise ConfigurationError(what, why=why, hint=f"chmod go-w {shlex.quote(str(file))}")
         elif not (stat.S_ISCHR(about.st_mode) and os.path.samestat(about, Path(os.devnull).stat())):
             raise ConfigurationError(
                 f"The configuration file {file} is no file", hint="Write it to a file, and name that"
             )
         return opened.read()
-
-
-def _refuse_what_others_write(file: Path, about: os.stat_result) -> None:
-    what = f"The configuration file {file} is not yours alone to write, and commands that it names would be run"
-    if about.st_uid not in (os.geteuid(), 0):
-        why = f"it belongs to {_user(about.st_uid)}"
-        raise ConfigurationError(what, why=why, hint="Read it, and name a copy of your own with --config")
-    if about.st_mode & stat.S_IWOTH or (about.st_mode & stat.S_IWGRP and not _is_private(about.st_gid, about.st_uid)):
-        why = f"its mode is {stat.S_IMODE(about.st_mode):04o}"
-        raise ConfigurationError(what, why=why, hint=f"chmod go-w {shlex.quote(str(file))}")
 
 
 def _user(uid: int) -> str:
@@ -417,12 +407,6 @@ def _is_private(gid: int, uid: int) -> bool:
     except KeyError:
         return False
     return group.gr_name == owner.pw_name and set(group.gr_mem) <= {owner.pw_name}
-
-
-def _refuse_unknown(table: dict[str, Any], known: tuple[str, ...], where: str) -> None:
-    for key in table:
-        if key not in known:
-            raise ConfigurationError(f"{where}: unknown key {key!r}", hint=nearest(key, known))
 
 
 def _refuse_no_tables(tables: dict[str, Any], where: str) -> None:

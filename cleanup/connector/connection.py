@@ -210,7 +210,12 @@ class Wire:
             self._arm(self.account.command_timeout_s)
             self._redact = log_in(self._client, self.account, self._note)
             self.connections += 1
-            self.capabilities = self._ask_capabilities()
+            # what the answer to the login told; ask where it did not (RFC 9051 section 7.2.2)
+            told_already = untagged(self._imap).get("CAPABILITY")
+            found = told_already or self.command("CAPABILITY").untagged.get("CAPABILITY", [])
+            listed = b" ".join(part for part in found if isinstance(part, bytes))
+            offered = frozenset(listed.decode("ascii", "replace").upper().split())
+            self.capabilities = offered | _OF_REV2 if "IMAP4REV2" in offered and "IMAP4REV1" not in offered else offered
             if self.has("ID"):  # RFC 2971; NetEase's servers open no folder for a program that did not say who it is
                 self._introduction = [Ask("ID", (b'("name" "mailbox-cleanup")',))]
         except BaseException:
@@ -438,11 +443,3 @@ class Wire:
     def _patience(self) -> float:
         left = LONGEST_PAUSE_S if self.run_deadline is None else self.run_deadline - time.monotonic()
         return min(LONGEST_PAUSE_S, left)
-
-    def _ask_capabilities(self) -> frozenset[str]:
-        """Return what the answer to the login told; ask where it did not (RFC 9051 section 7.2.2)."""
-        told_already = untagged(self._imap).get("CAPABILITY")
-        found = told_already or self.command("CAPABILITY").untagged.get("CAPABILITY", [])
-        listed = b" ".join(part for part in found if isinstance(part, bytes))
-        offered = frozenset(listed.decode("ascii", "replace").upper().split())
-        return offered | _OF_REV2 if "IMAP4REV2" in offered and "IMAP4REV1" not in offered else offered

@@ -481,7 +481,13 @@ class WatchedFlags:
         """
         if self._expunges != self._wire.expunges:
             return {}
-        return _flags_at(self._wire, {uid: self._numbers[uid] for uid in uids if uid in self._numbers})
+        # Asked for by sequence number, so that the server may report what others have expunged (RFC 9051 7.5.1).
+        numbers = {uid: self._numbers[uid] for uid in uids if uid in self._numbers}
+        asked = frozenset(numbers)
+        found: Flags = {}
+        for some in uid_sets(list(numbers.values())):
+            found |= _flags_in(self._wire.ask("FETCH", written(some), FLAGS), asked)
+        return found
 
 
 def _flags_and_numbers(wire: Wire, uids: Sequence[int]) -> tuple[Flags, dict[int, int]]:
@@ -493,24 +499,12 @@ def _flags_and_numbers(wire: Wire, uids: Sequence[int]) -> tuple[Flags, dict[int
         asked = ask_fetch(some, FLAGS)
         answer = wire.ask(asked.name, *asked.args, uid=asked.uid)
         found |= _flags_in(answer, frozenset(some))
-        numbers |= {int(m[2]): int(m[1]) for m in map(_NUMBERED.match, _lines(answer)) if m}
+        lines = [line for line in answer.untagged.get("FETCH", []) if isinstance(line, bytes)]
+        numbers |= {int(m[2]): int(m[1]) for m in map(_NUMBERED.match, lines) if m}
         moved_up = moved_up or bool(answer.untagged.keys() & {"EXPUNGE", "VANISHED"})
     return found, {} if moved_up else {uid: numbers[uid] for uid in found if uid in numbers}
-
-
-def _flags_at(wire: Wire, numbers: Mapping[int, int]) -> Flags:
-    """Return flags by UID, asked for by sequence number: so they are told of what others have expunged, too."""
-    asked = frozenset(numbers)
-    found: Flags = {}
-    for some in uid_sets(list(numbers.values())):
-        found |= _flags_in(wire.ask("FETCH", written(some), FLAGS), asked)
-    return found
 
 
 def _flags_in(answer: Answer, asked: frozenset[int]) -> Flags:
     fetched = read_fetches(answer.untagged.get("FETCH", []), asked, ("flags",))
     return {uid: one.flags or () for uid, one in fetched.items()}
-
-
-def _lines(answer: Answer) -> list[bytes]:
-    return [line for line in answer.untagged.get("FETCH", []) if isinstance(line, bytes)]

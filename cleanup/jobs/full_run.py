@@ -14,7 +14,7 @@ from cleanup.jobs.look import look
 from cleanup.jobs.result import Done
 from cleanup.jobs.session import Held, words_of
 from cleanup.jobs.sync import what_look_asks
-from cleanup.ledger import Ledger, Memory
+from cleanup.ledger import Ledger
 from cleanup.ledger.values import Remembered
 from cleanup.progress import Progress
 from cleanup.report.counts import count_judged
@@ -43,7 +43,15 @@ def look_and_file(
     seen = look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory, seen=known)
     run_id = _record(held, seen)
     outcome = _file(held, run_id, seen, mailbox, agreed, progress)
-    _remember(memory, run_id, seen, outcome)
+    # write down what the next run may build on. Where something is left to do, it looks again in any case.
+    inbox = memory.cursors()[seen.task.inbox]
+    if outcome:
+        memory.vanished(inbox, [ref.uid for ref in outcome.moved])
+    through = not seen.plan.moves or (outcome is not None and outcome.complete and not outcome.gone)
+    through = through and seen.sent.coverage.unusable() is None  # tomorrow the server may show what it did not today
+    through = through and not seen.passed_over
+    through = through and all(one.reason != MARKED for one in seen.plan.not_filed)  # a mark changes no number
+    memory.remember(Remembered(READ_BY, seen.judged_by if through else None, run_id, _left(seen, outcome)))
     remark = _leave_digest(held, run_id, seen, outcome, mailbox, now) if outcome else None
     before = _ended_early(held, run_id) if outcome and outcome.moved else ()
     return Done(run_id, seen, recovered, outcome, remark, held.bytes_read, held.round_trips, before)
@@ -65,18 +73,6 @@ def _record(held: Held, seen: Look) -> int:
     held.ledger.record_findings(run_id, seen.judged, seen.plan)
     held.ledger.record_sent(run_id, seen.sources, seen.sent.coverage)
     return run_id
-
-
-def _remember(memory: Memory, run_id: int, seen: Look, outcome: MoveResults | None) -> None:
-    """Write down what the next run may build on. Where something is left to do, it looks again in any case."""
-    inbox = memory.cursors()[seen.task.inbox]
-    if outcome:
-        memory.vanished(inbox, [ref.uid for ref in outcome.moved])
-    through = not seen.plan.moves or (outcome is not None and outcome.complete and not outcome.gone)
-    through = through and seen.sent.coverage.unusable() is None  # tomorrow the server may show what it did not today
-    through = through and not seen.passed_over
-    through = through and all(one.reason != MARKED for one in seen.plan.not_filed)  # a mark changes no number
-    memory.remember(Remembered(READ_BY, seen.judged_by if through else None, run_id, _left(seen, outcome)))
 
 
 def _file(

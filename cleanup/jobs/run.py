@@ -21,7 +21,7 @@ from cleanup.errors import CleanupError
 from cleanup.jobs.idle_check import Look, Task, at_rest, glance
 from cleanup.jobs.result import Done
 from cleanup.jobs.session import NOBODY_COUNTS, Held, Ledgers, hold, words_of, write_failure
-from cleanup.ledger.values import UNDO_LABEL, Left
+from cleanup.ledger.values import UNDO_LABEL
 from cleanup.model import MessageRef, Verdict
 from cleanup.progress import Progress
 
@@ -93,7 +93,10 @@ def run_mailbox(
     held = None
     try:
         with hold(account, settings, "run", ledgers, second_gate) as held:
-            left = _left(held, again=again, full=full)
+            if full:
+                memory = held.ledger.memory(settings.address)
+                memory.retire(list(memory.cursors()))
+            left = held.left(without=UNDO_LABEL if again else None)
             mailbox, seen = held.open(), None
             if not left.open_moves:
                 seen = glance(mailbox, task, left)
@@ -162,18 +165,9 @@ def known_before(
     foretold = foretell(copy, settings.address, opened(), reopen=opened)
     mailbox = cast("Mailbox", foretold.mailbox)  # what `opened` opens
     labels, memory = words_of(copy, settings, again=again), copy.memory(settings.address)
-    if full:  # as _left() does: what was sent and is deleted since still spares
+    if full:  # as run_mailbox() does: what was sent and is deleted since still spares
         memory.retire(list(memory.cursors()))
     return Known(labels, memory, foretold.leaving), opened() if mailbox.dead else mailbox
-
-
-def _left(held: Held, *, again: bool, full: bool) -> Left:
-    """Return what the last run left; with `full` only that it was here."""
-    without = UNDO_LABEL if again else None
-    if full:
-        memory = held.ledger.memory(held.settings.address)
-        memory.retire(list(memory.cursors()))
-    return held.left(without=without)
 
 
 def _rest(held: Held, seen: Look) -> Done:

@@ -153,7 +153,13 @@ def answers(connection: Connection, names: Mapping[int, str], asked: Asked, keys
 
     `names` are the mailbox's folders by number.
     """
-    texts = _hashed(asked, keys)
+    # what is asked for by its hash: kind and text
+    texts = {
+        **{keys.of("subject", text): ("subject", text) for text in asked.subjects},
+        **{keys.of("thread", text): ("thread", text) for text in asked.threads},
+        **{keys.recipient(text): ("person", text) for text in asked.people},
+        **{keys.message_id(text): ("id", text) for text in asked.ids},
+    }
     people = {key: asked.people[text] for key, (kind, text) in texts.items() if kind == "person"}
     by_key = _places(connection, list(names), [key for key in texts if key not in people])
     by_key |= _places_of_people(connection, list(names), people, frozenset(p for ps in by_key.values() for p in ps))
@@ -165,16 +171,6 @@ def answers(connection: Connection, names: Mapping[int, str], asked: Asked, keys
     known = _known_of(by_key, texts)
     gone = tuple(_as_told(p, names[p.folder_id], known[p]) for p in sorted(chosen) if p.gone)
     return SentPlaces(there, gone)
-
-
-def _hashed(asked: Asked, keys: Keys) -> dict[int, tuple[str, str]]:
-    """Return what is asked for by its hash: kind and text."""
-    return {
-        **{keys.of("subject", text): ("subject", text) for text in asked.subjects},
-        **{keys.of("thread", text): ("thread", text) for text in asked.threads},
-        **{keys.recipient(text): ("person", text) for text in asked.people},
-        **{keys.message_id(text): ("id", text) for text in asked.ids},
-    }
 
 
 def _places(connection: Connection, mine: Sequence[int], keys: Sequence[int]) -> dict[int, list[_Place]]:

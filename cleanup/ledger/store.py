@@ -195,7 +195,17 @@ class Ledger:
         with self._writing(durably=False) as connection:
             findings.write_sources(connection, run_id, sources)
             if coverage is not None:
-                connection.execute(insert(schema.sent_coverage).values(_coverage_row(run_id, coverage)))
+                row = {
+                    "run_id": run_id,
+                    "messages": coverage.messages,
+                    "oldest_us": to_us(coverage.oldest),
+                    "newest_us": to_us(coverage.newest),
+                    "complete_since_us": to_us(coverage.complete_since),
+                    "unusable": text(coverage.unusable()),
+                    "holes": [[us(hole.start), us(hole.end)] for hole in coverage.holes],
+                    "proofs": [[p.way, sure_text(p.route or ""), p.found, times] for p, times in coverage.proofs],
+                }
+                connection.execute(insert(schema.sent_coverage).values(row))
 
     # --- the journal -------------------------------------------------------------------------------------------
 
@@ -332,16 +342,3 @@ class Ledger:
 
 def _key(mailbox: str | None) -> str | None:
     return None if mailbox is None else mailbox_key(mailbox)
-
-
-def _coverage_row(run_id: int, coverage: Coverage) -> dict[str, object]:
-    return {
-        "run_id": run_id,
-        "messages": coverage.messages,
-        "oldest_us": to_us(coverage.oldest),
-        "newest_us": to_us(coverage.newest),
-        "complete_since_us": to_us(coverage.complete_since),
-        "unusable": text(coverage.unusable()),
-        "holes": [[us(hole.start), us(hole.end)] for hole in coverage.holes],
-        "proofs": [[p.way, sure_text(p.route or ""), p.found, times] for p, times in coverage.proofs],
-    }

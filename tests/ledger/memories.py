@@ -159,7 +159,7 @@ def check_that_a_mailbox_of_two_spellings_becomes_one(ledger: Ledger) -> None:
     assert {"EMIL@example.org", "emil@example.org"} <= set(ledger.mailboxes())
 
     with ledger.engine.begin() as connection:
-        STEPS[3](connection)
+        STEPS[4](connection)
 
     memory = ledger.memory("Emil@example.org")
     assert "EMIL@example.org" not in ledger.mailboxes()
