@@ -97,7 +97,7 @@ class Wire:
 
         Raises CommandRefused, or a more exact name, for NO and BAD: nothing is broken. Raises ConnectionLost or
         ServerMisbehaved where nobody can know what happened. A `literal` comes last, after its announced size. `then`
-        are looks that go out right behind it, as foresee() sends them.
+        are looks that go out right behind it, as send_ahead() sends them.
         """
         self._allow(name)
         self._arm(self.account.command_timeout_s)
@@ -122,7 +122,7 @@ class Wire:
                 time.sleep(error.wait_s)
         return self.command(name, *args, uid=uid)
 
-    def foresee(self, asks: Sequence[Ask]) -> None:
+    def send_ahead(self, asks: Sequence[Ask]) -> None:
         """Send looks at once that will be asked for next, in this order; command() then need not wait for each.
 
         Whoever asks for something else has the answers read and dropped, and is answered as if they had never been
@@ -136,14 +136,14 @@ class Wire:
             return
         self._arm(self.account.command_timeout_s)
         with self._once_more_if_hurried(), self._named(sent[0].name):
-            self._drop_what_was_foreseen()
+            self._drop_what_was_sent_ahead()
             self._ahead.extend(zip(sent, self._send(sent), strict=True))
 
     def look_afresh(self) -> None:
         """Drop what is on its way: whoever asks from now on is told how things are from now on."""
         if not self.dead:
             with self._once_more_if_hurried(), self._named("NOOP"):
-                self._drop_what_was_foreseen()
+                self._drop_what_was_sent_ahead()
 
     def has(self, capability: str) -> bool:
         """Return whether the server offers a capability."""
@@ -304,7 +304,7 @@ class Wire:
 
     def _said_here(self, ask: Ask, literal: bytes | None, then: Sequence[Ask]) -> tuple[str, list[Any]]:
         """Send a command in the folder that whoever asks takes to be open."""
-        self._drop_what_was_foreseen()
+        self._drop_what_was_sent_ahead()
         self._go_back(ask)
         return self._said(ask, literal, then)
 
@@ -361,7 +361,7 @@ class Wire:
             except ImapError:  # a refusal, which nobody wants to know of either
                 continue
 
-    def _drop_what_was_foreseen(self) -> None:
+    def _drop_what_was_sent_ahead(self) -> None:
         self._is_elsewhere = self._is_elsewhere or any(ask.name in OPENING for ask, _ in self._ahead)
         self._drop(self._ahead)
 

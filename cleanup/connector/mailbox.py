@@ -152,10 +152,10 @@ class Mailbox:
         """Return an empty list of looks, to be filled with what will be asked for next."""
         return Ahead(self._phrasing, self.folder)
 
-    def foresee(self, ahead: Looks) -> None:
+    def send_ahead(self, ahead: Looks) -> None:
         """Send these looks at once; the methods that ask for them then need not wait, each in its turn."""
         if len(ahead.asks) > 1:
-            self._wire.foresee(ahead.asks)
+            self._wire.send_ahead(ahead.asks)
 
     def look_afresh(self) -> None:
         """Forget what was sent ahead: whoever asks from now on is told how things are from now on."""
@@ -170,7 +170,7 @@ class Mailbox:
         """
         *spaces, listing = self._phrasing.folders()
         if spaces:
-            self._wire.foresee([*spaces, listing])
+            self._wire.send_ahead([*spaces, listing])
             self._phrasing.namespaces = self._namespaces()
         listed = read_list(self._wire.ask(listing.name, *listing.args).untagged.get("LIST", []))
         self._phrasing.learn(listed)
@@ -256,7 +256,7 @@ class Mailbox:
         self, folder: str, fields: Sequence[str], uids: Sequence[int]
     ) -> Iterator[tuple[PulledHeaders, ...]]:
         """Yield the named header fields of these messages, in chunks; what has vanished is left out."""
-        self.foresee(self.ahead().headers_of(folder, fields, uids))
+        self.send_ahead(self.ahead().headers_of(folder, fields, uids))
         state = self._looking_at(folder)
         yield from pull.headers(self._wire, folder, state.uidvalidity, fields, uids)
 
@@ -268,7 +268,7 @@ class Mailbox:
         `sizes` of all these messages, where they are known already, save a round trip.
         """
         if sizes is not None:
-            self.foresee(self.ahead().bodies_of(folder, {uid: sizes[uid] for uid in uids}, max_bytes))
+            self.send_ahead(self.ahead().bodies_of(folder, {uid: sizes[uid] for uid in uids}, max_bytes))
         self._looking_at(folder)
         yield from pull.bodies(self._wire, uids, max_bytes, sizes)
 

@@ -106,7 +106,7 @@ def headers(
     for some, following in zip_longest(sets, sets[1:], fillvalue=()):
         fetched = _headers_of(wire, some, fields)
         if following:  # on its way while this chunk is read
-            wire.foresee([ask_fetch(following, fetch_items(fields, whole=wire.whole_headers))])
+            wire.send_ahead([ask_fetch(following, fetch_items(fields, whole=wire.whole_headers))])
         yield tuple(_pulled(folder, uidvalidity, one) for one in fetched)
 
 

@@ -20,7 +20,7 @@ from cleanup.detector.notices import read_notice
 from cleanup.detector.sent import MemorySentIndex
 from cleanup.detector.verdict import Case, judge_all
 from cleanup.dns import answers_for, spf_for
-from cleanup.jobs.idle_check import READ_BY, Glance, Look, Task, judged_by
+from cleanup.jobs.idle_check import READ_BY, IdleCheck, Look, Task, judged_by
 from cleanup.jobs.sync import read_inbox, read_sent_folders, sent_index, what_look_asks
 from cleanup.ledger import Ledger, Memory
 from cleanup.ledger.values import Cursor, Remembered
@@ -49,7 +49,7 @@ def look(
     labels: Mapping[str, Verdict] | None = None,
     progress: Progress = unseen,
     memory: Memory | None = None,
-    seen: Glance | None = None,
+    seen: IdleCheck | None = None,
     leaving: Collection[MessageRef] = (),
 ) -> Look:
     """Return what the mailbox holds and the plan for it. Reads only.
@@ -59,7 +59,7 @@ def look(
     over: a run takes it from the folder before it looks. Raises the named errors of the connector.
     """
     with _remembering(memory, task) as known:
-        mailbox.foresee(what_look_asks(mailbox.ahead(), known, seen))
+        mailbox.send_ahead(what_look_asks(mailbox.ahead(), known, seen))
         folders = mailbox.folders()
         target = backscatter_folder_name(folders, task.target)
         state = seen.inbox if seen else mailbox.examine(task.inbox)

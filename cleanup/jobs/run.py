@@ -1,7 +1,7 @@
 """One mailbox from start to finish: lock, reconcile what an earlier run left open, look, ask, file, write down.
 
-On most nights a glance is all. What reads, judges and moves mail is imported where it is needed: it takes longer to
-load than such a night does.
+On most nights the idle check is all. What reads, judges and moves mail is imported where it is needed: it takes
+longer to load than such a night does.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from cleanup.connector.account import Account
 from cleanup.connector.mailbox import Mailbox, open_mailbox
 from cleanup.dns.network import network_of
 from cleanup.errors import CleanupError
-from cleanup.jobs.idle_check import Look, Task, at_rest, glance
+from cleanup.jobs.idle_check import Look, Task, at_rest, check_idle
 from cleanup.jobs.result import Done
-from cleanup.jobs.session import NOBODY_COUNTS, Held, Ledgers, hold, words_of, write_failure
+from cleanup.jobs.session import NOBODY_COUNTS, Ledgers, MailboxSession, hold, words_of, write_failure
 from cleanup.ledger.values import UNDO_LABEL
 from cleanup.model import MessageRef, Verdict
 from cleanup.progress import Progress
@@ -90,23 +90,23 @@ def run_mailbox(
     next run reconciles it.
     """
     task = replace(task_of(settings), since=since)
-    held = None
+    session = None
     try:
-        with hold(account, settings, "run", ledgers, second_gate) as held:
+        with hold(account, settings, "run", ledgers, second_gate) as session:
             if full:
-                memory = held.ledger.memory(settings.address)
+                memory = session.ledger.memory(settings.address)
                 memory.retire(list(memory.cursors()))
-            left = held.left(without=UNDO_LABEL if again else None)
-            mailbox, seen = held.open(), None
-            if not left.open_moves:
-                seen = glance(mailbox, task, left)
+            last_run = session.last_run(without=UNDO_LABEL if again else None)
+            mailbox, seen = session.open(), None
+            if not last_run.open_moves:
+                seen = check_idle(mailbox, task, last_run)
             if seen and seen.resting:
-                return _rest(held, at_rest(task, seen, seen.resting))
+                return _rest(session, at_rest(task, seen, seen.resting))
             from cleanup.jobs.full_run import look_and_file  # what most nights do not need
 
-            return look_and_file(held, task, seen, mailbox, now=now, again=again, agreed=agreed, progress=progress)
+            return look_and_file(session, task, seen, mailbox, now=now, again=again, agreed=agreed, progress=progress)
     except CleanupError as error:
-        if held is None or not held.begun:
+        if session is None or not session.begun:
             write_failure(account, settings, error, ledgers)
         raise
 
@@ -170,8 +170,8 @@ def known_before(
     return Known(labels, memory, foretold.leaving), opened() if mailbox.dead else mailbox
 
 
-def _rest(held: Held, seen: Look) -> Done:
+def _rest(session: MailboxSession, seen: Look) -> Done:
     """Write down that nothing happened."""
     assert seen.resting is not None
-    run_id = held.write_rest({"resting_since": seen.resting.run_id}, seen.resting.counts | {"filed": 0})
-    return Done(run_id, seen, None, None, None, held.bytes_read, held.round_trips)
+    run_id = session.write_rest({"resting_since": seen.resting.run_id}, seen.resting.counts | {"filed": 0})
+    return Done(run_id, seen, None, None, None, session.bytes_read, session.round_trips)

@@ -27,9 +27,9 @@ from cleanup.errors import (
     SentFolderNotFound,
     ServerMisbehaved,
 )
-from cleanup.jobs.idle_check import Glance, Task, is_unchanged
+from cleanup.jobs.idle_check import IdleCheck, Task, is_unchanged
 from cleanup.ledger import Memory
-from cleanup.ledger.values import Asked, Cursor, InboxRow, SentPlaces, Stretch, Stretches
+from cleanup.ledger.values import Cursor, InboxRow, SentPlaces, SentQuery, Stretch, Stretches
 from cleanup.model import Identity, Notice, Policy, PulledHeaders, SentMessage, SentSource
 from cleanup.progress import Progress
 from cleanup.report.filing.mailbox import Ahead
@@ -43,7 +43,7 @@ SPARSE = 4  # UIDs to a message: from there on it is cheaper to ask which of the
 Save = Callable[[Cursor, Sequence[PulledHeaders], int], None]
 
 
-def what_look_asks(ahead: Ahead, memory: Memory, seen: Glance | None) -> Ahead:
+def what_look_asks(ahead: Ahead, memory: Memory, seen: IdleCheck | None) -> Ahead:
     """Return what look() will ask first: the folders, and what is new in those that were seen and read before."""
     ahead.folders()
     if seen is None:
@@ -293,7 +293,7 @@ SLACK = timedelta(minutes=1)
 EARLIEST, LATEST = datetime(1902, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)  # room for arithmetic
 
 
-def what_they_ask(cases: Sequence[Case], identity: Identity, policy: Policy) -> Asked:
+def what_they_ask(cases: Sequence[Case], identity: Identity, policy: Policy) -> SentQuery:
     """Return at least what judging these cases looks up."""
     wanted = wanted_by(case.notice for case in cases)
     people: dict[str, Stretches] = defaultdict(Stretches)
@@ -303,7 +303,7 @@ def what_they_ask(cases: Sequence[Case], identity: Identity, policy: Policy) -> 
         for person in (*_people(case.notice), *aliases):
             people[person].any_within |= lifetime
             people[person].all_within |= dates
-    return Asked(wanted.ids, wanted.subjects, wanted.threads, people)
+    return SentQuery(wanted.ids, wanted.subjects, wanted.threads, people)
 
 
 def _people(notice: Notice) -> Iterable[str]:

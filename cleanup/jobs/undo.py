@@ -38,9 +38,9 @@ def undo_run(
     Raises UsageError where no run is left to undo; MailboxLocked, LedgerUnusable, the connector's errors. What had been
     put back by then is in the ledger.
     """
-    with hold(account, settings, "undo") as held:
-        ledger = held.ledger
-        connection = Connection(held.open(), held.open)
+    with hold(account, settings, "undo") as session:
+        ledger = session.ledger
+        connection = Connection(session.open(), session.open)
         reconcile_open(Journal(ledger, 0, settings.address), connection)
         last = ledger.last_filing(settings.address) if run_id is None else ledger.run(run_id)
         if last is None:
@@ -55,7 +55,7 @@ def undo_run(
             ledger,
             only=only,
             noted={LOCK: lock_of(account)},
-            reopen=held.open,
-            look_on=held.look_on,
+            reopen=session.open,
+            look_on=session.look_on,
             progress=progress,
         )

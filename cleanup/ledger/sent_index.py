@@ -17,7 +17,7 @@ from cleanup.ledger.keys import Keys
 from cleanup.ledger.schema import cursors, sent_keys, sent_rows
 from cleanup.ledger.statements import CURRENT_SENT, MINE, SENT, each_row, each_value, insert_many, pieces
 from cleanup.ledger.texts import from_us, sure_text, to_us, us
-from cleanup.ledger.values import Asked, SentPlaces, Stretches
+from cleanup.ledger.values import SentPlaces, SentQuery, Stretches
 from cleanup.model import SentMessage
 
 TABLES = (sent_rows, sent_keys)
@@ -148,7 +148,7 @@ _ID_KEYS = (
 )
 
 
-def answers(connection: Connection, names: Mapping[int, str], asked: Asked, keys: Keys) -> SentPlaces:
+def answers(connection: Connection, names: Mapping[int, str], asked: SentQuery, keys: Keys) -> SentPlaces:
     """Return at least every message that decides what is asked; of those that are gone, what the question tells.
 
     `names` are the mailbox's folders by number.
@@ -241,7 +241,7 @@ class _Times:
 
 
 def _chosen(
-    asked: Asked, texts: Mapping[int, tuple[str, str]], by_key: Mapping[int, Sequence[_Place]]
+    asked: SentQuery, texts: Mapping[int, tuple[str, str]], by_key: Mapping[int, Sequence[_Place]]
 ) -> Iterator[_Place]:
     """Yield the places that matter: an old friend was written to often, and few of those mails can have bounced."""
     subjects = {p: key for key, places in by_key.items() if texts[key][0] == "subject" for p in places}

@@ -36,7 +36,7 @@ from cleanup.ledger.runs import exclusive_key
 from cleanup.ledger.statements import AT_ONCE
 from cleanup.ledger.sync_state import Memory, read_cursors, read_remembered
 from cleanup.ledger.texts import sure_text, text, to_us, us
-from cleanup.ledger.values import OPEN_STATES, Label, Left, MoveIntent, MoveRecord, MoveState, RunRecord, mailbox_key
+from cleanup.ledger.values import OPEN_STATES, Label, LastRun, MoveIntent, MoveRecord, MoveState, RunRecord, mailbox_key
 from cleanup.model import FilingPlan, Judged, SentSource, Verdict
 
 _UNLOCK = select(func.pg_advisory_unlock_all())  # the connection is the mailbox's alone
@@ -280,13 +280,13 @@ class Ledger:
         with self._reading() as connection:
             return history.read_labels(connection, mailbox_key(mailbox), without)
 
-    def left(self, mailbox: str, *, without: str | None = None) -> Left:
+    def last_run(self, mailbox: str, *, without: str | None = None) -> LastRun:
         """Return what the last run left of a mailbox; `without` leaves out what people said in this way."""
         mailbox = mailbox_key(mailbox)
         with self._reading() as connection:
             last, cursors = read_remembered(connection, mailbox), read_cursors(connection, mailbox)
             words = history.read_labels(connection, mailbox, (without,) if without else ())
-            return Left(last, cursors, words, moves.are_open(connection, mailbox))
+            return LastRun(last, cursors, words, moves.are_open(connection, mailbox))
 
     def memory(self, mailbox: str) -> Memory:
         """Return what earlier runs read of a mailbox, to be read and carried on."""
