@@ -95,7 +95,14 @@ def hold_mailbox(server: str, username: str, command: str, *, folder: Path | Non
     handle = _open_and_lock(path, username)
     try:
         before = _read(handle)
-        _say_who(handle, path, _me(command))
+        holder = Holder(os.getpid(), socket.gethostname(), datetime.now(UTC).isoformat(timespec="seconds"), command)
+        try:
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, json.dumps(asdict(holder)).encode(), 0)
+        except OSError as error:  # a full disk: the ledger beside it would not take a line either
+            raise LedgerUnusable(
+                f"The lock {path} cannot be written", why=error.strerror, hint="Make room on that disk, then run again"
+            ) from error
         yield before
         os.ftruncate(handle, 0)  # an orderly end leaves no holder; the file stays, as removing it would be a race
     finally:
@@ -188,17 +195,3 @@ def _read(handle: int) -> Holder | None:
         return Holder(int(told["pid"]), str(told["host"]), str(told["since"]), str(told["command"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _say_who(handle: int, path: Path, holder: Holder) -> None:
-    try:
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, json.dumps(asdict(holder)).encode(), 0)
-    except OSError as error:  # a full disk: the ledger beside it would not take a line either
-        raise LedgerUnusable(
-            f"The lock {path} cannot be written", why=error.strerror, hint="Make room on that disk, then run again"
-        ) from error
-
-
-def _me(command: str) -> Holder:
-    return Holder(os.getpid(), socket.gethostname(), datetime.now(UTC).isoformat(timespec="seconds"), command)

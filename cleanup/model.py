@@ -191,6 +191,9 @@ class Identity:
     tagged_since: datetime | None = None
 
 
+DNS_KEPT_FOR = timedelta(days=1)  # look-ups: a run uses those of earlier ones for so long
+
+
 class DnsLookup(NamedTuple):
     """One question that a name server answered: `kind` is TXT, A, AAAA or MX. Without `values` there is no record."""
 

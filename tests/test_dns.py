@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cleanup.detector.evidence.dns_questions import blocklist_names, keys_wanted
 from cleanup.detector.verdict import judge
-from cleanup.dns import Network, answers_for, read_keys
+from cleanup.dns import answers_for
+from cleanup.dns.network import Network, read_keys
 from cleanup.errors import UsageError
 from cleanup.model import Finding, Kind, Notice, Policy, Verdict
 from tests.detector.evidence.test_authentication import NAME, public_record, signed

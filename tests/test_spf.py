@@ -22,7 +22,8 @@ from cleanup.demo import anna_on_a_server
 from cleanup.detector.networks import Address
 from cleanup.detector.sent import MemorySentIndex
 from cleanup.detector.spf import SpfAnswers, SpfQuestions, SpfResult, SpfWord
-from cleanup.dns import Network, spf_for
+from cleanup.dns import spf_for
+from cleanup.dns.network import Network
 from cleanup.dns.spf import ask_spf
 from cleanup.ledger import Ledger
 from cleanup.ledger.retention import forget

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import typer
 
+from cleanup import __version__
 from cleanup.cli.console import prepare_streams
 from cleanup.cli.values import Named
 from cleanup.errors import CleanupError, ExitCode, Stopped, UsageError, as_named
@@ -65,10 +66,21 @@ def program(words: Sequence[str] = ()) -> typer.Typer:
     return app
 
 
+def version_lines() -> list[str]:
+    """Return one line for the program, one for Python and one for each library that matters for a bug report."""
+    import platform
+    from importlib import metadata  # it reads each package's metadata
+
+    libraries = ("imapclient", "mail-parser", "pandas", "SQLAlchemy", "typer")
+    return [
+        f"mailbox-cleanup {__version__}",
+        f"Python {platform.python_version()}",
+        *(f"{name} {metadata.version(name)}" for name in libraries),
+    ]
+
+
 def _version(wanted: bool) -> None:
     if wanted:
-        from cleanup.cli.versions import version_lines
-
         typer.echo("\n".join(version_lines()))
         raise typer.Exit
 

@@ -43,8 +43,8 @@ def init(
 ) -> None:
     """Ask for what is missing, try the login, and write a profile. It is commented, and only you can read it."""
     from cleanup.access import KNOWN_HOSTS
-    from cleanup.cli.console import asked, say
-    from cleanup.cli.screen import err, print_command
+    from cleanup.cli.console import asked, print_command, say
+    from cleanup.cli.screen import err
     from cleanup.config import load_mailbox
     from cleanup.config.explain import refuse_existing, write_profile
 
@@ -143,7 +143,7 @@ def _say_who_sends(settings: MailboxSettings) -> None:
     from cleanup.config import identity_of
     from cleanup.detector.spf import SpfAnswers, SpfQuestions
     from cleanup.detector.who_sends import known_beforehand
-    from cleanup.dns import network_of
+    from cleanup.dns.network import network_of
     from cleanup.dns.spf import ask_spf
 
     network, domain = network_of(settings.network), settings.address.rpartition("@")[2]

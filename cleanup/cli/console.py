@@ -13,9 +13,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from cleanup.errors import CleanupError, UsageError
+from cleanup.progress import Bars
 from cleanup.report.text import safe_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 LOG_FORMATS = ("text", "json")
 _log_format = "text"
@@ -58,28 +63,23 @@ def command_line(words: Sequence[object]) -> str:
     return safe_text(shlex.join(["mailbox-cleanup", *map(str, words)]), limit=2000)
 
 
+def print_command(console: Console, lead: str, words: Sequence[object]) -> None:
+    """Print a command to copy: on a line of its own, in which only the terminal breaks."""
+    console.print(f"{lead}:\n  {command_line(words)}", soft_wrap=True)
+
+
 def complain(error: CleanupError) -> None:
     """Print why the command ends, with the code that docs/exit-codes.md explains, and the command that goes on."""
     going_on = f". {error.lead}: {command_line(error.command)}" if error.command else ""
     if logs_json():
         say(f"{error}{going_on}", level="error", code=error.code)
     elif going_on and sys.stderr.isatty():  # a terminal breaks lines between words: not those of a command
-        from cleanup.cli.screen import err, print_command
+        from cleanup.cli.screen import err
 
         say(f"mailbox-cleanup: {error} [{error.code}]")
         print_command(err(), error.lead, error.command)
     else:
         say(f"mailbox-cleanup: {error}{going_on} [{error.code}]")
-
-
-class Bars:
-    """Shows how far each stage is: nowhere, unless screen.DrawnBars does."""
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """Show that `done` of `total` are done in a stage."""
-
-    def stop(self) -> None:
-        """Clear away what is shown, before a question or an answer."""
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from cleanup.signals import StopNow
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from cleanup.cli.console import Bars
     from cleanup.demo import Comparison, Demo
+    from cleanup.progress import Bars
 
 
 def register(app: typer.Typer) -> None:

@@ -98,13 +98,11 @@ def _tried(
 ) -> tuple[Trial, ...]:
     from cleanup.access import account_of
     from cleanup.cli.console import progress_bars
-    from cleanup.jobs.sieve_trial import bounces_of
-    from cleanup.report.summary.sieve import try_on
+    from cleanup.jobs.sieve_trial import try_rules
 
     account = account_of(settings, ask=opt.ask_password)
-    known = frozenset(frames.notices["digest"])
     with progress_bars(quiet) as bars:
-        return try_on(bounces_of(account, settings, known, bars), frames, campaigns, own_hosts)
+        return try_rules(account, settings, frames, campaigns, own_hosts, bars)
 
 
 def _frames(

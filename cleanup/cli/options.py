@@ -16,7 +16,7 @@ from cleanup.errors import UsageError
 
 if TYPE_CHECKING:
     from cleanup.config import MailboxSettings
-    from cleanup.dns import Network
+    from cleanup.dns.network import Network
     from cleanup.model import Identity, Policy
 
 
@@ -249,7 +249,7 @@ def network(rules: Rules) -> Network:
     Whom to ask may stand in the environment (CLEANUP_NETWORK__NAMESERVERS, CLEANUP_NETWORK__PORT).
     """
     from cleanup.config import nameservers_from_environment
-    from cleanup.dns import network_of
+    from cleanup.dns.network import network_of
 
     said = {"spf": bool(rules.spf), "dkim": bool(rules.dkim), "dnsbl": bool(rules.dnsbl), "dkim_keys": rules.dkim_keys}
     return network_of(nameservers_from_environment().model_copy(update=said))

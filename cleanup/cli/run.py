@@ -97,7 +97,8 @@ def _print(look: Look, form: str, reach: opt.Reach) -> None:
 
 
 def _print_undo(done: Done, reach: opt.Reach) -> None:
-    from cleanup.cli.screen import err, print_command
+    from cleanup.cli.console import print_command
+    from cleanup.cli.screen import err
 
     for what, number in done.undoes():
         print_command(err(), what, _undo_words(number, reach))
@@ -166,7 +167,7 @@ def undo(
     """Put back what a run filed: folder, flags and dates as they were."""
     from cleanup.access import account_of
     from cleanup.cli.console import confirmed, progress_bars, say
-    from cleanup.jobs.run import undo_run
+    from cleanup.jobs.undo import undo_run
     from cleanup.ledger_lookup import find_run, which_fit
 
     found = find_run(which, mailbox, reach.ledger, reach.config)

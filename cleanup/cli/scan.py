@@ -57,9 +57,9 @@ def _scan_archive(path: Path, sent: list[Path], rules: opt.Rules, form: str) -> 
 
 def _scan_mailbox(mailbox: str, rules: opt.Rules, reach: opt.Reach, form: str, full: bool, since: str | None) -> None:
     from cleanup.access import account_of
-    from cleanup.cli.console import progress_bars
+    from cleanup.cli.console import print_command, progress_bars
     from cleanup.cli.render import print_look
-    from cleanup.cli.screen import out, print_command
+    from cleanup.cli.screen import out
     from cleanup.jobs.run import look_at
 
     settings = opt.settings_for(mailbox, reach, rules)

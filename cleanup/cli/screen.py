@@ -1,9 +1,9 @@
-"""What is laid out for a terminal: consoles, tables, bars. Imported where something is drawn (see talk.py)."""
+"""What is laid out for a terminal: consoles, tables, bars. Imported where something is drawn (see console.py)."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from rich.console import Console
 from rich.progress import (
@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from cleanup.cli.console import Bars, command_line
+from cleanup.progress import Bars
 from cleanup.report.text import safe_text
 
 WIDTH_OFF_TERMINAL = 100
@@ -48,11 +48,6 @@ def print_hanging(console: Console, lead: str, text: str, *, below: int | None =
     room = max(console.width - max(indent, len(lead)), MIN_ROOM)
     for number, line in enumerate(Text(safe_text(text, limit=600)).wrap(console, room) or [Text()]):
         console.print(Text(" " * indent if number else lead) + line, soft_wrap=True)
-
-
-def print_command(console: Console, lead: str, words: Sequence[object]) -> None:
-    """Print a command to copy: on a line of its own, in which only the terminal breaks."""
-    console.print(f"{lead}:\n  {command_line(words)}", soft_wrap=True)
 
 
 def table(title: str | None, *columns: str, numbers: Collection[str] = ()) -> Table:

@@ -18,9 +18,9 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 from pydantic import BaseModel, ValidationError
@@ -28,6 +28,9 @@ from pydantic import BaseModel, ValidationError
 from cleanup.config.settings import without_plugins
 from cleanup.errors import ConfigurationError, UsageError
 from cleanup.model import Identity, Policy
+
+if TYPE_CHECKING:
+    from pydantic_settings import EnvSettingsSource
 
 __all__ = [
     "IdentitySettings",
@@ -94,7 +97,10 @@ def load_mailbox(name: str, *, config: Path | None = None, options: dict[str, An
     tables = read_config_file(config)
     profile = _profile(name, tables)
     given = {key: value for key, value in (options or {}).items() if value not in (None, ())}
-    table = _without(_from(_folder_of(config), _merge(tables.get("defaults", {}), profile)), given)
+    table = _from(_folder_of(config), _merge(tables.get("defaults", {}), profile))
+    for key, value in table.items():  # what an option names, it replaces whole; the rest of its table stays
+        if isinstance(value, dict) and isinstance(given.get(key), dict):
+            table[key] = {k: v for k, v in value.items() if k not in given[key]}
     named = [source for source in SECRET_SOURCES if source in given]
     environment = _environment(f"Mailbox {name}")
     if named or any(source in environment for source in SECRET_SOURCES):
@@ -199,13 +205,31 @@ def _profile(name: str, tables: dict[str, Any]) -> dict[str, Any]:
 
 
 def _environment(whose: str) -> dict[str, Any]:
-    """Return the settings that the environment holds; nothing is loaded for it where there is none."""
+    """Return the settings that the environment holds (`CLEANUP_HOST`, `CLEANUP_IDENTITY__ADDRESSES`, ...), as a table.
+
+    Raises ConfigurationError.
+    """
     variables = {variable.lower().partition("__")[0] for variable in os.environ}
     if not any(f"cleanup_{name}" in variables for name in MailboxSettings.model_fields):
         return {}
-    from cleanup.config.environment import from_environment
+    # Its library takes longer to load than a night takes on which nothing happened.
+    from pydantic_settings import SettingsError
 
-    return from_environment(whose)
+    try:
+        return _environment_source()()
+    except SettingsError as error:  # a variable that should hold a whole table, in JSON
+        raise ConfigurationError(f"{whose}: the environment cannot be read", why=str(error)) from error
+
+
+@cache
+def _environment_source() -> EnvSettingsSource:
+    """Return what reads the environment, made once: a fleet reads it for each of its mailboxes."""
+    from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+    class Settings(MailboxSettings, BaseSettings):
+        model_config = SettingsConfigDict(env_prefix="CLEANUP_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    return EnvSettingsSource(Settings)
 
 
 def _folder_of(config: Path | None) -> Path:
@@ -225,17 +249,13 @@ def _from(folder: Path, table: dict[str, Any], model: type[BaseModel] = MailboxS
             made[key] = _from(folder, value, inner)
         elif key == "ledger" and "://" not in str(value):
             made[key] = _in(folder, value)
-            _refuse_another(value, made[key])
+            # Earlier versions took such a path from where the command was started: do not begin a second ledger.
+            if isinstance(made[key], str) and Path(value).exists() and not Path(made[key]).exists():
+                what = f"The configuration file's ledger {value!r} is looked for beside that file, and is not there"
+                raise ConfigurationError(what, hint=f"Write its whole path into the file: {Path(value).absolute()}")
         elif "Path" in str(inner):
             made[key] = [_in(folder, one) for one in value] if isinstance(value, list) else _in(folder, value)
     return made
-
-
-def _refuse_another(written: Any, meant: Any) -> None:
-    """Refuse to begin a second ledger: earlier versions took such a path from where the command was started."""
-    if isinstance(meant, str) and Path(written).exists() and not Path(meant).exists():
-        what = f"The ledger {written!r} of the configuration file is looked for beside that file, and is not there"
-        raise ConfigurationError(what, hint=f"Write its whole path into the file: {Path(written).absolute()}")
 
 
 def _in(folder: Path, value: Any) -> Any:
@@ -248,16 +268,6 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
         both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = _merge(merged[key], value) if both_tables else value
     return merged
-
-
-def _without(table: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """Return the table less what the options replace whole, so that tables merge key by key."""
-    return {
-        key: {k: v for k, v in value.items() if k not in given[key]}
-        if isinstance(value, dict) and isinstance(given.get(key), dict)
-        else value
-        for key, value in table.items()
-    }
 
 
 def what_is_wrong(error: ValidationError, whose: str) -> list[ConfigurationError]:
@@ -350,7 +360,10 @@ def _state(file: Path) -> tuple[int, ...]:
 @lru_cache(maxsize=1)
 def _read(file: Path, _state: tuple[int, ...]) -> dict[str, Any]:
     tables = tomllib.loads(_text(file))
-    _refuse_unknown(tables, ("defaults", "mailboxes"), str(file))
+    for key in tables:
+        if key not in ("defaults", "mailboxes"):
+            hint = nearest(key, ("defaults", "mailboxes"))
+            raise ConfigurationError(f"{file}: unknown key {key!r}", hint=hint)
     _refuse_no_tables(tables, str(file))
     return tables
 
@@ -364,22 +377,20 @@ def _text(file: Path) -> str:
     with os.fdopen(descriptor, encoding="utf-8-sig") as opened:
         about = os.fstat(descriptor)
         if stat.S_ISREG(about.st_mode):
-            _refuse_what_others_write(file, about)
+            what = f"The configuration file {file} is not yours alone to write, and commands that it names would be run"
+            if about.st_uid not in (os.geteuid(), 0):
+                why = f"it belongs to {_user(about.st_uid)}"
+                raise ConfigurationError(what, why=why, hint="Read it, and name a copy of your own with --config")
+            if about.st_mode & stat.S_IWOTH or (
+                about.st_mode & stat.S_IWGRP and not _is_private(about.st_gid, about.st_uid)
+            ):
+                why = f"its mode is {stat.S_IMODE(about.st_mode):04o}"
+                raise ConfigurationError(what, why=why, hint=f"chmod go-w {shlex.quote(str(file))}")
         elif not (stat.S_ISCHR(about.st_mode) and os.path.samestat(about, Path(os.devnull).stat())):
             raise ConfigurationError(
                 f"The configuration file {file} is no file", hint="Write it to a file, and name that"
             )
         return opened.read()
-
-
-def _refuse_what_others_write(file: Path, about: os.stat_result) -> None:
-    what = f"The configuration file {file} is not yours alone to write, and commands that it names would be run"
-    if about.st_uid not in (os.geteuid(), 0):
-        why = f"it belongs to {_user(about.st_uid)}"
-        raise ConfigurationError(what, why=why, hint="Read it, and name a copy of your own with --config")
-    if about.st_mode & stat.S_IWOTH or (about.st_mode & stat.S_IWGRP and not _is_private(about.st_gid, about.st_uid)):
-        why = f"its mode is {stat.S_IMODE(about.st_mode):04o}"
-        raise ConfigurationError(what, why=why, hint=f"chmod go-w {shlex.quote(str(file))}")
 
 
 def _user(uid: int) -> str:
@@ -396,12 +407,6 @@ def _is_private(gid: int, uid: int) -> bool:
     except KeyError:
         return False
     return group.gr_name == owner.pw_name and set(group.gr_mem) <= {owner.pw_name}
-
-
-def _refuse_unknown(table: dict[str, Any], known: tuple[str, ...], where: str) -> None:
-    for key in table:
-        if key not in known:
-            raise ConfigurationError(f"{where}: unknown key {key!r}", hint=nearest(key, known))
 
 
 def _refuse_no_tables(tables: dict[str, Any], where: str) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from cleanup.config import (
-    MailboxSettings,
     default_config_file,
     identity_of,
     load_mailbox,
@@ -181,8 +180,3 @@ def _key(name: str) -> str:
     if not name or any(ord(c) < 32 for c in name):
         raise UsageError(f"{name!r} cannot be the name of a profile")
     return name if name.replace("-", "").replace("_", "").isalnum() and name.isascii() else json.dumps(name)
-
-
-def settings_fields() -> list[str]:
-    """Return the dotted names of all keys of a profile: what docs/configuration.md explains."""
-    return [name for name, _ in _flat(MailboxSettings.model_construct(address=""))]

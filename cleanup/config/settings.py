@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
-from cleanup.model import Family
+from cleanup.model import Family, Policy
 
 _HOST_NAME = re.compile(r"(?:\*?\.)?(?:[\w-]+\.)*(?!\d+\.?$)[\w-]+\.?")
 
@@ -67,7 +67,7 @@ class PolicySettings(Strict):
     name: Literal["cautious", "balanced", "storm"] = "balanced"
     queue_lifetime_days: float = Field(default=5, gt=0, le=30)
     min_completeness: float = Field(default=0.9, ge=0, le=1)
-    max_moves: int = Field(default=500, ge=0)
+    max_moves: int = Field(default=Policy().max_moves, ge=0)
     max_share: float = Field(default=0.2, ge=0, le=1)
     switched_off: tuple[Family, ...] = ()
     file_other_notices: bool = False

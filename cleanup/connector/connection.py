@@ -97,7 +97,7 @@ class Wire:
 
         Raises CommandRefused, or a more exact name, for NO and BAD: nothing is broken. Raises ConnectionLost or
         ServerMisbehaved where nobody can know what happened. A `literal` comes last, after its announced size. `then`
-        are looks that go out right behind it, as foresee() sends them.
+        are looks that go out right behind it, as send_ahead() sends them.
         """
         self._allow(name)
         self._arm(self.account.command_timeout_s)
@@ -122,7 +122,7 @@ class Wire:
                 time.sleep(error.wait_s)
         return self.command(name, *args, uid=uid)
 
-    def foresee(self, asks: Sequence[Ask]) -> None:
+    def send_ahead(self, asks: Sequence[Ask]) -> None:
         """Send looks at once that will be asked for next, in this order; command() then need not wait for each.
 
         Whoever asks for something else has the answers read and dropped, and is answered as if they had never been
@@ -136,14 +136,14 @@ class Wire:
             return
         self._arm(self.account.command_timeout_s)
         with self._once_more_if_hurried(), self._named(sent[0].name):
-            self._drop_what_was_foreseen()
+            self._drop_what_was_sent_ahead()
             self._ahead.extend(zip(sent, self._send(sent), strict=True))
 
     def look_afresh(self) -> None:
         """Drop what is on its way: whoever asks from now on is told how things are from now on."""
         if not self.dead:
             with self._once_more_if_hurried(), self._named("NOOP"):
-                self._drop_what_was_foreseen()
+                self._drop_what_was_sent_ahead()
 
     def has(self, capability: str) -> bool:
         """Return whether the server offers a capability."""
@@ -210,7 +210,12 @@ class Wire:
             self._arm(self.account.command_timeout_s)
             self._redact = log_in(self._client, self.account, self._note)
             self.connections += 1
-            self.capabilities = self._ask_capabilities()
+            # what the answer to the login told; ask where it did not (RFC 9051 section 7.2.2)
+            told_already = untagged(self._imap).get("CAPABILITY")
+            found = told_already or self.command("CAPABILITY").untagged.get("CAPABILITY", [])
+            listed = b" ".join(part for part in found if isinstance(part, bytes))
+            offered = frozenset(listed.decode("ascii", "replace").upper().split())
+            self.capabilities = offered | _OF_REV2 if "IMAP4REV2" in offered and "IMAP4REV1" not in offered else offered
             if self.has("ID"):  # RFC 2971; NetEase's servers open no folder for a program that did not say who it is
                 self._introduction = [Ask("ID", (b'("name" "mailbox-cleanup")',))]
         except BaseException:
@@ -299,7 +304,7 @@ class Wire:
 
     def _said_here(self, ask: Ask, literal: bytes | None, then: Sequence[Ask]) -> tuple[str, list[Any]]:
         """Send a command in the folder that whoever asks takes to be open."""
-        self._drop_what_was_foreseen()
+        self._drop_what_was_sent_ahead()
         self._go_back(ask)
         return self._said(ask, literal, then)
 
@@ -356,7 +361,7 @@ class Wire:
             except ImapError:  # a refusal, which nobody wants to know of either
                 continue
 
-    def _drop_what_was_foreseen(self) -> None:
+    def _drop_what_was_sent_ahead(self) -> None:
         self._is_elsewhere = self._is_elsewhere or any(ask.name in OPENING for ask, _ in self._ahead)
         self._drop(self._ahead)
 
@@ -438,11 +443,3 @@ class Wire:
     def _patience(self) -> float:
         left = LONGEST_PAUSE_S if self.run_deadline is None else self.run_deadline - time.monotonic()
         return min(LONGEST_PAUSE_S, left)
-
-    def _ask_capabilities(self) -> frozenset[str]:
-        """Return what the answer to the login told; ask where it did not (RFC 9051 section 7.2.2)."""
-        told_already = untagged(self._imap).get("CAPABILITY")
-        found = told_already or self.command("CAPABILITY").untagged.get("CAPABILITY", [])
-        listed = b" ".join(part for part in found if isinstance(part, bytes))
-        offered = frozenset(listed.decode("ascii", "replace").upper().split())
-        return offered | _OF_REV2 if "IMAP4REV2" in offered and "IMAP4REV1" not in offered else offered

@@ -305,7 +305,14 @@ def backscatter_folder_name(folders: Sequence[Folder], wanted: str = "Backscatte
     and for one that only shows what is elsewhere.
     """
     name = _full_name(folders, wanted)
-    _check_fit(Folder(name, _delimiter(folders)), folders)
+    target = Folder(name, _delimiter(folders))
+    hint = "Name another with --target"
+    if not all(target.parts) or not target.name.isprintable() or set(target.name) & set("*%"):
+        raise UsageError(f"{shown(target.name)} cannot be a folder's name", hint=hint)
+    if _looks_sent(target) or any(_within(target, folder) for folder in folders if _looks_sent(folder)):
+        raise UsageError(f"{shown(target.name)} is for sent mail: what is filed there would count as sent", hint=hint)
+    if any(folder.name == target.name and folder.attributes & ONLY_SHOWS - _HOLDS_NOTHING for folder in folders):
+        raise UsageError(f"{shown(target.name)} only shows what is in other folders", hint=hint)
     return name
 
 
@@ -331,16 +338,6 @@ def _full_name(folders: Sequence[Folder], wanted: str) -> str:
 
 def _delimiter(folders: Sequence[Folder]) -> str:
     return next((folder.delimiter for folder in folders if folder.delimiter), "/")
-
-
-def _check_fit(target: Folder, folders: Sequence[Folder]) -> None:
-    hint = "Name another with --target"
-    if not all(target.parts) or not target.name.isprintable() or set(target.name) & set("*%"):
-        raise UsageError(f"{shown(target.name)} cannot be a folder's name", hint=hint)
-    if _looks_sent(target) or any(_within(target, folder) for folder in folders if _looks_sent(folder)):
-        raise UsageError(f"{shown(target.name)} is for sent mail: what is filed there would count as sent", hint=hint)
-    if any(folder.name == target.name and folder.attributes & ONLY_SHOWS - _HOLDS_NOTHING for folder in folders):
-        raise UsageError(f"{shown(target.name)} only shows what is in other folders", hint=hint)
 
 
 def _all_below_inbox(folders: Sequence[Folder], delimiter: str) -> bool:

@@ -36,9 +36,11 @@ class TurnedAway(CannotConnect):
 def connect(account: Account, budget: Budget, note: Note) -> BoundedClient:
     """Return a connection that is encrypted as the account wants it and not logged in yet.
 
-    Whom the quick look at authorities does not know, all authorities may.
+    First with an authority that is looked up by its hash, which is quick; where that does not vouch for the server's
+    certificate, once more with all of the system's.
     """
-    _check_security(account)
+    if account.security == "plain" and account.host not in LOOPBACK:
+        raise UsageError("An unencrypted connection is only made to this machine itself", hint="Use tls or starttls")
     if quick := quick_context(account.ca_file):
         try:
             return _connected(quick, account, budget, note)
@@ -85,11 +87,6 @@ def _odd_greeting(account: Account, text: str) -> CannotConnect:
         return TurnedAway(f"{account.where} turned us away", why=text, hint="Try again later")
     why = text if text != "None" else NO_SENSE
     return CannotConnect(f"{account.where} does not greet as an IMAP server", why=why, hint="Check host and port")
-
-
-def _check_security(account: Account) -> None:
-    if account.security == "plain" and account.host not in LOOPBACK:
-        raise UsageError("An unencrypted connection is only made to this machine itself", hint="Use tls or starttls")
 
 
 def _secure(client: BoundedClient, account: Account, note: Note) -> None:
@@ -142,7 +139,12 @@ def log_in(client: BoundedClient, account: Account, note: Note) -> Redactor:
     """Show the secret to the server; return what hides it from now on."""
     secret = account.credential.read()
     for what, text in (("password", secret), ("user name", account.username + (account.authzid or ""))):
-        _must_be_text(what, text)
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # it came in other bytes than UTF-8
+            raise UsageError(f"The {what} is not UTF-8 text", hint="Set it in UTF-8") from None  # its context quotes it
+        if "\0" in text:  # which SASL PLAIN puts between its parts (RFC 4616)
+            raise UsageError(f"The {what} holds a NUL character")
     redact = remember(secret)
     try:
         _show(client, account, secret, note)
@@ -157,21 +159,21 @@ def log_in(client: BoundedClient, account: Account, note: Note) -> Redactor:
     return redact
 
 
-def _must_be_text(what: str, text: str) -> None:
-    """Raise UsageError for what came in other bytes than UTF-8, or holds a NUL, which SASL puts between (RFC 4616)."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise UsageError(f"The {what} is not UTF-8 text", hint="Set it in UTF-8") from None  # its context quotes it
-    if "\0" in text:
-        raise UsageError(f"The {what} holds a NUL character")
-
-
 def _show(client: BoundedClient, account: Account, secret: str, note: Note) -> None:
     offered = frozenset(client.imap.capabilities)
+    # LOGIN knows neither umlauts nor an authorization identity; AUTHENTICATE PLAIN (RFC 4616) does.
+    fits_login = not account.authzid and all(32 <= ord(c) < 127 for c in account.username + secret)
     if account.credential.mechanism is not Mechanism.PASSWORD:
-        _show_token(client, account, secret, _bearer_mechanism(account, offered), note)
-    elif "LOGINDISABLED" not in offered and _fits_login(account, secret):
+        mechanism = _bearer_mechanism(account, offered)
+        note("AUTHENTICATE")
+        answers = _BearerToken(_bearer(account, secret, mechanism))
+        try:
+            client.sasl_login(mechanism.value.upper(), answers)
+        except ImapDead:
+            raise
+        except ImapError as error:
+            raise ImapError(f"{told(error)} ({hide(answers.status)})" if answers.status else told(error)) from None
+    elif "LOGINDISABLED" not in offered and fits_login:
         note("LOGIN")
         word, data = converse(client.imap, "LOGIN", (b"LOGIN", _quoted(account.username), _quoted(secret)), None)
         if word != "OK":
@@ -180,17 +182,6 @@ def _show(client: BoundedClient, account: Account, secret: str, note: Note) -> N
         _check_offered(account, "PLAIN", offered)
         note("AUTHENTICATE")
         client.plain_login(account.username, secret, account.authzid)
-
-
-def _show_token(client: BoundedClient, account: Account, token: str, mechanism: Mechanism, note: Note) -> None:
-    note("AUTHENTICATE")
-    answers = _BearerToken(_bearer(account, token, mechanism))
-    try:
-        client.sasl_login(mechanism.value.upper(), answers)
-    except ImapDead:
-        raise
-    except ImapError as error:
-        raise ImapError(f"{told(error)} ({hide(answers.status)})" if answers.status else told(error)) from None
 
 
 def _bearer_mechanism(account: Account, offered: frozenset[str]) -> Mechanism:
@@ -211,11 +202,6 @@ def _check_offered(account: Account, mechanism: str, offered: frozenset[str]) ->
         others = f"it offers {', '.join(map(hide, ways[:5]))} only" if ways else "it offers none at all here"
         hint = "Some providers want OAuth 2 (--token-command)" if kind == "a password" else "Log in with a password"
         raise LoginRefused(f"{account.where} takes no login with {kind} ({mechanism})", why=others, hint=hint)
-
-
-def _fits_login(account: Account, secret: str) -> bool:
-    """LOGIN knows neither umlauts nor an authorization identity; AUTHENTICATE PLAIN (RFC 4616) does."""
-    return not account.authzid and all(32 <= ord(c) < 127 for c in account.username + secret)
 
 
 def _quoted(text: str) -> bytes:

@@ -152,10 +152,10 @@ class Mailbox:
         """Return an empty list of looks, to be filled with what will be asked for next."""
         return Ahead(self._phrasing, self.folder)
 
-    def foresee(self, ahead: Looks) -> None:
+    def send_ahead(self, ahead: Looks) -> None:
         """Send these looks at once; the methods that ask for them then need not wait, each in its turn."""
         if len(ahead.asks) > 1:
-            self._wire.foresee(ahead.asks)
+            self._wire.send_ahead(ahead.asks)
 
     def look_afresh(self) -> None:
         """Forget what was sent ahead: whoever asks from now on is told how things are from now on."""
@@ -170,7 +170,7 @@ class Mailbox:
         """
         *spaces, listing = self._phrasing.folders()
         if spaces:
-            self._wire.foresee([*spaces, listing])
+            self._wire.send_ahead([*spaces, listing])
             self._phrasing.namespaces = self._namespaces()
         listed = read_list(self._wire.ask(listing.name, *listing.args).untagged.get("LIST", []))
         self._phrasing.learn(listed)
@@ -256,7 +256,7 @@ class Mailbox:
         self, folder: str, fields: Sequence[str], uids: Sequence[int]
     ) -> Iterator[tuple[PulledHeaders, ...]]:
         """Yield the named header fields of these messages, in chunks; what has vanished is left out."""
-        self.foresee(self.ahead().headers_of(folder, fields, uids))
+        self.send_ahead(self.ahead().headers_of(folder, fields, uids))
         state = self._looking_at(folder)
         yield from pull.headers(self._wire, folder, state.uidvalidity, fields, uids)
 
@@ -268,7 +268,7 @@ class Mailbox:
         `sizes` of all these messages, where they are known already, save a round trip.
         """
         if sizes is not None:
-            self.foresee(self.ahead().bodies_of(folder, {uid: sizes[uid] for uid in uids}, max_bytes))
+            self.send_ahead(self.ahead().bodies_of(folder, {uid: sizes[uid] for uid in uids}, max_bytes))
         self._looking_at(folder)
         yield from pull.bodies(self._wire, uids, max_bytes, sizes)
 
@@ -481,7 +481,13 @@ class WatchedFlags:
         """
         if self._expunges != self._wire.expunges:
             return {}
-        return _flags_at(self._wire, {uid: self._numbers[uid] for uid in uids if uid in self._numbers})
+        # Asked for by sequence number, so that the server may report what others have expunged (RFC 9051 7.5.1).
+        numbers = {uid: self._numbers[uid] for uid in uids if uid in self._numbers}
+        asked = frozenset(numbers)
+        found: Flags = {}
+        for some in uid_sets(list(numbers.values())):
+            found |= _flags_in(self._wire.ask("FETCH", written(some), FLAGS), asked)
+        return found
 
 
 def _flags_and_numbers(wire: Wire, uids: Sequence[int]) -> tuple[Flags, dict[int, int]]:
@@ -493,24 +499,12 @@ def _flags_and_numbers(wire: Wire, uids: Sequence[int]) -> tuple[Flags, dict[int
         asked = ask_fetch(some, FLAGS)
         answer = wire.ask(asked.name, *asked.args, uid=asked.uid)
         found |= _flags_in(answer, frozenset(some))
-        numbers |= {int(m[2]): int(m[1]) for m in map(_NUMBERED.match, _lines(answer)) if m}
+        lines = [line for line in answer.untagged.get("FETCH", []) if isinstance(line, bytes)]
+        numbers |= {int(m[2]): int(m[1]) for m in map(_NUMBERED.match, lines) if m}
         moved_up = moved_up or bool(answer.untagged.keys() & {"EXPUNGE", "VANISHED"})
     return found, {} if moved_up else {uid: numbers[uid] for uid in found if uid in numbers}
-
-
-def _flags_at(wire: Wire, numbers: Mapping[int, int]) -> Flags:
-    """Return flags by UID, asked for by sequence number: so they are told of what others have expunged, too."""
-    asked = frozenset(numbers)
-    found: Flags = {}
-    for some in uid_sets(list(numbers.values())):
-        found |= _flags_in(wire.ask("FETCH", written(some), FLAGS), asked)
-    return found
 
 
 def _flags_in(answer: Answer, asked: frozenset[int]) -> Flags:
     fetched = read_fetches(answer.untagged.get("FETCH", []), asked, ("flags",))
     return {uid: one.flags or () for uid, one in fetched.items()}
-
-
-def _lines(answer: Answer) -> list[bytes]:
-    return [line for line in answer.untagged.get("FETCH", []) if isinstance(line, bytes)]

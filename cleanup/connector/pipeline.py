@@ -87,8 +87,8 @@ class Looks(Protocol):
 class Ahead:
     """Looks that will be asked for next, in this order, each named as the method of Mailbox that will ask.
 
-    Of questions that are too long for one command only the first part is written down. Hand it to Mailbox.foresee(), or
-    to move() and copy(), behind which the looks then go out.
+    Of questions that are too long for one command only the first part is written down. Hand it to
+    Mailbox.send_ahead(), or to move() and copy(), behind which the looks then go out.
     """
 
     def __init__(self, phrasing: Phrasing, folder: str | None) -> None:

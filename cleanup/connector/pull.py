@@ -27,6 +27,7 @@ from cleanup.connector.commands import (
 )
 from cleanup.connector.connection import Wire
 from cleanup.connector.fetch import Fetched, not_understood, read_fetches
+from cleanup.detector.header import header_block
 from cleanup.errors import CommandUnknown, MessageNotShown, ServerMisbehaved, Throttled
 from cleanup.model import Fingerprint, MessageRef, PulledHeaders
 
@@ -38,7 +39,6 @@ MOST_FOUND = 4_000_000  # UIDs in one answer to SEARCH
 _ALL = re.compile(rb"\bALL (\S+)", re.IGNORECASE)
 _HEADER = ("flags", "arrived", "size", "octets")
 _NAMES = [name.lower().encode() for name in FINGERPRINT_FIELDS]
-_HEADER_END = re.compile(rb"\n\r*\n|\A\r*\n")
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 
 
@@ -106,7 +106,7 @@ def headers(
     for some, following in zip_longest(sets, sets[1:], fillvalue=()):
         fetched = _headers_of(wire, some, fields)
         if following:  # on its way while this chunk is read
-            wire.foresee([ask_fetch(following, fetch_items(fields, whole=wire.whole_headers))])
+            wire.send_ahead([ask_fetch(following, fetch_items(fields, whole=wire.whole_headers))])
         yield tuple(_pulled(folder, uidvalidity, one) for one in fetched)
 
 
@@ -206,12 +206,6 @@ def is_of(fingerprint: Fingerprint, raw: bytes) -> bool:
     return digest(header_block(raw)) == fingerprint.digest
 
 
-def header_block(raw: bytes) -> bytes:
-    """Return a message's bytes up to the first empty line."""
-    end = _HEADER_END.search(raw)
-    return raw[: end.start() + 1] if end else raw
-
-
 # --- bodies --------------------------------------------------------------------------------------------------------
 
 
@@ -223,14 +217,14 @@ def bodies(
     `sizes` of all the messages, where they are known already, save asking for them.
     """
     for some in uid_sets(uids):
-        known = {uid: sizes[uid] for uid in some} if sizes is not None else _sizes(wire, some)
+        known = (
+            {uid: sizes[uid] for uid in some}
+            if sizes is not None
+            else {one.uid: one.size or 0 for few in _fetch(wire, some, b"(UID RFC822.SIZE)", ("size",)) for one in few}
+        )
         for batch in _batches(known, max_bytes):
             for fetched in _fetch(wire, batch, ask_bodies(batch, max_bytes).args[1], ("octets",)):
                 yield from ((one.uid, (one.octets or b"")[:max_bytes]) for one in fetched)
-
-
-def _sizes(wire: Wire, uids: tuple[int, ...]) -> dict[int, int]:
-    return {one.uid: one.size or 0 for few in _fetch(wire, uids, b"(UID RFC822.SIZE)", ("size",)) for one in few}
 
 
 def first_batch(sizes: Mapping[int, int], max_bytes: int) -> tuple[int, ...]:

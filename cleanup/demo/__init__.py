@@ -96,17 +96,13 @@ def anna_on_a_server(ledger: Path, *, port: int = 0, progress: Progress = unseen
     with embedded_server({"anna": PASSWORD}, port=port) as server:
         settings = settings_for_demo(server.port, ledger)
         account = replace(account_of(settings, ask=lambda _: PASSWORD), credential=from_text(PASSWORD))
-        _load(account, folder, progress)
+        with open_mailbox(account) as mailbox:
+            for archive, target in (("Inbox.mbox", "INBOX"), ("Sent.mbox", "Sent")):
+                messages = list(read_archive(folder / archive))
+                for done, message in enumerate(messages, start=1):
+                    mailbox.append(target, message.raw, (), message.arrived or LAST_DAY)
+                    progress(f"Loading {target}", done, len(messages))
         yield Demo(settings, account, read_truth(folder))
-
-
-def _load(account: Account, folder: Path, progress: Progress) -> None:
-    with open_mailbox(account) as mailbox:
-        for archive, target in (("Inbox.mbox", "INBOX"), ("Sent.mbox", "Sent")):
-            messages = list(read_archive(folder / archive))
-            for done, message in enumerate(messages, start=1):
-                mailbox.append(target, message.raw, (), message.arrived or LAST_DAY)
-                progress(f"Loading {target}", done, len(messages))
 
 
 def sample_folder() -> Path:

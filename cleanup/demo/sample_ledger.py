@@ -16,8 +16,8 @@ from pathlib import Path
 from random import Random
 
 from cleanup import __version__
-from cleanup.connector.pull import header_block
 from cleanup.detector.account_state import JudgedNotice, account_state
+from cleanup.detector.header import header_block
 from cleanup.detector.notices import read_notice
 from cleanup.detector.sent import InboxClue, MemorySentIndex, inbox_clue, read_sent_header
 from cleanup.detector.verdict import Case, judge_all
@@ -58,7 +58,13 @@ def make_sample_ledger(path: Path) -> Path:
                 clock.moment = FIRST_NIGHT + timedelta(days=night)
                 _run(ledger, owner, clock)
         for owner in owners:
-            _review(ledger, owner)
+            # label what a careful person would: everything that is genuine or unsure, and some of the rest
+            genuine = [digest for digest, truth in owner.truth.items() if truth is Verdict.GENUINE]
+            others = sorted(owner.truth.keys() - set(genuine) - set(owner.unsure))
+            for digest in dict.fromkeys(
+                (*genuine, *owner.unsure, *Random(owner.month.owner).sample(others, _REVIEWED))
+            ):
+                ledger.label(owner.month.owner, digest, owner.truth[digest], said_by="review")
     return path
 
 
@@ -102,7 +108,10 @@ class _Owner:
 
 def _run(ledger: Ledger, owner: _Owner, clock: _Clock) -> None:
     new = owner.arrived_by(clock.moment)
-    sent = _sent_index(owner, clock.moment)
+    # the index over what Sent holds by then; replies by then measure how complete it is
+    saved = [m for m in owner.saved if m.arrived and m.arrived < clock.moment]
+    clues = [clue for arrived, clue in owner.clues if arrived < clock.moment]
+    sent = MemorySentIndex.build(saved, [SentSource("Sent", len(saved), len(saved))], now=clock.moment, inbox=clues)
     judged = _judge(new, sent, owner)
     state = account_state([JudgedNotice(j.notice, j.finding, j.fingerprint.arrived) for j in judged])
     plan = plan_filing(
@@ -125,13 +134,6 @@ def _run(ledger: Ledger, owner: _Owner, clock: _Clock) -> None:
     counts = {"messages": len(new), "notices": len(judged), "filed": 0 if plan.refusals else len(plan.moves)}
     status = "refused" if plan.refusals and plan.moves else "done"
     ledger.finish_run(run, counts | {v.value: words.count(v) for v in Verdict}, status)
-
-
-def _sent_index(owner: _Owner, now: datetime) -> MemorySentIndex:
-    """Return the index over what Sent holds by then; replies by then measure how complete it is."""
-    saved = [m for m in owner.saved if m.arrived and m.arrived < now]
-    clues = [clue for arrived, clue in owner.clues if arrived < now]
-    return MemorySentIndex.build(saved, [SentSource("Sent", len(saved), len(saved))], now=now, inbox=clues)
 
 
 def _judge(new: Iterable[tuple[int, Arrival]], sent: MemorySentIndex, owner: _Owner) -> list[Judged]:
@@ -163,14 +165,6 @@ def _file(journal: Journal, moves: Iterable[PlannedMove], owner: _Owner) -> None
     records = journal.intend(intents)
     journal.write(MoveOutcome(record, MoveState.MOVED, first + n) for n, record in enumerate(records))
     owner.filed += len(records)
-
-
-def _review(ledger: Ledger, owner: _Owner) -> None:
-    """Label what a careful person would: everything that is genuine or unsure, and some of the rest."""
-    genuine = [digest for digest, truth in owner.truth.items() if truth is Verdict.GENUINE]
-    others = sorted(owner.truth.keys() - set(genuine) - set(owner.unsure))
-    for digest in dict.fromkeys((*genuine, *owner.unsure, *Random(owner.month.owner).sample(others, _REVIEWED))):
-        ledger.label(owner.month.owner, digest, owner.truth[digest], said_by="review")
 
 
 # --- A made-up month of two mailboxes of one organisation, with the truth -------------------------------------------

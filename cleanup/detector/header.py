@@ -22,6 +22,7 @@ MOST_PLAIN = 6_000  # bytes of a plain block: within every bound that a reader s
 MOST_PLAIN_FIELDS = 200  # within every bound that a reader sets to the number of fields
 SHORT = 200  # characters of a value that is worth remembering: most people write more than once
 
+HEADER_END = re.compile(rb"\n\r*\n|\A\r*\n")  # of a message: its first empty line
 _FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:(.*+(?:\r?\n[ \t].*+)*+)", re.MULTILINE)
 _PLAIN = re.compile(r"(?:[!-9;-~]{1,200}:[\t -~]*\r\n(?:[ \t][\t -~]*\r\n)*)*(?:\r\n)?")
 _PLAIN_FIELD = re.compile(r"^([!-9;-~]+):([\t -~]*(?:\r\n[ \t][\t -~]*)*)", re.MULTILINE)
@@ -50,6 +51,12 @@ class Person(NamedTuple):
 
     address: str
     name: str | None
+
+
+def header_block(raw: bytes) -> bytes:
+    """Return a message's bytes up to the first empty line."""
+    end = HEADER_END.search(raw)
+    return raw[: end.start() + 1] if end else raw
 
 
 def plain_fields(block: bytes) -> dict[str, list[str]] | None:

@@ -10,14 +10,14 @@ from ipaddress import ip_address, ip_network
 import dns.exception
 import dns.resolver
 
-from cleanup.dns import Network
+from cleanup.dns.network import Network
 
 MOST_QUESTIONS = 500
 AT_ONCE = 8
 LONGEST_TEXT = 4096
 LISTED = ip_network("127.0.0.0/8")
 
-Asked = Callable[[dns.resolver.Resolver, str], str | None]
+Question = Callable[[dns.resolver.Resolver, str], str | None]
 
 
 def text_records(names: Iterable[str], network: Network) -> dict[str, str]:
@@ -34,7 +34,7 @@ def listed_hosts(names: frozenset[str], zone: str, network: Network) -> dict[str
     return _ask(names, network, _address_record) if always in test and never not in test else {}
 
 
-def _ask(names: Iterable[str], network: Network, one: Asked) -> dict[str, str]:
+def _ask(names: Iterable[str], network: Network, one: Question) -> dict[str, str]:
     """Return the answers by name; what is not answered in time is left out."""
     wanted = sorted(names)[:MOST_QUESTIONS]
     if not wanted:

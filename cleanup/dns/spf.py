@@ -34,9 +34,9 @@ from cleanup.detector.spf import (
     SpfWord,
     names_own_host,
 )
-from cleanup.dns import SPF_KEPT_FOR, Network
 from cleanup.dns.client import AT_ONCE, LONGEST_TEXT, resolver_for
-from cleanup.model import DnsLookup
+from cleanup.dns.network import Network
+from cleanup.model import DNS_KEPT_FOR, DnsLookup
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", SyntaxWarning)  # an escape in a docstring of its: said by Python 3.12 and later
@@ -46,7 +46,7 @@ MOST_TIMEOUTS = 3  # one after the other: then the name server is taken for dead
 MOST_RECORDS = 100  # in one answer
 WIDEST = 2**24  # addresses that a record may name, as many as a /8 holds; of IPv6 so many /48, which one site is given
 _RESERVED = frozenset({"test", "example", "invalid", "localhost", "local", "internal"})  # RFC 2606, 6761, 6762
-_EXAMPLES = ("example.com", "example.net", "example.org")
+_EXAMPLES = (".example.com", ".example.net", ".example.org")
 _UNTOLD = "untold0word"  # stands for what a record may ask for and nobody knows: sender, HELO, name of the host
 _ADDRESS = "untold0address"  # stands for the address while a record is surveyed
 
@@ -60,23 +60,19 @@ def ask_spf(
     and only where nothing has arrived since: whoever adds a host to the record and sends by it a minute later must not
     be accused on the word of this morning.
     """
-    oldest = max(now - SPF_KEPT_FOR, min(questions.newest or now, now))
+    oldest = max(now - DNS_KEPT_FOR, min(questions.newest or now, now))
     lookups = _Lookups(network, now, [lookup for lookup in kept if oldest <= lookup.at <= now])
     records: dict[str, SpfRecord] = {}
     words: dict[tuple[str, Address], SpfWord] = {}
     for domain, addresses in questions.addresses.items():
-        if _is_reserved(domain) and not network.nameservers:
+        reserved = domain.rpartition(".")[2] in _RESERVED or f".{domain}".endswith(_EXAMPLES)
+        if reserved and not network.nameservers:  # public DNS knows nothing of it
             continue
         versions = {4, *(address.version for address in addresses)}
         surveys: Mapping[int, _Survey] = {version: _survey(domain, version, lookups) for version in sorted(versions)}
         records[domain] = _record(domain, surveys.values())
         words |= {(domain, word.address): word for word in _words(domain, addresses, surveys, lookups)}
     return SpfAnswers(lookups.oldest, records, words), tuple(lookups.made)
-
-
-def _is_reserved(domain: str) -> bool:
-    """Return whether a domain stands in examples and inner networks only, so that public DNS knows nothing of it."""
-    return domain.rpartition(".")[2] in _RESERVED or any(domain == d or domain.endswith(f".{d}") for d in _EXAMPLES)
 
 
 # --- asking ---------------------------------------------------------------------------------------------------------
@@ -416,7 +412,11 @@ def _evaluated(domain: str, address: Address, survey: _Survey, lookups: _Lookups
     silence = SpfWord(domain, address, SpfResult.SILENCE)
     if survey.why_nothing:
         return _silent(silence, survey.why_nothing), ()
-    if survey.asks_for_the_address and lookups.exhausted and not _in_networks(address, survey):
+    if (
+        survey.asks_for_the_address
+        and lookups.exhausted
+        and not any(match.network is not None and address in match.network for match in survey.networks)
+    ):
         return _silent(silence, "too much would have to be asked"), ()
     evaluation = _Evaluation(domain, address.version, address, lookups)
     said, detail = evaluation.result()
@@ -425,10 +425,6 @@ def _evaluated(domain: str, address: Address, survey: _Survey, lookups: _Lookups
         return SpfWord(domain, address, result, why=why), evaluation.networks
     named_by, mechanism, network, target = evaluation.match
     return SpfWord(domain, address, SpfResult.PASS, "", named_by, mechanism, network, target), evaluation.networks
-
-
-def _in_networks(address: Address, survey: _Survey) -> bool:
-    return any(match.network is not None and address in match.network for match in survey.networks)
 
 
 def _silent(word: SpfWord, why: str) -> SpfWord:

@@ -8,12 +8,12 @@ from datetime import datetime
 from pathlib import Path
 
 from cleanup.connector.archive import read_archive
-from cleanup.connector.pull import header_block
-from cleanup.detector.header import header_fields
+from cleanup.detector.header import header_block, header_fields
 from cleanup.detector.notices import read_notice
 from cleanup.detector.sent import MemorySentIndex, inbox_clue, read_sent_header
 from cleanup.detector.verdict import Case, judge_all
-from cleanup.dns import Network, answers_for, spf_for
+from cleanup.dns import answers_for, spf_for
+from cleanup.dns.network import Network
 from cleanup.model import Finding, Identity, Notice, Policy, SentMessage, SentSource
 
 

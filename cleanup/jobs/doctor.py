@@ -118,7 +118,11 @@ def _ledger(patient: _Patient) -> Iterator[str]:
     where = ledger_of(patient.settings)
     if not is_there(where):
         yield f"{where} will be made by the first run"
-        _check_can_be_made(Path(where).expanduser())
+        file = Path(where).expanduser()
+        folder = next(parent for parent in file.parents if parent.exists())
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            why = f"{folder} is no folder that can be written to"
+            raise LedgerUnusable(f"The ledger {file} cannot be made", why=why, hint="Name another with --ledger")
         return
     with Ledger.open(where) as ledger:
         shown = ledger.engine.url.render_as_string(hide_password=True)
@@ -261,13 +265,6 @@ def _installed(package: str) -> bool:
         return find_spec(package) is not None
     except ModuleNotFoundError:  # of the package that it is part of
         return False
-
-
-def _check_can_be_made(file: Path) -> None:
-    folder = next(parent for parent in file.parents if parent.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        why = f"{folder} is no folder that can be written to"
-        raise LedgerUnusable(f"The ledger {file} cannot be made", why=why, hint="Name another with --ledger")
 
 
 def as_json(check: Check) -> dict[str, Any]:

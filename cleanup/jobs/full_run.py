@@ -9,10 +9,11 @@ from itertools import takewhile
 
 from cleanup.connector.mailbox import Mailbox
 from cleanup.errors import CleanupError
-from cleanup.jobs.idle_check import READ_BY, Glance, Look, Task
-from cleanup.jobs.look import look, what_look_asks
+from cleanup.jobs.idle_check import READ_BY, IdleCheck, Look, Task
+from cleanup.jobs.look import look
 from cleanup.jobs.result import Done
-from cleanup.jobs.session import Held, words_of
+from cleanup.jobs.session import MailboxSession, words_of
+from cleanup.jobs.sync import what_look_asks
 from cleanup.ledger import Ledger, Memory
 from cleanup.ledger.values import SENDERS, Remembered
 from cleanup.progress import Progress
@@ -24,9 +25,9 @@ from cleanup.report.filing.plan import MARKED
 
 
 def look_and_file(
-    held: Held,
+    session: MailboxSession,
     task: Task,
-    glanced: Glance | None,
+    checked: IdleCheck | None,
     mailbox: Mailbox,
     *,
     now: datetime,
@@ -35,41 +36,41 @@ def look_and_file(
     may_exceed: bool,
     progress: Progress,
 ) -> Done:
-    """Do what run.run_mailbox() promises, in a mailbox in which something happened. `glanced` saves asking again."""
-    memory = held.ledger.memory(task.mailbox)
-    recovered, mailbox = held.recover(task.mailbox, mailbox, lambda ahead: what_look_asks(ahead, memory, glanced))
-    labels = words_of(held.ledger, held.settings, again=again)
-    known = glanced if not recovered.reconciled else None
+    """Do what run.run_mailbox() promises, in a mailbox in which something happened. `checked` saves asking again."""
+    memory = session.ledger.memory(task.mailbox)
+    recovered, mailbox = session.recover(task.mailbox, mailbox, lambda ahead: what_look_asks(ahead, memory, checked))
+    labels = words_of(session.ledger, session.settings, again=again)
+    known = checked if not recovered.reconciled else None
     seen = look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory, seen=known)
-    run_id = _record(held, seen)
-    seen, go_on = _asked(held, run_id, seen, agreed, may_exceed)
-    outcome = _file(held, run_id, seen, mailbox, progress) if go_on else None
+    run_id = _record(session, seen)
+    seen, go_on = _asked(session, run_id, seen, agreed, may_exceed)
+    outcome = _file(session, run_id, seen, mailbox, progress) if go_on else None
     _remember(memory, run_id, seen, outcome)
-    remark = _leave_digest(held, run_id, seen, outcome, mailbox, now) if outcome else None
-    before = _ended_early(held, run_id) if outcome and outcome.moved else ()
-    return Done(run_id, seen, recovered, outcome, remark, held.bytes_read, held.round_trips, before)
+    remark = _leave_digest(session, run_id, seen, outcome, mailbox, now) if outcome else None
+    before = _ended_early(session, run_id) if outcome and outcome.moved else ()
+    return Done(run_id, seen, recovered, outcome, remark, session.bytes_read, session.round_trips, before)
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
 
 
-def _ended_early(held: Held, run_id: int) -> tuple[tuple[int, int], ...]:
+def _ended_early(session: MailboxSession, run_id: int) -> tuple[tuple[int, int], ...]:
     """Return the runs right before this one that ended early, and how much of what they moved stands, newest first."""
-    earlier = [run for run in held.ledger.runs(held.settings.address, limit=50) if run.run_id < run_id]
+    earlier = [run for run in session.ledger.runs(session.settings.address, limit=50) if run.run_id < run_id]
     unfinished = takewhile(lambda run: run.command == "run" and run.status != "done", earlier)
     return tuple((run.run_id, run.filed) for run in unfinished if run.filed)
 
 
-def _record(held: Held, seen: Look) -> int:
+def _record(session: MailboxSession, seen: Look) -> int:
     options = {
         "answer": seen.state.answer.value,
         "headline": seen.state.headline,
         "target": seen.plan.target,
         SENDERS: [[one.who, one.source.value, one.says] for one in seen.senders],
     }
-    run_id = held.start_run(options, _counts(seen))
-    held.ledger.record_findings(run_id, seen.judged, seen.plan)
-    held.ledger.record_sent(run_id, seen.sources, seen.sent.coverage)
+    run_id = session.start_run(options, _counts(seen))
+    session.ledger.record_findings(run_id, seen.judged, seen.plan)
+    session.ledger.record_sent(run_id, seen.sources, seen.sent.coverage)
     return run_id
 
 
@@ -85,21 +86,23 @@ def _remember(memory: Memory, run_id: int, seen: Look, outcome: MoveResults | No
     memory.remember(Remembered(READ_BY, seen.judged_by if through else None, run_id, _left(seen, outcome)))
 
 
-def _asked(held: Held, run_id: int, seen: Look, agreed: Callable[[Look], bool], may_exceed: bool) -> tuple[Look, bool]:
+def _asked(
+    session: MailboxSession, run_id: int, seen: Look, agreed: Callable[[Look], bool], may_exceed: bool
+) -> tuple[Look, bool]:
     """Return the look, its plan let through its limits where a person says so, and whether to carry it out."""
     limited = seen.plan.limits is not None and may_exceed
-    if seen.plan.moves and (limited or not seen.plan.refusals) and _is_agreed(held.ledger, run_id, seen, agreed):
+    if seen.plan.moves and (limited or not seen.plan.refusals) and _is_agreed(session.ledger, run_id, seen, agreed):
         return replace(seen, plan=seen.plan.let_through()), True
     refused = bool(seen.plan.refusals and seen.plan.moves)
-    held.ledger.finish_run(run_id, _counts(seen), "refused" if refused else "done")
+    session.ledger.finish_run(run_id, _counts(seen), "refused" if refused else "done")
     return seen, False
 
 
-def _file(held: Held, run_id: int, seen: Look, mailbox: Mailbox, progress: Progress) -> MoveResults:
-    counts, ledger = _counts(seen), held.ledger
+def _file(session: MailboxSession, run_id: int, seen: Look, mailbox: Mailbox, progress: Progress) -> MoveResults:
+    counts, ledger = _counts(seen), session.ledger
     try:
         journal = Journal(ledger, run_id, seen.task.mailbox)
-        outcome = file_all(seen.plan, mailbox, journal, reopen=held.open, look_on=held.look_on, progress=progress)
+        outcome = file_all(seen.plan, mailbox, journal, reopen=session.open, look_on=session.look_on, progress=progress)
     except CleanupError:
         ledger.finish_run(run_id, counts, "failed")
         raise
@@ -119,7 +122,7 @@ def _is_agreed(ledger: Ledger, run_id: int, seen: Look, agreed: Callable[[Look],
 
 
 def _leave_digest(
-    held: Held,
+    session: MailboxSession,
     run_id: int,
     seen: Look,
     outcome: MoveResults,
@@ -127,14 +130,14 @@ def _leave_digest(
     now: datetime,
 ) -> str | None:
     """Append the owner's message on what was filed; return what went wrong with it, which undoes nothing."""
-    if not outcome.moved or held.settings.digest == "never":
+    if not outcome.moved or session.settings.digest == "never":
         return None
     task = seen.task
     moved = frozenset(outcome.moved)
     digest = Digest(task.mailbox, run_id, seen.state.headline, seen.judged, moved, task.inbox, outcome.target)
-    folder = outcome.target if held.settings.digest == "folder" else task.inbox
+    folder = outcome.target if session.settings.digest == "folder" else task.inbox
     try:
-        (held.open() if mailbox.dead else mailbox).append(folder, digest_message(digest, now=now), (), now)
+        (session.open() if mailbox.dead else mailbox).append(folder, digest_message(digest, now=now), (), now)
     except CleanupError as error:
         return f"no digest was left: {error}"
     return None

@@ -1,4 +1,4 @@
-"""A glance at one mailbox: did anything happen since the last run? If not, that is all that a night does.
+"""The idle check of one mailbox: did anything happen since the last run? If not, that is all that a night does.
 
 Nothing is imported here that reads or judges mail: on most nights in most mailboxes nobody needs it.
 """
@@ -17,9 +17,9 @@ from cleanup.detector.account_state import AccountState, account_state
 from cleanup.detector.coverage import cover_times
 from cleanup.detector.header import INBOX_FIELDS
 from cleanup.detector.sent import SENT_FIELDS, MemorySentIndex, Profile, SentRows
-from cleanup.dns import Network
+from cleanup.dns.network import Network
 from cleanup.errors import CommandRefused, FolderNotFound, PermissionMissing
-from cleanup.ledger.values import Cursor, Left, Remembered
+from cleanup.ledger.values import Cursor, LastRun, Remembered
 from cleanup.model import FilingPlan, Identity, Judged, NotFiled, Policy, SentSource, Verdict
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class IdleCheck:
     """The folders' states, as far as they were asked for, and what the last run left where they did not change."""
 
     inbox: FolderState
@@ -84,22 +84,22 @@ class Glance:
     resting: Remembered | None = None
 
 
-def glance(mailbox: Mailbox, task: Task, left: Left) -> Glance:
+def check_idle(mailbox: Mailbox, task: Task, last_run: LastRun) -> IdleCheck:
     """Return whether anything happened since the last run, for one command a folder."""
-    last, cursors = left.last, left.cursors
+    last, cursors = last_run.last, last_run.cursors
     sent_folders = [cursor.folder for cursor in cursors.values() if cursor.is_sent]
     ahead = mailbox.ahead().examine(task.inbox)
-    mailbox.foresee(ahead.status(sent_folders[0]) if sent_folders else ahead)
+    mailbox.send_ahead(ahead.status(sent_folders[0]) if sent_folders else ahead)
     state = mailbox.examine(task.inbox)
     sent: dict[str, FolderState] = {}
     for folder in sent_folders:
         try:
             sent[folder] = mailbox.status(folder)
         except (CommandRefused, FolderNotFound, PermissionMissing):  # what looks closer says so
-            return Glance(state, sent)
-    same_rules = last is not None and (last.read_by, last.judged_by) == (READ_BY, judged_by(task, left.words))
+            return IdleCheck(state, sent)
+    same_rules = last is not None and (last.read_by, last.judged_by) == (READ_BY, judged_by(task, last_run.words))
     unchanged = all(is_unchanged(cursors.get(folder), seen) for folder, seen in {**sent, task.inbox: state}.items())
-    return Glance(state, sent, last if same_rules and sent and unchanged else None)
+    return IdleCheck(state, sent, last if same_rules and sent and unchanged else None)
 
 
 def is_unchanged(cursor: Cursor | None, state: FolderState) -> bool:
@@ -109,7 +109,7 @@ def is_unchanged(cursor: Cursor | None, state: FolderState) -> bool:
     return (cursor.uidvalidity, cursor.uidnext, cursor.held) == (state.uidvalidity, state.uidnext, state.exists)
 
 
-def at_rest(task: Task, seen: Glance, last: Remembered) -> Look:
+def at_rest(task: Task, seen: IdleCheck, last: Remembered) -> Look:
     """Return the look at a mailbox in which nothing happened since the last run."""
     plan = FilingPlan(task.inbox, task.target, seen.inbox.uidvalidity)
     sources = tuple(SentSource(state.folder, state.exists, state.exists) for state in seen.sent.values())

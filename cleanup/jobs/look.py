@@ -10,43 +10,37 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from cleanup.connector.folders import Folder, backscatter_folder_name, find_sent
+from cleanup.connector.folders import backscatter_folder_name, find_sent
 from cleanup.connector.mailbox import FolderState, Mailbox
 from cleanup.connector.pull import fingerprint_of, is_of
 from cleanup.detector.account_state import JudgedNotice, account_state
-from cleanup.detector.coverage import cover_times
 from cleanup.detector.notices import read_notice
 from cleanup.detector.sender_questions import sender_questions
-from cleanup.detector.sent import MemorySentIndex, SentRows
-from cleanup.detector.spf import SpfAnswers
+from cleanup.detector.sent import MemorySentIndex
 from cleanup.detector.verdict import Case, judge_knowing
 from cleanup.detector.who_sends import KnownSender, who_sends
-from cleanup.dns import SPF_KEPT_FOR, answers_for, spf_for
-from cleanup.errors import CleanupError, ConnectionLost, SentFolderNotFound, ServerMisbehaved
-from cleanup.jobs.idle_check import READ_BY, Glance, Look, Task, judged_by
-from cleanup.jobs.sync import fetch_sent, read_inbox, read_sent, what_reading_asks, what_they_ask
+from cleanup.dns import answers_for, spf_for
+from cleanup.jobs.idle_check import READ_BY, IdleCheck, Look, Task, judged_by
+from cleanup.jobs.sync import read_inbox, read_sent_folders, sent_index, what_look_asks
 from cleanup.ledger import Ledger, Memory
 from cleanup.ledger.values import Cursor, Remembered
 from cleanup.model import (
+    DNS_KEPT_FOR,
     Fingerprint,
     Judged,
     MessageRef,
     NotFiled,
     Notice,
     PulledHeaders,
-    SentMessage,
-    SentSource,
     Verdict,
 )
 from cleanup.progress import Progress, unseen
-from cleanup.report.filing.mailbox import Ahead
 from cleanup.report.filing.plan import plan_filing
 
 TWO_MESSAGES = "the server showed two different messages under this UID"
 _Read = tuple[PulledHeaders, Fingerprint, Notice]
-KEEP_GONE = timedelta(days=30)  # what was sent longer ago does not bounce any more
 
 
 def look(
@@ -57,7 +51,7 @@ def look(
     labels: Mapping[str, Verdict] | None = None,
     progress: Progress = unseen,
     memory: Memory | None = None,
-    seen: Glance | None = None,
+    seen: IdleCheck | None = None,
     leaving: Collection[MessageRef] = (),
 ) -> Look:
     """Return what the mailbox holds and the plan for it. Reads only.
@@ -68,19 +62,19 @@ def look(
     where there are notices and no folder of sent mail to judge them by.
     """
     with _remembering(memory, task) as known:
-        mailbox.foresee(what_look_asks(mailbox.ahead(), known, seen))
+        mailbox.send_ahead(what_look_asks(mailbox.ahead(), known, seen))
         folders = mailbox.folders()
         target = backscatter_folder_name(folders, task.target)
         state = seen.inbox if seen else mailbox.examine(task.inbox)
         cursor, candidates, hidden = read_inbox(mailbox, known, state, progress)
         set_aside = {uid for uid, pulled in candidates.items() if pulled.ref in leaving}
         candidates = {uid: pulled for uid, pulled in candidates.items() if uid not in set_aside}
-        sources = _read_sent_folders(mailbox, task, known, folders, seen.sent if seen else {}, progress)
+        sources = read_sent_folders(mailbox, task, known, folders, seen.sent if seen else {}, progress)
         notices, bodiless = _read_candidates(mailbox, known, cursor, candidates, progress)
         if notices:
             find_sent(folders, task.sent_folders, task.not_sent_folders)  # raises: without it none can be judged
         cases = [Case(notice, fingerprint.arrived, fingerprint.digest) for _, fingerprint, notice in notices]
-        sent = _sent_index(mailbox, task, known, cursor, cases, sources, now)
+        sent = sent_index(mailbox, task, known, cursor, cases, sources, now)
         judged, senders = _judge(notices, cases, sent, task, labels or {}, known, now)
         ordinary = known.cursors()[task.inbox].held - len(set_aside) - len(judged)
     plan = plan_filing(
@@ -107,12 +101,6 @@ def look(
         senders=senders,
         questions=sender_questions(told),
     )
-
-
-def what_look_asks(ahead: Ahead, memory: Memory, seen: Glance | None) -> Ahead:
-    """Return what look() will ask first, as far as the memory and a glance at the folders tell."""
-    ahead.folders()
-    return what_reading_asks(ahead, memory, seen.inbox, seen.sent.values()) if seen else ahead
 
 
 @contextmanager
@@ -167,70 +155,6 @@ def _passed_over(mailbox: Mailbox, inbox: FolderState, uids: Iterable[int]) -> t
     return tuple(NotFiled(ref, reasons.get(ref.uid, "the server does not show it")) for ref in refs)
 
 
-# --- Sent ----------------------------------------------------------------------------------------------------------
-
-
-def _read_sent_folders(
-    mailbox: Mailbox,
-    task: Task,
-    memory: Memory,
-    folders: Sequence[Folder],
-    seen: Mapping[str, FolderState],
-    progress: Progress,
-) -> tuple[SentSource, ...]:
-    """Return how much of each Sent folder is known. What cannot be read is a source with its problem.
-
-    Raises SentFolderNotFound for a folder that somebody named: a mistake that would leave every bounce unsure for ever.
-    Where there is none at all it is a problem too, which stops a look that has anything to judge (look()).
-    """
-    missing: tuple[SentSource, ...] = ()
-    try:
-        found = [folder.name for folder in find_sent(folders, task.sent_folders, task.not_sent_folders)]
-        names = [name for name in found if name != task.inbox]
-    except SentFolderNotFound as error:
-        if task.sent_folders:
-            raise
-        names, missing = [], (SentSource("Sent", 0, 0, problem=str(error)),)
-    memory.retire([c.folder for c in memory.cursors().values() if c.is_sent and c.folder not in names])
-    return (*missing, *(read_sent(mailbox, memory, name, seen.get(name), progress) for name in names))
-
-
-def _sent_index(
-    mailbox: Mailbox,
-    task: Task,
-    memory: Memory,
-    inbox: Cursor,
-    cases: Sequence[Case],
-    sources: Sequence[SentSource],
-    now: datetime,
-) -> MemorySentIndex:
-    """Return what is known of the owner's sent mail, with the messages that these cases ask for."""
-    memory.forget_the_gone(now - KEEP_GONE)
-    places = memory.answers(what_they_ask(cases, task.identity, task.policy))
-    messages: list[SentMessage] = list(places.gone)
-    try:
-        messages += (fetched := list(fetch_sent(mailbox, places)))
-        _check_them(memory, fetched)
-    except ConnectionLost:
-        raise
-    except CleanupError as error:
-        sources = (*sources, SentSource("Sent", 0, 0, problem=str(error)))
-    profile = memory.profile()
-    held = sum(source.read for source in sources)
-    coverage = cover_times(memory.sent_times(now), held, sources, complete_since=task.complete_since)
-    last_mail = memory.last_mail(inbox, now)
-    coverage = coverage.in_use_until(() if last_mail is None else (last_mail,))
-    return MemorySentIndex(SentRows(messages), coverage.with_proofs(memory.proofs(inbox, profile)), profile)
-
-
-def _check_them(memory: Memory, fetched: Sequence[SentMessage]) -> None:
-    """Raise ServerMisbehaved where a sent message is not the one that was read; its folder will be read anew."""
-    mistaken = memory.mistaken(fetched)
-    if mistaken:
-        memory.retire(mistaken)
-        raise ServerMisbehaved(f"Messages of {mistaken[0]} are not what was read under their numbers")
-
-
 # --- the verdicts --------------------------------------------------------------------------------------------------
 
 
@@ -244,7 +168,11 @@ def _judge(
     now: datetime,
 ) -> tuple[tuple[Judged, ...], tuple[KnownSender, ...]]:
     answers = answers_for([notice for _, _, notice in notices], task.identity, task.policy, task.network)
-    spf = _spf(cases, sent, task, memory, now)
+    arrived, since = [(case.notice, case.arrived) for case in cases], now - DNS_KEPT_FOR
+    kept = memory.dns_lookups(since) if task.network.spf else ()
+    spf, made = spf_for(arrived, task.identity, sent.profile, task.network, now, kept)
+    if task.network.spf:
+        memory.keep_dns_lookups(made, since)
     findings, learned = judge_knowing(
         cases, sent, task.identity, task.policy, labels=labels, dns_answers=answers, spf=spf
     )
@@ -253,14 +181,3 @@ def _judge(
         for (pulled, fingerprint, notice), finding in zip(notices, findings, strict=True)
     )
     return judged, who_sends(learned)
-
-
-def _spf(cases: Sequence[Case], sent: MemorySentIndex, task: Task, memory: Memory, now: datetime) -> SpfAnswers:
-    """Return what SPF says of the hosts that notices show, with the help of what was looked up within the last day."""
-    if not task.network.spf:
-        return SpfAnswers()
-    arrived = [(case.notice, case.arrived) for case in cases]
-    since = now - SPF_KEPT_FOR
-    answers, made = spf_for(arrived, task.identity, sent.profile, task.network, now, memory.dns_lookups(since))
-    memory.keep_dns_lookups(made, since)
-    return answers

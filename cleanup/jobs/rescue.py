@@ -61,9 +61,9 @@ def rescue(
     `agreed` is shown what is offered, and says which of it to move; for nothing, None is returned and no run written
     down. Raises as run.run_mailbox does, and FinishedInPart where some could not be moved.
     """
-    with hold(account, settings, "rescue") as held, Ledger.open(":memory:") as passing:
-        ledger = held.ledger
-        _, mailbox = held.recover(settings.address, held.open())
+    with hold(account, settings, "rescue") as session, Ledger.open(":memory:") as passing:
+        ledger = session.ledger
+        _, mailbox = session.recover(settings.address, session.open())
         memory = ledger.memory(settings.address).copied_to(passing.engine)
         labels = ledger.labels(settings.address)
         chosen = agreed(_offered(mailbox, settings, labels, memory, now, progress))
@@ -73,7 +73,7 @@ def rescue(
         run_id = ledger.start_run(settings.address, "rescue", actor=account.who, version=__version__, options=noted)
         journal = Journal(ledger, run_id, settings.address)
         outcomes = tuple(
-            file_all(plan, mailbox, journal, reopen=held.open, look_on=held.look_on, progress=progress)
+            file_all(plan, mailbox, journal, reopen=session.open, look_on=session.look_on, progress=progress)
             for plan in _plans(chosen, settings)
         )
         done = Rescued(run_id, outcomes)

@@ -1,13 +1,13 @@
 """One mailbox from start to finish: lock, reconcile what an earlier run left open, look, ask, file, write down.
 
-On most nights a glance is all. What reads, judges and moves mail is imported where it is needed: it takes longer to
-load than such a night does.
+On most nights the idle check is all. What reads, judges and moves mail is imported where it is needed: it takes
+longer to load than such a night does.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,18 +16,17 @@ from typing import TYPE_CHECKING, cast
 from cleanup.config import MailboxSettings, identity_of, ledger_of, policy_of
 from cleanup.connector.account import Account
 from cleanup.connector.mailbox import Mailbox, open_mailbox
-from cleanup.dns import network_of
-from cleanup.errors import CleanupError, UsageError
-from cleanup.jobs.idle_check import Look, Task, at_rest, glance
+from cleanup.dns.network import network_of
+from cleanup.errors import CleanupError
+from cleanup.jobs.idle_check import Look, Task, at_rest, check_idle
 from cleanup.jobs.result import Done
-from cleanup.jobs.session import NOBODY_COUNTS, Held, Ledgers, hold, lock_of, words_of, write_failure
-from cleanup.ledger.values import LOCK, UNDO_LABEL, Left
+from cleanup.jobs.session import NOBODY_COUNTS, Ledgers, MailboxSession, hold, words_of, write_failure
+from cleanup.ledger.values import UNDO_LABEL
 from cleanup.model import MessageRef, Verdict
-from cleanup.progress import Progress, unseen
+from cleanup.progress import Progress
 
 if TYPE_CHECKING:
     from cleanup.ledger import Memory
-    from cleanup.report.filing.undo import UndoOutcome
 
 
 def look_at(
@@ -93,68 +92,35 @@ def run_mailbox(
     next run reconciles it.
     """
     task = replace(task_of(settings), since=since)
-    held = None
+    session = None
     try:
-        with hold(account, settings, "run", ledgers, second_gate) as held:
-            left = _left(held, again=again, full=full)
-            mailbox, seen = held.open(), None
-            if not left.open_moves:
-                seen = glance(mailbox, task, left)
+        with hold(account, settings, "run", ledgers, second_gate) as session:
+            if full:
+                memory = session.ledger.memory(settings.address)
+                memory.retire(list(memory.cursors()))
+            last_run = session.last_run(without=UNDO_LABEL if again else None)
+            mailbox, seen = session.open(), None
+            if not last_run.open_moves:
+                seen = check_idle(mailbox, task, last_run)
             if seen and seen.resting:
-                return _rest(held, at_rest(task, seen, seen.resting))
+                return _rest(session, at_rest(task, seen, seen.resting))
             from cleanup.jobs.full_run import look_and_file  # what most nights do not need
 
             return look_and_file(
-                held, task, seen, mailbox, now=now, again=again, agreed=agreed, may_exceed=may_exceed, progress=progress
+                session,
+                task,
+                seen,
+                mailbox,
+                now=now,
+                again=again,
+                agreed=agreed,
+                may_exceed=may_exceed,
+                progress=progress,
             )
     except CleanupError as error:
-        if held is None or not held.begun:
+        if session is None or not session.begun:
             write_failure(account, settings, error, ledgers)
         raise
-
-
-def undo_run(
-    account: Account,
-    settings: MailboxSettings,
-    run_id: int | None,
-    *,
-    chosen: Callable[[int, int], Collection[int] | None],
-    progress: Progress = unseen,
-) -> UndoOutcome | None:
-    """Put back what a run moved, or what the last one of the mailbox did (`run_id` None).
-
-    What a run that was cut off left open is looked for first; only then is it decided which run is the last, and what
-    there is to put back. `chosen` is told the run and how many messages it moved, and says which ones (by the UIDs that
-    they had before; none: all), or None where nothing is to be put back. Returns None then, or where nothing is left.
-
-    Raises UsageError where no run is left.
-    """
-    from cleanup.report.filing.journal import Journal
-    from cleanup.report.filing.recovery import reconcile_open
-    from cleanup.report.filing.undo import undo, undoable
-    from cleanup.report.filing.verify import Connection
-
-    with hold(account, settings, "undo") as held:
-        ledger = held.ledger
-        connection = Connection(held.open(), held.open)
-        reconcile_open(Journal(ledger, 0, settings.address), connection)
-        last = ledger.last_filing(settings.address) if run_id is None else ledger.run(run_id)
-        if last is None:
-            raise UsageError("There is no run to undo", hint="mailbox-cleanup history shows the runs")
-        count = len(undoable(ledger, last.run_id))
-        only = chosen(last.run_id, count) if count else None
-        if only is None:
-            return None
-        return undo(
-            last.run_id,
-            connection.mailbox,
-            ledger,
-            only=only,
-            noted={LOCK: lock_of(account)},
-            reopen=held.open,
-            look_on=held.look_on,
-            progress=progress,
-        )
 
 
 def task_of(settings: MailboxSettings) -> Task:
@@ -211,22 +177,13 @@ def known_before(
     foretold = foretell(copy, settings.address, opened(), reopen=opened)
     mailbox = cast("Mailbox", foretold.mailbox)  # what `opened` opens
     labels, memory = words_of(copy, settings, again=again), copy.memory(settings.address)
-    if full:  # as _left() does: what was sent and is deleted since still spares
+    if full:  # as run_mailbox() does: what was sent and is deleted since still spares
         memory.retire(list(memory.cursors()))
     return Known(labels, memory, foretold.leaving), opened() if mailbox.dead else mailbox
 
 
-def _left(held: Held, *, again: bool, full: bool) -> Left:
-    """Return what the last run left; with `full` only that it was here."""
-    without = UNDO_LABEL if again else None
-    if full:
-        memory = held.ledger.memory(held.settings.address)
-        memory.retire(list(memory.cursors()))
-    return held.left(without=without)
-
-
-def _rest(held: Held, seen: Look) -> Done:
+def _rest(session: MailboxSession, seen: Look) -> Done:
     """Write down that nothing happened."""
     assert seen.resting is not None
-    run_id = held.write_rest({"resting_since": seen.resting.run_id}, seen.resting.counts | {"filed": 0})
-    return Done(run_id, seen, None, None, None, held.bytes_read, held.round_trips)
+    run_id = session.write_rest({"resting_since": seen.resting.run_id}, seen.resting.counts | {"filed": 0})
+    return Done(run_id, seen, None, None, None, session.bytes_read, session.round_trips)

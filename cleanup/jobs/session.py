@@ -1,4 +1,4 @@
-"""A mailbox held for one command that changes it: locked against others, with its ledger and its connections."""
+"""A mailbox for the length of one command that changes it: locked, with its ledger and its connections."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from cleanup.config import MailboxSettings, ledger_of
 from cleanup.connector.account import Account
 from cleanup.connector.mailbox import Mailbox, open_mailbox
 from cleanup.errors import CleanupError, LedgerUnusable, MailboxLocked
-from cleanup.ledger.fast_path import Resting
-from cleanup.ledger.values import LOCK, UNDO_LABEL, Left, mailbox_key
+from cleanup.ledger.fast_path import FastPath
+from cleanup.ledger.values import LOCK, UNDO_LABEL, LastRun, mailbox_key
 from cleanup.lock import ANY_SERVER, LOOPBACK, hold_mailbox, lock_file, names_of
 from cleanup.model import Verdict
 
@@ -38,7 +38,7 @@ class _Run(TypedDict):
 
 
 @dataclass(slots=True)
-class Held:
+class MailboxSession:
     """A mailbox that nobody else works on. Its connections are closed in the end, whatever happens."""
 
     account: Account
@@ -65,10 +65,10 @@ class Held:
         """The ledger, opened when it is first asked for. Raises LedgerUnusable."""
         return self._ledgers.of(self.where)
 
-    def left(self, *, without: str | None = None) -> Left:
+    def last_run(self, *, without: str | None = None) -> LastRun:
         """Return what the last run left; `without` leaves out what people said in this way. Raises LedgerUnusable."""
-        plain = self._ledgers.resting(self.where).left(self.settings.address, without=without)
-        return plain or self.ledger.left(self.settings.address, without=without)
+        plain = self._ledgers.fast_path(self.where).last_run(self.settings.address, without=without)
+        return plain or self.ledger.last_run(self.settings.address, without=without)
 
     def hold_elsewhere(self) -> None:
         """Hold the mailbox on every machine that shares its ledger. Raises MailboxLocked, LedgerUnusable."""
@@ -120,9 +120,9 @@ class Held:
 
     def write_rest(self, options: Mapping[str, object], counts: Mapping[str, int]) -> int:
         """Write a run that found nothing new; return its number."""
-        resting = self._ledgers.resting(self.where)
+        fast_path = self._ledgers.fast_path(self.where)
         run = self._run(options)
-        written = resting.write(run, counts, self._began)
+        written = fast_path.write(run, counts, self._began)
         return self.ledger.write_rest(run, counts, self._began) if written is None else written
 
     @property
@@ -190,7 +190,7 @@ def hold(
     command: str,
     ledgers: Ledgers | None = None,
     second_gate: AbstractContextManager[object] | None = NOBODY_COUNTS,
-) -> Iterator[Held]:
+) -> Iterator[MailboxSession]:
     """Hold a mailbox on this machine, and on every machine that shares its ledger.
 
     `ledgers` are open for others, too; without them the settings' own is opened, when it is first asked for.
@@ -200,10 +200,12 @@ def hold(
     with ExitStack() as stack:
         for server, user in names_of(settings.address, account.host, account.owner):
             stack.enter_context(hold_mailbox(server, user, f"mailbox-cleanup {command}"))
-        held = Held(account, settings, stack, ledgers or stack.enter_context(closing(Ledgers())), second_gate)
-        if "://" in held.where:
-            held.hold_elsewhere()
-        yield held
+        session = MailboxSession(
+            account, settings, stack, ledgers or stack.enter_context(closing(Ledgers())), second_gate
+        )
+        if "://" in session.where:
+            session.hold_elsewhere()
+        yield session
 
 
 def words_of(ledger: Ledger, settings: MailboxSettings, *, again: bool) -> dict[str, Verdict]:
@@ -213,7 +215,7 @@ def words_of(ledger: Ledger, settings: MailboxSettings, *, again: bool) -> dict[
 
 # --- The ledgers that runs write to ---------------------------------------------------------------------------------
 
-MOST_RESTING = 16  # plain connections at once: a list may name a ledger for each of a million mailboxes
+MOST_FAST_PATHS = 16  # plain connections at once: a list may name a ledger for each of a million mailboxes
 
 
 class Ledgers:
@@ -225,7 +227,7 @@ class Ledgers:
     def __init__(self) -> None:
         self._stack = ExitStack()
         self._open: dict[str, Ledger] = {}
-        self._resting: dict[str, Resting] = {}
+        self._fast_paths: dict[str, FastPath] = {}
         self._opening = threading.Lock()
         self._lock = threading.Lock()  # of its own: idle mailboxes do not wait while a ledger is opened
 
@@ -238,17 +240,17 @@ class Ledgers:
                 self._open[where] = self._stack.enter_context(Ledger.open(where))
             return self._open[where]
 
-    def resting(self, where: str) -> Resting:
+    def fast_path(self, where: str) -> FastPath:
         """Return what answers for the ledger at a path while nothing happens."""
         with self._lock:
-            if where not in self._resting:
-                if len(self._resting) >= MOST_RESTING:
-                    self._resting.pop(next(iter(self._resting))).close()
-                self._resting[where] = Resting(where)
-            return self._resting[where]
+            if where not in self._fast_paths:
+                if len(self._fast_paths) >= MOST_FAST_PATHS:
+                    self._fast_paths.pop(next(iter(self._fast_paths))).close()
+                self._fast_paths[where] = FastPath(where)
+            return self._fast_paths[where]
 
     def close(self) -> None:
         """Close them all."""
         self._stack.close()
-        for resting in self._resting.values():
-            resting.close()
+        for fast_path in self._fast_paths.values():
+            fast_path.close()

@@ -1,19 +1,41 @@
-"""Reads what a Sieve rule is tried on: the messages of a mailbox that came without an envelope sender, as they are."""
+"""Tries Sieve rules on the bounces of a mailbox, as they lie on the server, before anybody installs one."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from cleanup.config import MailboxSettings
 from cleanup.connector.account import Account
 from cleanup.connector.folders import backscatter_folder_name
 from cleanup.connector.mailbox import Mailbox, open_mailbox
 from cleanup.connector.pull import digest
-from cleanup.model import PulledHeaders
 from cleanup.progress import Progress
 
+if TYPE_CHECKING:
+    from cleanup.report.summary.frames import Frames
+    from cleanup.report.summary.sieve import Campaign, Trial
+
 _NULL_SENDER = re.compile(rb"^return-path:[ \t]*<>", re.IGNORECASE | re.MULTILINE)
+
+
+def try_rules(
+    account: Account,
+    settings: MailboxSettings,
+    frames: Frames,
+    campaigns: Sequence[Campaign],
+    own_hosts: Sequence[str],
+    progress: Progress,
+) -> tuple[Trial, ...]:
+    """Return what the rule of each campaign would have caught in the mailbox. Reads only.
+
+    Raises as open_mailbox does.
+    """
+    from cleanup.report.summary.sieve import try_on  # pandas
+
+    known = frozenset(frames.notices["digest"])
+    return try_on(bounces_of(account, settings, known, progress), frames, campaigns, own_hosts)
 
 
 def bounces_of(
@@ -36,13 +58,14 @@ def _bounces_in(
     mailbox: Mailbox, folder: str, known: Collection[str], progress: Progress
 ) -> Iterator[tuple[str, bytes]]:
     chunks = mailbox.pull_headers(folder, ())
-    digests = {one.ref.uid: digest(one.fields) for chunk in chunks for one in chunk if _is_bounce(one, known)}
+    digests = {
+        one.ref.uid: digest(one.fields)
+        for chunk in chunks
+        for one in chunk
+        if digest(one.fields) in known or _NULL_SENDER.search(one.fields)
+    }
     if not digests:
         return
     for done, (uid, raw) in enumerate(mailbox.pull_bodies(folder, sorted(digests)), 1):
         progress(f"Trying the rule on {folder}", done, len(digests))
         yield digests[uid], raw
-
-
-def _is_bounce(one: PulledHeaders, known: Collection[str]) -> bool:
-    return digest(one.fields) in known or bool(_NULL_SENDER.search(one.fields))

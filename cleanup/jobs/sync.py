@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import shlex
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from cleanup.connector.folders import shown
+from cleanup.connector.folders import Folder, find_sent, shown
 from cleanup.connector.mailbox import FolderState, Mailbox
 from cleanup.detector.addresses import untagged_key
+from cleanup.detector.coverage import cover_times
 from cleanup.detector.header import INBOX_FIELDS
 from cleanup.detector.notices.signs import clue_of_ordinary
-from cleanup.detector.sent import SENT_FIELDS, read_sent_header, wanted_by
+from cleanup.detector.sent import SENT_FIELDS, MemorySentIndex, SentRows, read_sent_header, wanted_by
 from cleanup.detector.verdict import Case
 from cleanup.errors import (
     CleanupError,
@@ -23,11 +24,12 @@ from cleanup.errors import (
     ConnectionLost,
     FolderNotFound,
     PermissionMissing,
+    SentFolderNotFound,
     ServerMisbehaved,
 )
-from cleanup.jobs.idle_check import is_unchanged
+from cleanup.jobs.idle_check import IdleCheck, Task, is_unchanged
 from cleanup.ledger import Memory
-from cleanup.ledger.values import Asked, Cursor, InboxRow, SentPlaces, Stretch, Stretches
+from cleanup.ledger.values import Cursor, InboxRow, SentPlaces, SentQuery, Stretch, Stretches
 from cleanup.model import Identity, Notice, Policy, PulledHeaders, SentMessage, SentSource
 from cleanup.progress import Progress
 from cleanup.report.filing.mailbox import Ahead
@@ -35,15 +37,19 @@ from cleanup.report.filing.mailbox import Ahead
 CHUNK = 2_000
 MOST_HIDDEN = 20  # messages that a server lists and cannot show, and that are passed over
 FEW = 4  # messages: of more than that not all may be hidden
+KEEP_GONE = timedelta(days=30)  # what was sent longer ago does not bounce any more
 SPARSE = 4  # UIDs to a message: from there on it is cheaper to ask which of them exist
 
 Save = Callable[[Cursor, Sequence[PulledHeaders], int], None]
 
 
-def what_reading_asks(ahead: Ahead, memory: Memory, inbox: FolderState, sent: Iterable[FolderState]) -> Ahead:
-    """Return what read_inbox() and read_sent() will ask for, as far as earlier runs read these folders."""
+def what_look_asks(ahead: Ahead, memory: Memory, seen: IdleCheck | None) -> Ahead:
+    """Return what look() will ask first: the folders, and what is new in those that were seen and read before."""
+    ahead.folders()
+    if seen is None:
+        return ahead
     known = memory.cursors()
-    for state, fields in ((inbox, INBOX_FIELDS), *((one, SENT_FIELDS) for one in sent)):
+    for state, fields in ((seen.inbox, INBOX_FIELDS), *((one, SENT_FIELDS) for one in seen.sent.values())):
         cursor = known.get(state.folder)
         if cursor is None or cursor.uidvalidity != state.uidvalidity or _is_sparse(cursor, state):
             return ahead
@@ -88,6 +94,30 @@ def _inbox_row(pulled: PulledHeaders) -> InboxRow:
 
 
 # --- Sent ----------------------------------------------------------------------------------------------------------
+
+
+def read_sent_folders(
+    mailbox: Mailbox,
+    task: Task,
+    memory: Memory,
+    folders: Sequence[Folder],
+    seen: Mapping[str, FolderState],
+    progress: Progress,
+) -> tuple[SentSource, ...]:
+    """Return how much of each Sent folder is known. What cannot be read is a source with its problem.
+
+    Raises SentFolderNotFound for a folder that somebody named: a mistake that would leave every bounce unsure for ever.
+    """
+    missing: tuple[SentSource, ...] = ()
+    try:
+        found = [folder.name for folder in find_sent(folders, task.sent_folders, task.not_sent_folders)]
+        names = [name for name in found if name != task.inbox]
+    except SentFolderNotFound as error:
+        if task.sent_folders:
+            raise
+        names, missing = [], (SentSource("Sent", 0, 0, problem=str(error)),)
+    memory.retire([c.folder for c in memory.cursors().values() if c.is_sent and c.folder not in names])
+    return (*missing, *(read_sent(mailbox, memory, name, seen.get(name), progress) for name in names))
 
 
 def read_sent(
@@ -139,6 +169,37 @@ def fetch_sent(mailbox: Mailbox, places: SentPlaces) -> Iterator[SentMessage]:
             yield from map(_sent_message, chunk)
         if missing:
             raise ServerMisbehaved(f"{len(missing):,} messages of {folder} that match were not shown")
+
+
+def sent_index(
+    mailbox: Mailbox,
+    task: Task,
+    memory: Memory,
+    inbox: Cursor,
+    cases: Sequence[Case],
+    sources: Sequence[SentSource],
+    now: datetime,
+) -> MemorySentIndex:
+    """Return what is known of the owner's sent mail, with the messages that these cases ask for."""
+    memory.forget_the_gone(now - KEEP_GONE)
+    places = memory.answers(what_they_ask(cases, task.identity, task.policy))
+    messages: list[SentMessage] = list(places.gone)
+    try:
+        messages += (fetched := list(fetch_sent(mailbox, places)))
+        mistaken = memory.mistaken(fetched)
+        if mistaken:  # a message is not the one that was read: its folder will be read anew
+            memory.retire(mistaken)
+            raise ServerMisbehaved(f"Messages of {mistaken[0]} are not what was read under their numbers")
+    except ConnectionLost:
+        raise
+    except CleanupError as error:
+        sources = (*sources, SentSource("Sent", 0, 0, problem=str(error)))
+    profile = memory.profile()
+    held = sum(source.read for source in sources)
+    coverage = cover_times(memory.sent_times(now), held, sources, complete_since=task.complete_since)
+    last_mail = memory.last_mail(inbox, now)
+    coverage = coverage.in_use_until(() if last_mail is None else (last_mail,))
+    return MemorySentIndex(SentRows(messages), coverage.with_proofs(memory.proofs(inbox, profile)), profile)
 
 
 def _sent_message(pulled: PulledHeaders) -> SentMessage:
@@ -232,7 +293,7 @@ SLACK = timedelta(minutes=1)
 EARLIEST, LATEST = datetime(1902, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)  # room for arithmetic
 
 
-def what_they_ask(cases: Sequence[Case], identity: Identity, policy: Policy) -> Asked:
+def what_they_ask(cases: Sequence[Case], identity: Identity, policy: Policy) -> SentQuery:
     """Return at least what judging these cases looks up."""
     wanted = wanted_by(case.notice for case in cases)
     people: dict[str, Stretches] = defaultdict(Stretches)
@@ -242,7 +303,7 @@ def what_they_ask(cases: Sequence[Case], identity: Identity, policy: Policy) -> 
         for person in (*_people(case.notice), *aliases):
             people[person].any_within |= lifetime
             people[person].all_within |= dates
-    return Asked(wanted.ids, wanted.subjects, wanted.threads, people)
+    return SentQuery(wanted.ids, wanted.subjects, wanted.threads, people)
 
 
 def _people(notice: Notice) -> Iterable[str]:

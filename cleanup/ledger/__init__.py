@@ -23,7 +23,7 @@ __all__ = [
     "is_there",
 ]
 
-# What needs SQLAlchemy, imported when it is asked for: an idle night does without (resting.py).
+# What needs SQLAlchemy, imported when it is asked for: an idle night does without (fast_path.py).
 _LATER = {
     "Ledger": "cleanup.ledger.store",
     "Memory": "cleanup.ledger.sync_state",

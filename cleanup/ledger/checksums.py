@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, bindparam, func, select, update
+from sqlalchemy import Connection, Table, bindparam, func, select, update
 
 from cleanup.ledger.schema import cursors, sent_keys, sent_rows
 
@@ -76,15 +76,15 @@ def add_up(connection: Connection, folder_id: int, kept: Mapping[str, int] | Non
     return {name: value for name, value in found.items() if value} == {n: v for n, v in (kept or {}).items() if v}
 
 
-def _sum(column: Column[Any]) -> ColumnElement[int]:
-    return func.coalesce(func.sum(func.abs(func.coalesce(column, 0)) % _PRIME), 0)
-
-
 _KEPT = select(cursors.c.sums).where(cursors.c.folder_id == bindparam("of_folder"))
 _KEEP = update(cursors).where(cursors.c.folder_id == bindparam("of_folder"))
 _STORED = {
     table: select(
-        func.count().label(table.name), *(_sum(table.c[name]).label(f"{table.name}.{name}") for name in names)
+        func.count().label(table.name),
+        *(
+            func.coalesce(func.sum(func.abs(func.coalesce(table.c[name], 0)) % _PRIME), 0).label(f"{table.name}.{name}")
+            for name in names
+        ),
     ).where(table.c.folder_id == bindparam("of_folder"))
     for table, names in _SUMMED.items()
 }

@@ -42,12 +42,8 @@ def _of_clue(clue: InboxClue, keys: Keys) -> _Values:
 
 def _of_id(message_id: str, keys: Keys) -> tuple[int, int, str]:
     """Return the hash of an id, that of its right side, and its shape."""
-    return keys.message_id(message_id), keys.right_side(message_id), _left_shape(message_id)
-
-
-def _left_shape(message_id: str) -> str:
-    """Return the shape of an id without its right side, which would name other people's domains."""
-    return sure_text(id_shape(message_id).rpartition("@")[0])
+    # the shape of an id without its right side, which would name other people's domains
+    return keys.message_id(message_id), keys.right_side(message_id), sure_text(id_shape(message_id).rpartition("@")[0])
 
 
 def proofs(
@@ -57,7 +53,8 @@ def proofs(
     owner = {keys.of("address", address) for address in profile.own_addresses}
     sides = [side for side, seen in profile.right_sides.items() if seen >= SHARED_RIGHT_SIDE]
     rights = {keys.of("right", side): id_shape(f"@{side}") for side in sides}
-    received = _received(connection, inbox, owner)
+    # which of the answered messages lie in the Inbox: those were written by somebody else
+    received = set(connection.execute(_RECEIVED, {"inbox": inbox, "owner": list(owner)}).scalars())
     sent: dict[int, tuple[str, str]] = {}
     for row in each_row(connection, _WITNESSES, {"inbox": inbox, "owner": list(owner)}):
         for key, way_and_route in _proved(row, owner, rights, received):
@@ -80,11 +77,6 @@ def _proved(
     if row.own_id is not None and row.sender in owner and row.own_right in rights:
         return [(row.own_id, ("self-copies", row.own_shape + rights[row.own_right]))]
     return []
-
-
-def _received(connection: Connection, inbox: int, owner: set[int]) -> set[int]:
-    """Return which of the answered messages lie in the Inbox: those were written by somebody else."""
-    return set(connection.execute(_RECEIVED, {"inbox": inbox, "owner": list(owner)}).scalars())
 
 
 def _held(connection: Connection, ids: Sequence[int], folders: Sequence[int]) -> set[int]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cleanup.ledger.texts import text, us
-from cleanup.ledger.values import OPEN_STATES, SCHEMA, Cursor, Left, Remembered, mailbox_key
+from cleanup.ledger.values import OPEN_STATES, SCHEMA, Cursor, LastRun, Remembered, mailbox_key
 from cleanup.model import LABEL_OF_SENDER, Verdict
 
 BUSY_TIMEOUT_S = 3  # the ledger, opened in full, is more patient
@@ -37,7 +37,7 @@ _WRITE = """
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'done', ?)"""
 
 
-class Resting:
+class FastPath:
     """The plain connection to a ledger in SQLite, for any number of mailboxes and threads, opened when first needed.
 
     A fleet keeps one: the last connection that closes a ledger writes its log back, which takes longer than all the
@@ -50,7 +50,7 @@ class Resting:
         self._stays = True
         self._lock = threading.Lock()
 
-    def left(self, mailbox: str, *, without: str | None = None) -> Left | None:
+    def last_run(self, mailbox: str, *, without: str | None = None) -> LastRun | None:
         """Return what the last run left of a mailbox; None where that is not plain to see.
 
         `without` leaves out what people said in this way.
@@ -59,7 +59,7 @@ class Resting:
             if not Path(self._where).expanduser().exists():
                 return None
             with self._opened() as connection:
-                return _left(connection, mailbox_key(mailbox), without)
+                return _last_run(connection, mailbox_key(mailbox), without)
         except (OSError, sqlite3.Error, ValueError, TypeError, KeyError):
             return None
 
@@ -114,7 +114,7 @@ def _connected(where: str) -> sqlite3.Connection:
     return connection
 
 
-def _left(connection: sqlite3.Connection, mailbox: str, without: str | None) -> Left | None:
+def _last_run(connection: sqlite3.Connection, mailbox: str, without: str | None) -> LastRun | None:
     if connection.execute(_SCHEMA).fetchone() != (str(SCHEMA),):
         return None
     words = {digest: Verdict(said) for digest, said, by in connection.execute(_LABELS, [mailbox]) if by != without}
@@ -128,4 +128,4 @@ def _left(connection: sqlite3.Connection, mailbox: str, without: str | None) -> 
         for folder_id, folder, uidvalidity, uidnext, is_sent, held in connection.execute(_CURSORS, [mailbox])
     }
     (open_moves,) = connection.execute(_OPEN_MOVES, [mailbox]).fetchone()
-    return Left(Remembered(read_by, judged_by, run_id, json.loads(counts)), cursors, words, bool(open_moves))
+    return LastRun(Remembered(read_by, judged_by, run_id, json.loads(counts)), cursors, words, bool(open_moves))

@@ -22,16 +22,12 @@ def write_findings(connection: Connection, run_id: int, judged: Sequence[Judged]
     why_not = {kept.ref: kept.reason for kept in plan.not_filed} if plan else {}
     found = [_finding_row(run_id, one, planned=one.ref in planned, why_not=why_not.get(one.ref)) for one in judged]
     _write_all(connection, schema.findings, found)
-    numbers = _numbers(connection, run_id)
+    # the number that the database gave each finding of a run, by its place
+    numbers = {tuple(place): number for number, *place in connection.execute(_NUMBERS, {"of_run": run_id})}
     numbered = [(numbers[tuple(_place(one.ref).values())], one) for one in judged]
     recipients = [row for number, one in numbered for row in _recipient_rows(number, one.notice.recipients)]
     _write_all(connection, schema.recipients, recipients)
     _write_all(connection, schema.reasons, [row for number, one in numbered for row in _reason_rows(number, one)])
-
-
-def _numbers(connection: Connection, run_id: int) -> dict[tuple[Any, ...], int]:
-    """Return the number that the database gave each finding of a run, by its place."""
-    return {tuple(place): number for number, *place in connection.execute(_NUMBERS, {"of_run": run_id})}
 
 
 _row = schema.findings.c

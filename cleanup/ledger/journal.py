@@ -221,7 +221,14 @@ def moved_by_run(connection: Connection, first: int = 0, last: int | None = None
     counted: dict[int, list[tuple[bool, str, int]]] = {}
     for run_id, command, undoes, state, count in connection.execute(query):
         counted.setdefault(run_id, []).append((command == "run" and not undoes, state, count))
-    return {run_id: _moved(rows) for run_id, rows in counted.items()}
+    return {
+        run_id: Moved(
+            filed=sum(n for files, state, n in rows if files and state in _ARRIVED_ONCE),
+            standing=sum(n for files, state, n in rows if files and state == MoveState.MOVED.value),
+            put_back=sum(n for files, state, n in rows if state in (_BACK if files else _ARRIVED_ONCE)),
+        )
+        for run_id, rows in counted.items()
+    }
 
 
 _BY_RUN = (
@@ -231,14 +238,6 @@ _BY_RUN = (
 )
 _BACK = (MoveState.UNDONE.value, MoveState.RETURNED.value)
 _ARRIVED_ONCE = (MoveState.MOVED.value, MoveState.LOST_SIGHT.value, *_BACK)
-
-
-def _moved(rows: Sequence[tuple[bool, str, int]]) -> Moved:
-    return Moved(
-        filed=sum(n for files, state, n in rows if files and state in _ARRIVED_ONCE),
-        standing=sum(n for files, state, n in rows if files and state == MoveState.MOVED.value),
-        put_back=sum(n for files, state, n in rows if state in (_BACK if files else _ARRIVED_ONCE)),
-    )
 
 
 def checksum(row: Any) -> str:

@@ -51,7 +51,17 @@ def forget(ledger: Ledger, address: str) -> Removed:
     with told("written"), writing(ledger.engine) as connection:
         whose = mailbox_key(address)
         ours = select(runs.c.run_id).where(runs.c.mailbox == whose)
-        _refuse_unsettled(connection, ours, address)
+        open_states = [state.value for state in OPEN_STATES]
+        waiting = (
+            select(func.count())
+            .select_from(moves)
+            .where(moves.c.run_id.in_(ours), moves.c.state.in_(open_states), moves.c.target_uid.is_(None))
+        )  # with a UID there it is known where the message is: in both folders, as the server did not let it go
+        if connection.execute(waiting).scalar():
+            raise UsageError(
+                f"A run in the mailbox of {address} was cut off and is not settled",
+                hint="Run it once more, then forget it",
+            )
         gone = _drop_findings(connection, findings.c.run_id.in_(ours))
         connection.execute(delete(moves).where(moves.c.run_id.in_(ours)))
         gone_runs = _drop_runs(connection, ours)
@@ -89,19 +99,6 @@ def _drop_runs(connection: Connection, which: Select[tuple[int]]) -> int:
     for table in (sent_sources, sent_coverage):
         connection.execute(delete(table).where(table.c.run_id.in_(which)))
     return connection.execute(delete(runs).where(runs.c.run_id.in_(which))).rowcount
-
-
-def _refuse_unsettled(connection: Connection, ours: Select[tuple[int]], address: str) -> None:
-    open_states = [state.value for state in OPEN_STATES]
-    waiting = (
-        select(func.count())
-        .select_from(moves)
-        .where(moves.c.run_id.in_(ours), moves.c.state.in_(open_states), moves.c.target_uid.is_(None))
-    )  # with a UID there it is known where the message is: in both folders, as the server did not let it go
-    if connection.execute(waiting).scalar():
-        raise UsageError(
-            f"A run in the mailbox of {address} was cut off and is not settled", hint="Run it once more, then forget it"
-        )
 
 
 def _blank(connection: Connection, address: str) -> int:

@@ -17,7 +17,7 @@ from cleanup.ledger.keys import Keys
 from cleanup.ledger.schema import cursors, sent_keys, sent_rows
 from cleanup.ledger.statements import CURRENT_SENT, MINE, SENT, each_row, each_value, insert_many, pieces
 from cleanup.ledger.texts import from_us, sure_text, to_us, us
-from cleanup.ledger.values import Asked, SentPlaces, Stretches
+from cleanup.ledger.values import SentPlaces, SentQuery, Stretches
 from cleanup.model import SentMessage
 
 TABLES = (sent_rows, sent_keys)
@@ -148,12 +148,18 @@ _ID_KEYS = (
 )
 
 
-def answers(connection: Connection, names: Mapping[int, str], asked: Asked, keys: Keys) -> SentPlaces:
+def answers(connection: Connection, names: Mapping[int, str], asked: SentQuery, keys: Keys) -> SentPlaces:
     """Return at least every message that decides what is asked; of those that are gone, what the question tells.
 
     `names` are the mailbox's folders by number.
     """
-    texts = _hashed(asked, keys)
+    # what is asked for by its hash: kind and text
+    texts = {
+        **{keys.of("subject", text): ("subject", text) for text in asked.subjects},
+        **{keys.of("thread", text): ("thread", text) for text in asked.threads},
+        **{keys.recipient(text): ("person", text) for text in asked.people},
+        **{keys.message_id(text): ("id", text) for text in asked.ids},
+    }
     people = {key: asked.people[text] for key, (kind, text) in texts.items() if kind == "person"}
     by_key = _places(connection, list(names), [key for key in texts if key not in people])
     by_key |= _places_of_people(connection, list(names), people, frozenset(p for ps in by_key.values() for p in ps))
@@ -165,16 +171,6 @@ def answers(connection: Connection, names: Mapping[int, str], asked: Asked, keys
     known = _known_of(by_key, texts)
     gone = tuple(_as_told(p, names[p.folder_id], known[p]) for p in sorted(chosen) if p.gone)
     return SentPlaces(there, gone)
-
-
-def _hashed(asked: Asked, keys: Keys) -> dict[int, tuple[str, str]]:
-    """Return what is asked for by its hash: kind and text."""
-    return {
-        **{keys.of("subject", text): ("subject", text) for text in asked.subjects},
-        **{keys.of("thread", text): ("thread", text) for text in asked.threads},
-        **{keys.recipient(text): ("person", text) for text in asked.people},
-        **{keys.message_id(text): ("id", text) for text in asked.ids},
-    }
 
 
 def _places(connection: Connection, mine: Sequence[int], keys: Sequence[int]) -> dict[int, list[_Place]]:
@@ -245,7 +241,7 @@ class _Times:
 
 
 def _chosen(
-    asked: Asked, texts: Mapping[int, tuple[str, str]], by_key: Mapping[int, Sequence[_Place]]
+    asked: SentQuery, texts: Mapping[int, tuple[str, str]], by_key: Mapping[int, Sequence[_Place]]
 ) -> Iterator[_Place]:
     """Yield the places that matter: an old friend was written to often, and few of those mails can have bounced."""
     subjects = {p: key for key, places in by_key.items() if texts[key][0] == "subject" for p in places}

@@ -41,7 +41,7 @@ from cleanup.ledger.values import (
     OPEN_STATES,
     SENDERS,
     Label,
-    Left,
+    LastRun,
     MoveIntent,
     MoveRecord,
     MoveState,
@@ -206,7 +206,17 @@ class Ledger:
         with self._writing(durably=False) as connection:
             findings.write_sources(connection, run_id, sources)
             if coverage is not None:
-                connection.execute(insert(schema.sent_coverage).values(_coverage_row(run_id, coverage)))
+                row = {
+                    "run_id": run_id,
+                    "messages": coverage.messages,
+                    "oldest_us": to_us(coverage.oldest),
+                    "newest_us": to_us(coverage.newest),
+                    "complete_since_us": to_us(coverage.complete_since),
+                    "unusable": text(coverage.unusable()),
+                    "holes": [[us(hole.start), us(hole.end)] for hole in coverage.holes],
+                    "proofs": [[p.way, sure_text(p.route or ""), p.found, times] for p, times in coverage.proofs],
+                }
+                connection.execute(insert(schema.sent_coverage).values(row))
 
     # --- the journal -------------------------------------------------------------------------------------------
 
@@ -307,13 +317,13 @@ class Ledger:
         told = runs[0].options.get(SENDERS, ()) if runs else ()
         return [(str(who), str(source), str(says)) for who, source, says in told]  # type: ignore[attr-defined]
 
-    def left(self, mailbox: str, *, without: str | None = None) -> Left:
+    def last_run(self, mailbox: str, *, without: str | None = None) -> LastRun:
         """Return what the last run left of a mailbox; `without` leaves out what people said in this way."""
         mailbox = mailbox_key(mailbox)
         with self._reading() as connection:
             last, cursors = read_remembered(connection, mailbox), read_cursors(connection, mailbox)
             words = history.read_labels(connection, mailbox, (without,) if without else ())
-            return Left(last, cursors, words, moves.are_open(connection, mailbox))
+            return LastRun(last, cursors, words, moves.are_open(connection, mailbox))
 
     def memory(self, mailbox: str) -> Memory:
         """Return what earlier runs read of a mailbox, to be read and carried on."""
@@ -369,16 +379,3 @@ class Ledger:
 
 def _key(mailbox: str | None) -> str | None:
     return None if mailbox is None else mailbox_key(mailbox)
-
-
-def _coverage_row(run_id: int, coverage: Coverage) -> dict[str, object]:
-    return {
-        "run_id": run_id,
-        "messages": coverage.messages,
-        "oldest_us": to_us(coverage.oldest),
-        "newest_us": to_us(coverage.newest),
-        "complete_since_us": to_us(coverage.complete_since),
-        "unusable": text(coverage.unusable()),
-        "holes": [[us(hole.start), us(hole.end)] for hole in coverage.holes],
-        "proofs": [[p.way, sure_text(p.route or ""), p.found, times] for p, times in coverage.proofs],
-    }

@@ -26,7 +26,7 @@ from cleanup.ledger.opening import told, writing
 from cleanup.ledger.schema import cursors, dns_lookups, inbox_rows, memories, meta, sent_rows
 from cleanup.ledger.statements import AT_ONCE, CURRENT, CURRENT_SENT, MINE, SENT, insert_many, insert_one, pieces
 from cleanup.ledger.texts import from_us, moment, sure_text, us
-from cleanup.ledger.values import Asked, Cursor, InboxRow, Remembered, SentPlaces, mailbox_key
+from cleanup.ledger.values import Cursor, InboxRow, Remembered, SentPlaces, SentQuery, mailbox_key
 from cleanup.model import DnsLookup, SentMessage
 
 
@@ -176,7 +176,7 @@ class Memory:
         with self._reading() as connection:
             return sent_memory.times(connection, self._mailbox, now)
 
-    def answers(self, asked: Asked) -> SentPlaces:
+    def answers(self, asked: SentQuery) -> SentPlaces:
         """Return at least every sent message that decides what is asked."""
         with self._reading() as connection:
             mine = {row.folder_id: row.folder for row in connection.execute(_NAMES, self._whose)}

@@ -145,7 +145,7 @@ class Remembered:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class LastRun:
     """What the last run left of a mailbox: all that tells whether this night has anything to do.
 
     `words` are people's, by fingerprint digest; `open_moves`: of some moves nobody knows yet what became of them.
@@ -177,7 +177,7 @@ class Stretches:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SentQuery:
     """What some notices ask of Sent, in compared forms. `people` are recipients, with the times that matter."""
 
     ids: frozenset[str] = frozenset()

@@ -69,7 +69,7 @@ def test_an_undo_of_what_is_gone_in_part_says_so(tmp_path: Path) -> None:
 
 
 def test_a_defect_is_one_line_that_says_how_to_see_more() -> None:
-    broken = "import cleanup.cli.versions as v; v.version_lines = lambda: 1 / 0; from cleanup.cli import main; main()"
+    broken = "import cleanup.cli as cli; cli.version_lines = lambda: 1 / 0; cli.main()"
     done = subprocess.run([sys.executable, "-c", broken, "--version"], capture_output=True, text=True, check=False)
 
     ends_with(Ended(done.returncode, done.stdout, done.stderr), "unexpected", "ZeroDivisionError")

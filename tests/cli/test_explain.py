@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cleanup.demo import Demo, anna_on_a_server
-from cleanup.jobs.run import undo_run
+from cleanup.jobs.undo import undo_run
 from cleanup.ledger import Ledger
 from cleanup.model import MessageRef, Verdict
 from cleanup.report.summary.finding_record import find_recorded

@@ -42,7 +42,7 @@ def test_three_looks_take_one_round_trip(mailbox: Mailbox) -> None:
     plain = looked(mailbox, "INBOX", uids[0])
     before = mailbox.round_trips
 
-    mailbox.foresee(view_of(mailbox, "INBOX", uids[0], uids))
+    mailbox.send_ahead(view_of(mailbox, "INBOX", uids[0], uids))
 
     assert looked(mailbox, "INBOX", uids[0]) == plain
     assert len(plain) == COUNT
@@ -51,11 +51,11 @@ def test_three_looks_take_one_round_trip(mailbox: Mailbox) -> None:
 
 
 @pytest.mark.parametrize("expected", [(), (1, 2), (4711,), range(1, 50)])
-def test_what_was_foreseen_wrongly_is_asked_for_anew(mailbox: Mailbox, expected: Sequence[int]) -> None:
+def test_what_was_sent_ahead_wrongly_is_asked_for_anew(mailbox: Mailbox, expected: Sequence[int]) -> None:
     uids = filled(mailbox, "INBOX", COUNT)
     plain = looked(mailbox, "INBOX", uids[1])
 
-    mailbox.foresee(view_of(mailbox, "INBOX", uids[1], expected))
+    mailbox.send_ahead(view_of(mailbox, "INBOX", uids[1], expected))
 
     assert looked(mailbox, "INBOX", uids[1]) == plain
 
@@ -66,16 +66,16 @@ def test_who_asks_for_another_folder_sees_that_one(mailbox: Mailbox) -> None:
     filled(mailbox, sent, 1)
 
     mailbox.examine(sent)
-    mailbox.foresee(view_of(mailbox, "INBOX", 1, uids))  # opens the Inbox, and nobody asks for it
+    mailbox.send_ahead(view_of(mailbox, "INBOX", 1, uids))  # opens the Inbox, and nobody asks for it
 
     assert len(mailbox.fingerprints(sent, uids)) == 1
     assert len(mailbox.uids(sent)) == 1
 
 
-def test_a_folder_that_is_foreseen_and_not_there_is_not_found(mailbox: Mailbox) -> None:
+def test_a_folder_that_is_asked_for_ahead_and_not_there_is_not_found(mailbox: Mailbox) -> None:
     uids = filled(mailbox, "INBOX", COUNT)
 
-    mailbox.foresee(view_of(mailbox, "Nowhere", 1, uids))
+    mailbox.send_ahead(view_of(mailbox, "Nowhere", 1, uids))
 
     with pytest.raises(FolderNotFound):
         mailbox.examine("Nowhere")
@@ -88,7 +88,7 @@ def test_what_is_sent_ahead_opens_no_other_folder_for_who_does_not_ask_for_it(ma
     filled(mailbox, sent, COUNT)
 
     mailbox.select("INBOX")
-    mailbox.foresee(view_of(mailbox, sent, 1, [1, 2, 3]))
+    mailbox.send_ahead(view_of(mailbox, sent, 1, [1, 2, 3]))
     mailbox.mark_deleted(uids)
 
     assert all("\\Deleted" in one.flags for one in looked(mailbox, "INBOX", 1).values())
@@ -99,7 +99,7 @@ def test_what_was_opened_to_look_is_not_open_for_changes_after_looks_ahead(mailb
     uids = filled(mailbox, "INBOX", COUNT)
 
     mailbox.examine("INBOX")
-    mailbox.foresee(mailbox.ahead().select("INBOX").fingerprints(uids))
+    mailbox.send_ahead(mailbox.ahead().select("INBOX").fingerprints(uids))
 
     with pytest.raises(PermissionMissing):
         mailbox.mark_deleted(uids)
@@ -113,7 +113,7 @@ def test_two_folders_take_one_round_trip(mailbox: Mailbox) -> None:
     before = mailbox.round_trips
 
     ahead = mailbox.ahead().examine(sent).uids(1).fingerprints(others)
-    mailbox.foresee(ahead.examine("INBOX").uids(1).fingerprints(uids))
+    mailbox.send_ahead(ahead.examine("INBOX").uids(1).fingerprints(uids))
 
     assert (looked(mailbox, sent, 1), looked(mailbox, "INBOX", 1)) == plain
     assert mailbox.round_trips == before + 1
@@ -141,7 +141,7 @@ def test_a_move_and_what_both_folders_show_then_take_one_round_trip(mailbox: Mai
 
 def test_after_look_afresh_nothing_is_answered_by_what_was_sent_before(mailbox: Mailbox) -> None:
     uids = filled(mailbox, "INBOX", COUNT)
-    mailbox.foresee(view_of(mailbox, "INBOX", 1, uids))
+    mailbox.send_ahead(view_of(mailbox, "INBOX", 1, uids))
     with open_mailbox(mailbox.account) as another:
         another.select("INBOX")
         another.mark_deleted(uids)
@@ -163,7 +163,7 @@ def test_one_by_one_nothing_is_sent_ahead(mailbox: Mailbox) -> None:
     mailbox.one_by_one = True
     before = mailbox.round_trips
 
-    mailbox.foresee(view_of(mailbox, "INBOX", 1, uids))
+    mailbox.send_ahead(view_of(mailbox, "INBOX", 1, uids))
     looked(mailbox, "INBOX", 1)
 
     assert mailbox.round_trips >= before + 3
@@ -179,7 +179,7 @@ def test_a_folder_that_is_renumbered_while_looks_are_under_way_is_not_taken_for_
         server.folders["INBOX"].add(b"Subject: one\r\n\r\none\r\n")
         with open_mailbox(account(server)) as mailbox:
             mailbox.select("INBOX")
-            mailbox.foresee(view_of(mailbox, "Sent", 1, [1]))
+            mailbox.send_ahead(view_of(mailbox, "Sent", 1, [1]))
 
             with pytest.raises(ServerMisbehaved, match="renumbered"):
                 mailbox.mark_deleted([1])
@@ -198,7 +198,7 @@ def test_data_of_the_folder_that_was_open_are_not_taken_for_those_of_the_next_on
             server.folders[folder].add(b"Subject: one\r\n\r\none\r\n")
         with open_mailbox(account(server)) as mailbox:
             mailbox.examine("INBOX")
-            mailbox.foresee(mailbox.ahead().examine("Sent").flags([1, 2]))
+            mailbox.send_ahead(mailbox.ahead().examine("Sent").flags([1, 2]))
             mailbox.examine("Sent")
 
             assert mailbox.flags([1, 2]) == {1: ()}
@@ -223,6 +223,6 @@ def test_a_server_may_tell_of_messages_before_it_ends_the_search() -> None:
     with lying_server(late) as server:
         server.folders["INBOX"].add(b"Subject: one\r\n\r\none\r\n")
         with open_mailbox(account(server)) as mailbox:
-            mailbox.foresee(view_of(mailbox, "INBOX", 1, [1]))
+            mailbox.send_ahead(view_of(mailbox, "INBOX", 1, [1]))
 
             assert set(looked(mailbox, "INBOX", 1)) == {1}

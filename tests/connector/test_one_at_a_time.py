@@ -40,7 +40,7 @@ def test_looks_are_answered_as_if_they_had_been_sent_one_by_one(manner: Manner) 
     with lying_server() as server:
         uids = [server.folders["INBOX"].add(a_message(number)) for number in range(3)]
         with _mailbox_behind(server, manner) as mailbox:
-            mailbox.foresee(mailbox.ahead().examine("INBOX").uids(1).fingerprints(uids))
+            mailbox.send_ahead(mailbox.ahead().examine("INBOX").uids(1).fingerprints(uids))
             mailbox.examine("INBOX")
 
             assert mailbox.uids("INBOX") == uids
@@ -54,7 +54,7 @@ def test_the_folder_that_was_open_for_changes_is_open_again(manner: Manner) -> N
         uids = [server.folders["INBOX"].add(a_message(number)) for number in range(3)]
         with _mailbox_behind(server, manner) as mailbox:
             mailbox.select("INBOX")
-            mailbox.foresee(mailbox.ahead().status("Sent").fingerprints(uids))
+            mailbox.send_ahead(mailbox.ahead().status("Sent").fingerprints(uids))
             mailbox.status("Sent")
             mailbox.fingerprints("INBOX", uids)
             mailbox.mark_deleted(uids[:1])
@@ -72,7 +72,7 @@ def test_a_folder_with_another_uidvalidity_on_the_second_connection_is_not_taken
         with _mailbox_behind(server, "hang up") as mailbox:
             mailbox.select("INBOX")
             with pytest.raises(ServerMisbehaved, match="renumbered"):
-                mailbox.foresee(mailbox.ahead().status("Sent").fingerprints([1]))
+                mailbox.send_ahead(mailbox.ahead().status("Sent").fingerprints([1]))
                 mailbox.status("Sent")
                 mailbox.mark_deleted([1])
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from cleanup.connector.mailbox import open_mailbox
-from cleanup.connector.pull import FINGERPRINT_FIELDS, fingerprint_of, header_block, is_of
+from cleanup.connector.pull import FINGERPRINT_FIELDS, fingerprint_of, is_of
+from cleanup.detector.header import header_block
 from tests.servers.running import RunningServer
 
 NOTICES = sorted((Path(__file__).parents[2] / "sample_data" / "notices").glob("*.eml"))

@@ -60,27 +60,21 @@ ONLY_IN = {
     "distributed": ("jobs/fleet",),
     "dns": ("dns",),
 }
-MOST_IMPORTED = 19  # modules that one module may need
+MOST_IMPORTED = 15  # modules that one module may need
+STILL_MORE = frozenset({"detector.verdict", "cli.explain", "jobs.look"})
 LEAST_LINES = 60  # of a module that a single other one imports
 # Small and imported once, for a reason: what an idle night must not load, and what a package's table is made of.
 SEAMS = frozenset(
     {
-        "cli.versions",
-        "config.environment",
         "detector.evidence",
-        "detector.verification",
-        "jobs.sieve_trial",
     }
 )
 
 
 KNOWN_CIRCLES = {
-    ("cli.console", "cli.screen"),
     ("detector.evidence.matching", "detector.evidence.question"),
     ("detector.evidence.question", "detector.evidence.standing"),
     ("detector.evidence.matching", "detector.evidence.question", "detector.evidence.standing"),
-    ("dns", "dns.client"),
-    ("dns", "dns.spf"),
 }
 
 
@@ -211,7 +205,7 @@ def test_no_imports_go_in_a_circle() -> None:
 
 def test_no_module_needs_half_of_the_house() -> None:
     many = {module: len(names) for module, names in _imports().items() if len(names) > MOST_IMPORTED}
-    assert not many
+    assert many.keys() == STILL_MORE
 
 
 def test_no_small_module_serves_a_single_other_one() -> None:

@@ -29,7 +29,7 @@ from cleanup.jobs.fleet import (
     shard_of,
     write_ends,
 )
-from cleanup.jobs.session import MOST_RESTING, Ledgers
+from cleanup.jobs.session import MOST_FAST_PATHS, Ledgers
 from cleanup.ledger import Ledger
 from tests.cli.command import cleanup
 from tests.servers.lying import WATCHED, Session, lying_server, says
@@ -230,18 +230,18 @@ def test_a_ledger_for_each_mailbox_keeps_few_files_open(tmp_path: Path) -> None:
     def open_files() -> int:
         return len(list(Path("/proc/self/fd").iterdir()))
 
-    places = [str(tmp_path / f"{number}.sqlite") for number in range(3 * MOST_RESTING)]
+    places = [str(tmp_path / f"{number}.sqlite") for number in range(3 * MOST_FAST_PATHS)]
     for where in places:
         Ledger.open(where).close()
     before = open_files()
 
     with closing(Ledgers()) as ledgers:
-        first = ledgers.resting(places[0])
+        first = ledgers.fast_path(places[0])
         for where in places:
-            ledgers.resting(where).left("anna@example.org")
-        assert open_files() <= before + 3 * MOST_RESTING  # the ledger, its log and the log's index each
-        assert ledgers.resting(places[-1]) is ledgers.resting(places[-1])
-        assert first.left("anna@example.org") is None
+            ledgers.fast_path(where).last_run("anna@example.org")
+        assert open_files() <= before + 3 * MOST_FAST_PATHS  # the ledger, its log and the log's index each
+        assert ledgers.fast_path(places[-1]) is ledgers.fast_path(places[-1])
+        assert first.last_run("anna@example.org") is None
 
     assert open_files() == before
 
@@ -257,7 +257,7 @@ def test_no_idle_mailbox_waits_while_another_ones_ledger_is_opened(tmp_path: Pat
             opening = pool.submit(ledgers.of, busy)
             while not opening.running():
                 time.sleep(0.01)
-            ledgers.resting(idle).left("anna@example.org")
+            ledgers.fast_path(idle).last_run("anna@example.org")
             assert not opening.done()
             another.execute("ROLLBACK")
             assert opening.result()

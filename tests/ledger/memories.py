@@ -12,7 +12,7 @@ from cleanup.detector.sent import InboxClue, MemorySentIndex
 from cleanup.ledger import Ledger, MoveState, schema
 from cleanup.ledger.migrations import STEPS
 from cleanup.ledger.sync_state import Memory
-from cleanup.ledger.values import Asked, InboxRow, Remembered, Stretches
+from cleanup.ledger.values import InboxRow, Remembered, SentQuery, Stretches
 from cleanup.model import SentMessage, Verdict
 from tests.ledger.some import MAILBOX, NOON, a_judged, an_intent
 
@@ -38,7 +38,7 @@ def filled(ledger: Ledger, messages: int = 40) -> Memory:
 
 
 def places(memory: Memory, **asked: object) -> list[int]:
-    return sorted(uid for uids in memory.answers(Asked(**asked)).there.values() for uid in uids)  # type: ignore[arg-type]
+    return sorted(uid for uids in memory.answers(SentQuery(**asked)).there.values() for uid in uids)  # type: ignore[arg-type]
 
 
 def check_that_cursors_and_rules_come_back(ledger: Ledger) -> None:
@@ -76,13 +76,13 @@ def check_that_the_gone_are_found_for_a_while(ledger: Ledger) -> None:
     memory = filled(ledger)
     memory.vanished(memory.cursors()["Sent"], [9, 30])
 
-    answer = memory.answers(Asked(ids=frozenset({"9@example.org"}), people={"bob@far.test": Stretches()}))
+    answer = memory.answers(SentQuery(ids=frozenset({"9@example.org"}), people={"bob@far.test": Stretches()}))
 
     assert [(one.message_id, one.recipients) for one in answer.gone] == [("9@example.org", ("bob@far.test",))]
     assert memory.cursors()["Sent"].held == 38
     memory.forget_the_gone(NOON - 80 * DAY)
-    assert not memory.answers(Asked(ids=frozenset({"9@example.org"}))).gone
-    assert memory.answers(Asked(ids=frozenset({"30@example.org"}))).gone
+    assert not memory.answers(SentQuery(ids=frozenset({"9@example.org"}))).gone
+    assert memory.answers(SentQuery(ids=frozenset({"30@example.org"}))).gone
 
 
 def check_that_a_folder_read_anew_leaves_nothing_double(ledger: Ledger) -> None:
@@ -92,7 +92,7 @@ def check_that_a_folder_read_anew_leaves_nothing_double(ledger: Ledger) -> None:
 
     memory.forget_the_gone(NOON - 200 * DAY)
 
-    found = memory.answers(Asked(ids=frozenset(f"{uid}@example.org" for uid in range(1, 41))))
+    found = memory.answers(SentQuery(ids=frozenset(f"{uid}@example.org" for uid in range(1, 41))))
     assert (len(found.there["Sent"]), len(found.gone)) == (30, 10)
 
 
@@ -159,14 +159,14 @@ def check_that_a_mailbox_of_two_spellings_becomes_one(ledger: Ledger) -> None:
     assert {"EMIL@example.org", "emil@example.org"} <= set(ledger.mailboxes())
 
     with ledger.engine.begin() as connection:
-        STEPS[3](connection)
+        STEPS[4](connection)
 
     memory = ledger.memory("Emil@example.org")
     assert "EMIL@example.org" not in ledger.mailboxes()
     assert [one.run_id for one in ledger.runs("EMIL@example.org")] == [run]
     assert memory.remembered() == Remembered("reader", None, 17, {})
     assert memory.cursors()["Sent"].uidvalidity == 17
-    assert [one.uid for one in memory.answers(Asked(frozenset({"16@example.org"}))).gone] == [16]
+    assert [one.uid for one in memory.answers(SentQuery(frozenset({"16@example.org"}))).gone] == [16]
     assert places(memory, ids=frozenset({"17@example.org"})) == [17]
 
 

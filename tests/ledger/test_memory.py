@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import create_engine, inspect, text
 
 from cleanup.ledger import Ledger
-from cleanup.ledger.values import Asked, Remembered
+from cleanup.ledger.values import Remembered, SentQuery
 from cleanup.model import Verdict
 from tests.ledger.memories import CHECKS, filled, places, sent
 from tests.ledger.some import MAILBOX, an_intent
@@ -104,7 +104,7 @@ def test_a_mailbox_that_had_two_spellings_becomes_one_and_loses_nothing(tmp_path
         assert memory.remembered() == Remembered("reader", None, 2, {})
         assert (memory.cursors()["Sent"].uidvalidity, memory.cursors()["Sent"].held) == (8, 20)
         assert memory.retire_the_damaged() == []
-        asked = Asked(frozenset({"9@example.org", "70@example.org"}))
+        asked = SentQuery(frozenset({"9@example.org", "70@example.org"}))
         assert [one.message_id for one in memory.answers(asked).gone] == ["9@example.org"]
         assert places(memory, ids=frozenset({"70@example.org"})) == [70]
     with Ledger.open(file) as again:

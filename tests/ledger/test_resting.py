@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from cleanup.ledger import Ledger
-from cleanup.ledger.fast_path import Resting
-from cleanup.ledger.values import UNDO_LABEL, InboxRow, Left, Remembered
+from cleanup.ledger.fast_path import FastPath
+from cleanup.ledger.values import UNDO_LABEL, InboxRow, LastRun, Remembered
 from cleanup.model import Verdict
 from tests.ledger.memories import filled
 from tests.ledger.some import MAILBOX, NOON, an_intent
@@ -39,13 +39,13 @@ def ledger(where: str) -> Iterator[Ledger]:
         yield opened
 
 
-def left_in(where: str, mailbox: str, *, without: str | None = None) -> Left | None:
-    with closing(Resting(where)) as resting:
-        return resting.left(mailbox, without=without)
+def left_in(where: str, mailbox: str, *, without: str | None = None) -> LastRun | None:
+    with closing(FastPath(where)) as resting:
+        return resting.last_run(mailbox, without=without)
 
 
 def write_rest(where: str, counts: dict[str, int], began: datetime) -> int | None:
-    with closing(Resting(where)) as resting:
+    with closing(FastPath(where)) as resting:
         return resting.write(RUN | {"options": OPTIONS}, counts, began)
 
 
@@ -60,9 +60,9 @@ def test_both_tell_the_same_of_a_mailbox(ledger: Ledger, where: str) -> None:
     plain = left_in(where, MAILBOX)
 
     assert plain is not None
-    assert plain == ledger.left(MAILBOX)
+    assert plain == ledger.last_run(MAILBOX)
     assert plain.cursors["INBOX"].held == 7
-    assert left_in(where, MAILBOX, without=UNDO_LABEL) == ledger.left(MAILBOX, without=UNDO_LABEL) != plain
+    assert left_in(where, MAILBOX, without=UNDO_LABEL) == ledger.last_run(MAILBOX, without=UNDO_LABEL) != plain
 
 
 def test_an_answer_about_a_sender_leaves_idle_nights_as_quick_as_before(ledger: Ledger, where: str) -> None:
@@ -82,7 +82,7 @@ def test_both_know_of_moves_that_are_open(ledger: Ledger, where: str) -> None:
 
     assert plain is not None
     assert plain.open_moves
-    assert plain == ledger.left(MAILBOX)
+    assert plain == ledger.last_run(MAILBOX)
 
 
 def test_what_is_not_plain_is_left_to_the_ledger(ledger: Ledger, where: str, tmp_path: Path) -> None:
@@ -122,12 +122,12 @@ def test_both_write_the_same_line(ledger: Ledger, where: str) -> None:
 
 
 def test_one_connection_serves_many_threads(ledger: Ledger, where: str) -> None:
-    began, wanted = datetime.now(UTC), ledger.left(MAILBOX)
+    began, wanted = datetime.now(UTC), ledger.last_run(MAILBOX)
 
-    def night(_: int) -> tuple[Left | None, int | None]:
-        return resting.left(MAILBOX), resting.write(RUN | {"options": OPTIONS}, {"filed": 0}, began)
+    def night(_: int) -> tuple[LastRun | None, int | None]:
+        return resting.last_run(MAILBOX), resting.write(RUN | {"options": OPTIONS}, {"filed": 0}, began)
 
-    with closing(Resting(where)) as resting, ThreadPoolExecutor(8) as pool:
+    with closing(FastPath(where)) as resting, ThreadPoolExecutor(8) as pool:
         nights = list(pool.map(night, range(200)))
 
     assert {run_id for _, run_id in nights} == {record.run_id for record in ledger.runs(limit=200)}
@@ -148,29 +148,29 @@ def test_while_another_program_writes_no_thread_waits_for_all_others(
 
     with closing(sqlite3.connect(where, isolation_level=None)) as another:
         another.execute("BEGIN IMMEDIATE")
-        with closing(Resting(where)) as resting, ThreadPoolExecutor(8) as pool:
+        with closing(FastPath(where)) as resting, ThreadPoolExecutor(8) as pool:
             assert set(pool.map(night, range(8))) == {None}
     assert max(given_up) < 8 * 0.5 / 2  # not one after the other
 
 
 def test_it_sees_what_others_write_meanwhile(ledger: Ledger, where: str) -> None:
-    with closing(Resting(where)) as resting:
-        assert resting.left(MAILBOX) == ledger.left(MAILBOX)
+    with closing(FastPath(where)) as resting:
+        assert resting.last_run(MAILBOX) == ledger.last_run(MAILBOX)
         said(ledger, "a", Verdict.BACKSCATTER, "review")
         ledger.intend(ledger.start_run(MAILBOX, "run"), [an_intent()])
 
-        left = resting.left(MAILBOX)
+        left = resting.last_run(MAILBOX)
 
-    assert left == ledger.left(MAILBOX)
+    assert left == ledger.last_run(MAILBOX)
     assert left is not None
     assert left.open_moves
 
 
 def test_whoever_asks_after_the_end_is_still_told(ledger: Ledger, where: str) -> None:
-    resting = Resting(where)
+    resting = FastPath(where)
     resting.close()
 
-    assert resting.left(MAILBOX) == ledger.left(MAILBOX)
+    assert resting.last_run(MAILBOX) == ledger.last_run(MAILBOX)
     assert resting.write(RUN | {"options": OPTIONS}, {}, NOON) is not None
     assert not any(file.resolve() == Path(where).resolve() for file in _open_files_beside(ledger))
 

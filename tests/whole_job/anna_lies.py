@@ -18,7 +18,8 @@ from cleanup.demo import LAST_DAY, OUTBOUND, OWNER, Truth, read_truth, sample_fo
 from cleanup.errors import CleanupError
 from cleanup.jobs.idle_check import Look
 from cleanup.jobs.result import Done
-from cleanup.jobs.run import look_at, run_mailbox, undo_run
+from cleanup.jobs.run import look_at, run_mailbox
+from cleanup.jobs.undo import undo_run
 from cleanup.ledger import Ledger
 from cleanup.report.filing.undo import UndoOutcome
 from tests.servers.lying import Box, LyingServer
@@ -72,7 +73,7 @@ def undo(server: LyingServer, folder: Path) -> UndoOutcome | None:
     if last is None:
         return None
     account = account_of(settings, ask=lambda _: PASSWORD)
-    return undo_run(account, settings, last.run_id, mailbox=OWNER, chosen=lambda *_: ())
+    return undo_run(account, settings, last.run_id)
 
 
 def scan(server: LyingServer, folder: Path) -> Look:

@@ -356,7 +356,7 @@ def _move_batch(
     watch.begin()
     mailbox = connection.mailbox
     ahead = watch.expected_on_first(mailbox.ahead())
-    mailbox.foresee(what_check_asks(ahead, route, batch, others_from=others_from))
+    mailbox.send_ahead(what_check_asks(ahead, route, batch, others_from=others_from))
     before = watch.look_before([move.ref.uid for move in batch])
     checked = connection.reconnecting(lambda mailbox: check(route, batch, mailbox, others_from=others_from))
     if not checked.present:

@@ -121,7 +121,7 @@ class FilingMailbox(Protocol):
         """Return an empty list of looks, to be filled with what will be asked for next."""
         ...
 
-    def foresee(self, ahead: Ahead) -> None:
+    def send_ahead(self, ahead: Ahead) -> None:
         """Be ready for these looks: whoever asks for them, in this order, need not wait for each."""
         ...
 

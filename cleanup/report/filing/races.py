@@ -91,7 +91,7 @@ class Watch:
                 return None
             is_first = self._numbering is None
             ahead = onlooker.ahead().numbering() if is_first else onlooker.ahead()
-            onlooker.foresee(ahead.watch(self.route.source).flags(batch))
+            onlooker.send_ahead(ahead.watch(self.route.source).flags(batch))
             if is_first:
                 told = onlooker.numbering() or {}
                 self._numbering = _later(told, self.connection.reconnecting(lambda mailbox: mailbox.numbering() or {}))
@@ -183,7 +183,7 @@ def what_came(
     ahead = mailbox.ahead().numbering()
     if target in before:  # what is seen there, if only our own moves put something somewhere
         ahead.examine(target).uids(before[target].uidnext)
-    mailbox.foresee(ahead)
+    mailbox.send_ahead(ahead)
     found: dict[tuple[int, str], list[str]] = defaultdict(list)
     for folder, first in _grown(before, mailbox.numbering() or {}):
         mailbox.examine(folder)

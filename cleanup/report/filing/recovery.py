@@ -190,7 +190,7 @@ def _missing(group: Sequence[MoveRecord], mailbox: FilingMailbox, then: Then) ->
     first = group[0].intent
     filed = [r.target_uid for r in group if r.target_uid is not None]
     ahead = mailbox.ahead().examine(first.target).still_there(filed)
-    mailbox.foresee(then(ahead) if then else ahead)
+    mailbox.send_ahead(then(ahead) if then else ahead)
     try:
         state = mailbox.examine(first.target)
     except FolderNotFound:

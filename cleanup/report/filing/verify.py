@@ -147,7 +147,7 @@ def check(
     Nothing is changed but for making the target. `others_from`: also what else is in the source, from that UID on.
     """
     uids = [move.ref.uid for move in batch]
-    mailbox.foresee(what_check_asks(mailbox.ahead(), route, batch, others_from=others_from))
+    mailbox.send_ahead(what_check_asks(mailbox.ahead(), route, batch, others_from=others_from))
     open_source(mailbox, route)
     target = _target_state(mailbox, route.target)
     seen = mailbox.fingerprints(route.source, uids)
@@ -463,7 +463,7 @@ def _finish(both: Sequence[MoveOutcome], mailbox: FilingMailbox, then: Ahead) ->
     if not mailbox.can_uid_expunge:
         return "it is in both folders, and the server cannot expunge by UID"
     intents = {one.record.intent.uid: one.record.intent for one in both}
-    mailbox.foresee(mailbox.ahead().select(source).fingerprints(sorted(intents)))
+    mailbox.send_ahead(mailbox.ahead().select(source).fingerprints(sorted(intents)))
     try:
         if mailbox.select(source).uidvalidity != first.source_uidvalidity:
             return f"it is in both folders, and {source} was renumbered meanwhile"
@@ -530,7 +530,7 @@ def _copied_whole(mailbox: FilingMailbox, both: Sequence[MoveOutcome]) -> list[i
     here = {one.record.intent.uid: one.record.intent.fingerprint.size for one in both}
     there = {one.target_uid or 0: one.record.intent.fingerprint.size for one in both}
     ahead = mailbox.ahead().bodies_of(way.source, here, LARGEST).bodies_of(way.target, there, LARGEST)
-    mailbox.foresee(ahead.select(way.source))
+    mailbox.send_ahead(ahead.select(way.source))
     original, copied = _checksums(mailbox, way.source, here), _checksums(mailbox, way.target, there)
     pairs = [(one.record.intent.uid, one.target_uid or 0) for one in both]
     return sorted(uid for uid, copy in pairs if uid in original and original[uid] == copied.get(copy))

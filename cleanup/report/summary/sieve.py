@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
+from cleanup.detector.header import HEADER_END
 from cleanup.model import Kind, Verdict
 from cleanup.report.summary.frames import Frames
 from cleanup.report.text import plural, safe_text
@@ -29,7 +30,6 @@ FEWEST_LETTERS = 16  # in the fixed parts together: less is not narrow
 SHORTEST_PART, LONGEST_PART = 4, 40  # longer ones are folded over two lines more often
 REQUIRE = 'require ["fileinto", "envelope", "body", "date", "relational"];\n\n'
 _FIXED = re.compile(r"[ !-~]*[A-Za-z][ !-~]*")
-_HEADER_END = re.compile(rb"\n\r?\n|\A\r?\n")
 _PUNCTUATION_AT_ENDS = " \t.,:;-"
 
 
@@ -181,7 +181,7 @@ def _trial(count: Mapping[str, int], of: int | None = None) -> Trial:
 
 
 def _body(raw: bytes) -> bytes:
-    end = _HEADER_END.search(raw)
+    end = HEADER_END.search(raw)
     return raw[end.end() :] if end else b""
 
 

@@ -180,7 +180,7 @@ class ModelMailbox:
     def ahead(self) -> NothingAhead:
         return NothingAhead()
 
-    def foresee(self, ahead: Ahead) -> None:
+    def send_ahead(self, ahead: Ahead) -> None:
         """Nothing here takes time."""
 
     def look_afresh(self) -> None:

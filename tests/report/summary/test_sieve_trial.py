@@ -11,7 +11,7 @@ import pytest
 
 from cleanup.connector.archive import read_archive
 from cleanup.connector.mailbox import open_mailbox
-from cleanup.connector.pull import header_block
+from cleanup.detector.header import header_block
 from cleanup.ledger import Ledger
 from cleanup.report.summary.frames import Frames, load
 from cleanup.report.summary.sieve import Campaign, Conditions, Trial, sieve_rule, try_on, try_out
