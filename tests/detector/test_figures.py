@@ -51,7 +51,7 @@ def test_outbound_hosts_are_learned_where_none_are_configured(seed):
 def test_a_bounce_by_the_mail_hosters_server_is_not_accused_where_its_name_is_not_configured(seed, named):
     world = a_world(seed)
     world.out_name = "smtp7.hoster.test"
-    makers = [genuine_by_id] * 20 + [forged_full] * 5 + [genuine_by_phone_refused_at_home] * 2
+    makers = [genuine_by_id] * 20 + [forged_full] * 20 + [genuine_by_phone_refused_at_home] * 2
     mailbox = of_world(world, [make(world) for make in makers])
     hosts = frozenset({world.out_address} if named == "address" else ())
 

@@ -28,7 +28,9 @@ class Tally:
 
     judged: int = 0
     genuine: int = 0
+    ordinary: int = 0
     accused: Counter[str] = field(default_factory=Counter)
+    wrong: Counter[str] = field(default_factory=Counter)  # ordinary mail that was accused
     deceived: Counter[str] = field(default_factory=Counter)
     there: Counter[str] = field(default_factory=Counter)  # forged, by what it is
     found: Counter[str] = field(default_factory=Counter)
@@ -45,6 +47,7 @@ class Tally:
         found = ", ".join(f"{w} {self.found[w]}/{n}" for w, n in sorted(self.decidable.items()))
         return (
             f"{self.judged:,} judged, accused {self.accused.total()} of {self.genuine:,} {dict(self.accused)}, "
+            f"ordinary accused {self.wrong.total()} of {self.ordinary:,} {dict(self.wrong)}, "
             f"deceived {self.deceived.total()} {dict(self.deceived)}, "
             f"found {self.share():.1%} ({found}), {self.seconds:.1f} s"
         )
@@ -72,15 +75,19 @@ def answers(placed: Placed, cases: Sequence[Case]) -> SpfAnswers:
 
 
 def judged(placed: Placed, mode: str) -> list[Finding]:
-    """Return the findings on one mailbox."""
-    cases = placed.cases()
+    """Return the findings on the specimens of one mailbox, then those on other mail that reads as a notice."""
+    cases = [*placed.cases(), *placed.other_cases()]
     asked = answers(placed, cases) if mode == "with SPF" else None
     return judge_all(cases, placed.index(), identity(placed, mode), Policy(), spf=asked)
 
 
 def add(tally: Tally, placed: Placed, findings: Sequence[Finding], mode: str) -> None:
     """Count one mailbox. Without its record nobody can tell a rented host from one more service."""
-    for specimen, finding in zip(placed.specimens, findings, strict=True):
+    tally.ordinary += len(placed.others)
+    tally.judged += len(placed.others)
+    for finding, case in zip(findings[len(placed.specimens) :], placed.other_cases(), strict=True):
+        tally.wrong[case.key.rpartition(" ")[0]] += finding.verdict is Verdict.BACKSCATTER
+    for specimen, finding in zip(placed.specimens, findings, strict=False):
         tally.judged += 1
         tally.rows[specimen.what, finding.row] += 1
         if specimen.truth is Verdict.GENUINE:
@@ -103,7 +110,7 @@ def measured(kind: str, mode: str, seeds: Sequence[int]) -> Tally:
         findings = judged(placed, mode)
         tally.seconds += time.process_time() - start
         add(tally, placed, findings, mode)
-    tally.accused, tally.deceived = +tally.accused, +tally.deceived
+    tally.accused, tally.wrong, tally.deceived = +tally.accused, +tally.wrong, +tally.deceived
     return tally
 
 

@@ -10,16 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from random import Random
 
+from cleanup.detector.notices import read_notice
 from cleanup.detector.sent import MemorySentIndex, read_sent_header
 from cleanup.detector.verdict import Case
 from cleanup.model import Extent, Notice, SentSource, Verdict
 from tests.generator.mail import Original, Report, received
 from tests.generator.mailbox import as_notice
+from tests.generator.ordinary import Letter, letters
 from tests.generator.specimens import Specimen
+from tests.generator.wanted import SORTS, WantedMail, of_sort
 from tests.generator.world import NOW, Person, Sent, World, a_world
 
+SOME_SORTS = 38  # of wanted machine mail in each mailbox: half of them
 KINDS = ("own server", "hoster", "Workspace", "Microsoft 365", "Gmail")
 GATEWAYS = (
     ("mx0a-00148501.pphosted.com", "148.163.156.12"),
@@ -63,6 +68,7 @@ class Placed:
     place: Place
     world: World
     specimens: tuple[Specimen, ...]
+    others: tuple[WantedMail | Letter, ...] = ()  # ordinary letters, and machine mail that somebody wanted
 
     def index(self) -> MemorySentIndex:
         """Sent as it was read: nobody vouches for it."""
@@ -72,6 +78,11 @@ class Placed:
     def cases(self) -> list[Case]:
         """The notices, as a perfect reader reads them."""
         return [Case(_notice(s), s.arrived, str(n)) for n, s in enumerate(self.specimens)]
+
+    def other_cases(self) -> list[Case]:
+        """What the reader takes for notices among the other mail; most of it is none."""
+        read = ((n, mail, read_notice(mail.raw)) for n, mail in enumerate(self.others))
+        return [Case(notice, mail.arrived, f"{mail.what} {n}") for n, mail, notice in read if notice is not None]
 
 
 def _notice(specimen: Specimen) -> Notice:
@@ -114,12 +125,18 @@ def _microsoft_hosts(rng: Random) -> tuple[tuple[str, str], ...]:
 
 
 _MICROSOFT_UNLISTED = (
+    ("", "2603:1096:101:12f::9"),
     ("mail-dm6nam12on2041.outbound.protection.outlook.com", "2a01:111:f403:2415::4"),
     ("mail-eastus2azon11.outbound.protection.outlook.com", "52.103.171.12"),
     ("", "52.103.202.8"),
     ("", "2a01:111:f403:c10c::3"),
 )
-_GOOGLE_UNLISTED = (("mail-sor-f41.google.com", "209.85.220.41"), ("mail-yb1-x1.google.com", "2607:f8b0:4864:20::b30"))
+_GOOGLE_UNLISTED = (
+    ("", "2404:6800:4864:20::c2f"),
+    ("", "2a00:1450:4013:c07::1b"),
+    ("mail-sor-f41.google.com", "209.85.220.41"),
+    ("mail-yb1-x1.google.com", "2607:f8b0:4864:20::b30"),
+)
 _RECORDS = {
     "TXT _spf.google.com": "v=spf1 include:_netblocks.google.com ~all",
     "TXT _netblocks.google.com": "v=spf1 ip4:209.85.128.0/17 ip4:74.125.0.0/16 ip6:2a00:1450:4864::/56 "
@@ -163,7 +180,7 @@ def a_place(kind: str, rng: Random) -> Place:
             spf, imap, unlisted = f"v=spf1 include:_spf.kundenserver.de {end}", "imap.ionos.de", ()
         else:
             hosts = tuple((f"mout{n}.hostfarm.example", f"185.12.80.{n}") for n in (11, 12, 13))
-            unlisted = (("mout9.hostfarm.example", "31.9.4.7"),)
+            unlisted = (("mout9.hostfarm.example", "31.9.4.7"), ("mout6.hostfarm.example", "2a02:4780:9::31"))
             spf, imap = f"v=spf1 mx include:_spf.hostfarm.example {end}", "imap.hostfarm.example"
         told = frozenset({hosts[0][0].partition(".")[2], *(a for _, a in hosts)})
         return Place(
@@ -430,6 +447,28 @@ class _Maker:
                 self.save(original, person)
             yield _genuine("forwarded", self.report(reached, original))
 
+    def forwarded_with_srs(self) -> Iterator[Specimen]:
+        """What one forwarder or two passed on with their own address in the envelope (SRS), so that SPF passes there.
+
+        Half of them come from a telephone; some forwarders leave no line of what was before them.
+        """
+        for _ in range(self.rng.choice((0, 1, 4))):
+            person, reached, when = self.world.friend(), self.world.stranger(), self.when()
+            chain = [person, *(self.world.stranger() for _ in range(self.rng.choice((0, 1))))]
+            lines = self.own_way(person.mx, when)
+            for mine, after in pairwise((*chain, reached)):
+                lines = (self._received(after.mx, mine.mx, mine.mx_address, when), *lines)
+            if self.rng.random() < 0.3:
+                lines = lines[:1]
+            last = chain[-1].organisation
+            local = self.place.address.replace("@", "=")
+            found = f"{reached.mx}; spf=pass smtp.mailfrom={last}; dmarc=fail header.from={self.place.domain}"
+            extra = (f"@top Return-Path: <SRS0=x7Q=2B={local}@{last}>", f"@top Authentication-Results: {found}")
+            original = self.original(person, when, lines, extra=extra)
+            if self.rng.random() < 0.5:
+                self.save(original, person)
+            yield _genuine("forwarded with SRS", self.report(reached, original))
+
     def mailing_forwarded(self) -> Iterator[Specimen]:
         """A mailing of the owner's by telephone or web mail that Sent lacks, of which only forwarded copies failed."""
         start, subject = self.when(), f"Summer party {self.rng.randrange(99)}"
@@ -643,6 +682,20 @@ class _Maker:
                 lines = (self.by_host(self.rng.choice(self.place.hosts), person.mx, when),)
             yield _forged("by the owner's provider", self.report(person, self.spam(person, when, lines)), None)
 
+    def by_a_knowing_stranger(self) -> Iterator[Specimen]:
+        """Somebody who publishes records of his own, so that SPF passes for him, and sends by the owner's provider."""
+        for _ in range(self.rng.choice((0, 2, 6))):
+            person, when = self.world.friend(), self.when()
+            own = f"knows{self.rng.randrange(99)}.example"
+            self.records[f"TXT {own}"] = "v=spf1 +all"
+            found = f"{person.mx}; spf=pass smtp.mailfrom={own}; dkim=pass header.d={own}"
+            extra = (f"@top Return-Path: <b@{own}>", f"@top Authentication-Results: {found}")
+            host = self.rng.choice(
+                (("mx." + own, self.network()), *(() if self.place.kind == "own server" else self.place.hosts))
+            )
+            original = self.original(person, when, (self.by_host(host, person.mx, when),), extra=extra)
+            yield _forged("by a knowing stranger", self.report(person, original), None)
+
     def slow_and_constant(self) -> Iterator[Specimen]:
         """Somebody who has read this program forges slowly from one network, with the owner's name and id shape."""
         host = (f"vps{self.rng.randrange(999)}.rent.example", self.network())
@@ -663,10 +716,17 @@ def _forged(what: str, report: Report, expected: Verdict | None = Verdict.BACKSC
 
 GENUINE_SENDERS = (
     _Maker.plain, _Maker.unsaved, _Maker.shop, _Maker.crm, _Maker.mailing, _Maker.former_hoster,
-    _Maker.single_services, _Maker.forwarded, _Maker.mailing_forwarded, _Maker.forgotten_service,
-    _Maker.home_machine, _Maker.small_web_host, _Maker.copied_service,
+    _Maker.single_services, _Maker.forwarded, _Maker.forwarded_with_srs, _Maker.mailing_forwarded,
+    _Maker.forgotten_service, _Maker.home_machine, _Maker.small_web_host, _Maker.copied_service,
 )  # fmt: skip
-FORGERS = (_Maker.bot_storm, _Maker.scattered, _Maker.rented_host, _Maker.undecidable, _Maker.slow_and_constant)
+FORGERS = (
+    _Maker.bot_storm,
+    _Maker.scattered,
+    _Maker.rented_host,
+    _Maker.undecidable,
+    _Maker.slow_and_constant,
+    _Maker.by_a_knowing_stranger,
+)
 
 
 def a_placed_mailbox(kind: str, seed: int) -> Placed:
@@ -680,4 +740,9 @@ def a_placed_mailbox(kind: str, seed: int) -> Placed:
     ]
     maker = _Maker(place, world, rng, dict(place.records))
     specimens = [one for make in (*GENUINE_SENDERS, *FORGERS) for one in make(maker)]
-    return Placed(replace(place, records=maker.records), world, tuple(rng.sample(specimens, len(specimens))))
+    wanted = [
+        of_sort(world, sort, rng.choice(sort.letters), rng.choice(sort.paths)) for sort in rng.sample(SORTS, SOME_SORTS)
+    ]
+
+    shuffled = tuple(rng.sample(specimens, len(specimens)))
+    return Placed(replace(place, records=maker.records), world, shuffled, (*wanted, *letters(world, each=1)))

@@ -99,7 +99,10 @@ def seen_of(question: Question) -> Seen | None:
         made_at_home=made_there or made_by in owner.organisations,
         made_there=made_there,
         made_by=made_by,
-        is_alien=line and _is_alien(question, name, right_side(message_id), "" if lies else hop.helo or ""),
+        is_alien=line
+        and _is_alien(
+            question, name, right_side(message_id) or ("nowhere" if message_id else ""), "" if lies else hop.helo or ""
+        ),
         message_id=id_key(message_id),
         id_shape=id_shape(message_id) if message_id else "",
         below=neighbourhoods(lower),
@@ -161,15 +164,15 @@ def _undenied(question: Question, seen: Seen) -> Standing:
 def _is_alien(question: Question, name: str, made_at: str, helo: str) -> bool:
     """Return whether nothing that a message shows is like the owner, or like a device or a program of the owner's.
 
-    It is in a name that shares no word with the owner's names and addresses, its id was made at a domain of somebody
-    else's, and it went to nobody who was written to. A printer, a server at home and a telephone fail one of these.
+    It is in a name that shares no word with the owner's names and addresses, its id, if any, was made at a domain of
+    somebody else's, and it did not go to the owner's. A printer, a server at home and a telephone fail one of these.
     """
     known, owner = question.known, question.known.owner
-    if not name or name in known.profile.names or is_of_no_domain(made_at) or _DEVICE.search(name):
+    if not name or name in known.profile.names or (made_at and is_of_no_domain(made_at)) or _DEVICE.search(name):
         return False
     if organisation(made_at) in owner.organisations or is_provider(organisation(made_at)):
         return False
-    if any(known.rows.written_to(who) or domain_of(who) in owner.domains for who in question.recipients):
+    if any(owner.is_own_address(who) for who in question.recipients):
         return False
     shown = f"{name} {made_at} {helo}".lower()
     return not any(word in shown for word in known.words)
@@ -178,7 +181,7 @@ def _is_alien(question: Question, name: str, made_at: str, helo: str) -> bool:
 def _networks_of_hour(question: Question, seen: Seen) -> int:
     """Return from how many networks notices of its hour came; 0 where it may be a service's, or was passed on."""
     senders = question.known.senders
-    if seen.is_proper or _is_passed_on(question, seen) or senders.sender_of(seen).count > 1:
+    if not seen.is_line or _is_passed_on(question, seen) or senders.sender_of(seen).count > 1:
         return 0
     return senders.networks_of_hour(seen)
 
