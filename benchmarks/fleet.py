@@ -40,7 +40,7 @@ from tests.servers.dovecot import dovecot
 from tests.servers.postgresql import postgresql
 from tests.servers.running import RunningServer
 
-SIZE = Size(inbox=500, sent=200, notices=20, genuine=4)
+SIZE = Size(inbox=500, sent=200, notices=64, genuine=4)
 FEW = 5  # one mailbox in so many has new mail on a night with small deltas
 NEW = 4  # messages a mailbox, before the night with new mail; one of them is a forged bounce
 THREADS = 16

@@ -322,7 +322,8 @@ def own_submission(m: Sent) -> str:
 
 def foreign_route(rng: random.Random, mta: str, when: datetime) -> str:
     address = f"203.0.113.{rng.randint(20, 250)}"
-    return route(mta, f"dsl-{address.replace('.', '-')}.pool.invalid", address, when - timedelta(minutes=1))
+    carrier = f"carrier{int(address.rpartition('.')[2]) % 23}.invalid"  # bots are customers of many
+    return route(mta, f"dsl-{address.replace('.', '-')}.{carrier}", address, when - timedelta(minutes=1))
 
 
 def route(by: str, name: str, address: str, when: datetime, for_: str = OWNER) -> str:

@@ -25,7 +25,7 @@ from cleanup.jobs.fleet import on_dask
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("dask")]
 USERS = 40
 MANY_USERS = 200
-FORGED = 16  # in each mailbox
+FORGED = 60  # in each mailbox, of one storm
 
 
 @pytest.fixture
