@@ -334,7 +334,8 @@ def _forged(rng: Random, owner: str, when: datetime, subject: str) -> Arrival:
     host, mta = f"{who}.test", f"mx{rng.randint(1, 3)}.{who}.test"
     sent = when - timedelta(seconds=rng.choice((4, 9, 30, 90, 400, 3_000)))
     forger = f"{rng.choice(_BOTNETS)}.{rng.randint(2, 250)}"
-    name = f"dsl-{forger.replace('.', '-')}.pool.invalid" if rng.random() < 0.3 else ""
+    carrier = f"carrier{int(forger.rpartition('.')[2]) % 23}.invalid"
+    name = f"dsl-{forger.replace('.', '-')}.{carrier}" if rng.random() < 0.3 else ""
     about = subject.format(n=rng.randint(1, 99_999))
     spam = SentMail(
         f"{rng.getrandbits(50):x}@{name or 'localhost'}", owner, f"{_name(rng)}@{host}", about, sent, saved=False
@@ -361,7 +362,7 @@ def _riddles(rng: Random, owner: str, lately: list[SentMail]) -> Iterator[Arriva
     for m in rng.sample(lately, 3):
         when = m.date + timedelta(hours=9)
         planted = SentMail(m.message_id, owner, f"{_name(rng)}@postbox.test", "Cheap watches", when, saved=False)
-        way = _received("mx.postbox.test", "dsl.pool.invalid", f"203.0.113.{rng.randint(2, 250)}", when)
+        way = _received("mx.postbox.test", "dsl.carrier7.invalid", f"203.0.113.{rng.randint(2, 250)}", when)
         text = _report(rng, planted, "mx.postbox.test", when, way, "5.1.1", "User unknown")
         yield Arrival(text.encode(), when, Verdict.BACKSCATTER)
 
