@@ -62,7 +62,7 @@ def make_sample_ledger(path: Path) -> Path:
             genuine = [digest for digest, truth in owner.truth.items() if truth is Verdict.GENUINE]
             others = sorted(owner.truth.keys() - set(genuine) - set(owner.unsure))
             for digest in dict.fromkeys(
-                (*genuine, *owner.unsure, *Random(owner.month.owner).sample(others, _REVIEWED))
+                (*genuine, *owner.unsure, *Random(owner.month.owner).sample(others, min(_REVIEWED, len(others))))
             ):
                 ledger.label(owner.month.owner, digest, owner.truth[digest], said_by="review")
     return path
