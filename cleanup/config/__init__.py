@@ -388,7 +388,9 @@ def _text(file: Path) -> str:
                 raise ConfigurationError(what, why=why, hint=f"chmod go-w {shlex.quote(str(file))}")
         elif not (stat.S_ISCHR(about.st_mode) and os.path.samestat(about, Path(os.devnull).stat())):
             raise ConfigurationError(
-                f"The configuration file {file} is no file", hint="Write it to a file, and name that"
+                f"The configuration file {file} cannot be read",
+                why="it is a folder, a pipe or a device, and no file",
+                hint="Write it to a file, and name that",
             )
         return opened.read()
 
