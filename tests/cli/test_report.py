@@ -20,7 +20,7 @@ def test_the_table_says_what_happened_and_what_to_do(annas_ledger: Path) -> None
 
     assert done.code == 0
     assert "92 notices: 72 backscatter, 14 genuine, 6 unsure; 72 filed" in done.out
-    assert "Look at 11 bounces of your own mail below" in done.out
+    assert "Look at the 11 bounces of your own mail below" in done.out
 
 
 def test_a_run_that_found_nothing_new_does_not_count_a_message_twice(annas_ledger: Path) -> None:
