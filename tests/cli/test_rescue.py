@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from cleanup.config import IdentitySettings, MailboxSettings
 from cleanup.connector.mailbox import Mailbox, open_mailbox
 from cleanup.connector.pull import digest
 from cleanup.demo import LAST_DAY, Demo, anna_on_a_server
@@ -67,6 +68,11 @@ def test_a_genuine_bounce_in_junk_is_offered_and_moved_back_on_request_only(tmp_
     assert again
 
 
+def told(demo: Demo) -> MailboxSettings:
+    """Return the settings with the outbound host named: Junk is judged without what the Inbox teaches."""
+    return demo.settings.model_copy(update={"identity": IdentitySettings(outbound_hosts=("192.0.2.10",))})
+
+
 def test_sent_and_each_folder_are_read_once_for_the_offer_and_the_move(tmp_path: Path) -> None:
     read: Counter[str] = Counter()
     offers: list[int] = []
@@ -81,7 +87,7 @@ def test_sent_and_each_folder_are_read_once_for_the_offer_and_the_move(tmp_path:
             mailbox.create_folder("Backscatter")  # a second folder to look through
         done = rescue(
             demo.account,
-            demo.settings,
+            told(demo),
             now=LAST_DAY,
             agreed=agreed,
             progress=lambda stage, at, total: read.update([stage] if at == total else []),
@@ -107,10 +113,10 @@ def test_nothing_that_was_not_agreed_to_is_moved_or_written_down(tmp_path: Path)
 def test_what_a_person_called_backscatter_is_not_offered(tmp_path: Path) -> None:
     with anna_on_a_server(tmp_path / "ledger.sqlite") as demo:
         digest = _put_away(demo)
-        offered = offer(demo.account, demo.settings, now=LAST_DAY, progress=lambda *_: None)
+        offered = offer(demo.account, told(demo), now=LAST_DAY, progress=lambda *_: None)
         with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
             ledger.label(OWNER, digest, Verdict.BACKSCATTER, said_by="review")
-        after = offer(demo.account, demo.settings, now=LAST_DAY, progress=lambda *_: None)
+        after = offer(demo.account, told(demo), now=LAST_DAY, progress=lambda *_: None)
 
     assert [one.judged.fingerprint.digest for one in offered] == [digest]
     assert after == ()
