@@ -38,7 +38,7 @@ ACTS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "scan": ((OWNER, "{reach}", *NOW), "0"),
     "doctor": ((OWNER, "{reach}"), "holds 2 runs"),
     "rescue": ((OWNER, "{reach}", *NOW), ""),
-    "senders": ((OWNER,), "sends for you"),
+    "senders": ((OWNER,), "known to send for anna.berg@example.org"),
     "run": ((OWNER, "--yes", "{reach}", *NOW), "run 3, 375 messages"),
     "undo": (("last", "--yes", "{reach}"), "72 messages of run 1 were put back"),
     "login": ((OWNER, "{reach}"), ""),  # takes a ledger like all that reach a mailbox, and needs none

@@ -68,7 +68,7 @@ def test_both_tell_the_same_of_a_mailbox(ledger: Ledger, where: str) -> None:
 def test_an_answer_about_a_sender_leaves_idle_nights_as_quick_as_before(ledger: Ledger, where: str) -> None:
     said(ledger, "sender:198.51.100.0/24", Verdict.GENUINE, "senders")
 
-    assert left_in(where, MAILBOX) == ledger.left(MAILBOX)
+    assert left_in(where, MAILBOX) == ledger.last_run(MAILBOX)
 
     said(ledger, "a", Verdict.GENUINE, "review")  # that one may speak for a whole mailing
 
