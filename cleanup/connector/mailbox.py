@@ -193,11 +193,10 @@ class Mailbox:
         if not line:
             return None
         letters = frozenset(line.rpartition(b" ")[2].strip(b'"').decode("latin-1").lower())
-        return (
-            letters
-            | (frozenset("kx") if "c" in letters else frozenset())
-            | (frozenset("tex") if "d" in letters else frozenset())
-        )
+        # servers that know RFC 4314 tell the old letters, too, where one of those that they stand for is granted
+        old_k = frozenset("kx") if "c" in letters and not letters & frozenset("kx") else frozenset()
+        old_d = frozenset("tex") if "d" in letters and not letters & frozenset("te") else frozenset()
+        return letters | old_k | old_d
 
     def status(self, folder: str) -> FolderState:
         """Return a folder's state without opening it. Raises FolderNotFound."""
