@@ -30,7 +30,7 @@ from cleanup.errors import ConfigurationError, UsageError
 from cleanup.model import Identity, Policy
 
 if TYPE_CHECKING:
-    from pydantic_settings import EnvSettingsSource
+    from pydantic_settings import BaseSettings
 
 __all__ = [
     "IdentitySettings",
@@ -213,23 +213,23 @@ def _environment(whose: str) -> dict[str, Any]:
     if not any(f"cleanup_{name}" in variables for name in MailboxSettings.model_fields):
         return {}
     # Its library takes longer to load than a night takes on which nothing happened.
-    from pydantic_settings import SettingsError
+    from pydantic_settings import EnvSettingsSource, SettingsError
 
     try:
-        return _environment_source()()
+        return EnvSettingsSource(_settings_of_the_environment())()
     except SettingsError as error:  # a variable that should hold a whole table, in JSON
         raise ConfigurationError(f"{whose}: the environment cannot be read", why=str(error)) from error
 
 
 @cache
-def _environment_source() -> EnvSettingsSource:
-    """Return what reads the environment, made once: a fleet reads it for each of its mailboxes."""
-    from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+def _settings_of_the_environment() -> type[BaseSettings]:
+    """Return the settings as the environment is asked for them: made once, as a fleet asks for every mailbox."""
+    from pydantic_settings import BaseSettings, SettingsConfigDict
 
     class Settings(MailboxSettings, BaseSettings):
         model_config = SettingsConfigDict(env_prefix="CLEANUP_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
-    return EnvSettingsSource(Settings)
+    return Settings
 
 
 def _folder_of(config: Path | None) -> Path:
