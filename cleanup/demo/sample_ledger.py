@@ -208,7 +208,7 @@ _REPORTERS = (
     ("clinic", 2, False),
     ("harbour", 2, True),
 )
-_BOTNETS = ("203.0.113", "198.51.100", "198.18.44")
+_BOTNETS = ("203.0.113", "198.51.100")
 
 
 @dataclass(frozen=True, slots=True)
