@@ -334,7 +334,7 @@ def _forged(rng: Random, owner: str, when: datetime, subject: str) -> Arrival:
     host, mta = f"{who}.test", f"mx{rng.randint(1, 3)}.{who}.test"
     sent = when - timedelta(seconds=rng.choice((4, 9, 30, 90, 400, 3_000)))
     forger = f"{rng.choice(_BOTNETS)}.{rng.randint(2, 250)}"
-    carrier = f"carrier{int(forger.rpartition('.')[2]) % 23}.invalid"
+    carrier = f"carrier{int(forger.rpartition('.')[2]) % 7}.invalid"
     name = f"dsl-{forger.replace('.', '-')}.{carrier}" if rng.random() < 0.3 else ""
     about = subject.format(n=rng.randint(1, 99_999))
     spam = SentMail(
