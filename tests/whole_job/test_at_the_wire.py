@@ -6,7 +6,7 @@ from tests.cli.command import Ended
 from tests.servers.faultproxy import fault_proxy
 from tests.whole_job.job import BACKSCATTER, CHANGING, Job
 
-LOOKING = {"CAPABILITY", "LOGIN", "ID", "LIST", "STATUS", "EXAMINE", "UID SEARCH", "UID FETCH", "LOGOUT"}
+LOOKING = {"CAPABILITY", "LOGIN", "ID", "NAMESPACE", "LIST", "STATUS", "EXAMINE", "UID SEARCH", "UID FETCH", "LOGOUT"}
 ON_THE_SIDE = {"ENABLE", "FETCH", "MYRIGHTS"}  # by a run which moves: most of it over its second connection
 
 
