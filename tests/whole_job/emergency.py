@@ -24,7 +24,7 @@ from tests.generator.mail import write
 from tests.generator.senders import Placed, _Maker, a_place
 from tests.generator.specimens import Specimen
 from tests.generator.world import NOW, World, a_world
-from tests.report.on_server import whole
+from tests.report.filing.on_server import whole
 from tests.servers.dovecot import STATIC_PASSWORD, dovecot
 from tests.servers.nameserver import nameserver
 from tests.servers.running import RunningServer

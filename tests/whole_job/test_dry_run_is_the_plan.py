@@ -18,7 +18,7 @@ from cleanup.jobs.idle_check import Look
 from cleanup.jobs.run import look_at, run_mailbox
 from cleanup.ledger import Ledger, MoveState
 from cleanup.model import PlannedMove, Verdict
-from cleanup.report import recovery
+from cleanup.report.filing import recovery
 from tests.servers.lying import CAPABILITIES, LyingServer, Session, lying_server
 from tests.servers.running import PASSWORD
 from tests.whole_job.anna_lies import TARGET, fill, run, settings_for, undo
