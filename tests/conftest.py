@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cleanup.connector import redact
 from cleanup.demo import anna_on_a_server
 from cleanup.demo.embedded_server import embedded_server
 from tests.servers.courier import courier
@@ -88,3 +89,9 @@ def annas_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
         anna.run()
         anna.run(full=True)
     return ledger
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process hides whatever it has logged in with; the next test may want to read that very word."""
+    monkeypatch.setattr(redact, "_shown", {})
