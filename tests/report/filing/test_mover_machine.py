@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -291,4 +292,22 @@ def test_an_undo_that_stands_half_way_is_not_begun_again() -> None:
 
     mover.nothing_is_lost_and_nothing_is_doubled_for_good()
     assert mover.server.names("INBOX") == ["bad1"]
+    mover.teardown()
+
+
+@pytest.mark.parametrize("cut", [{1: "drop-after"}, {2: "drop-before"}])
+def test_what_an_undo_copied_back_is_not_filed_again(cut: dict[int, str]) -> None:
+    """Found by the machine: the next run took it for a new message, and the line that told of the double was closed."""
+    mover = Mover()
+    mover.begin(count=1, tells=False, move=False)
+    mover.clean_run()
+    mover.disturbed_undo(can_reopen=False, changing=cut, looking={}, owner=[])
+    mover.server_renumbers("Backscatter")
+
+    mover.clean_run()
+    mover.clean_run()
+
+    mover.nothing_is_lost_and_nothing_is_doubled_for_good()
+    assert mover.server.names("INBOX") == mover.server.names("Backscatter") == ["bad1"]
+    assert mover.ledger.open_moves(OWNER)
     mover.teardown()
