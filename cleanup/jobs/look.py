@@ -16,11 +16,12 @@ from cleanup.connector.folders import backscatter_folder_name, find_sent
 from cleanup.connector.mailbox import FolderState, Mailbox
 from cleanup.connector.pull import fingerprint_of, is_of
 from cleanup.detector.account_state import JudgedNotice, account_state
+from cleanup.detector.evidence.question import Known
 from cleanup.detector.notices import read_notice
 from cleanup.detector.sender_questions import sender_questions
 from cleanup.detector.sent import MemorySentIndex
 from cleanup.detector.verdict import Case, judge_knowing
-from cleanup.detector.who_sends import KnownSender, who_sends
+from cleanup.detector.who_sends import failing_records, who_sends
 from cleanup.dns import answers_for, spf_for
 from cleanup.jobs.idle_check import READ_BY, IdleCheck, Look, Task, judged_by
 from cleanup.jobs.sync import read_inbox, read_sent_folders, sent_index, what_look_asks
@@ -75,7 +76,7 @@ def look(
             find_sent(folders, task.sent_folders, task.not_sent_folders)  # raises: without it none can be judged
         cases = [Case(notice, fingerprint.arrived, fingerprint.digest) for _, fingerprint, notice in notices]
         sent = sent_index(mailbox, task, known, cursor, cases, sources, now)
-        judged, senders = _judge(notices, cases, sent, task, labels or {}, known, now)
+        judged, learned = _judge(notices, cases, sent, task, labels or {}, known, now)
         ordinary = known.cursors()[task.inbox].held - len(set_aside) - len(judged)
     plan = plan_filing(
         judged,
@@ -98,8 +99,9 @@ def look(
         account_state(told),
         judged_by(task, labels or {}),
         passed_over=_passed_over(mailbox, state, {*hidden, *bodiless}),
-        senders=senders,
+        senders=who_sends(learned),
         questions=sender_questions(told),
+        failing_records=failing_records(learned),
     )
 
 
@@ -166,7 +168,7 @@ def _judge(
     labels: Mapping[str, Verdict],
     memory: Memory,
     now: datetime,
-) -> tuple[tuple[Judged, ...], tuple[KnownSender, ...]]:
+) -> tuple[tuple[Judged, ...], Known]:
     answers = answers_for([notice for _, _, notice in notices], task.identity, task.policy, task.network)
     arrived, since = [(case.notice, case.arrived) for case in cases], now - DNS_KEPT_FOR
     kept = memory.dns_lookups(since) if task.network.spf else ()
@@ -180,4 +182,4 @@ def _judge(
         Judged(pulled.ref, fingerprint, pulled.flags, notice, finding)
         for (pulled, fingerprint, notice), finding in zip(notices, findings, strict=True)
     )
-    return judged, who_sends(learned)
+    return judged, learned
