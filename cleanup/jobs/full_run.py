@@ -49,6 +49,9 @@ def look_and_file(
     run_id = _record(session, seen, told_before)
     seen, go_on = _asked(session, run_id, seen, agreed, may_exceed)
     outcome = _file(session, run_id, seen, mailbox, progress) if go_on else None
+    if outcome and outcome.stopped:
+        outcome.stopped.done = Done(run_id, seen, recovered, outcome, None, session.bytes_read, session.round_trips)
+        raise outcome.stopped
     _remember(memory, run_id, seen, outcome)
     remark = _leave_digest(session, run_id, seen, outcome, mailbox, now) if outcome else None
     before = _ended_early(session, run_id) if outcome and outcome.moved else ()
@@ -113,8 +116,6 @@ def _file(session: MailboxSession, run_id: int, seen: Look, mailbox: Mailbox, pr
         ledger.finish_run(run_id, counts, "failed")
         raise
     ledger.finish_run(run_id, counts | {"filed": len(outcome.moved)}, "done" if outcome.complete else "partly")
-    if outcome.stopped:
-        raise outcome.stopped
     return outcome
 
 

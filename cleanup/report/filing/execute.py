@@ -247,15 +247,18 @@ def move_all(
     while waiting and stopped is None:
         batch, waiting = waiting[:size], waiting[size:]
         nearby = NEARBY if known and connection.mailbox.can_move else None
+        one = None
         try:
-            with finishing():
+            with finishing(f"this batch of {len(batch):,}"):
                 one = _move_batch(route, batch, connection, journal, watch, _looked_at_from(batch, len(done), nearby))
                 progress(len(moves) - len(waiting))
-        except CleanupError as error:  # before anything was sent
-            stopped, waiting = error, batch + waiting
+        except CleanupError as error:
+            stopped = error
+        if one is None:  # nothing was sent
+            waiting = batch + waiting
             break
-        done.append(one)
-        stopped = one.stopped
+        done.append(one)  # also where a signal came meanwhile: the batch is done
+        stopped = stopped or one.stopped
         size = _next_size(len(batch), batches, connection, watch) if one.arrived else 1
     outcomes, late = _looked_after([o for one in done for o in one.outcomes], watch, journal)
     stopped = stopped or late
@@ -318,7 +321,7 @@ def _looked_after(
 ) -> tuple[list[MoveOutcome], CleanupError | None]:
     """Return the outcomes after one more look at what somebody else did to the same messages."""
     try:
-        with finishing():
+        with finishing("the last look at what was moved"):
             seen = watch.look_after()
             journal.write(one for one in seen if one.state is not one.record.state)
     except CleanupError as error:
