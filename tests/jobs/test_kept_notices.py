@@ -22,7 +22,8 @@ from cleanup.jobs.look import look
 from cleanup.jobs.result import Done
 from cleanup.jobs.run import run_mailbox, task_of
 from cleanup.ledger import Ledger
-from cleanup.model import Verdict
+from cleanup.ledger.values import KeptNotice
+from cleanup.model import Fingerprint, Verdict
 from tests.servers.lying import Mail, Session, lying_server, uid_set
 from tests.whole_job.anna_lies import TARGET, fill, run, scan
 
@@ -317,3 +318,20 @@ def test_a_persons_word_on_a_kept_notice_counts(anna: Demo, asked: list[int]) ->
 
     assert asked == []
     assert night.look.judged[0].finding.verdict is Verdict.GENUINE
+
+
+def test_of_each_sample_all_is_kept_but_bytes(tmp_path: Path) -> None:
+    samples = sorted((Path(__file__).parents[2] / "sample_data" / "notices").glob("*.eml"))
+    read = [notice for file in samples if (notice := read_notice(file.read_bytes()))]
+    notices = [KeptNotice(uid, Fingerprint(uid, LAST_DAY, "d"), (), False, one) for uid, one in enumerate(read, 1)]
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        memory = ledger.memory("anna@example.org")
+        inbox = memory.begin("INBOX", 1, is_sent=False)
+        memory.keep_notices(inbox, "reader", notices)
+
+        kept = ledger.memory("anna@example.org").kept_notices(inbox, "reader")
+
+    assert len(kept) == len(read) > 500
+    for before in notices:
+        lean = tuple(replace(one, raw=None) for one in before.notice.returned)
+        assert kept[before.uid].notice == replace(before.notice, returned=lean)
