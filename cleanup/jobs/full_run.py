@@ -87,7 +87,10 @@ def _remember(memory: Memory, run_id: int, seen: Look, outcome: MoveResults | No
     """Write down what the next run may build on. Where something is left to do, it looks again in any case."""
     inbox = memory.cursors()[seen.task.inbox]
     if outcome:
-        memory.vanished(inbox, [ref.uid for ref in outcome.moved])
+        moved = {ref.uid for ref in outcome.moved}
+        memory.vanished(inbox, moved)
+        if not outcome.stopped:  # what did not go, though it was its turn, may be another message by now
+            memory.read_again(inbox, {move.ref.uid for move in seen.plan.moves} - moved)
     through = not seen.plan.moves or (outcome is not None and outcome.complete and not outcome.gone)
     through = through and seen.why_sent_is_silent is None  # tomorrow the server may show what it did not today
     through = through and not seen.passed_over
