@@ -32,7 +32,7 @@ _LIST_TAG = re.compile(r"^\s*\[[^\][]{1,40}\]\s*")
 _SPACE = re.compile(r"\s+")
 
 
-def untagged(subject: str) -> str:
+def without_marks(subject: str) -> str:
     """Return a decoded subject without the marks that gateways put before it: "[EXTERNAL]", "***SPAM***"."""
     text = subject
     for _ in range(3):

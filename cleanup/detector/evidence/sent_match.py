@@ -21,20 +21,21 @@ def sent_match(question: Question) -> Iterator[Reason]:
     elif bond in _BONDS:
         yield _BONDS[bond](question)
     if bond is Bond.NONE:
-        yield from _nothing_found(question)
+        why = question.silent or question.incomplete
+        if why and not question.unusable:
+            yield points("sent.cannot_vouch", LEDGER, Verdict.UNSURE, Strength.HARD, why)
+        yield from _recently_written(question)
+        yield _absent(question)
 
 
 def _by_id(question: Question) -> Reason:
     sent, agreement = question.match.sent, question.match.agreement
-    if agreement and not agreement.recipient and _is_replayed(question):
+    looks_at_ways = Family.TRANSPORT not in question.known.policy.switched_off
+    if agreement and not agreement.recipient and looks_at_ways and could_be_a_replay(question):
         says = f"The message is in {_where(sent)}, but a stranger sent it again to somebody else: a replay?"
         return points("sent.id_replayed", LEDGER, Verdict.UNSURE, Strength.HARD, says)
     says = f"The id of the returned message is in {_where(sent)}, and {_agreed(agreement)}."
     return points("sent.message_id", LEDGER, Verdict.GENUINE, Strength.HARD, says)
-
-
-def _is_replayed(question: Question) -> bool:
-    return Family.TRANSPORT not in question.known.policy.switched_off and could_be_a_replay(question)
 
 
 def _by_content(question: Question) -> Reason:
@@ -72,14 +73,6 @@ _BONDS = {
     Bond.PARTLY: _partly,
     Bond.THREAD: _thread,
 }
-
-
-def _nothing_found(question: Question) -> Iterator[Reason]:
-    why = question.silent or question.incomplete
-    if why and not question.unusable:
-        yield points("sent.cannot_vouch", LEDGER, Verdict.UNSURE, Strength.HARD, why)
-    yield from _recently_written(question)
-    yield _absent(question)
 
 
 def _recently_written(question: Question) -> Iterator[Reason]:
