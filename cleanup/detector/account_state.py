@@ -91,12 +91,15 @@ def advice(answer: Answer) -> tuple[str, ...]:
 
 
 def _answer(counts: Counter[str], alarms_an_hour: int) -> Answer:
+    # A burst to strangers through the owner's own server, without a copy in Sent: a program with the password.
     if alarms_an_hour >= ALARM_AN_HOUR:
         return Answer.COMPROMISED
     if counts["replayed"] >= ALARM_AN_HOUR:
         return Answer.REPLAYED
     if counts["loops"]:
         return Answer.LOOP
+    # Own mail that Sent lacks is the answer only where there is at least as much of it as of forged mail: a few letters
+    # from a telephone that saves no copies are no news in a storm. The counts tell of them all the same.
     if counts["unsent"] and counts["unsent"] >= counts["spoofed"]:
         return Answer.GAP
     if counts["spoofed"]:

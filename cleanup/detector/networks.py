@@ -122,7 +122,7 @@ class Hosts:
         """Return whether the name is one of these hosts', or stands below one of them."""
         if not name or not self.names:
             return False
-        labels = domain_key(name).split(".")
+        labels = domain_key(name).split(".")  # "mx1.mail.example.org" stands below "mail.example.org"; "org" is no host
         return any(".".join(labels[i:]) in self.names for i in range(len(labels) - 1))
 
     def knows_addresses(self, version: int) -> bool:
@@ -139,6 +139,7 @@ def shared_provider(name: str | None, address: Address | None) -> str:
     domain = organisation(name) if name else ""
     if is_provider(domain):
         return domain
+    # By its address, too: Microsoft sends from hosts that its own list leaves out (Microsoft Q&A 5815332).
     for provider, network in _provider_networks().get(_first_part(address), ()) if address is not None else ():
         if address in network:
             return provider

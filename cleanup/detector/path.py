@@ -92,6 +92,8 @@ def trusted_part(received: Sequence[str], tied: frozenset[str], owner: Owner) ->
             untied = None if hop.handed_over_inside else hop
             if not last_tied_by:
                 return Path(certain=False, untied=untied, below=below)
+            # Below a tied line that came from inside, nobody outside has handed anything over: the last host that is
+            # believed made the message, and if it is the owner's, the owner's side did.
             return Path(certain=certain, submitted=owner.is_own_host(last_tied_by), untied=untied, below=below)
         last_tied_by = hop.by or last_tied_by
         if own and hop.authenticated:
@@ -100,7 +102,7 @@ def trusted_part(received: Sequence[str], tied: frozenset[str], owner: Owner) ->
             continue
         if not _goes_on_inside(hop, below, tied, owner):
             return Path(hop, certain, below=below, at_own_server=own)
-        certain = certain and hop.name is not None
+        certain = certain and hop.name is not None  # else only its HELO says that it is a machine of this organisation
     if last_tied_by and owner.is_own_host(last_tied_by):
         return Path(certain=certain, submitted=True, at_own_server=True)
     return Path(certain=certain)
@@ -118,6 +120,7 @@ def for_returned(notice: Notice, returned: Returned, owner: Owner) -> Path:
     path = trusted_part(returned.received, named, owner)
     if path.hop is not None or path.submitted:
         return path
+    # Whoever handed the notice over is a second choice: a forger's own host does that, and then ties his own lines.
     handed = handing_over(notice, owner)
     return path if handed <= named else trusted_part(returned.received, named | handed, owner)
 

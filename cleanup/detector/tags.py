@@ -55,7 +55,7 @@ def check_srs(address: str, keys: Iterable[bytes], arrived: datetime | None = No
     if tag is None:
         return Tag.NONE
     signed = f"{tag['stamp']}{tag['domain']}{tag['local']}".lower().encode()
-    length = len(tag["mac"])
+    length = len(tag["mac"])  # libsrs2 keeps four characters of the MAC unless it is told otherwise
     macs = [base64.b64encode(hmac.new(key, signed, "sha1").digest()).decode()[:length].lower() for key in keys]
     # The stamp is the day modulo 1024 in two characters of base 32; -1, which is hardly ever fresh, for anything else.
     high, low = (_BASE32.find(letter) for letter in tag["stamp"].lower())

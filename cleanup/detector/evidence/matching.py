@@ -100,6 +100,7 @@ def best_match(question: Question) -> Match:
     content = _by_content(question)
     if content.bond is Bond.CONTENT:
         return content
+    # The id is there and nothing else agrees. Where much else differs it was copied out of a letter of the owner's.
     for match in by_id:
         if match.agreement and not match.agreement.contradicts:
             return Match(Bond.ID_ONLY, match.sent, match.agreement)
@@ -137,7 +138,7 @@ def _answers_for(question: Question, sent: SentMessage) -> bool | None:
     if question.notice.kind not in (Kind.AUTO_REPLY, Kind.CHALLENGE, Kind.MDN):
         return _any_in(question.recipients, {untagged_key(r) for r in sent.recipients})
     answering = organisation(domain_of(question.notice.sender or ""))
-    if not answering or is_provider(answering):
+    if not answering or is_provider(answering):  # everybody at gmail.com would answer for everybody there
         return None
     return True if answering in {organisation(domain_of(r)) for r in sent.recipients} else None
 

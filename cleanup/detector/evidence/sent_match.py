@@ -88,6 +88,8 @@ def _recently_written(question: Question) -> Iterator[Reason]:
     written = next((r for r in question.recipients if rows.written_between(r, start, question.arrived)), None)
     if written is None:
         return
+    # Only what shows a stranger by itself: one text from many networks, or a host that may not send for the domain.
+    # Any other unknown host may be one more of the owner's, and then this hint is all that spares the notice.
     stranger = question.standing.kind in (Kind.SPREAD, Kind.DENIED)
     vouched = question.known.coverage.complete_since is not None and question.known.owner.knows_hosts
     certain = _comparable(question) and (vouched or stranger)
@@ -115,6 +117,7 @@ def _comparable(question: Question) -> bool:
     all carry an id: every mail program gives one.
     """
     returned = question.returned
+    # Two different Message-IDs, or two Dates: one of them is not the original's, and nobody knows which.
     if returned.ambiguous and (not question.ids or "message-id" in (name.lower() for name in returned.ambiguous)):
         return False
     if question.ids:
