@@ -200,7 +200,7 @@ class SafetyStop(CleanupError):
 
 
 class UidValidityChanged(SafetyStop):
-    """The folder was renumbered between the plan and the move."""
+    """The folder's UIDVALIDITY changed between the plan and the move: its UIDs mean other messages now."""
 
     code = "uidvalidity-changed"
 

@@ -42,19 +42,18 @@ def init(
     file: File = None,
 ) -> None:
     """Ask for what is missing, try the login, and write a profile. It is commented, and only you can read it."""
-    from cleanup.access import KNOWN_HOSTS
     from cleanup.cli.console import asked, print_command, say
     from cleanup.cli.screen import err
     from cleanup.config import load_mailbox
     from cleanup.config.explain import refuse_existing, write_profile
+    from cleanup.detector.providers import imap_host
 
     address = address or asked("Your e-mail address")
     if "@" not in address:
         raise UsageError(f"{address!r} is not an e-mail address")
     profile = name or address.partition("@")[0]
     refuse_existing(profile, file)
-    known = KNOWN_HOSTS.get(address.rpartition("@")[2].lower())
-    host = host or asked("IMAP server", default=known)
+    host = host or asked("IMAP server", default=imap_host(address.rpartition("@")[2].lower()))
     if password_command is None and password_file is None and sys.stdin.isatty():
         password_command = asked("A command that prints the password (empty: ask each time)", default="") or None
     if outbound_host is None and sys.stdin.isatty():

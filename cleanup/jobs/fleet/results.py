@@ -81,8 +81,8 @@ def write_ends(file: Path, ends: Iterable[Ended], *, before: Iterable[Row] = ())
     """
     rows = {row["mailbox"]: row for row in before}
     for e in ends:
-        told = (e.name, e.result.value, e.cause or "", str(e.moved), f"{e.took_s:.1f}")
-        rows[e.name] = dict(zip(_COLUMNS, told, strict=True))
+        values = (e.name, e.result.value, e.cause or "", str(e.moved), f"{e.took_s:.1f}")
+        rows[e.name] = dict(zip(_COLUMNS, values, strict=True))
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, _COLUMNS, extrasaction="ignore")
     writer.writeheader()
