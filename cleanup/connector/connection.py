@@ -108,19 +108,19 @@ class Wire:
             raise refusal(name + self._concerning(name, args, uid=uid), word, answer.text)
         return answer
 
-    def ask(self, name: str, *args: bytes, uid: bool = False) -> Answer:
+    def ask(self, ask: Ask) -> Answer:
         """Send a command that changes nothing; where the server asks for a short pause, wait and ask again.
 
         At most three tries, and no pause longer than a minute or than the run may still take. Raises as command() does.
         """
         for _ in range(TRIES - 1):
             try:
-                return self.command(name, *args, uid=uid)
+                return self.command(ask.name, *ask.args, uid=ask.uid)
             except Throttled as error:
                 if not 0 < error.wait_s <= self._patience():
                     raise
                 time.sleep(error.wait_s)
-        return self.command(name, *args, uid=uid)
+        return self.command(ask.name, *ask.args, uid=ask.uid)
 
     def send_ahead(self, asks: Sequence[Ask]) -> None:
         """Send looks at once that will be asked for next, in this order; command() then need not wait for each.

@@ -62,7 +62,7 @@ def look(
     where there are notices and no folder of sent mail to judge them by.
     """
     with _remembering(memory, task) as known:
-        mailbox.send_ahead(what_look_asks(mailbox.ahead(), known, seen))
+        mailbox.send_ahead(*what_look_asks(known, seen))
         folders = mailbox.folders()
         target = backscatter_folder_name(folders, task.target)
         state = seen.inbox if seen else mailbox.examine(task.inbox)

@@ -9,9 +9,11 @@ import shlex
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from cleanup.connector.folders import Folder, find_sent, shown
 from cleanup.connector.mailbox import FolderState, Mailbox
+from cleanup.connector.questions import Examine, Folders, Headers, Question
 from cleanup.detector.addresses import untagged_key
 from cleanup.detector.coverage import cover_times
 from cleanup.detector.header import INBOX_FIELDS
@@ -32,7 +34,6 @@ from cleanup.ledger import Memory
 from cleanup.ledger.values import Cursor, InboxRow, SentPlaces, SentQuery, Stretch, Stretches
 from cleanup.model import Identity, Notice, Policy, PulledHeaders, SentMessage, SentSource
 from cleanup.progress import Progress
-from cleanup.report.filing.mailbox import Ahead
 
 CHUNK = 2_000
 MOST_HIDDEN = 20  # messages that a server lists and cannot show, and that are passed over
@@ -43,22 +44,22 @@ SPARSE = 4  # UIDs to a message: from there on it is cheaper to ask which of the
 Save = Callable[[Cursor, Sequence[PulledHeaders], int], None]
 
 
-def what_look_asks(ahead: Ahead, memory: Memory, seen: IdleCheck | None) -> Ahead:
+def what_look_asks(memory: Memory, seen: IdleCheck | None) -> list[Question[Any]]:
     """Return what look() will ask first: the folders, and what is new in those that were seen and read before."""
-    ahead.folders()
+    questions: list[Question[Any]] = [Folders()]
     if seen is None:
-        return ahead
+        return questions
     known = memory.cursors()
     for state, fields in ((seen.inbox, INBOX_FIELDS), *((one, SENT_FIELDS) for one in seen.sent.values())):
         cursor = known.get(state.folder)
         if cursor is None or cursor.uidvalidity != state.uidvalidity or _is_sparse(cursor, state):
-            return ahead
+            return questions
         wanted = [*(() if cursor.is_sent else memory.notices(cursor)), *range(cursor.uidnext, state.uidnext)]
         if cursor.is_sent and not is_unchanged(cursor, state):
-            ahead.examine(state.folder)
+            questions.append(Examine(state.folder))
         if wanted:
-            ahead.headers_of(state.folder, fields, wanted)
-    return ahead
+            questions.append(Headers(state.folder, fields, wanted))
+    return questions
 
 
 # --- the Inbox -----------------------------------------------------------------------------------------------------

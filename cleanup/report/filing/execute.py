@@ -355,8 +355,7 @@ def _move_batch(
     """Move one batch and return what became of it. Raises only what happens before anything is written down."""
     watch.begin()
     mailbox = connection.mailbox
-    ahead = watch.expected_on_first(mailbox.ahead())
-    mailbox.send_ahead(what_check_asks(ahead, route, batch, others_from=others_from))
+    mailbox.send_ahead(*watch.asks_at_first(), *what_check_asks(route, batch, others_from=others_from))
     before = watch.look_before([move.ref.uid for move in batch])
     checked = connection.reconnecting(lambda mailbox: check(route, batch, mailbox, others_from=others_from))
     if not checked.present:
@@ -379,7 +378,7 @@ def _send(sent: _Sent) -> _Batch:
     mailbox, route = sent.connection.mailbox, sent.route
     if route.keeps_source or not mailbox.can_move:
         return _by_copy(sent)
-    looks = expected(mailbox.ahead(), sent.records, others_from=sent.others_from)
+    looks = expected(sent.records, others_from=sent.others_from)
     try:
         with sent.watch.timing():
             told = dict(mailbox.move([r.intent.uid for r in sent.records], route.target, looks).pairs)
@@ -411,7 +410,7 @@ def _by_copy(sent: _Sent) -> _Batch:
     mailbox, uids = sent.connection.mailbox, [r.intent.uid for r in sent.records]
     try:
         with sent.watch.timing():
-            told = dict(mailbox.copy(uids, sent.route.target, expected(mailbox.ahead(), sent.records)).pairs)
+            told = dict(mailbox.copy(uids, sent.route.target, expected(sent.records)).pairs)
     except CleanupError as error:
         return _after_trouble(sent, error)
     return _after_yes(sent, told)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from cleanup.connector.questions import Question
 from cleanup.model import Fingerprint
 
 
@@ -51,29 +52,6 @@ class MoveAnswer(Protocol):
         ...
 
 
-class Ahead(Protocol):
-    """Looks that will be asked for next, in this order, each named as the method of FilingMailbox that will ask."""
-
-    @property
-    def asks(self) -> Sequence[Any]:
-        """What is written down, in the mailbox's own words."""
-        ...
-
-    def folders(self) -> Ahead: ...
-    def status(self, folder: str) -> Ahead: ...
-    def headers_of(self, folder: str, fields: Sequence[str], uids: Sequence[int]) -> Ahead: ...
-    def bodies_of(self, folder: str, sizes: Mapping[int, int], max_bytes: int) -> Ahead: ...
-    def numbering(self) -> Ahead: ...
-    def examine(self, folder: str) -> Ahead: ...
-    def watch(self, folder: str) -> Ahead: ...
-    def select(self, folder: str) -> Ahead: ...
-    def uids(self, first: int) -> Ahead: ...
-    def still_there(self, uids: Sequence[int]) -> Ahead: ...
-    def of_size(self, sizes: Collection[int], arrived: Collection[datetime]) -> Ahead: ...
-    def fingerprints(self, uids: Sequence[int]) -> Ahead: ...
-    def flags(self, uids: Sequence[int]) -> Ahead: ...
-
-
 class FilingMailbox(Protocol):
     """One mailbox on a server. `one_by_one`: nothing is sent ahead, for a server that may not take it.
 
@@ -117,12 +95,8 @@ class FilingMailbox(Protocol):
         """Return all folders."""
         ...
 
-    def ahead(self) -> Ahead:
-        """Return an empty list of looks, to be filled with what will be asked for next."""
-        ...
-
-    def send_ahead(self, ahead: Ahead) -> None:
-        """Be ready for these looks: whoever asks for them, in this order, need not wait for each."""
+    def send_ahead(self, *questions: Question[Any]) -> None:
+        """Be ready for these questions: whoever asks them, in this order, need not wait for each."""
         ...
 
     def look_afresh(self) -> None:
@@ -170,15 +144,15 @@ class FilingMailbox(Protocol):
         """Yield (UID, the message's first `max_bytes`). `sizes` by UID, where they are known, spare a look."""
         ...
 
-    def move(self, uids: Sequence[int], target: str, then: Ahead | None = None) -> MoveAnswer:
-        """Send UID MOVE for messages of the selected folder (RFC 6851), and `then` looks, right behind it.
+    def move(self, uids: Sequence[int], target: str, then: Sequence[Question[Any]] = ()) -> MoveAnswer:
+        """Send UID MOVE for messages of the selected folder (RFC 6851), and the questions `then` right behind it.
 
         Raises MoveNotSupported or CommandUnknown where the server does not know it: then nothing was moved.
         """
         ...
 
-    def copy(self, uids: Sequence[int], target: str, then: Ahead | None = None) -> MoveAnswer:
-        """Send UID COPY for messages of the selected folder, and `then` looks."""
+    def copy(self, uids: Sequence[int], target: str, then: Sequence[Question[Any]] = ()) -> MoveAnswer:
+        """Send UID COPY for messages of the selected folder, and the questions `then`."""
         ...
 
     def mark_deleted(self, uids: Sequence[int]) -> None:
@@ -191,8 +165,8 @@ class FilingMailbox(Protocol):
         """Set and clear flags in the selected folder; with CONDSTORE not of what changed after `since`."""
         ...
 
-    def uid_expunge(self, uids: Sequence[int], then: Ahead | None = None) -> None:
-        """Send UID EXPUNGE for exactly these messages of the selected folder (RFC 4315), and `then` looks."""
+    def uid_expunge(self, uids: Sequence[int], then: Sequence[Question[Any]] = ()) -> None:
+        """Send UID EXPUNGE for exactly these messages of the selected folder (RFC 4315), and the questions `then`."""
         ...
 
     def append(self, folder: str, raw: bytes, flags: Sequence[str] = (), when: datetime | None = None) -> int | None:

@@ -18,11 +18,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from cleanup.connector.questions import Examine, Flags, Numbering, Question, Uids, WatchFolder
 from cleanup.errors import CleanupError, CommandRefused, FolderNotFound, PermissionMissing
 from cleanup.ledger import MoveIntent, MoveState
 from cleanup.report.filing.journal import Journal, MoveOutcome
-from cleanup.report.filing.mailbox import Ahead, FilingMailbox, FolderState
+from cleanup.report.filing.mailbox import FilingMailbox, FolderState
 from cleanup.report.filing.verify import DELETED, Connection, MoveRoute, likeness, view
 
 CALM = 5  # times as long as our own slowest move: others' moves take a server as long
@@ -75,9 +77,9 @@ class Watch:
         except CleanupError:
             self.connection.without_onlooker()
 
-    def expected_on_first(self, ahead: Ahead) -> Ahead:
+    def asks_at_first(self) -> Sequence[Question[Any]]:
         """Return what the first connection will be asked before the first batch."""
-        return ahead.numbering() if self._numbering is None and self.connection.may_look_on else ahead
+        return [Numbering()] if self._numbering is None and self.connection.may_look_on else []
 
     def look_before(self, batch: Sequence[int]) -> Before | None:
         """Open the source on the second connection and note the flags; None: nobody looks on.
@@ -90,8 +92,8 @@ class Watch:
             if onlooker is None:
                 return None
             is_first = self._numbering is None
-            ahead = onlooker.ahead().numbering() if is_first else onlooker.ahead()
-            onlooker.send_ahead(ahead.watch(self.route.source).flags(batch))
+            first = [Numbering()] if is_first else []
+            onlooker.send_ahead(*first, WatchFolder(self.route.source), Flags(batch))
             if is_first:
                 told = onlooker.numbering() or {}
                 self._numbering = _later(told, self.connection.reconnecting(lambda mailbox: mailbox.numbering() or {}))
@@ -180,10 +182,9 @@ def what_came(
     """Return what came into any folder since `before`, but for what our moves put into the target."""
     target, uidvalidity = outcomes[0].record.intent.target, outcomes[0].record.intent.target_uidvalidity
     mailbox.look_afresh()  # nothing that was asked before counts
-    ahead = mailbox.ahead().numbering()
-    if target in before:  # what is seen there, if only our own moves put something somewhere
-        ahead.examine(target).uids(before[target].uidnext)
-    mailbox.send_ahead(ahead)
+    # what is seen at the target, if only our own moves put something somewhere
+    there = (Examine(target), Uids(target, before[target].uidnext)) if target in before else ()
+    mailbox.send_ahead(Numbering(), *there)
     found: dict[tuple[int, str], list[str]] = defaultdict(list)
     for folder, first in _grown(before, mailbox.numbering() or {}):
         mailbox.examine(folder)

@@ -9,12 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
+from cleanup.connector.questions import Examine, Question, StillThere
 from cleanup.errors import CleanupError, CommandRefused, FolderNotFound, PermissionMissing
 from cleanup.ledger import Ledger, MoveRecord, MoveState
 from cleanup.model import MessageRef
 from cleanup.report.filing.journal import Journal, MoveOutcome
-from cleanup.report.filing.mailbox import Ahead, FilingMailbox
+from cleanup.report.filing.mailbox import FilingMailbox
 from cleanup.report.filing.races import put_flags_right
 from cleanup.report.filing.verify import DELETED, Connection, grouped, has_mark, likeness, reconcile, view
 from cleanup.report.text import plural
@@ -23,7 +25,7 @@ YOUNG = timedelta(seconds=60)
 CALM_S = 2.0  # a server may still be at a command whose client died; measured on Dovecot: milliseconds
 _NO_RUN = 0
 BEING_REMOVED = "it came into two folders at once, and is being removed from one"  # a note of versions up to schema 3
-Then = Callable[[Ahead], Ahead] | None
+Then = Callable[[], Sequence[Question[Any]]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def recover(
 ) -> Recovered:
     """Reconcile what earlier runs in the mailbox `name` left open, then notice what the owner moved back.
 
-    `then` adds what will be asked for next, to be sent together with the last look.
+    `then` returns what will be asked next, to be sent together with the last look.
     Sends nothing where the ledger holds no open and no standing move; changes the mailbox only to finish a message that
     is in both folders. Raises nothing that is a CleanupError: with `stopped` set, nothing more must be moved.
     """
@@ -189,8 +191,7 @@ def _moved_away(group: Sequence[MoveRecord], then: Then, mailbox: FilingMailbox)
 def _missing(group: Sequence[MoveRecord], mailbox: FilingMailbox, then: Then) -> list[MoveRecord]:
     first = group[0].intent
     filed = [r.target_uid for r in group if r.target_uid is not None]
-    ahead = mailbox.ahead().examine(first.target).still_there(filed)
-    mailbox.send_ahead(then(ahead) if then else ahead)
+    mailbox.send_ahead(Examine(first.target), StillThere(first.target, filed), *(then() if then else ()))
     try:
         state = mailbox.examine(first.target)
     except FolderNotFound:

@@ -11,8 +11,9 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from cleanup.connector.questions import Bodies, Examine, Fingerprints, Question, Select, Status, StillThere, Uids
 from cleanup.errors import (
     CleanupError,
     CommandRefused,
@@ -26,7 +27,7 @@ from cleanup.errors import (
 from cleanup.ledger import MoveIntent, MoveRecord, MoveState
 from cleanup.model import Fingerprint, NotFiled, PlannedMove
 from cleanup.report.filing.journal import Journal, MoveOutcome
-from cleanup.report.filing.mailbox import Ahead, FilingMailbox, FolderState, Seen
+from cleanup.report.filing.mailbox import FilingMailbox, FolderState, Seen
 
 BROKEN = (ConnectionLost, ServerMisbehaved)
 MOST_RENEWALS = 3
@@ -147,7 +148,7 @@ def check(
     Nothing is changed but for making the target. `others_from`: also what else is in the source, from that UID on.
     """
     uids = [move.ref.uid for move in batch]
-    mailbox.send_ahead(what_check_asks(mailbox.ahead(), route, batch, others_from=others_from))
+    mailbox.send_ahead(*what_check_asks(route, batch, others_from=others_from))
     open_source(mailbox, route)
     target = _target_state(mailbox, route.target)
     seen = mailbox.fingerprints(route.source, uids)
@@ -160,10 +161,13 @@ def check(
     return _as_judged(route, batch, seen, target, others)
 
 
-def what_check_asks(ahead: Ahead, route: MoveRoute, batch: Sequence[PlannedMove], *, others_from: int | None) -> Ahead:
-    """Return what check() will ask for."""
-    asked = ahead.select(route.source).status(route.target).fingerprints([move.ref.uid for move in batch])
-    return asked if others_from is None else asked.uids(others_from)
+def what_check_asks(
+    route: MoveRoute, batch: Sequence[PlannedMove], *, others_from: int | None
+) -> tuple[Question[Any], ...]:
+    """Return what check() will ask."""
+    others = () if others_from is None else (Uids(route.source, others_from),)
+    looks = Fingerprints(route.source, [move.ref.uid for move in batch])
+    return (Select(route.source), Status(route.target), looks, *others)
 
 
 def open_source(mailbox: FilingMailbox, route: MoveRoute) -> None:
@@ -278,7 +282,7 @@ def reconcile(
         both = [one for one in outcomes if one.is_in_both]
         if not both or by_looking_alone:
             return outcomes
-        why_not = _finish(both, mailbox, expected(mailbox.ahead(), records, others_from=others_from))
+        why_not = _finish(both, mailbox, expected(records, others_from=others_from))
         why_not = why_not or "it is in both folders: the server did not remove it"
         return [
             one.with_note(why_not) if one.is_in_both else one for one in _look(records, mailbox, journal, told or {})
@@ -303,13 +307,18 @@ def view(mailbox: FilingMailbox, folder: str, *, first: int = 1, only: Sequence[
     raise ServerMisbehaved(f"The server lists messages in {folder} and does not show them")
 
 
-def expected(ahead: Ahead, records: Sequence[MoveRecord], *, others_from: int | None = None) -> Ahead:
-    """Return what reconcile() will ask for, if each message got the next number of the target."""
+def expected(records: Sequence[MoveRecord], *, others_from: int | None = None) -> tuple[Question[Any], ...]:
+    """Return what reconcile() will ask, if each message got the next number of the target."""
     first, uids = records[0].intent, [record.intent.uid for record in records]
-    ahead.examine(first.target).uids(first.target_uidnext)
-    ahead.fingerprints(range(first.target_uidnext, first.target_uidnext + len(records)))
-    ahead.examine(first.source).still_there(uids)
-    return ahead if others_from is None else ahead.uids(others_from)
+    arrived = range(first.target_uidnext, first.target_uidnext + len(records))
+    return (
+        Examine(first.target),
+        Uids(first.target, first.target_uidnext),
+        Fingerprints(first.target, arrived),
+        Examine(first.source),
+        StillThere(first.source, uids),
+        *(() if others_from is None else (Uids(first.source, others_from),)),
+    )
 
 
 def _look(
@@ -453,7 +462,7 @@ def grouped(records: Sequence[MoveRecord]) -> list[list[MoveRecord]]:
 # --- the second half of a COPY -------------------------------------------------------------------------------------
 
 
-def _finish(both: Sequence[MoveOutcome], mailbox: FilingMailbox, then: Ahead) -> str | None:
+def _finish(both: Sequence[MoveOutcome], mailbox: FilingMailbox, then: Sequence[Question[Any]]) -> str | None:
     """Remove from the source what was just seen whole at the target; return why it could not be done.
 
     UID EXPUNGE names exactly these messages: a plain EXPUNGE would take along what you marked as deleted.
@@ -463,7 +472,7 @@ def _finish(both: Sequence[MoveOutcome], mailbox: FilingMailbox, then: Ahead) ->
     if not mailbox.can_uid_expunge:
         return "it is in both folders, and the server cannot expunge by UID"
     intents = {one.record.intent.uid: one.record.intent for one in both}
-    mailbox.send_ahead(mailbox.ahead().select(source).fingerprints(sorted(intents)))
+    mailbox.send_ahead(Select(source), Fingerprints(source, sorted(intents)))
     try:
         if mailbox.select(source).uidvalidity != first.source_uidvalidity:
             return f"it is in both folders, and {source} was renumbered meanwhile"
@@ -529,8 +538,9 @@ def _copied_whole(mailbox: FilingMailbox, both: Sequence[MoveOutcome]) -> list[i
     way = both[0].record.intent
     here = {one.record.intent.uid: one.record.intent.fingerprint.size for one in both}
     there = {one.target_uid or 0: one.record.intent.fingerprint.size for one in both}
-    ahead = mailbox.ahead().bodies_of(way.source, here, LARGEST).bodies_of(way.target, there, LARGEST)
-    mailbox.send_ahead(ahead.select(way.source))
+    originals = Bodies(way.source, sorted(here), LARGEST, here)
+    copies = Bodies(way.target, sorted(there), LARGEST, there)
+    mailbox.send_ahead(originals, copies, Select(way.source))
     original, copied = _checksums(mailbox, way.source, here), _checksums(mailbox, way.target, there)
     pairs = [(one.record.intent.uid, one.target_uid or 0) for one in both]
     return sorted(uid for uid, copy in pairs if uid in original and original[uid] == copied.get(copy))

@@ -23,7 +23,6 @@ from cleanup.errors import (
     PermissionMissing,
 )
 from cleanup.model import Fingerprint
-from cleanup.report.filing.mailbox import Ahead
 
 EPOCH = datetime(2026, 10, 1, tzinfo=UTC)
 
@@ -114,18 +113,6 @@ class ModelServer:
         self._late.append(effect)
 
 
-class NothingAhead:
-    """Looks that nobody needs to send ahead."""
-
-    asks: Sequence[str] = ()
-
-    def _noted(self, *_: object) -> NothingAhead:
-        return self
-
-    folders = headers_of = bodies_of = numbering = status = examine = watch = select = _noted
-    uids = still_there = of_size = fingerprints = flags = _noted
-
-
 @dataclass
 class ModelMailbox:
     """One connection."""
@@ -177,10 +164,7 @@ class ModelMailbox:
         mails = self._box().mails
         return {u: Seen(mails[u].fingerprint, tuple(sorted(mails[u].flags))) for u in uids if u in mails}
 
-    def ahead(self) -> NothingAhead:
-        return NothingAhead()
-
-    def send_ahead(self, ahead: Ahead) -> None:
+    def send_ahead(self, *questions: object) -> None:
         """Nothing here takes time."""
 
     def look_afresh(self) -> None:
@@ -226,11 +210,11 @@ class ModelMailbox:
 
     # --- changing ----------------------------------------------------------------------------------------------
 
-    def move(self, uids: Sequence[int], target: str, then: Ahead | None = None) -> MoveAnswer:
+    def move(self, uids: Sequence[int], target: str, then: Sequence[object] = ()) -> MoveAnswer:
         self._must_write()
         return self._change("MOVE", uids, target, removes=True)
 
-    def copy(self, uids: Sequence[int], target: str, then: Ahead | None = None) -> MoveAnswer:
+    def copy(self, uids: Sequence[int], target: str, then: Sequence[object] = ()) -> MoveAnswer:
         self._must_write()
         return self._change("COPY", uids, target, removes=False)
 
@@ -259,7 +243,7 @@ class ModelMailbox:
 
         self._perform("STORE", uids, effect)
 
-    def uid_expunge(self, uids: Sequence[int], then: Ahead | None = None) -> None:
+    def uid_expunge(self, uids: Sequence[int], then: Sequence[object] = ()) -> None:
         self._must_write()
         if not self.server.uidplus:
             raise MoveNotSupported("no UIDPLUS")
