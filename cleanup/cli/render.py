@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from cleanup.cli.console import say
+from cleanup.cli.console import command_line, say
 from cleanup.cli.machine import message_row
 from cleanup.cli.screen import cells, out, print_hanging, table
 from cleanup.cli.senders import print_questions
 from cleanup.detector.account_state import AccountState, JudgedNotice, account_state
-from cleanup.detector.sender_questions import FEWEST
+from cleanup.detector.sender_questions import FEWEST, foremost
 from cleanup.jobs.idle_check import Look
 from cleanup.model import FilingPlan, Finding, Kind, Notice, Strength, Verdict
 from cleanup.report.counts import Fate, count_judged, fate_of, is_undelivered
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from cleanup.jobs.archive_scan import Scanned
 
 MOST_LINES = 10
-MOST_QUESTIONS = 3  # that a look shows: the largest
 MOST_BOUNCES = 50  # of the owner's own: each wants something done
 _Place = tuple[str, datetime | None]  # a UID or a file's name, and when the notice came
 
@@ -214,14 +213,12 @@ def _senders(console: Console, look: Look, command: Sequence[object]) -> None:
         more = f" and {len(known) - MOST_LINES} more" if len(known) > MOST_LINES else ""
         print_hanging(console, "Sends for you: ", f"{', '.join(known[:MOST_LINES])}{more}")
     if look.questions:
+        asked = foremost(look.questions)
         console.print("\nOnly you can say:")
-        print_questions(console, look.questions[:MOST_QUESTIONS], command)
-        if (left := len(look.questions) - MOST_QUESTIONS) > 0:
-            print_hanging(
-                console,
-                "    ",
-                f"and {plural(left, 'smaller question')}; after a run, mailbox-cleanup senders lists all",
-            )
+        print_questions(console, asked, command)
+        if left := len(look.questions) - len(asked):
+            told = f"{'and ' if asked else ''}{plural(left, 'smaller question')}; after a run, this lists them"
+            console.print(f"    {told}: {command_line(command)}", soft_wrap=True)
 
 
 def _and_more(console: Console, count: int) -> None:

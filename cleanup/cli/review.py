@@ -66,13 +66,13 @@ def review(
 def _ask_who_sends(ledger: Ledger, address: str) -> set[str] | None:
     """Ask about each network that nobody can place; return the digests that the answers decide, None to stop."""
     from cleanup.cli.screen import out, print_hanging
-    from cleanup.detector.sender_questions import is_answered, label_of_sender, questions_about
+    from cleanup.detector.sender_questions import foremost, is_answered, label_of_sender, questions_about
     from cleanup.ledger import Label
     from cleanup.model import Verdict
 
     unplaced = ledger.unplaced(address)
     decided: set[str] = set()
-    for question in questions_about(met for _, met in unplaced):
+    for question in foremost(questions_about(met for _, met in unplaced)):
         out().print()
         print_hanging(out(), "", question.in_words())
         if question.examples:

@@ -83,10 +83,12 @@ def run(
         done = run_mailbox(account, settings, agreed=agreed, may_exceed=not yes, progress=bars, **how)
         ends.append(Ended.of(settings.address, done, time.monotonic() - began_s))
     watched = sys.stderr.isatty()
+    senders = ["senders", mailbox, *opt.to_ledger(reach)]
     undo = None if watched else lambda number: command_line(_undo_words(number, reach))
-    say(done.in_words(undo), level="info", **facts(ends[-1]))
+    say(done.in_words(undo, None if watched else command_line(senders)), level="info", **facts(ends[-1]))
     if watched:
         _print_undo(done, reach)
+        _print_senders(done, senders)
     _exit_as(done, strict_review)
 
 
@@ -102,6 +104,17 @@ def _print_undo(done: Done, reach: opt.Reach) -> None:
 
     for what, number in done.undoes():
         print_command(err(), what, _undo_words(number, reach))
+
+
+def _print_senders(done: Done, senders: list[str]) -> None:
+    if not done.look.questions:
+        return
+    from cleanup.cli.console import print_command
+    from cleanup.cli.screen import err
+    from cleanup.detector.sender_questions import foremost
+
+    if foremost(done.look.questions):
+        print_command(err(), "To say who sends for you", senders)
 
 
 def _undo_words(run_id: int, reach: opt.Reach) -> list[str]:

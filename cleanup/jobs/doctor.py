@@ -22,6 +22,7 @@ from cleanup.connector import probe
 from cleanup.connector.account import Account
 from cleanup.connector.folders import Folder, backscatter_folder_name, find_sent
 from cleanup.connector.mailbox import Mailbox, open_mailbox
+from cleanup.detector.sender_questions import foremost
 from cleanup.errors import (
     CleanupError,
     CommandRefused,
@@ -235,8 +236,13 @@ def _coverage(patient: _Patient) -> Iterator[str]:
         yield f"{verb}: {one.who} ({one.source.value}; it {one.says})"
     if not any(one.sends for one in seen.senders):
         yield "nobody is known to send for you; --outbound-host names hosts that you know"
-    for question in seen.questions:
-        yield f"only you can say: {question.in_words()} (mailbox-cleanup senders)"
+    asked = foremost(seen.questions)
+    for question in asked:
+        yield f"only you can say: {question.in_words()}"
+    if more := len(seen.questions) - len(asked):
+        yield f"{'and' if asked else 'only you can say:'} {plural(more, 'smaller question')} that can wait"
+    if seen.questions:
+        yield "`senders` lists them after a run, and takes your answers"
     counts = count_judged(seen.judged, seen.plan, ordinary=seen.ordinary)
     refused = f", as {' '.join(seen.plan.refusals)[:-1]}" if seen.plan.refusals and seen.plan.moves else ""
     moves = f"a run would move {counts.of(Fate.PLANNED):,}{refused}"

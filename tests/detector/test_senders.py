@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from cleanup.detector.account_state import JudgedNotice
 from cleanup.detector.networks import shared_provider
-from cleanup.detector.sender_questions import label_of_sender, sender_questions
+from cleanup.detector.sender_questions import Met, foremost, label_of_sender, questions_about, sender_questions
 from cleanup.detector.spf import SpfAnswers, SpfResult, SpfWord
 from cleanup.detector.verdict import Case, judge_all
-from cleanup.model import Finding, Identity, Policy, Verdict
+from cleanup.model import Finding, Identity, Policy, UnknownSender, Verdict
 from tests.detector.judging import ANNA, ARRIVED, NOW, a_notice, a_returned, a_sent_index, rules_of
 from tests.detector.test_learning import proved
 from tests.generator.figures import MODES, judged, measured
@@ -196,6 +196,21 @@ def test_a_campaign_by_one_unknown_host_is_one_question():
         "A service of yours?"
     ]
     assert (asked[0].network, asked[0].examples[0]) == ("185.12.81.0/24", "Your order 11")
+
+
+def test_a_person_is_asked_a_handful_the_largest_and_the_others_can_wait():
+    sizes = (2, 3, 9, 4, 2, 50, 5, 3)
+    met = [
+        Met(UnknownSender(f"198.51.{n}.0/24", f"198.51.{n}.7"), ARRIVED, f"Your order {k}")
+        for n, size in enumerate(sizes)
+        for k in range(size)
+    ]
+
+    every = questions_about(met)
+
+    assert sorted(q.count for q in every) == sorted(sizes)
+    assert [q.count for q in foremost(every)] == [50, 9, 5, 4, 3]
+    assert foremost(questions_about(met[:2])) == ()
 
 
 @pytest.mark.parametrize("said", [Verdict.GENUINE, Verdict.BACKSCATTER])

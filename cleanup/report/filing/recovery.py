@@ -48,6 +48,9 @@ class Recovered:
 
 
 def _in_words(one: MoveOutcome) -> str:
+    if one.state is MoveState.MOVED and one.record.intent.keeps_source:
+        intent = one.record.intent
+        return f"had been copied back from {intent.source} to {intent.target}. Nothing was removed from {intent.source}"
     if one.state is MoveState.MOVED:
         return "had arrived"
     if one.state is MoveState.TAKEN:

@@ -157,6 +157,36 @@ def test_an_undo_that_was_cut_off_is_finished_by_the_next(ledger: Ledger, move: 
     assert len(ledger.labels(OWNER)) == 4
 
 
+def test_what_an_undo_that_was_killed_had_put_back_is_told_by_the_next(ledger: Ledger) -> None:
+    server, mailbox, run = a_filed_server(ledger)
+    server.trouble = once("MOVE", "kill-after")
+    with pytest.raises(Killed):
+        undo_run(ledger, mailbox, run)
+    server.trouble = lambda _: None
+
+    told = undo_run(ledger, ModelMailbox(server), run).in_words()
+
+    assert told.splitlines() == [
+        "Of an earlier run that was cut off, 1 message had arrived.",
+        f"3 messages of run {run} were put back.",
+    ]
+
+
+@pytest.mark.parametrize("then", ["run", "undo"])
+def test_what_an_undo_that_was_killed_had_copied_back_is_said_to_be_in_both(ledger: Ledger, then: str) -> None:
+    server, mailbox, run = a_filed_server(ledger)
+    server.boxes["Old"] = server.boxes.pop(TARGET)
+    server.trouble = once("COPY", "kill-after")
+    with pytest.raises(Killed):
+        undo_run(ledger, mailbox, run)
+    server.trouble = lambda _: None
+
+    mailbox = ModelMailbox(server)
+    told = (recover_now(ledger, mailbox) if then == "run" else undo_run(ledger, mailbox, run)).in_words()
+
+    assert "1 message had been copied back from Old to INBOX. Nothing was removed from Old." in told
+
+
 def test_the_inbox_cannot_be_undone_into_a_run_that_never_was(ledger: Ledger) -> None:
     _, mailbox, _ = a_filed_server(ledger)
 
