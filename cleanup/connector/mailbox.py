@@ -182,7 +182,7 @@ class Mailbox:
         chunks (Headers, Bodies) is read when it is iterated over, so it comes last.
         """
         self.send_ahead(*questions)
-        return tuple(question.answer(self._session) for question in questions)
+        return tuple(self.ask(question) for question in questions)
 
     def send_ahead(self, *questions: Question[Any]) -> None:
         """Send questions at once that will be asked next, in this order; ask() then need not wait for each.

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from cleanup.connector.mailbox import Mailbox
 from cleanup.errors import (
     CleanupError,
     CommandUnknown,
@@ -25,7 +26,6 @@ from cleanup.ledger import MoveRecord, MoveState
 from cleanup.model import FilingPlan, MessageRef, NotFiled, PlannedMove
 from cleanup.progress import Progress, unseen
 from cleanup.report.filing.journal import Journal, MoveOutcome, is_in_both
-from cleanup.report.filing.mailbox import FilingMailbox
 from cleanup.report.filing.races import Before, Watch, put_flags_right
 from cleanup.report.filing.verify import (
     BROKEN,
@@ -166,11 +166,11 @@ def _counted(ones: Sequence[NotFiled], one_is: str, several_are: str) -> list[st
 
 def file_all(
     plan: FilingPlan,
-    mailbox: FilingMailbox,
+    mailbox: Mailbox,
     journal: Journal,
     *,
-    reopen: Callable[[], FilingMailbox] | None = None,
-    look_on: Callable[[], FilingMailbox] | None = None,
+    reopen: Callable[[], Mailbox] | None = None,
+    look_on: Callable[[], Mailbox] | None = None,
     batches: Batches = BATCHES,
     progress: Progress = unseen,
     pause: Callable[[float], None] = time.sleep,

@@ -20,11 +20,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from cleanup.connector.mailbox import FolderState, Mailbox
 from cleanup.connector.questions import Examine, Flags, Numbering, Question, Uids, WatchFolder
 from cleanup.errors import CleanupError, CommandRefused, FolderNotFound, PermissionMissing
 from cleanup.ledger import MoveIntent, MoveState
 from cleanup.report.filing.journal import Journal, MoveOutcome
-from cleanup.report.filing.mailbox import FilingMailbox, FolderState
 from cleanup.report.filing.verify import DELETED, Connection, MoveRoute, likeness, view
 
 CALM = 5  # times as long as our own slowest move: others' moves take a server as long
@@ -42,7 +42,7 @@ Arrivals = Mapping[tuple[int, str], Sequence[str]]  # by likeness: the folders i
 class Before:
     """The second connection, and the flags that it told before a batch was moved."""
 
-    onlooker: FilingMailbox
+    onlooker: Mailbox
     flags: Mapping[int, tuple[str, ...]]
 
 
@@ -177,7 +177,7 @@ def _without_cleared(one: MoveOutcome, change: Change | None) -> MoveOutcome:
 
 
 def what_came(
-    outcomes: Sequence[MoveOutcome], before: Mapping[str, FolderState], mailbox: FilingMailbox, journal: Journal
+    outcomes: Sequence[MoveOutcome], before: Mapping[str, FolderState], mailbox: Mailbox, journal: Journal
 ) -> Arrivals:
     """Return what came into any folder since `before`, but for what our moves put into the target."""
     target, uidvalidity = outcomes[0].record.intent.target, outcomes[0].record.intent.target_uidvalidity
@@ -291,7 +291,7 @@ def may_lack(outcomes: Sequence[MoveOutcome], changes: Mapping[int, Change]) -> 
     ]
 
 
-def mend(lacking: Sequence[Lacking], mailbox: FilingMailbox) -> None:
+def mend(lacking: Sequence[Lacking], mailbox: Mailbox) -> None:
     """Make the changes that a move to one folder lost, and no others. May be begun again after it was done.
 
     A server with CONDSTORE sets no flag on a message that changed after we looked; then we look again.
@@ -308,7 +308,7 @@ def mend(lacking: Sequence[Lacking], mailbox: FilingMailbox) -> None:
             return
 
 
-def _left_to_do(lacking: Sequence[Lacking], mailbox: FilingMailbox) -> Iterator[tuple[int, Change]]:
+def _left_to_do(lacking: Sequence[Lacking], mailbox: Mailbox) -> Iterator[tuple[int, Change]]:
     """Yield the UID of every message that lacks a change, and what is left of it. It has to look like the message."""
     seen = mailbox.fingerprints(lacking[0].intent.target, [one.uid for one in lacking])
     for one in lacking:
@@ -338,7 +338,7 @@ def put_flags_right(outcomes: Sequence[MoveOutcome], connection: Connection, jou
     return _give_back(outcomes, connection, journal)
 
 
-def _unmark(marked: Sequence[MoveOutcome], mailbox: FilingMailbox) -> None:
+def _unmark(marked: Sequence[MoveOutcome], mailbox: Mailbox) -> None:
     intent = marked[0].record.intent
     if mailbox.select(intent.target).uidvalidity == intent.target_uidvalidity:
         mailbox.change_flags(sorted(one.target_uid or 0 for one in marked), remove=[DELETED])
@@ -367,7 +367,7 @@ def _give_back(outcomes: Sequence[MoveOutcome], connection: Connection, journal:
     ]
 
 
-def _set(back: Mapping[int, tuple[str, ...]], intent: MoveIntent, mailbox: FilingMailbox) -> dict[int, tuple[str, ...]]:
+def _set(back: Mapping[int, tuple[str, ...]], intent: MoveIntent, mailbox: Mailbox) -> dict[int, tuple[str, ...]]:
     """Set flags on messages at the target; return by UID those that are not there afterwards."""
     if mailbox.select(intent.target).uidvalidity != intent.target_uidvalidity:
         return dict(back)

@@ -11,12 +11,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from cleanup.connector.mailbox import Mailbox
 from cleanup.connector.questions import Examine, Question, StillThere
 from cleanup.errors import CleanupError, CommandRefused, FolderNotFound, PermissionMissing
 from cleanup.ledger import Ledger, MoveRecord, MoveState
 from cleanup.model import MessageRef
 from cleanup.report.filing.journal import Journal, MoveOutcome
-from cleanup.report.filing.mailbox import FilingMailbox
 from cleanup.report.filing.races import put_flags_right
 from cleanup.report.filing.verify import DELETED, Connection, grouped, has_mark, likeness, reconcile, view
 from cleanup.report.text import plural
@@ -63,9 +63,9 @@ def _in_words(one: MoveOutcome) -> str:
 def recover(
     ledger: Ledger,
     name: str,
-    mailbox: FilingMailbox,
+    mailbox: Mailbox,
     *,
-    reopen: Callable[[], FilingMailbox] | None = None,
+    reopen: Callable[[], Mailbox] | None = None,
     pause: Callable[[float], None] = time.sleep,
     then: Then = None,
 ) -> Recovered:
@@ -93,15 +93,15 @@ class Foretold:
     """
 
     leaving: frozenset[MessageRef]
-    mailbox: FilingMailbox
+    mailbox: Mailbox
 
 
 def foretell(
     copy: Ledger,
     name: str,
-    mailbox: FilingMailbox,
+    mailbox: Mailbox,
     *,
-    reopen: Callable[[], FilingMailbox] | None = None,
+    reopen: Callable[[], Mailbox] | None = None,
     pause: Callable[[float], None] = time.sleep,
 ) -> Foretold:
     """Reconcile in a copy of the ledger what recover() would reconcile, by looking alone: for a dry run.
@@ -150,7 +150,7 @@ def reconcile_open(
     return reconciled
 
 
-def _unmark(one: MoveOutcome, mailbox: FilingMailbox) -> None:
+def _unmark(one: MoveOutcome, mailbox: Mailbox) -> None:
     r"""Take the mark \Deleted from what an older version was about to remove, as it came into two folders at once."""
     intent = one.record.intent
     where = (intent.target, intent.target_uidvalidity, one.target_uid)
@@ -185,13 +185,13 @@ def notice_returned(journal: Journal, connection: Connection, then: Then = None)
     return tuple(returned)
 
 
-def _moved_away(group: Sequence[MoveRecord], then: Then, mailbox: FilingMailbox) -> tuple[list[MoveRecord], set[int]]:
+def _moved_away(group: Sequence[MoveRecord], then: Then, mailbox: Mailbox) -> tuple[list[MoveRecord], set[int]]:
     """Return which messages are no longer at the target, and which moves' messages are at the source again."""
     missing = _missing(group, mailbox, then)
     return missing, _back_at_source(missing, mailbox)
 
 
-def _missing(group: Sequence[MoveRecord], mailbox: FilingMailbox, then: Then) -> list[MoveRecord]:
+def _missing(group: Sequence[MoveRecord], mailbox: Mailbox, then: Then) -> list[MoveRecord]:
     first = group[0].intent
     filed = [r.target_uid for r in group if r.target_uid is not None]
     mailbox.send_ahead(Examine(first.target), StillThere(first.target, filed), *(then() if then else ()))
@@ -205,7 +205,7 @@ def _missing(group: Sequence[MoveRecord], mailbox: FilingMailbox, then: Then) ->
     return [record for record in group if record.target_uid not in there]
 
 
-def _back_at_source(missing: Sequence[MoveRecord], mailbox: FilingMailbox) -> set[int]:
+def _back_at_source(missing: Sequence[MoveRecord], mailbox: Mailbox) -> set[int]:
     """Return which of the moves' messages are at the source again; they have new UIDs there, above the old ones."""
     if not missing:
         return set()

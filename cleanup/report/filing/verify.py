@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from cleanup.connector.mailbox import FolderState, Mailbox, Seen
 from cleanup.connector.questions import Bodies, Examine, Fingerprints, Question, Select, Status, StillThere, Uids
 from cleanup.errors import (
     CleanupError,
@@ -27,7 +28,6 @@ from cleanup.errors import (
 from cleanup.ledger import MoveIntent, MoveRecord, MoveState
 from cleanup.model import Fingerprint, NotFiled, PlannedMove
 from cleanup.report.filing.journal import Journal, MoveOutcome
-from cleanup.report.filing.mailbox import FilingMailbox, FolderState, Seen
 
 BROKEN = (ConnectionLost, ServerMisbehaved)
 MOST_RENEWALS = 3
@@ -50,9 +50,9 @@ class Connection:
 
     def __init__(
         self,
-        mailbox: FilingMailbox,
-        reopen: Callable[[], FilingMailbox] | None = None,
-        look_on: Callable[[], FilingMailbox] | None = None,
+        mailbox: Mailbox,
+        reopen: Callable[[], Mailbox] | None = None,
+        look_on: Callable[[], Mailbox] | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.mailbox = mailbox
@@ -60,9 +60,9 @@ class Connection:
         self._reopen = reopen
         self._left = MOST_RENEWALS
         self._look_on = look_on
-        self._onlooker: FilingMailbox | None = None
+        self._onlooker: Mailbox | None = None
 
-    def reconnecting(self, work: Callable[[FilingMailbox], _T]) -> _T:
+    def reconnecting(self, work: Callable[[Mailbox], _T]) -> _T:
         """Return what `work` returns; it is begun again on a new connection where the old one breaks.
 
         So it has to be something that may be done twice. Raises the last error where there is no new connection.
@@ -89,7 +89,7 @@ class Connection:
         """Whether there is a second connection, or may be."""
         return self._onlooker is not None or self._look_on is not None
 
-    def onlooker(self) -> FilingMailbox | None:
+    def onlooker(self) -> Mailbox | None:
         """Return the second connection, made when it is first asked for. Raises what making it raises."""
         if self._onlooker is None and self._look_on is not None:
             look_on, self._look_on = self._look_on, None
@@ -131,7 +131,7 @@ class Checked:
     others: frozenset[int] | None = None
 
 
-def check_able(mailbox: FilingMailbox, route: MoveRoute) -> None:
+def check_able(mailbox: Mailbox, route: MoveRoute) -> None:
     """Raise MoveNotSupported where messages can be moved in no safe way; nothing was sent then."""
     if not mailbox.can_move and not mailbox.can_uid_expunge and not route.keeps_source:
         raise MoveNotSupported(
@@ -141,7 +141,7 @@ def check_able(mailbox: FilingMailbox, route: MoveRoute) -> None:
 
 
 def check(
-    route: MoveRoute, batch: Sequence[PlannedMove], mailbox: FilingMailbox, *, others_from: int | None = None
+    route: MoveRoute, batch: Sequence[PlannedMove], mailbox: Mailbox, *, others_from: int | None = None
 ) -> Checked:
     """Return what of a batch is there and as it was judged. Leaves the source open for writing.
 
@@ -170,7 +170,7 @@ def what_check_asks(
     return (Select(route.source), Status(route.target), looks, *others)
 
 
-def open_source(mailbox: FilingMailbox, route: MoveRoute) -> None:
+def open_source(mailbox: Mailbox, route: MoveRoute) -> None:
     """Open the source for changes. Raises UidValidityChanged, PermissionMissing."""
     state = mailbox.select(route.source)
     if state.uidvalidity != route.uidvalidity:
@@ -183,7 +183,7 @@ def open_source(mailbox: FilingMailbox, route: MoveRoute) -> None:
         )
 
 
-def check_takes_back(mailbox: FilingMailbox, folder: str) -> None:
+def check_takes_back(mailbox: Mailbox, folder: str) -> None:
     """Raise PermissionMissing where this login may put messages into a folder and not take them out again.
 
     With the rights t and e (RFC 4314 section 4), or d on servers that only know RFC 2086. Servers without ACL, and
@@ -199,7 +199,7 @@ def check_takes_back(mailbox: FilingMailbox, folder: str) -> None:
     )
 
 
-def _target_state(mailbox: FilingMailbox, folder: str) -> FolderState:
+def _target_state(mailbox: Mailbox, folder: str) -> FolderState:
     try:
         try:
             return mailbox.status(folder)
@@ -277,7 +277,7 @@ def reconcile(
     that fails; then the lines stay open in the journal.
     """
 
-    def looked_and_finished(mailbox: FilingMailbox) -> list[MoveOutcome]:
+    def looked_and_finished(mailbox: Mailbox) -> list[MoveOutcome]:
         outcomes = _look(records, mailbox, journal, told or {})
         both = [one for one in outcomes if one.is_in_both]
         if not both or by_looking_alone:
@@ -291,7 +291,7 @@ def reconcile(
     return connection.reconnecting(looked_and_finished)
 
 
-def view(mailbox: FilingMailbox, folder: str, *, first: int = 1, only: Sequence[int] | None = None) -> FolderView:
+def view(mailbox: Mailbox, folder: str, *, first: int = 1, only: Sequence[int] | None = None) -> FolderView:
     """Return what a folder holds: from UID `first` on, or `only` some UIDs. A missing folder is an empty one."""
     try:
         state = mailbox.examine(folder)
@@ -322,7 +322,7 @@ def expected(records: Sequence[MoveRecord], *, others_from: int | None = None) -
 
 
 def _look(
-    records: Sequence[MoveRecord], mailbox: FilingMailbox, journal: Journal, told: Mapping[int, int]
+    records: Sequence[MoveRecord], mailbox: Mailbox, journal: Journal, told: Mapping[int, int]
 ) -> list[MoveOutcome]:
     """Return where the messages of these records, all between the same two folders, are now."""
     first = records[0].intent
@@ -462,7 +462,7 @@ def grouped(records: Sequence[MoveRecord]) -> list[list[MoveRecord]]:
 # --- the second half of a COPY -------------------------------------------------------------------------------------
 
 
-def _finish(both: Sequence[MoveOutcome], mailbox: FilingMailbox, then: Sequence[Question[Any]]) -> str | None:
+def _finish(both: Sequence[MoveOutcome], mailbox: Mailbox, then: Sequence[Question[Any]]) -> str | None:
     """Remove from the source what was just seen whole at the target; return why it could not be done.
 
     UID EXPUNGE names exactly these messages: a plain EXPUNGE would take along what you marked as deleted.
@@ -493,7 +493,7 @@ def _finish(both: Sequence[MoveOutcome], mailbox: FilingMailbox, then: Sequence[
     return None
 
 
-def _marked_amiss(mailbox: FilingMailbox, first: MoveIntent, copies: Mapping[int, int]) -> str | None:
+def _marked_amiss(mailbox: Mailbox, first: MoveIntent, copies: Mapping[int, int]) -> str | None:
     r"""Mark originals as \Deleted; return why they must not be expunged, their marks taken off again.
 
     Where the mark shows at the copy, too, both are one message under two names. Where the server marked more than it
@@ -527,7 +527,7 @@ def _marked_amiss(mailbox: FilingMailbox, first: MoveIntent, copies: Mapping[int
     return why_not
 
 
-def _copied_whole(mailbox: FilingMailbox, both: Sequence[MoveOutcome]) -> list[int]:
+def _copied_whole(mailbox: Mailbox, both: Sequence[MoveOutcome]) -> list[int]:
     """Return which messages have a copy that holds the same, byte for byte: of a large one, its first MiB.
 
     Size and header may be an index's word. The source is opened again right behind: little time is left for somebody to
@@ -546,6 +546,6 @@ def _copied_whole(mailbox: FilingMailbox, both: Sequence[MoveOutcome]) -> list[i
     return sorted(uid for uid, copy in pairs if uid in original and original[uid] == copied.get(copy))
 
 
-def _checksums(mailbox: FilingMailbox, folder: str, sizes: Mapping[int, int]) -> dict[int, bytes]:
+def _checksums(mailbox: Mailbox, folder: str, sizes: Mapping[int, int]) -> dict[int, bytes]:
     bodies = mailbox.pull_bodies(folder, sorted(sizes), max_bytes=LARGEST, sizes=sizes) if sizes else ()
     return {uid: hashlib.sha256(content).digest() for uid, content in bodies}

@@ -8,13 +8,28 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from cleanup.connector.mailbox import Folder, FolderState
-from cleanup.connector.move import MoveAnswer
-from cleanup.connector.pull import Seen
+from cleanup.connector.account import MIB
+from cleanup.connector.mailbox import Folder, FolderState, Mailbox, MoveAnswer, Seen
+from cleanup.connector.questions import (
+    Deleted,
+    Examine,
+    Fingerprints,
+    Flags,
+    Folders,
+    Numbering,
+    OfSize,
+    Question,
+    Select,
+    Status,
+    StillThere,
+    Uids,
+    WatchFolder,
+)
 from cleanup.errors import (
     CommandRefused,
     CommandUnknown,
@@ -116,7 +131,7 @@ class ModelServer:
 
 
 @dataclass
-class ModelMailbox:
+class ModelMailbox(Mailbox):
     """One connection."""
 
     server: ModelServer
@@ -133,6 +148,32 @@ class ModelMailbox:
     @property
     def can_uid_expunge(self) -> bool:
         return self.server.uidplus
+
+    def ask(self, question: Question[Any]) -> Any:
+        match question:
+            case Select(folder):
+                return self.select(folder)
+            case Examine(folder) | WatchFolder(folder):
+                return self.examine(folder)
+            case Status(folder):
+                return self.status(folder)
+            case Folders():
+                return self.folders()
+            case Numbering():
+                return self.numbering()
+            case Uids(folder, first):
+                return self.uids(folder, first=first)
+            case StillThere(folder, uids):
+                return self.still_there(folder, uids)
+            case Deleted(folder):
+                return self.deleted(folder)
+            case OfSize(folder, sizes, arrived):
+                return self.of_size(folder, sizes, arrived)
+            case Fingerprints(folder, uids):
+                return self.fingerprints(folder, uids)
+            case Flags(uids):
+                return self.flags(uids)
+        raise NotImplementedError(question)
 
     # --- looking -----------------------------------------------------------------------------------------------
 
@@ -185,9 +226,9 @@ class ModelMailbox:
         rights = self.server.boxes[folder].rights
         return None if rights is None else frozenset(rights)
 
-    def folders(self) -> list[Folder]:
+    def folders(self) -> tuple[Folder, ...]:
         self._command("LIST")
-        return [Folder(name, "/") for name in sorted(self.server.boxes)]
+        return tuple(Folder(name, "/") for name in sorted(self.server.boxes))
 
     def of_size(self, folder: str, sizes: Collection[int], arrived: Collection[datetime]) -> list[int]:
         self._look_at(folder)
@@ -203,12 +244,12 @@ class ModelMailbox:
     last_flags = flags
 
     def pull_bodies(
-        self, folder: str, uids: Sequence[int], *, max_bytes: int, sizes: Mapping[int, int] | None = None
-    ) -> list[tuple[int, bytes]]:
+        self, folder: str, uids: Sequence[int], *, max_bytes: int = MIB, sizes: Mapping[int, int] | None = None
+    ) -> Iterator[tuple[int, bytes]]:
         self._look_at(folder)
         self._command("FETCH")
         mails = self._box().mails
-        return [(uid, mails[uid].name.encode()[:max_bytes]) for uid in uids if uid in mails]
+        return iter([(uid, mails[uid].name.encode()[:max_bytes]) for uid in uids if uid in mails])
 
     # --- changing ----------------------------------------------------------------------------------------------
 
