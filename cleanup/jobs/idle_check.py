@@ -80,6 +80,7 @@ class Look:
     passed_over: tuple[NotFiled, ...] = ()  # messages that could not be read, and why; the next run looks at them again
     senders: tuple[KnownSender, ...] = ()  # who is known to send for the owner, and from where
     questions: tuple[SenderQuestion, ...] = ()  # who may, and a person has to say
+    failing_records: tuple[tuple[str, str], ...] = ()  # own domains that mail by this own host fails SPF of
     resting: Remembered | None = None
 
     @property

@@ -423,9 +423,8 @@ def _after_yes(sent: _Sent, told: Mapping[int, int]) -> _Batch:
     now = _written(sent, outcomes)
     states = [one.state for one in outcomes]
     if MoveState.KEPT in states or MoveState.UNCLEAR in states:
-        why = next(
-            (one.note for one in outcomes if one.state is MoveState.UNCLEAR), "messages are still where they were"
-        )
+        notes = (one.note for one in outcomes if one.state in (MoveState.UNCLEAR, MoveState.KEPT) and one.note)
+        why = next(notes, "messages are still where they were")
         stopped = stopped or ServerMisbehaved("The server said that it moved the messages, which is not so", why=why)
     elif set(states) == {MoveState.TAKEN} and (len(states) > 1 or sent.checked.gone):
         stopped = stopped or ServerMisbehaved(
