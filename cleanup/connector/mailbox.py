@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar, overload
 
-from cleanup.connector import move
 from cleanup.connector.account import MIB, Account
-from cleanup.connector.commands import Ask
+from cleanup.connector.commands import Answer, Ask, read_set, uid_sets, written
 from cleanup.connector.connection import Wire
+from cleanup.connector.fetch import written_internal_date
 from cleanup.connector.folders import Folder, FolderState, shown
-from cleanup.connector.move import MoveAnswer
 from cleanup.connector.pull import Seen
 from cleanup.connector.questions import (
     Bodies,
@@ -38,6 +39,7 @@ from cleanup.errors import (
     CommandRefused,
     CommandUnknown,
     FolderNotFound,
+    MoveNotSupported,
     PermissionMissing,
 )
 from cleanup.model import PulledHeaders
@@ -59,6 +61,7 @@ _D = TypeVar("_D")
 _E = TypeVar("_E")
 _F = TypeVar("_F")
 _NOTHING: tuple[Question[Any], ...] = ()
+_FLAG = re.compile(rb"\\?[^\x00-\x20\x7f(){%*\"\\]+")
 
 
 @contextmanager
@@ -72,6 +75,14 @@ def open_mailbox(account: Account, *, read_only: bool = False, run_deadline: flo
         yield mailbox
     finally:
         mailbox.close()
+
+
+@dataclass(frozen=True, slots=True)
+class MoveAnswer:
+    """What the server says of a MOVE or COPY: (UID before, UID in the target) where it says so. It proves nothing."""
+
+    pairs: tuple[tuple[int, int], ...] = ()
+    target_uidvalidity: int | None = None
 
 
 class Mailbox:
@@ -126,12 +137,12 @@ class Mailbox:
     @property
     def can_move(self) -> bool:
         """Whether MOVE may be tried: the server offers it and has not refused to know it."""
-        return move.can_move(self._wire) and not self._move_refused
+        return self._wire.has("MOVE") and not self._move_refused
 
     @property
     def can_uid_expunge(self) -> bool:
-        """Whether the server can expunge named messages only."""
-        return move.can_uid_expunge(self._wire)
+        """Whether the server can expunge named messages only (UIDPLUS, RFC 4315; part of IMAP4rev2)."""
+        return self._wire.has("UIDPLUS") or self._wire.has("IMAP4REV2")
 
     def close(self) -> None:
         """Log out. What was marked as deleted stays."""
@@ -246,8 +257,10 @@ class Mailbox:
 
     def create_folder(self, folder: str) -> None:
         """Create a folder and subscribe to it; one that is there already is fine. Raises PermissionMissing."""
+        name = self._session.written(folder)
         try:
-            move.create(self._wire, self._session.written(folder))
+            self._wire.command("CREATE", name)
+            self._wire.command("SUBSCRIBE", name)  # so that mail programs show it
         except CommandRefused:  # only two of four servers say [ALREADYEXISTS]; some refuse to subscribe
             if all(known.name != folder for known in self.folders()):
                 raise
@@ -314,17 +327,20 @@ class Mailbox:
         return self._session.flags.last(uids)
 
     # --- changing: only in a folder that select() opened ---------------------------------------------------------
+    # Each does one thing and proves nothing: the journal drives and verifies them. Never a bare EXPUNGE and never
+    # CLOSE: both take away what the owner marked as deleted.
 
     def move(self, uids: Sequence[int], target: str, then: Sequence[Question[Any]] = _NOTHING) -> MoveAnswer:
         """MOVE these messages and return what the server says, which proves nothing. `then` goes out right behind it.
 
-        Raises MoveNotSupported where the server does not offer MOVE, CommandUnknown where it does not know it after
-        all (Exchange 2010): nothing was moved then, and `can_move` is False from now on.
+        Raises MoveNotSupported where the server does not offer MOVE (RFC 6851), CommandUnknown where it does not know
+        it after all (Exchange 2010): nothing was moved then, and `can_move` is False from now on.
         """
         self._must_be_writable()
+        if not self._wire.has("MOVE"):
+            raise MoveNotSupported("The server does not know MOVE")
         try:
-            with self._filing_in(target):
-                return move.move_uids(self._wire, uids, self._session.written(target), self._session.commands_of(then))
+            return self._relocate("MOVE", uids, target, then)
         except CommandUnknown:
             self._move_refused = True
             raise
@@ -332,13 +348,12 @@ class Mailbox:
     def copy(self, uids: Sequence[int], target: str, then: Sequence[Question[Any]] = _NOTHING) -> MoveAnswer:
         """COPY these messages and return what the server says, which proves nothing. `then` is as in move()."""
         self._must_be_writable()
-        with self._filing_in(target):
-            return move.copy(self._wire, uids, self._session.written(target), self._session.commands_of(then))
+        return self._relocate("COPY", uids, target, then)
 
     def mark_deleted(self, uids: Sequence[int]) -> None:
         """Mark exactly these messages as deleted."""
         self._must_be_writable()
-        move.store(self._wire, uids, b"+", ["\\Deleted"])
+        self._store(uids, b"+", ["\\Deleted"], None)
 
     def change_flags(
         self, uids: Sequence[int], *, add: Collection[str] = (), remove: Collection[str] = (), since: int | None = None
@@ -348,19 +363,28 @@ class Mailbox:
         known = since if self._wire.has("CONDSTORE") else None
         for sign, names in ((b"+", add), (b"-", remove)):
             if names:
-                move.store(self._wire, uids, sign, names, unchanged_since=known)
+                self._store(uids, sign, names, known)
 
     def uid_expunge(self, uids: Sequence[int], then: Sequence[Question[Any]] = _NOTHING) -> None:
-        """Expunge exactly these of the messages marked as deleted. Raises MoveNotSupported without UIDPLUS.
+        """Expunge exactly these of the messages marked as deleted (RFC 4315 section 2.1). `then` is as in move().
 
-        `then` is as in move().
+        Raises MoveNotSupported without UIDPLUS.
         """
         self._must_be_writable()
-        move.uid_expunge(self._wire, uids, self._session.commands_of(then))
+        looks = self._session.commands_of(then)
+        if not self.can_uid_expunge:
+            raise MoveNotSupported("The server cannot expunge named messages only (no UIDPLUS)")
+        for some, behind in _with_looks(uids, looks):
+            self._wire.command("EXPUNGE", written(some), uid=True, then=behind)
 
     def append(self, folder: str, raw: bytes, flags: Sequence[str] = (), when: datetime | None = None) -> int | None:
-        """Add a message to a folder, byte for byte; return its UID where the server tells."""
-        return move.append(self._wire, self._session.written(folder), raw, flags, when)
+        """Add a message to a folder, byte for byte; return its UID where the server tells (APPENDUID)."""
+        args = [self._session.written(folder), b"(%s)" % b" ".join(sendable(flags))]
+        if when is not None:
+            args.append(written_internal_date(when))
+        told = self._wire.command("APPEND", *args, literal=raw).code("APPENDUID")
+        words = told.split() if told else []
+        return int(words[1]) if len(words) == 2 and words[1].isdigit() and len(words[1]) <= 10 else None
 
     # --- pieces ------------------------------------------------------------------------------------------------
 
@@ -371,12 +395,51 @@ class Mailbox:
             what = f"{shown(selected.folder)} is not" if selected else "No folder is"
             raise PermissionMissing(f"{what} open for changes", hint="The folder may be read-only for this login")
 
-    @contextmanager
-    def _filing_in(self, target: str) -> Iterator[None]:
-        """Tell a target that is there and takes nothing from one that is missing."""
+    def _relocate(self, name: str, uids: Sequence[int], target: str, then: Sequence[Question[Any]]) -> MoveAnswer:
+        """MOVE or COPY, and look right behind it. One that is there and takes nothing is not called missing."""
+        folder, looks = self._session.written(target), self._session.commands_of(then)
         try:
-            yield
+            answers = [
+                _copied(self._wire.command(name, written(some), folder, uid=True, then=behind), some)
+                for some, behind in _with_looks(uids, looks)
+            ]
         except FolderNotFound as error:
             if not self.dead and self._session.is_listed(target):
                 raise not_opened(target, error) from error
             raise
+        told = {answer.target_uidvalidity for answer in answers}
+        if len(told) != 1:
+            return MoveAnswer()
+        return MoveAnswer(tuple(pair for answer in answers for pair in answer.pairs), told.pop())
+
+    def _store(self, uids: Sequence[int], sign: bytes, flags: Iterable[str], unchanged_since: int | None) -> None:
+        """Set ("+") or clear ("-") flags, of what has not changed since (RFC 7162 section 3.1.3)."""
+        condition = () if unchanged_since is None else (b"(UNCHANGEDSINCE %d)" % unchanged_since,)
+        names, item = sendable(flags), sign + b"FLAGS.SILENT"
+        for some in uid_sets(uids) if names else ():
+            self._wire.command("STORE", written(some), *condition, item, b"(%s)" % b" ".join(names), uid=True)
+
+
+def sendable(flags: Iterable[str]) -> list[bytes]:
+    """Return the flags as the server wrote them (fetch.py), without what is no flag (RFC 9051 section 9, flag)."""
+    return [written for flag in flags if _FLAG.fullmatch(written := flag.encode("latin-1", "replace"))]
+
+
+def _copied(answer: Answer, asked: Sequence[int]) -> MoveAnswer:
+    """Return what COPYUID says, or nothing where it is absent, malformed, or speaks of messages nobody named."""
+    words = (answer.code("COPYUID") or b"").split()
+    if len(words) != 3 or not (words[0].isdigit() and len(words[0]) <= 10):
+        return MoveAnswer()
+    before, after = (read_set(word, most=len(asked)) for word in words[1:])
+    if before is None or after is None or len(before) != len(after) or len(set(after)) != len(after):
+        return MoveAnswer()
+    if len(set(before)) != len(before) or not set(before) <= set(asked):
+        return MoveAnswer()
+    return MoveAnswer(tuple(zip(before, after, strict=True)), int(words[0]))
+
+
+def _with_looks(uids: Sequence[int], then: Sequence[Ask]) -> Iterator[tuple[tuple[int, ...], Sequence[Ask]]]:
+    """Yield sets of UIDs; with the last one the looks that go out behind it."""
+    sets = uid_sets(uids)
+    for number, some in enumerate(sets, start=1):
+        yield some, then if number == len(sets) else ()
