@@ -201,9 +201,7 @@ class Mailbox:
         Of a question that takes several commands only the first is sent. Nothing is sent to a server that takes one
         command at a time (`one_by_one`).
         """
-        asks = self._session.commands_of(questions)
-        if len(asks) > 1:
-            self._wire.send_ahead(asks)
+        self._session.send_ahead(questions)
 
     def look_afresh(self) -> None:
         """Forget what was sent ahead: whoever asks from now on is told how things are from now on."""
@@ -278,9 +276,7 @@ class Mailbox:
         self, folder: str, fields: Sequence[str], uids: Sequence[int]
     ) -> Iterator[tuple[PulledHeaders, ...]]:
         """Yield the named header fields of these messages, in chunks; what has vanished is left out."""
-        headers = Headers(folder, fields, uids)
-        self.send_ahead(headers)
-        yield from self.ask(headers)
+        return self.ask(Headers(folder, fields, uids))
 
     def pull_bodies(
         self, folder: str, uids: Sequence[int], *, max_bytes: int = MIB, sizes: Mapping[int, int] | None = None
@@ -289,10 +285,7 @@ class Mailbox:
 
         `sizes` of all these messages, where they are known already, save a round trip.
         """
-        bodies = Bodies(folder, uids, max_bytes, sizes)
-        if sizes is not None:
-            self.send_ahead(bodies)
-        yield from self.ask(bodies)
+        return self.ask(Bodies(folder, uids, max_bytes, sizes))
 
     def fingerprints(self, folder: str, uids: Sequence[int]) -> dict[int, Seen]:
         """Return what these messages look like now, by UID; what has vanished is left out."""

@@ -95,10 +95,12 @@ class Session:
         unknown = folder.encode() if self.wire.writes_utf8 else folder
         return quoted(self.raw_names.get(folder, unknown))
 
-    def looking_at(self, folder: str) -> FolderState:
-        """Return the state of the folder that is open; another one is opened to look at it."""
+    def looking_at(self, folder: str, behind: Question[Any] | None = None) -> FolderState:
+        """Return the state of the folder that is open; another one is opened to look at it, with a question behind."""
         if self.selected is not None and self.selected.folder == folder:
             return self.selected
+        if behind is not None:
+            self.send_ahead([behind])
         return Examine(folder).answer(self)
 
     def commands_of(self, questions: Iterable[Question[Any]]) -> list[Ask]:
@@ -119,6 +121,12 @@ class Session:
                 folder = question.folder if isinstance(question, Opening) else folder
                 asks += question.asks(self)
         return asks
+
+    def send_ahead(self, questions: Iterable[Question[Any]]) -> None:
+        """Send the commands of questions at once, where they are several."""
+        asks = self.commands_of(questions)
+        if len(asks) > 1:
+            self.wire.send_ahead(asks)
 
     def about(self, folder: str, ask: Ask) -> Answer:
         """Ask about a folder. Whether a refusal means that it is missing is told by LIST, not by the server's words."""
@@ -414,7 +422,7 @@ class Headers(InFolder):
 
     def answer(self, session: Session) -> Iterator[tuple[PulledHeaders, ...]]:
         """Yield them."""
-        state = session.looking_at(self.folder)
+        state = session.looking_at(self.folder, self)
         yield from pull.headers(session.wire, self.folder, state.uidvalidity, self.fields, self.uids)
 
 
@@ -437,7 +445,7 @@ class Bodies(InFolder):
 
     def answer(self, session: Session) -> Iterator[tuple[int, bytes]]:
         """Yield them."""
-        session.looking_at(self.folder)
+        session.looking_at(self.folder, self if self.sizes is not None else None)
         yield from pull.bodies(session.wire, self.uids, self.max_bytes, self.sizes)
 
 

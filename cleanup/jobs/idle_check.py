@@ -103,9 +103,9 @@ def check_idle(mailbox: Mailbox, task: Task, last_run: LastRun) -> IdleCheck:
     """Return whether anything happened since the last run, for one command a folder."""
     last, cursors = last_run.last, last_run.cursors
     sent_folders = [cursor.folder for cursor in cursors.values() if cursor.is_sent]
-    mailbox.send_ahead(Examine(task.inbox), *map(Status, sent_folders[:1]))
-    state = mailbox.examine(task.inbox)
-    sent: dict[str, FolderState] = {}
+    opening, sent = Examine(task.inbox), dict[str, FolderState]()
+    mailbox.send_ahead(opening, *map(Status, sent_folders[:1]))
+    state = mailbox.ask(opening)
     for folder in sent_folders:
         try:
             sent[folder] = mailbox.status(folder)

@@ -93,13 +93,14 @@ class Watch:
                 return None
             is_first = self._numbering is None
             first = [Numbering()] if is_first else []
-            onlooker.send_ahead(*first, WatchFolder(self.route.source), Flags(batch))
+            opening, flags = WatchFolder(self.route.source), Flags(batch)
+            onlooker.send_ahead(*first, opening, flags)
             if is_first:
                 told = onlooker.numbering() or {}
                 self._numbering = _later(told, self.connection.reconnecting(lambda mailbox: mailbox.numbering() or {}))
-            if onlooker.watch(self.route.source).uidvalidity != self.route.uidvalidity:
+            if onlooker.ask(opening).uidvalidity != self.route.uidvalidity:
                 return None
-            return Before(onlooker, onlooker.flags(batch))
+            return Before(onlooker, onlooker.ask(flags))
         except CleanupError:
             self.connection.without_onlooker()
             return None

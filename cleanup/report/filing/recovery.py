@@ -194,14 +194,15 @@ def _moved_away(group: Sequence[MoveRecord], then: Then, mailbox: Mailbox) -> tu
 def _missing(group: Sequence[MoveRecord], mailbox: Mailbox, then: Then) -> list[MoveRecord]:
     first = group[0].intent
     filed = [r.target_uid for r in group if r.target_uid is not None]
-    mailbox.send_ahead(Examine(first.target), StillThere(first.target, filed), *(then() if then else ()))
+    opening, looks = Examine(first.target), StillThere(first.target, filed)
+    mailbox.send_ahead(opening, looks, *(then() if then else ()))
     try:
-        state = mailbox.examine(first.target)
+        state = mailbox.ask(opening)
     except FolderNotFound:
         return []
     if state.uidvalidity != first.target_uidvalidity:
         return []
-    there = set(mailbox.still_there(first.target, filed))
+    there = set(mailbox.ask(looks))
     return [record for record in group if record.target_uid not in there]
 
 

@@ -155,10 +155,12 @@ def check(
     mailbox.send_ahead(*what_check_asks(route, batch, others_from=others_from))
     open_source(mailbox, route)
     target = _target_state(mailbox, route.target)
-    seen = mailbox.fingerprints(route.source, uids)
-    others = None
-    if others_from is not None:
-        others = frozenset(mailbox.uids(route.source, first=others_from)) - set(uids)
+    looks, others = Fingerprints(route.source, uids), None
+    if others_from is None:
+        seen = mailbox.ask(looks)
+    else:
+        seen, listed = mailbox.ask_all(looks, Uids(route.source, others_from))
+        others = frozenset(listed) - set(uids)
     missing = [uid for uid in uids if uid not in seen]
     if missing and mailbox.still_there(route.source, missing):  # then they are not gone
         raise ServerMisbehaved(f"The server lists messages in {route.source} and does not show them")
@@ -481,11 +483,12 @@ def _finish(both: Sequence[MoveOutcome], connection: Connection, then: Sequence[
     if not mailbox.can_uid_expunge:
         return "it is in both folders, and the server cannot expunge by UID"
     intents = {one.record.intent.uid: one.record.intent for one in both}
-    mailbox.send_ahead(Select(source), Fingerprints(source, sorted(intents)))
+    opening, looks = Select(source), Fingerprints(source, sorted(intents))
+    mailbox.send_ahead(opening, looks)
     try:
-        if mailbox.select(source).uidvalidity != first.source_uidvalidity:
+        if mailbox.ask(opening).uidvalidity != first.source_uidvalidity:
             return f"it is in both folders, and {source} was renumbered meanwhile"
-        seen = mailbox.fingerprints(source, sorted(intents))
+        seen = mailbox.ask(looks)
         same = [uid for uid, s in sorted(seen.items()) if uid in intents and s.fingerprint == intents[uid].fingerprint]
         whole = _copied_whole(mailbox, [one for one in both if one.record.intent.uid in same])
         if whole and mailbox.select(source).uidvalidity == first.source_uidvalidity:
@@ -602,11 +605,9 @@ def _copied_whole(mailbox: Mailbox, both: Sequence[MoveOutcome]) -> list[int]:
     originals = Bodies(way.source, sorted(here), LARGEST, here)
     copies = Bodies(way.target, sorted(there), LARGEST, there)
     mailbox.send_ahead(originals, copies, Select(way.source))
-    original, copied = _checksums(mailbox, way.source, here), _checksums(mailbox, way.target, there)
+    original, copied = (
+        {uid: hashlib.sha256(content).digest() for uid, content in mailbox.ask(bodies)}
+        for bodies in (originals, copies)
+    )
     pairs = [(one.record.intent.uid, one.target_uid or 0) for one in both]
     return sorted(uid for uid, copy in pairs if uid in original and original[uid] == copied.get(copy))
-
-
-def _checksums(mailbox: Mailbox, folder: str, sizes: Mapping[int, int]) -> dict[int, bytes]:
-    bodies = mailbox.pull_bodies(folder, sorted(sizes), max_bytes=LARGEST, sizes=sizes) if sizes else ()
-    return {uid: hashlib.sha256(content).digest() for uid, content in bodies}

@@ -16,6 +16,7 @@ from typing import Any
 from cleanup.connector.account import MIB
 from cleanup.connector.mailbox import Folder, FolderState, Mailbox, MoveAnswer, Seen
 from cleanup.connector.questions import (
+    Bodies,
     Deleted,
     Examine,
     Fingerprints,
@@ -171,6 +172,8 @@ class ModelMailbox(Mailbox):
                 return self.of_size(folder, sizes, arrived)
             case Fingerprints(folder, uids):
                 return self.fingerprints(folder, uids)
+            case Bodies(folder, uids, max_bytes, sizes):
+                return self.pull_bodies(folder, uids, max_bytes=max_bytes, sizes=sizes)
             case Flags(uids):
                 return self.flags(uids)
         raise NotImplementedError(question)
