@@ -282,7 +282,7 @@ def reconcile(
         both = [one for one in outcomes if one.is_in_both]
         if not both or by_looking_alone:
             return outcomes
-        why_not = _finish(both, connection, expected(mailbox.ahead(), records, others_from=others_from))
+        why_not = _finish(both, connection, journal, expected(mailbox.ahead(), records, others_from=others_from))
         were = {one.record.move_id for one in both}
         return [
             one.with_note(why_not or "it is in both folders: the server did not remove it")
@@ -462,7 +462,7 @@ def grouped(records: Sequence[MoveRecord]) -> list[list[MoveRecord]]:
 # --- the second half of a COPY -------------------------------------------------------------------------------------
 
 
-def _finish(both: Sequence[MoveOutcome], connection: Connection, then: Ahead) -> str | None:
+def _finish(both: Sequence[MoveOutcome], connection: Connection, journal: Journal, then: Ahead) -> str | None:
     """Remove from the source what was just seen whole at the target; return why it could not be done.
 
     UID EXPUNGE names exactly these messages: a plain EXPUNGE would take along what you marked as deleted.
@@ -481,7 +481,7 @@ def _finish(both: Sequence[MoveOutcome], connection: Connection, then: Ahead) ->
         whole = _copied_whole(mailbox, [one for one in both if one.record.intent.uid in same])
         if whole and mailbox.select(source).uidvalidity == first.source_uidvalidity:
             copies = {one.record.intent.uid: one.target_uid or 0 for one in both}
-            if why_not := _marked_amiss(connection, first, {uid: copies[uid] for uid in whole}):
+            if why_not := _marked_amiss(connection, journal, first, {uid: copies[uid] for uid in whole}):
                 return why_not
             mailbox.uid_expunge(whole, then=then)
         if len(whole) < len(same):
@@ -493,7 +493,7 @@ def _finish(both: Sequence[MoveOutcome], connection: Connection, then: Ahead) ->
     return None
 
 
-def _marked_amiss(connection: Connection, first: MoveIntent, copies: Mapping[int, int]) -> str | None:
+def _marked_amiss(connection: Connection, journal: Journal, first: MoveIntent, copies: Mapping[int, int]) -> str | None:
     r"""Mark originals as \Deleted; return why they must not be expunged, their marks taken off again.
 
     Where the mark shows at the copy, too, both are one message under two names. Where the server marked more than it
@@ -505,7 +505,7 @@ def _marked_amiss(connection: Connection, first: MoveIntent, copies: Mapping[int
     if yours and not connection.expunges_by_name:
         if ours := marked_before - yours:  # a run was killed here
             mailbox.change_flags(sorted(ours), remove=[DELETED])
-        if why_not := _expunges_more(mailbox, first, copies, len(yours)):
+        if why_not := _expunges_more(mailbox, journal, first, copies, len(yours)):
             return why_not
         connection.expunges_by_name = True
     mailbox.examine(first.target)
@@ -535,12 +535,15 @@ def _marked_amiss(connection: Connection, first: MoveIntent, copies: Mapping[int
     return why_not
 
 
-def _expunges_more(mailbox: FilingMailbox, first: MoveIntent, copies: Mapping[int, int], yours: int) -> str | None:
+def _expunges_more(
+    mailbox: FilingMailbox, journal: Journal, first: MoveIntent, copies: Mapping[int, int], yours: int
+) -> str | None:
     r"""Return why UID EXPUNGE must not be used in a folder in which you have marked messages; None: it may be.
 
     A server that ignores its set would take yours along, and that cannot be tried on them. So it is tried at the
     target, on a copy of which the original is still at the source: marked, the copy has to outlast an UID EXPUNGE that
     names a number which nothing has. Left marked by a kill, it gets the mark taken off when the move is finished.
+    Where you have marked messages at the target, too, it cannot be tried: then it counts that moves were seen to work.
     """
     original, copy = next(iter(sorted(copies.items())))
     state = mailbox.select(first.target)
@@ -548,6 +551,8 @@ def _expunges_more(mailbox: FilingMailbox, first: MoveIntent, copies: Mapping[in
         return f"it is in both folders, and {first.target} was renumbered meanwhile"
     before = set(mailbox.deleted(first.target))
     if others := before - set(copies.values()):
+        if journal.has_moved():
+            return None
         return (
             f"it is in both folders: {plural(yours, 'other message')} in {first.source} and {len(others):,} in "
             f"{first.target} are marked as deleted, so it cannot be tried out whether the server would expunge those, "

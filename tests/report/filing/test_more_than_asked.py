@@ -93,6 +93,23 @@ def test_where_you_marked_messages_in_both_folders_nothing_can_be_tried_and_noth
         assert [sum("\\Deleted" in mail.flags for mail in server.folders[f].mails) for f in ("INBOX", TARGET)] == [9, 1]
 
 
+def test_marks_in_both_folders_hinder_nothing_where_moves_were_seen_to_work(ledger: Ledger) -> None:
+    with lying_server(capabilities=WITHOUT_MOVE) as server:
+        filled(server)
+        with a_mailbox(server) as mailbox:
+            assert file_these(ledger, mailbox, plan_of(mailbox, [1])).complete
+        with_nine_marked(server)
+        server.folders[TARGET].add(a_message(70), {"\\Deleted"})
+        before = messages(server)
+
+        with a_mailbox(server) as mailbox:
+            outcome = file_these(ledger, mailbox, plan_of(mailbox, [2, 3, 4]))
+
+        assert outcome.complete, outcome.in_words()
+        assert messages(server) == before
+        assert [sum("\\Deleted" in mail.flags for mail in server.folders[f].mails) for f in ("INBOX", TARGET)] == [9, 1]
+
+
 def test_two_names_of_one_message_are_seen_before_anything_is_tried(ledger: Ledger) -> None:
     def marks_both(session: Session, name: str, args: list[bytes]) -> bool:
         if name == "UID STORE" and args[1].startswith(b"+"):
