@@ -89,6 +89,7 @@ def test_where_you_marked_messages_in_both_folders_nothing_can_be_tried_and_noth
 
         assert "UID EXPUNGE" not in server.commands
         assert before - messages(server) == Counter()
+        assert str(outcome.stopped).startswith("Messages came into Backscatter and could not be taken from INBOX")
         assert "9 other messages in INBOX and 1 in Backscatter are marked as deleted" in str(outcome.stopped)
         assert [sum("\\Deleted" in mail.flags for mail in server.folders[f].mails) for f in ("INBOX", TARGET)] == [9, 1]
 
