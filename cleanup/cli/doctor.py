@@ -47,7 +47,7 @@ def _print(check: Check) -> None:
     from cleanup.cli.screen import ALARM, WARNING, out, print_hanging
 
     console = out()
-    mark, style = ("FAILED", ALARM) if check.error else ("look", WARNING) if check.warning else ("ok", "")
+    mark, style = ("FAILED", ALARM) if check.error else ("WARN", WARNING) if check.warning else ("ok", "")
     lines = [*check.says, *([check.warning] if check.warning else [])]
     if check.error:
         lines.append(f"{check.error} [{check.error.code}]")

@@ -45,7 +45,7 @@ def domains(
         sys.stdout.write(_letter(summaries, letter).text)
         return
     if not summaries:
-        say("The ledger holds no backscatter of that time.")
+        say("The ledger holds no backscatter from that time.")
     for summary in summaries:
         _print(summary)
 
@@ -72,12 +72,12 @@ def sieve(
     frames = _frames((mailbox,), ledger_of(settings), reach.config, None, moment)
     campaigns = running_campaigns(frames, now=moment)
     if not campaigns:
-        say("No campaign is running: none of 20 bounces or more went on within the last 24 hours.")
+        say("No forged campaign is running: none with 20 bounces or more in the last 24 hours.")
         return
     by_subjects = stored or host_of(settings) is None
     if by_subjects:
         why = "" if stored else " For whole mail, name the mailbox's --host."
-        say(f"The trial sees stored subjects alone, not what else the rule looks at.{why}")
+        say(f"The trial sees only the stored subjects, not everything that the rule looks at.{why}")
     trials = [None] * len(campaigns) if by_subjects else _tried(settings, frames, campaigns, own_hosts, reach.quiet)
     rules_made: list[SieveRule] = []
     for campaign, tried in zip(campaigns, trials, strict=True):

@@ -70,7 +70,7 @@ def run(
     before = read_ends(results) if only_failed and results else []
     chosen = _chosen(mailboxes, query, shard, ledger, config)
     if only_failed and not (chosen := _failed(chosen, before, in_part=shard is not None)):
-        say("Nothing is to be taken up again.")
+        say("Every mailbox is done: nothing to take up again.")
         return
     limits = Limits(threads, per_host, deadline_min * 60 if deadline_min is not None else None, spread_min * 60)
     name = mailboxes.stem if mailboxes else "fleet"

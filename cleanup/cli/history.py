@@ -23,7 +23,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 _STATES = {
     "intended": "not settled: the next run looks where they are",
     "unclear": "unclear: the next run looks where they are",
-    "moved": "where they were moved to",
+    "moved": "moved, still in {target}",
     "kept": "where they were; they could not be moved",
     "taken": "in neither folder; somebody moved or deleted them",
     "undone": "back where they were, by undo",
@@ -90,12 +90,12 @@ def show(
     local = {name: local_time(time, zone=True) for name, time in times.items() if time}
     said = {key.replace("_", " "): value for key, value in (_row(record) | local).items() if value not in (None, "")}
     _print_table([[key, value] for key, value in said.items()], ("", ""))
-    states = Counter(_STATES[m.state.value] for m in moved)
+    states = Counter(_STATES[m.state.value].format(target=m.intent.target) for m in moved)
     _print_table([[count, state] for state, count in states.items()], ("moves", "of which now"))
 
 
 def prune(
-    keep: Annotated[str, typer.Option(help="What is younger stays: 180d, 12w, or ISO 8601.")],
+    keep: Annotated[str, typer.Option(help="Keep what is younger: 180d, 12w, or ISO 8601.")],
     yes: Yes = False,
     config: Config = None,
     ledger: LedgerAt = None,
@@ -116,7 +116,9 @@ def prune(
 
 
 def forget(
-    address: Annotated[str, typer.Argument(help="Whose data is to go: a mailbox's owner or anybody else.")],
+    address: Annotated[
+        str, typer.Argument(help="Whose data to drop: the owner of a mailbox, or anybody who wrote to one.")
+    ],
     yes: Yes = False,
     config: Config = None,
     ledger: LedgerAt = None,

@@ -54,15 +54,15 @@ class Reach:
 class Rules:
     """Whose mail it is, and how to judge."""
 
-    identity: Annotated[list[str] | None, _option("--identity", "An address of the owner's; repeatable.")] = None
+    identity: Annotated[list[str] | None, _option("--identity", "An address of yours; repeatable.")] = None
     outbound_host: Annotated[
         list[str] | None,
-        _option("--outbound-host", "Name, address or network that the owner's mail leaves from; repeatable."),
+        _option("--outbound-host", "Name, address or network that your mail leaves from; repeatable."),
     ] = None
     sent_folder: Annotated[list[str] | None, _option("--sent-folder", "A folder of sent mail; repeatable.")] = None
     not_sent_folder: Annotated[
         list[str] | None,
-        _option("--not-sent-folder", "A folder that holds no mail of yours, whatever its name; repeatable."),
+        _option("--not-sent-folder", "A folder that holds none of your sent mail, whatever its name; repeatable."),
     ] = None
     sent_complete_since: Annotated[
         str | None, _option("--sent-complete-since", "ISO 8601: from then on all sent mail is in Sent.")
@@ -90,9 +90,9 @@ class Rules:
         _option("--dkim/--no-dkim", "Ask DNS for your domains' DKIM keys.", default="no"),
     ] = None
     dkim_keys: Annotated[Path | None, _option("--dkim-keys", "File with DKIM keys: NAME TEXT a line.")] = None
-    dnsbl: Annotated[bool | None, _option("--dnsbl/--no-dnsbl", "Ask Backscatterer.org; only said.", default="no")] = (
-        None
-    )
+    dnsbl: Annotated[
+        bool | None, _option("--dnsbl/--no-dnsbl", "Ask Backscatterer.org; shown, never counted.", default="no")
+    ] = None
     now: Annotated[str | None, _option("--now", "ISO 8601: judge as of this moment.")] = None
 
 

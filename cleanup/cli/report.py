@@ -47,7 +47,7 @@ def report(
     form: Annotated[str, typer.Option("--format", help=", ".join(FORMATS) + ".")] = "table",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write, instead of stdout.")] = None,
     frame: Annotated[str, typer.Option(help="Which frame csv, jsonl and parquet hold.")] = "notices",
-    anonymous: Annotated[bool, typer.Option("--anonymize", help="Leave out who is who.")] = False,
+    anonymous: Annotated[bool, typer.Option("--anonymize", help="Leave out names and addresses.")] = False,
     open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
     config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
     ledger: Annotated[str | None, typer.Option(help="Ledger file or database URL.")] = None,

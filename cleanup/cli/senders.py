@@ -87,7 +87,7 @@ def _list(ledger: Ledger, address: str, command: Sequence[object]) -> None:
             shown.add_row(*cells(*row))
         console.print(shown)
     else:
-        console.print(f"Nobody is known to send for {address} yet; a run finds out.")
+        console.print(f"Nobody is known to send for {address} yet; the next run finds out.")
     questions = questions_about(met for _, met in ledger.unplaced(address))
     if questions:
         console.print("\nOnly you can say:")
@@ -118,7 +118,7 @@ def _answer(ledger: Ledger, address: str, yes: Iterable[str], no: Iterable[str],
     ledger.advance((), labels=[Label(address, label_of_sender(str(n)), v, SAID_BY) for n, v in said.items()])
     told = {
         Verdict.GENUINE: "{} sends for you: bounces of its mail are never filed.",
-        Verdict.BACKSCATTER: "{} does not send for you: bounces of its mail are filed as far as all else allows.",
+        Verdict.BACKSCATTER: "{} does not send for you: its bounces are filed unless something speaks for them.",
         Verdict.UNSURE: "Your answer about {} is taken back.",
     }
     for network, verdict in said.items():
