@@ -111,6 +111,7 @@ def _read(terminal: int) -> Iterator[bytes]:
 
 
 def _even(text: str, reach: str) -> str:
+    text = re.sub(r"(genuine  seconds\n.*?) +[\d.]+$", r"\1      1.2", text, flags=re.MULTILINE)
     lines = text.replace(f" {_NOW}", "").replace(reach, _HOST).splitlines()
     return "".join(f"{line.rstrip()}\n" for line in _without_the_machine(lines))
 
