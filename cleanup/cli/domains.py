@@ -29,12 +29,17 @@ def register(app: typer.Typer) -> None:
 
 def domains(
     letter: Annotated[
-        str | None, typer.Option(help="Print the letter to this organisation's postmaster, and nothing else.")
+        str | None,
+        typer.Option(
+            metavar="ORGANISATION", help="Print the letter to this organisation's postmaster, and nothing else."
+        ),
     ] = None,
-    since: Annotated[str | None, typer.Option(help="30d, 12h, 2w, today, or ISO 8601.")] = None,
-    ledger: Annotated[str | None, typer.Option(help="Ledger file or database URL.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
-    now: Annotated[str | None, typer.Option(help="ISO 8601: as of this moment.", show_default=False)] = None,
+    since: Annotated[str | None, typer.Option(metavar="WHEN", help="30d, 12h, 2w, today, or ISO 8601.")] = None,
+    ledger: Annotated[str | None, typer.Option(metavar="LEDGER", help="Ledger file or database URL.")] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Configuration file.")] = None,
+    now: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="ISO 8601: as of this moment.", show_default=False)
+    ] = None,
 ) -> None:
     """Say for each domain who forges it, and what would help. Also who sends the backscatter."""
     from cleanup.cli.console import say
@@ -51,7 +56,7 @@ def domains(
 
 
 def sieve(
-    mailbox: Annotated[str, typer.Argument(help="A profile or an address.")],
+    mailbox: Annotated[str, typer.Argument(metavar="MAILBOX", help="A profile or an address.")],
     rules: opt.Rules,
     reach: opt.Reach,
     stored: Annotated[

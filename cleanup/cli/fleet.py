@@ -45,18 +45,28 @@ def _group() -> None:
 
 def run(
     watching: opt.Watching,
-    mailboxes: Annotated[Path | None, typer.Option(help="CSV: a column mailbox, and settings.")] = None,
-    query: Annotated[str | None, typer.Option(help="SQL that selects the same columns from the ledger.")] = None,
-    shard: Annotated[str | None, typer.Option(help="I/N: only the I-th of N parts, from 0.")] = None,
+    mailboxes: Annotated[Path | None, typer.Option(metavar="FILE", help="CSV: a column mailbox, and settings.")] = None,
+    query: Annotated[
+        str | None, typer.Option(metavar="SQL", help="SQL that selects the same columns from the ledger.")
+    ] = None,
+    shard: Annotated[str | None, typer.Option(metavar="I/N", help="I/N: only the I-th of N parts, from 0.")] = None,
     only_failed: Annotated[bool, typer.Option("--only-failed", help="Only what failed, as --results says.")] = False,
-    results: Annotated[Path | None, typer.Option(help="CSV to write how each mailbox ended.")] = None,
-    threads: Annotated[int, typer.Option(help="Mailboxes at once.")] = 16,
-    per_host: Annotated[int, typer.Option(help="Connections to one server at once.")] = 8,
-    deadline_min: Annotated[float | None, typer.Option(help="Begin no mailbox after so many minutes.")] = None,
-    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler whose workers do it.")] = None,
-    spread_min: Annotated[float, typer.Option(help="Begin the mailboxes within so many minutes.")] = 0,
-    config: Annotated[Path | None, typer.Option("--config", help="Configuration file.")] = None,
-    ledger: Annotated[str | None, typer.Option("--ledger", help="Ledger file or database URL.")] = None,
+    results: Annotated[Path | None, typer.Option(metavar="FILE", help="CSV to write how each mailbox ended.")] = None,
+    threads: Annotated[int, typer.Option(metavar="N", help="Mailboxes at once.")] = 16,
+    per_host: Annotated[int, typer.Option(metavar="N", help="Connections to one server at once.")] = 8,
+    deadline_min: Annotated[
+        float | None, typer.Option(metavar="MINUTES", help="Begin no mailbox after so many minutes.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Address of a Dask scheduler whose workers do it.")
+    ] = None,
+    spread_min: Annotated[
+        float, typer.Option(metavar="MINUTES", help="Begin the mailboxes within so many minutes.")
+    ] = 0,
+    config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Configuration file.")] = None,
+    ledger: Annotated[
+        str | None, typer.Option("--ledger", metavar="LEDGER", help="Ledger file or database URL.")
+    ] = None,
 ) -> None:
     """File the backscatter of many mailboxes. One line for each, and the failures by cause in the end."""
     from cleanup.cli.console import log_as, say

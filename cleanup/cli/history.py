@@ -16,8 +16,8 @@ from cleanup.errors import UsageError
 if TYPE_CHECKING:
     from cleanup.ledger import RunRecord
 
-Config = Annotated[Path | None, typer.Option("--config", help="Configuration file.")]
-LedgerAt = Annotated[str | None, typer.Option("--ledger", help="Ledger file or database URL.")]
+Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Configuration file.")]
+LedgerAt = Annotated[str | None, typer.Option("--ledger", metavar="LEDGER", help="Ledger file or database URL.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 _STATES = {
@@ -45,9 +45,9 @@ def register(app: typer.Typer) -> None:
 
 def show_all(
     context: typer.Context,
-    mailbox: Annotated[str | None, typer.Option(help="A profile or an address.")] = None,
-    limit: Annotated[int, typer.Option(help="How many runs.")] = 20,
-    form: Annotated[str, typer.Option("--format", help="table, json, jsonl or csv.")] = "table",
+    mailbox: Annotated[str | None, typer.Option(metavar="MAILBOX", help="A profile or an address.")] = None,
+    limit: Annotated[int, typer.Option(metavar="N", help="How many runs.")] = 20,
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, json, jsonl or csv.")] = "table",
     config: Config = None,
     ledger: LedgerAt = None,
 ) -> None:
@@ -62,8 +62,8 @@ def show_all(
 
 
 def show(
-    run: Annotated[int, typer.Argument(help="The number of a run.")],
-    form: Annotated[str, typer.Option("--format", help="table, json, jsonl or csv.")] = "table",
+    run: Annotated[int, typer.Argument(metavar="RUN", help="The number of a run.")],
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, json, jsonl or csv.")] = "table",
     config: Config = None,
     ledger: LedgerAt = None,
 ) -> None:
@@ -95,7 +95,7 @@ def show(
 
 
 def prune(
-    keep: Annotated[str, typer.Option(help="Keep what is younger: 180d, 12w, or ISO 8601.")],
+    keep: Annotated[str, typer.Option(metavar="AGE", help="Keep what is younger: 180d, 12w, or ISO 8601.")],
     yes: Yes = False,
     config: Config = None,
     ledger: LedgerAt = None,
@@ -117,7 +117,10 @@ def prune(
 
 def forget(
     address: Annotated[
-        str, typer.Argument(help="Whose data to drop: the owner of a mailbox, or anybody who wrote to one.")
+        str,
+        typer.Argument(
+            metavar="ADDRESS", help="Whose data to drop: the owner of a mailbox, or anybody who wrote to one."
+        ),
     ],
     yes: Yes = False,
     config: Config = None,

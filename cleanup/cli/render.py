@@ -125,7 +125,7 @@ def print_closing(console: Console, done: Done, took_s: float) -> None:
     console.print(f"\n{look.task.mailbox}, run {done.run_id}: {plural(counts.messages, 'message')}", style="bold")
     print_list(console, columns, {"": [[*(f"{n:,}" for n in row), f"{took_s:.1f}"]]}, numbers=columns)
     if done.moved:
-        console.print(f"What was moved is in {safe_text(look.plan.target)}.", soft_wrap=True)
+        console.print(f"{plural(done.moved, 'message')} filed in {safe_text(look.plan.target)}.", soft_wrap=True)
     if look.resting:
         console.print(f"Nothing is new since run {look.resting.run_id}.")
     for remark in done.remarks:

@@ -28,9 +28,9 @@ def register(app: typer.Typer) -> None:
 
 
 def review(
-    mailbox: Annotated[str, typer.Argument(help="A profile or an address.")],
-    ledger: Annotated[str | None, typer.Option(help="Ledger file or database URL.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
+    mailbox: Annotated[str, typer.Argument(metavar="MAILBOX", help="A profile or an address.")],
+    ledger: Annotated[str | None, typer.Option(metavar="LEDGER", help="Ledger file or database URL.")] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Configuration file.")] = None,
 ) -> None:
     """Say who sends for you, and what the unsure notices are. One word on a sender decides all that it sent.
 
