@@ -74,7 +74,9 @@ def run(
     from cleanup.jobs.fleet import Limits, Shared, read_ends, write_ends
 
     log_as(watching.log_format)
-    _check_counts({"--threads": threads, "--per-host": per_host})
+    for option, count in (("--threads", threads), ("--per-host", per_host)):
+        if count < 1:
+            raise UsageError(f"{option} {count} is too few", hint="It must be 1 at least")
     if only_failed and results is None:
         raise UsageError("--only-failed needs --results", hint="It names the file that the last run wrote")
     before = read_ends(results) if only_failed and results else []
@@ -121,12 +123,6 @@ def _run(
     except ImportError as error:
         raise UsageError("--scheduler needs Dask", hint=install_command("dask")) from error
     return run_on_dask(scheduler, chosen, shared, limits, tell)
-
-
-def _check_counts(counts: Mapping[str, int]) -> None:
-    for option, count in counts.items():
-        if count < 1:
-            raise UsageError(f"{option} {count} is too few", hint="It must be 1 at least")
 
 
 def _failed(listed: list[Listed], before: Sequence[Mapping[str, str]], *, in_part: bool) -> list[Listed]:

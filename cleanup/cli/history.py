@@ -162,20 +162,15 @@ def _print_runs(records: list[RunRecord], form: str) -> None:
     else:
         counted = ("notices", "filed", "put_back")
         columns = ("run", "started", "command", "status", *counted)
-        times = [local_time(record.started) for record in records]
-        shown = [row | {"started": time, "status": _status(row)} for row, time in zip(rows, times, strict=True)]
         groups: dict[str, list[list[str]]] = {}
-        for row in shown:
-            cells = ["" if row[column] is None else str(row[column]) for column in columns]
+        for record, row in zip(records, rows, strict=True):
+            # a run that failed before it found anything shows the error's code (docs/exit-codes.md)
+            seen = row | {"started": local_time(record.started), "status": row["error"] or row["status"]}
+            cells = ["" if seen[column] is None else str(seen[column]) for column in columns]
             groups.setdefault(row["mailbox"], []).append(cells)
         headings = [column.replace("_", " ") for column in columns]
         headings[1] += f" ({local_zone(records[0].started)})"
         print_list(out(), headings, groups, numbers=["run", "notices", "filed", "put back"])
-
-
-def _status(row: dict[str, Any]) -> str:
-    """Return how a run ended; where it failed before it found anything, the error's code (docs/exit-codes.md)."""
-    return str(row["error"] or row["status"])
 
 
 def _row(record: RunRecord) -> dict[str, Any]:

@@ -226,7 +226,8 @@ def _passed_over(console: Console, look: Look) -> None:
     )
     for one in look.passed_over[:MOST_LINES]:
         print_hanging(console, "  ", f"UID {one.ref.uid}: {one.reason}.")
-    _and_more(console, len(look.passed_over))
+    if (left := len(look.passed_over) - MOST_LINES) > 0:
+        console.print(f"... and {left} more")
 
 
 def _coverage(console: Console, look: Look) -> None:
@@ -254,11 +255,6 @@ def _senders(console: Console, look: Look, command: Sequence[object]) -> None:
                 "    ",
                 f"and {plural(left, 'smaller question')}; after a run, mailbox-cleanup senders lists all",
             )
-
-
-def _and_more(console: Console, count: int) -> None:
-    if count > MOST_LINES:
-        console.print(f"... and {count - MOST_LINES} more")
 
 
 def _write_csv(rows: Sequence[dict[str, Any]]) -> None:
