@@ -105,9 +105,10 @@ def prune(
     from cleanup.ledger import Ledger
     from cleanup.ledger.retention import prune as drop
     from cleanup.ledger_lookup import find_ledger
+    from cleanup.report.text import local_time
 
     before = opt.since(keep, datetime.now(UTC), "--keep")
-    if not confirmed(f"Drop what runs before {before:%Y-%m-%d %H:%M} UTC found?", yes=yes):
+    if not confirmed(f"Drop what runs before {local_time(before, zone=True)} found?", yes=yes):
         say("Nothing was dropped.")
         return
     with Ledger.open(find_ledger((), ledger, config)) as opened:

@@ -181,10 +181,10 @@ _SINCE = {"h": "hours", "d": "days", "w": "weeks"}
 def since(text: str, now: datetime, option: str = "--since") -> datetime:
     """Return the beginning that "12h", "30d", "2w", "today", "17:30" or an ISO 8601 moment mean.
 
-    "17:30" is when this machine's clock showed that last.
+    "today" and "17:30" go by this machine's clock: its last midnight, and when it showed that last.
     """
     if text == "today":
-        return now.replace(hour=0, minute=0, second=0, microsecond=0)
+        return now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
     number, unit = text[:-1], text[-1:]
     if number.isdigit() and unit in _SINCE and len(number) < 6:
         try:
