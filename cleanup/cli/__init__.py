@@ -86,9 +86,7 @@ def _version(wanted: bool) -> None:
 
 
 def _common(
-    version: bool = typer.Option(
-        False, "--version", callback=_version, is_eager=True, help="Say the versions and stop."
-    ),
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show versions and exit."),
 ) -> None:
     pass
 

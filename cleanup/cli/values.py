@@ -1,4 +1,4 @@
-"""What --help calls the value of an option or argument. Typer would show Python's types, each version differently."""
+"""How --help shows arguments and defaults. Typer would show Python's types, and defaults each in another way."""
 
 from __future__ import annotations
 
@@ -6,98 +6,32 @@ from typing import Any
 
 from typer.core import TyperGroup
 
-_NAMES = {
-    "address": "ADDRESS",
-    "authorization_id": "NAME",
-    "ca_file": "FILE",
-    "config": "FILE",
-    "deadline_min": "MINUTES",
-    "digest": "WHERE",
-    "dkim_keys": "FILE",
-    "file": "FILE",
-    "folder": "FOLDER",
-    "forget": "NETWORK",
-    "form": "FORMAT",
-    "frame": "FRAME",
-    "host": "HOST",
-    "identity": "ADDRESS",
-    "keep": "AGE",
-    "ledger": "LEDGER",
-    "letter": "ORGANISATION",
-    "limit": "N",
-    "log_format": "FORMAT",
-    "mailbox": "MAILBOX",
-    "mailboxes": "MAILBOX",
-    "max_moves": "N",
-    "max_share": "SHARE",
-    "metrics_file": "FILE",
-    "name": "NAME",
-    "no": "NETWORK",
-    "now": "WHEN",
-    "only": "UID",
-    "outbound_host": "HOST",
-    "output": "FILE",
-    "password_command": "COMMAND",
-    "password_env": "NAME",
-    "password_file": "FILE",
-    "per_host": "N",
-    "ping_url": "URL",
-    "policy": "NAME",
-    "port": "N",
-    "query": "SQL",
-    "results": "FILE",
-    "run": "RUN",
-    "scheduler": "ADDRESS",
-    "security": "HOW",
-    "sent": "PATH",
-    "sent_complete_since": "WHEN",
-    "sent_folder": "FOLDER",
-    "not_sent_folder": "FOLDER",
-    "shard": "I/N",
-    "since": "WHEN",
-    "source": "SOURCE",
-    "spread_min": "MINUTES",
-    "target": "FOLDER",
-    "threads": "N",
-    "token_command": "COMMAND",
-    "uid": "UID",
-    "username": "NAME",
-    "where": "CONDITION",
-    "which": "RUN",
-    "yes": "NETWORK",
-}
-
-_OF_OPTIONS = {"mailboxes": "FILE"}  # where an option and an argument share a name
-
 
 class Named(TyperGroup):
-    """A group of commands whose values, and those of the groups in it, have names for people."""
+    """A group of commands whose arguments and defaults, and those of the groups in it, are shown for people."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return the command, its values named."""
+        """Return the command, ready to be shown."""
         command = super().get_command(ctx, cmd_name)
         if command is not None:
-            _name_values(command)
+            _show_for_people(command)
         return command
 
 
-def _name_values(command: Any) -> None:
+def _show_for_people(command: Any) -> None:
     for parameter in command.params:
         if parameter.param_type_name == "argument":
             _show_as_word(parameter)
-        elif not (getattr(parameter, "is_flag", False) or getattr(parameter, "count", False)):
-            parameter.metavar = parameter.metavar or _OF_OPTIONS.get(parameter.name) or _NAMES.get(parameter.name)
         _show_default(parameter)
     for inner in getattr(command, "commands", {}).values():
-        _name_values(inner)
+        _show_for_people(inner)
 
 
 def _show_as_word(argument: Any) -> None:
     """Let an argument be called SOURCE everywhere: not {SOURCE}, nor SOURCE <str>, nor by its name in the code."""
-    word = argument.metavar or _NAMES.get(argument.name, argument.name.upper())
+    word = argument.metavar
     many = "..." if argument.nargs != 1 else ""
     usage = f"{word}{many}" if argument.required else f"[{word}]{many}"
-    argument.metavar = word
     argument.get_usage_pieces = lambda *_: [usage]
     argument.get_help_record = lambda *_: (f"{word}{many}", argument.help or "")
     argument.get_error_hint = lambda *_: word
