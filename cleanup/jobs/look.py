@@ -17,11 +17,12 @@ from cleanup.connector.folders import backscatter_folder_name, find_sent
 from cleanup.connector.mailbox import FolderState, Mailbox
 from cleanup.connector.pull import fingerprint_of, is_of
 from cleanup.detector.account_state import JudgedNotice, account_state
+from cleanup.detector.evidence.question import Known
 from cleanup.detector.notices import read_notice
 from cleanup.detector.sender_questions import sender_questions
 from cleanup.detector.sent import MemorySentIndex
 from cleanup.detector.verdict import Case, judge_knowing
-from cleanup.detector.who_sends import KnownSender, who_sends
+from cleanup.detector.who_sends import failing_records, who_sends
 from cleanup.dns import answers_for, spf_for
 from cleanup.jobs.idle_check import READ_BY, IdleCheck, Look, Task, judged_by
 from cleanup.jobs.sync import (
@@ -72,7 +73,7 @@ def look(
     notices and no folder of sent mail to judge them by.
     """
     with _remembering(memory, task) as known:
-        mailbox.send_ahead(what_look_asks(mailbox.ahead(), task, known, seen))
+        mailbox.send_ahead(*what_look_asks(task, known, seen))
         folders = mailbox.folders()
         target = backscatter_folder_name(folders, task.target)
         state = seen.inbox if seen else mailbox.examine(task.inbox)
@@ -88,7 +89,7 @@ def look(
             find_sent(folders, task.sent_folders, task.not_sent_folders)  # raises: without it none can be judged
         cases = [Case(one.notice, one.fingerprint.arrived, one.fingerprint.digest) for one in notices]
         sent = sent_index(mailbox, task, known, inbox.cursor, cases, sources, now)
-        judged, senders = _judge(notices, cases, sent, task, state, labels or {}, known, now)
+        judged, learned = _judge(notices, cases, sent, task, state, labels or {}, known, now)
         ordinary = known.cursors()[task.inbox].held - len(set_aside) - len(judged)
 
     def planned(judged: Sequence[Judged]) -> FilingPlan:
@@ -125,8 +126,9 @@ def look(
         account_state(told),
         judged_by(task, labels or {}),
         passed_over=_passed_over(mailbox, state, {*inbox.hidden, *bodiless}),
-        senders=senders,
+        senders=who_sends(learned),
         questions=sender_questions(told),
+        failing_records=failing_records(learned),
     )
 
 
@@ -236,7 +238,7 @@ def _judge(
     labels: Mapping[str, Verdict],
     memory: Memory,
     now: datetime,
-) -> tuple[tuple[Judged, ...], tuple[KnownSender, ...]]:
+) -> tuple[tuple[Judged, ...], Known]:
     answers = answers_for([one.notice for one in notices], task.identity, task.policy, task.network)
     arrived, since = [(case.notice, case.arrived) for case in cases], now - DNS_KEPT_FOR
     kept = memory.dns_lookups(since) if task.network.spf else ()
@@ -250,4 +252,4 @@ def _judge(
         Judged(MessageRef(inbox.folder, inbox.uidvalidity, one.uid), one.fingerprint, one.flags, one.notice, finding)
         for one, finding in zip(notices, findings, strict=True)
     )
-    return judged, who_sends(learned)
+    return judged, learned

@@ -28,6 +28,7 @@ class Done:
     bytes_read: int = 0  # from the server
     round_trips: int = 0
     carried_on: tuple[tuple[int, int], ...] = ()  # earlier runs that ended early: number, and how many they moved
+    to_tell: tuple[str, ...] = ()  # what is told once a mailbox: an SPF record that mail of the owner's fails
 
     @property
     def moved(self) -> int:
@@ -71,7 +72,7 @@ class Done:
         silent = look.why_sent_is_silent if look.judged else look.sent.coverage.unusable()
         recovered = self.recovered.in_words().splitlines() if self.recovered else []
         moved = self.outcome.remarks if self.outcome else []
-        told = (*recovered, self._passed_over(), silent, *moved, self._questions(senders), self.remark)
+        told = (*recovered, self._passed_over(), silent, *moved, self._questions(senders), *self.to_tell, self.remark)
         return [remark.rstrip(".") for remark in told if remark]
 
     def _questions(self, senders: str | None) -> str | None:

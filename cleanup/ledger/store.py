@@ -40,6 +40,7 @@ from cleanup.ledger.texts import sure_text, text, to_us, us
 from cleanup.ledger.values import (
     OPEN_STATES,
     SENDERS,
+    TOLD_RECORDS,
     Label,
     LastRun,
     MoveIntent,
@@ -332,11 +333,19 @@ class Ledger:
 
     def known_senders(self, mailbox: str) -> list[tuple[str, str, str]]:
         """Return who was known to send for the owner at the last look, as who_sends() told it: who, source, words."""
+        told = self._options_of_last(mailbox).get(SENDERS, ())
+        return [(str(who), str(source), str(says)) for who, source, says in told]  # type: ignore[attr-defined]
+
+    def told_records(self, mailbox: str) -> frozenset[str]:
+        """Return the own domains of whose incomplete SPF records people were told, up to the last look."""
+        told = self._options_of_last(mailbox).get(TOLD_RECORDS, ())
+        return frozenset(str(domain) for domain in told)  # type: ignore[attr-defined]
+
+    def _options_of_last(self, mailbox: str) -> Mapping[str, object]:
         with self._reading() as connection:
             last = read_remembered(connection, mailbox_key(mailbox))
             runs = history.read_runs(connection, run_id=last.run_id, limit=1) if last and last.run_id else []
-        told = runs[0].options.get(SENDERS, ()) if runs else ()
-        return [(str(who), str(source), str(says)) for who, source, says in told]  # type: ignore[attr-defined]
+        return runs[0].options if runs else {}
 
     def last_run(self, mailbox: str, *, without: str | None = None) -> LastRun:
         """Return what the last run left of a mailbox; `without` leaves out what people said in this way."""

@@ -16,6 +16,7 @@ from cleanup.model import Fingerprint, Notice, SentMessage, Verdict
 SCHEMA = 8  # of the tables: migrations.py walks an older ledger forward
 LOCK = "lock"  # the option of a run that names the file that it holds (lock.lock_file)
 SENDERS = "senders"  # the option of a run that tells who was known to send for the owner: who, source, words
+TOLD_RECORDS = "told"  # the option of a run that names the own domains of whose incomplete SPF records people were told
 # In what way it is noted that a person took a run back, or moved a message back by hand.
 UNDO_LABEL, MOVED_BACK_LABEL = "undo", "moved-back"
 

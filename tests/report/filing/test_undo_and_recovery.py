@@ -235,6 +235,26 @@ def test_a_half_copied_message_is_finished_and_not_copied_twice(ledger: Ledger) 
     assert "m0" not in server.names("INBOX")
 
 
+@pytest.mark.parametrize("command, at", [("STORE", 1), ("EXPUNGE", 1), ("STORE", 2), ("STORE", 3), ("EXPUNGE", 2)])
+@pytest.mark.parametrize("when", ["kill-before", "kill-after"])
+def test_a_kill_while_it_is_tried_what_is_expunged_ends_as_an_undisturbed_run(
+    ledger: Ledger, command: str, at: int, when: str
+) -> None:
+    server, _ = a_server(move=False)
+    server.arrive("the owner's own", "INBOX", "\\Deleted")
+    server.trouble = once(command, when, at=at)
+    killed(ledger, server)
+
+    mailbox = ModelMailbox(server)
+    recovered = recover_now(ledger, mailbox)
+    file_these(ledger, mailbox, plan_of(mailbox, [1, 2, 3, 4]))
+
+    assert recovered.stopped is None
+    assert (server.names("INBOX"), server.names(TARGET)) == (["m4", "the owner's own"], ["m0", "m1", "m2", "m3"])
+    marked = {mail.name for box in server.boxes.values() for mail in box.mails.values() if "\\Deleted" in mail.flags}
+    assert marked == {"the owner's own"}
+
+
 def test_a_folder_that_was_renumbered_meanwhile_is_never_expunged_by_number(ledger: Ledger) -> None:
     server, _ = a_server(move=False)
     server.trouble = once("STORE", "kill-before")
