@@ -130,7 +130,8 @@ def _ledger(patient: _Patient) -> Iterator[str]:
         waiting = len(ledger.open_moves(patient.settings.address))
     yield f"{shown if '://' in where else where} holds {count} runs of this mailbox"
     if waiting:
-        patient.warnings.append(f"{waiting} moves of a run that was cut off wait to be settled by the next run.")
+        moves = plural(waiting, "move")
+        patient.warnings.append(f"The next run first finds out what became of {moves} of a run that was cut off.")
 
 
 def _name(patient: _Patient) -> Iterator[str]:
