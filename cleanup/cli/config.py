@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cleanup.errors import ExitCode, UsageError
+from cleanup.errors import CleanupError, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from cleanup.config import MailboxSettings
@@ -68,15 +68,28 @@ def init(
         "password_file": str(password_file.expanduser().absolute()) if password_file else None,
         "ca_file": str(ca_file.expanduser().absolute()) if ca_file else None,
     }
-    if outbound_host:
-        given["identity"] = {"outbound_hosts": outbound_host}
-    settings = load_mailbox(address, options=given)  # refuses what no command could use
-    if test:
-        _try_login(settings)
-        _say_who_sends(settings)
-    written = write_profile(profile, given, file)
+    whole = given | ({"identity": {"outbound_hosts": outbound_host}} if outbound_host else {})
+    try:
+        settings = load_mailbox(address, options=whole)  # refuses what no command could use
+        if test:
+            _try_login(settings)
+            _say_who_sends(settings)
+    except CleanupError as error:  # nobody types all that twice
+        answers = _as_options(given | {"name": name, "outbound_host": outbound_host, "config": file})
+        error.going_on("Nothing was written. To try again with your answers", ["config", "init", *answers])
+        raise
+    written = write_profile(profile, whole, file)
     say(f"Profile {profile} was written to {written}.")
     print_command(err(), "Next", ["scan", profile, *(["--config", file] if file else [])])
+
+
+def _as_options(given: dict[str, Any]) -> list[str]:
+    """Return what was given or answered as options to paste."""
+    words: list[str] = []
+    for key, value in given.items():
+        for one in value if isinstance(value, list) else [value]:
+            words += [f"--{key.replace('_', '-')}", str(one)] if one is not None else []
+    return words
 
 
 def show(

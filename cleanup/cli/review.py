@@ -66,13 +66,13 @@ def review(
 def _ask_who_sends(ledger: Ledger, address: str) -> set[str] | None:
     """Ask about each network that nobody can place; return the digests that the answers decide, None to stop."""
     from cleanup.cli.screen import out, print_hanging
-    from cleanup.detector.sender_questions import is_answered, label_of_sender, questions_about
+    from cleanup.detector.sender_questions import foremost, is_answered, label_of_sender, questions_about
     from cleanup.ledger import Label
     from cleanup.model import Verdict
 
     unplaced = ledger.unplaced(address)
     decided: set[str] = set()
-    for question in questions_about(met for _, met in unplaced):
+    for question in foremost(questions_about(met for _, met in unplaced)):
         out().print()
         print_hanging(out(), "", question.in_words())
         if question.examples:
@@ -157,8 +157,9 @@ def _show(frames: Frames, one: Waiting, number: int, total: int) -> None:
     from cleanup.cli.screen import out
     from cleanup.report.summary.explain import explained_finding, explained_notice
     from cleanup.report.summary.finding_record import recorded
+    from cleanup.report.text import local_time
 
     found = recorded(frames, one.finding_id)
     console = out()
-    console.print(f"\n{number} of {total}: UID {one.uid}, arrived {found.arrived:%Y-%m-%d %H:%M} UTC", style="bold")
+    console.print(f"\n{number} of {total}: UID {one.uid}, arrived {local_time(found.arrived, zone=True)}", style="bold")
     print_explained([*explained_notice(found.notice), "", *explained_finding(found.finding, found.said), ""])

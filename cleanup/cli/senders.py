@@ -55,12 +55,14 @@ def senders(
             _list(opened, address, ["senders", mailbox, *opt.to_ledger(reach)])
 
 
-def print_questions(console: Console, questions: Sequence[SenderQuestion], command: Sequence[object]) -> None:
-    """Print what only a person can say of senders, a sentence each, with the commands that answer; numbered from 1."""
+def print_questions(
+    console: Console, questions: Sequence[SenderQuestion], command: Sequence[object], *, first: int = 1
+) -> None:
+    """Print what only a person can say of senders, a sentence each, with the commands that answer; numbered."""
     from cleanup.cli.console import command_line
     from cleanup.cli.screen import print_hanging
 
-    for number, question in enumerate(questions, start=1):
+    for number, question in enumerate(questions, start=first):
         print_hanging(console, f"{number:>2}  ", question.in_words())
         if question.examples:
             print_hanging(console, "    ", f"They answer: {'; '.join(question.examples)}")
@@ -74,7 +76,7 @@ def print_questions(console: Console, questions: Sequence[SenderQuestion], comma
 
 def _list(ledger: Ledger, address: str, command: Sequence[object]) -> None:
     from cleanup.cli.screen import cells, out, table
-    from cleanup.detector.sender_questions import answers_about_senders, questions_about
+    from cleanup.detector.sender_questions import answers_about_senders, foremost, questions_about
     from cleanup.detector.who_sends import Source, known_from_answers
 
     answers = known_from_answers(answers_about_senders(ledger.labels(address)))
@@ -89,9 +91,13 @@ def _list(ledger: Ledger, address: str, command: Sequence[object]) -> None:
     else:
         console.print(f"Nobody is known to send for {address} yet; a run finds out.")
     questions = questions_about(met for _, met in ledger.unplaced(address))
-    if questions:
+    asked = foremost(questions)
+    if asked:
         console.print("\nOnly you can say:")
-        print_questions(console, questions, command)
+        print_questions(console, asked, command)
+    if smaller := questions[len(asked) :]:
+        console.print("\nOnly you can say, but these can wait:")
+        print_questions(console, smaller, command, first=len(asked) + 1)
 
 
 # --- the answers ---------------------------------------------------------------------------------------------------

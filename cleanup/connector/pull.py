@@ -140,12 +140,15 @@ def _is_bare(one: Fetched | None) -> bool:
 
 
 def _beginnings(wire: Wire, bare: Sequence[Fetched]) -> dict[int, Fetched]:
-    """Return what of these shows a header, or that it has none, where the message itself is asked for."""
+    """Return what of these shows a header, or that it has none, where the message itself is asked for.
+
+    Blank lines as long as a header would be are an answer, too: such a message begins with its body (RFC 5322, 2.1).
+    """
     found: dict[int, Fetched] = {}
     known = {one.uid: one for one in bare}
     for some in uid_sets(list(known), most=BEGINNINGS_AT_ONCE):
         shown = _fetch_all(wire, some, b"(UID BODY.PEEK[]<0.%d>)" % LONGEST_FIELDS, ("octets",))
-        texts = {uid: text for uid, one in shown.items() if (text := one.octets or b"").strip()}
+        texts = {uid: text for uid, one in shown.items() if len(text := one.octets or b"") >= SHORTEST_HEADER}
         found |= {uid: known[uid]._replace(octets=header_block(text)) for uid, text in texts.items()}
         if not texts:  # nor will it show the others
             break

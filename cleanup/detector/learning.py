@@ -12,9 +12,10 @@ from cleanup.detector.addresses import domain_of, untagged_key
 from cleanup.detector.coverage import Proof
 from cleanup.detector.evidence.matching import Bond
 from cleanup.detector.evidence.question import Question
+from cleanup.detector.evidence.standing import is_forwarded, lower_hops
 from cleanup.detector.message_ids import id_key, id_shape
-from cleanup.detector.networks import Address, Hosts, neighbourhood, organisation, shared_provider
-from cleanup.detector.owner import MOST_UNSEEN, LearnedHosts, Owner
+from cleanup.detector.networks import Address, Hosts, Network, neighbourhood, organisation, shared_provider
+from cleanup.detector.owner import MOST_UNSEEN, SURE_OF, LearnedHosts, Owner, SeenElsewhere
 from cleanup.detector.path import MOST_LINES
 from cleanup.detector.providers import is_provider
 from cleanup.detector.received import Hop, read_received
@@ -35,6 +36,7 @@ class _Sighting(NamedTuple):
     network: str
     name: str
     when: datetime | None
+    passed_on: bool = False  # the host shows from whom it took it: a gateway of the recipient's, or of the owner's
 
 
 def learn_hosts(questions: Iterable[Question], policy: Policy) -> LearnedHosts:
@@ -48,7 +50,11 @@ def learn_hosts(questions: Iterable[Question], policy: Policy) -> LearnedHosts:
     sightings: dict[Address, list[_Sighting]] = defaultdict(list)
     providers: set[str] = set()
     glimpsed: set[Address] = set()
+    unnamed: list[_Sighting] = []
     for question, hop, sent in _proved_hops(questions):
+        owner = question.known.owner
+        if owner.configured.has_address(hop.address):
+            continue  # known already; an own name is not enough, as its address refutes who only claims it
         provider = shared_provider(hop.name or hop.helo, hop.address)
         if provider:
             providers.add(provider)
@@ -56,6 +62,8 @@ def learn_hosts(questions: Iterable[Question], policy: Policy) -> LearnedHosts:
             glimpsed.add(hop.address)
             if seen := _sighting(question, hop, hop.address, sent):
                 sightings[hop.address].append(seen)
+                if not owner.provider_of(hop) and not owner.is_own_host(hop.name):
+                    unnamed.append(seen)
     known = {address for address, seen in sightings.items() if _is_learned(seen, policy)}
     return LearnedHosts(
         hosts=Hosts(addresses=frozenset(known)),
@@ -66,6 +74,7 @@ def learn_hosts(questions: Iterable[Question], policy: Policy) -> LearnedHosts:
         saturated=bool(known) and _hardly_any_seen_once(sightings.values()),
         seen_at={address: _times(sightings[address]) for address in known},
         once_at=tuple(when for seen in sightings.values() if _messages(seen) == 1 for when in _times(seen)),
+        elsewhere=_refuting(one for one in unnamed if one.address not in known),
     )
 
 
@@ -88,21 +97,43 @@ def _times(seen: Sequence[_Sighting]) -> tuple[datetime, ...]:
     return tuple(sorted(s.when for s in seen if s.when))
 
 
-def refuted_records(questions: Iterable[Question]) -> dict[str, Address]:
+def refuted_records(questions: Iterable[Question]) -> dict[str, SeenElsewhere]:
     """Return the domains whose SPF record proved mail fails, with the host that sent it.
 
     Such a record does not say who else sends for the owner. Proved as for hosts, on a witness's word; not by a
     provider, whose lists are known to be incomplete.
     """
-    found: dict[str, Address] = {}
+    failing: dict[str, list[_Sighting]] = defaultdict(list)
     for question, hop, sent in _proved_hops(questions):
         word = question.spf
         if word is None or word.result is not SpfResult.FAIL or hop.address is None:
             continue
-        if shared_provider(hop.name or hop.helo, hop.address) or _sighting(question, hop, hop.address, sent) is None:
+        if shared_provider(hop.name or hop.helo, hop.address):
             continue
-        found[word.domain] = min(found.get(word.domain, hop.address), hop.address, key=str)
-    return found
+        if seen := _sighting(question, hop, hop.address, sent):
+            failing[word.domain].append(seen)
+    refuted = {domain: _refuting(seen) for domain, seen in failing.items()}
+    return {domain: max(found, key=lambda one: one.witnesses) for domain, found in refuted.items() if found}
+
+
+def _refuting(sightings: Iterable[_Sighting]) -> tuple[SeenElsewhere, ...]:
+    """Return the hosts of these that are the owner's, though none that is known; by address.
+
+    One organisation's word suffices but where the host passed on what it took from another: organisations have gateways
+    of other people's before their servers. The same gateway before two of them, in two networks, is rather behind the
+    owner.
+    """
+    seen_near: dict[Network, list[_Sighting]] = defaultdict(list)
+    for one in sightings:
+        seen_near[neighbourhood(one.address)].append(one)
+    found = []
+    for seen in seen_near.values():
+        direct = {one.witness for one in seen if not one.passed_on}
+        apart = min(len({one.witness for one in seen}), len({one.network for one in seen}))
+        witnesses = max(len(direct), apart)
+        if direct or apart >= SURE_OF:
+            found.append(SeenElsewhere(min((one.address for one in seen), key=int), witnesses, _times(seen)))
+    return tuple(sorted(found, key=lambda one: (one.address.version, int(one.address))))
 
 
 def learn_rewriting(questions: Iterable[Question]) -> frozenset[str]:
@@ -164,8 +195,6 @@ def _proved_hops(questions: Iterable[Question]) -> Iterator[tuple[Question, Hop,
             continue
         if not match.agreement.recipient or path.hop is None or not path.certain or path.submitted:
             continue
-        if question.known.owner.configured.has_address(path.hop.address):
-            continue  # known already; an own name is not enough, as its address refutes who only claims it
         yield question, path.hop, match.sent
 
 
@@ -184,7 +213,9 @@ def _sighting(question: Question, hop: Hop, address: Address, sent: SentMessage)
     if not wrote or (wrote not in written_to and not is_provider(wrote)):
         return None
     name = organisation(hop.name or "")
-    return _Sighting(address, (sent.folder, sent.uid), wrote, handed.network or wrote, name, question.arrived)
+    passed_on = is_forwarded(question, hop, lower_hops(question))
+    network = handed.network or wrote
+    return _Sighting(address, (sent.folder, sent.uid), wrote, network, name, question.arrived, passed_on)
 
 
 class _Hand(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from cleanup.detector.addresses import domain_of, untagged_key
 from cleanup.detector.networks import (
@@ -24,8 +25,22 @@ from cleanup.model import Identity
 ADDRESS_SHARE = 0.02  # of sent messages that make a From at another domain the owner's
 SEEN_LATELY = timedelta(days=90)  # from a proved notice that showed a learned host, before or after
 MOST_UNSEEN = 0.1  # share of proved notices whose host no other showed (Good-Turing: the chance of one unseen so far)
+SURE_OF = 2  # organisations that must have seen a host elsewhere for a person to be told
 MADE_AT_HOME = 0.5  # share of sent ids that the provider must have made which holds the mailbox
 PROVIDER_SHARE = 0.02  # of sent ids that a provider must have made to count as the owner's
+
+
+class SeenElsewhere(NamedTuple):
+    """A host that proved mail of the owner's came from, though what is known does not name it."""
+
+    address: Address
+    witnesses: int  # organisations that saw it there
+    when: tuple[datetime, ...] = ()
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it is worth telling: what one organisation saw may be a gateway of its own."""
+        return self.witnesses >= SURE_OF
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +55,7 @@ class LearnedHosts:
     saturated: bool = False  # hardly any proved notice showed a host that no other showed
     seen_at: Mapping[Address, tuple[datetime, ...]] = field(default_factory=dict)  # when notices showed a learned host
     once_at: tuple[datetime, ...] = ()  # when hosts were shown that no other notice shows
+    elsewhere: tuple[SeenElsewhere, ...] = ()  # hosts of proved mail that are neither told, nor a provider's, nor known
 
     def is_near(self, address: Address | None) -> bool:
         """Return whether proved mail came from the neighbourhood of an address."""
@@ -50,13 +66,16 @@ class LearnedHosts:
 
         What is too old is only glimpsed: neither the owner's nor foreign.
         """
-        if moment is None or not self.hosts:
+        if moment is None or not (self.hosts or self.elsewhere):
             return self
         near = {a: sum(abs(when - moment) <= SEEN_LATELY for when in seen) for a, seen in self.seen_at.items()}
         lately = frozenset(address for address, times in near.items() if times)
         once = sum(abs(when - moment) <= SEEN_LATELY for when in self.once_at)
         saturated = self.saturated and bool(lately) and once <= MOST_UNSEEN * (once + sum(near.values()))
-        return replace(self, hosts=Hosts(addresses=lately), saturated=saturated)
+        elsewhere = tuple(
+            one for one in self.elsewhere if not one.when or any(abs(when - moment) <= SEEN_LATELY for when in one.when)
+        )
+        return replace(self, hosts=Hosts(addresses=lately), saturated=saturated, elsewhere=elsewhere)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +97,12 @@ class Owner:
 
     @property
     def knows_hosts(self) -> bool:
-        """Whether enough is known of own hosts for "foreign" to mean something."""
-        return bool(self.configured or self.home) or (bool(self.learned.hosts) and self.learned.saturated)
+        """Whether enough is known of own hosts for "foreign" to mean something.
+
+        Where proved mail left elsewhere, what was told and the provider that holds the mailbox are not all there is.
+        """
+        told = bool(self.configured or self.home) and not self.learned.elsewhere
+        return told or (bool(self.learned.hosts) and self.learned.saturated)
 
     def knows_addresses(self, version: int) -> bool:
         """Return whether own hosts' addresses of this IP version are known, so that others are not the owner's."""

@@ -16,7 +16,9 @@ from cleanup.detector.account_state import JudgedNotice
 from cleanup.detector.networks import Network
 from cleanup.model import LABEL_OF_SENDER, UnknownSender, Verdict
 
-FEWEST = 2  # messages that are worth a question
+FEWEST = 2  # messages that make a question at all
+WORTH_ASKING = 3  # messages from which on a person is asked unprompted,
+MOST_ASKED = 5  # and how much at a time: a helpdesk has a handful of answers, and these settle nearly all (asking.md)
 MOST_EXAMPLES = 3
 
 
@@ -61,6 +63,11 @@ def questions_about(met: Iterable[Met], *, fewest: int = FEWEST) -> tuple[Sender
         groups[one.sender.network].append(one)
     asked = [_question(network, group) for network, group in groups.items() if len(group) >= fewest]
     return tuple(sorted(asked, key=lambda q: (-q.count, q.network)))
+
+
+def foremost(questions: Sequence[SenderQuestion]) -> tuple[SenderQuestion, ...]:
+    """Return those that a person is asked unprompted; the others are counted, and listed by `senders`."""
+    return tuple(question for question in questions if question.count >= WORTH_ASKING)[:MOST_ASKED]
 
 
 def label_of_sender(network: str) -> str:

@@ -170,12 +170,13 @@ class _KnownByDay:
 
     def __call__(self, arrived: datetime | None) -> Known:
         """Return what is known for a notice that arrived then."""
-        if arrived is None or not self._known.owner.learned.hosts:
+        learned = self._known.owner.learned
+        if arrived is None or not (learned.hosts or learned.elsewhere):
             return self._known
         day = arrived.astimezone(UTC).date()
         if day not in self._by_day:
             noon = datetime.combine(day, NOON, UTC)  # of the day, so that the order of notices changes nothing
-            self._by_day[day] = self._of(self._known.owner.learned.at(noon))
+            self._by_day[day] = self._of(learned.at(noon))
         return self._by_day[day]
 
     def _of(self, learned: LearnedHosts) -> Known:

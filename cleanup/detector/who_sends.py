@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cleanup.detector.evidence.question import Known
-from cleanup.detector.networks import Address, Network
-from cleanup.detector.owner import Owner, know_owner
+from cleanup.detector.networks import Network
+from cleanup.detector.owner import Owner, SeenElsewhere, know_owner
 from cleanup.detector.sent import Profile
 from cleanup.detector.spf import SpfAnswers, SpfRecord
 from cleanup.model import Identity, Verdict
@@ -61,6 +61,22 @@ def known_beforehand(identity: Identity, spf: SpfAnswers) -> tuple[KnownSender, 
     return (*_configured(identity), *records, *_providers(owner))
 
 
+def failing_records(known: Known) -> tuple[tuple[str, str], ...]:
+    """Return the owner's domains whose own SPF record proved mail fails, each with the host that sent it, for telling.
+
+    Others may refuse such mail. Left out is what one organisation alone saw: that may have been a gateway of its own.
+    """
+    return tuple((domain, str(host.address)) for domain, host in sorted(known.refuted.items()) if host.is_sure)
+
+
+def failing_record_in_words(domain: str, address: str) -> str:
+    """Return what a person is told of a record that lacks a host of the owner's."""
+    return (
+        f"Mail of yours by {address} fails your own SPF record ({domain}): have that host added to the record, "
+        "or others may refuse what it sends"
+    )
+
+
 def known_from_answers(answered: tuple[tuple[Network, Verdict], ...]) -> tuple[KnownSender, ...]:
     """Return what a person's answers alone tell, where no run has looked at the mailbox yet."""
     return tuple(_answered(answered))
@@ -82,7 +98,7 @@ def _by_records(known: Known) -> Iterator[KnownSender]:
         yield from _by_record(domain, record, known.refuted)
 
 
-def _by_record(domain: str, record: SpfRecord, refuted: Mapping[str, Address]) -> Iterator[KnownSender]:
+def _by_record(domain: str, record: SpfRecord, refuted: Mapping[str, SeenElsewhere]) -> Iterator[KnownSender]:
     if record.own_networks:
         named = ", ".join(str(network) for network in record.own_networks[:MOST_NETWORKS])
         more = len(record.own_networks) - MOST_NETWORKS
@@ -92,15 +108,16 @@ def _by_record(domain: str, record: SpfRecord, refuted: Mapping[str, Address]) -
     for name in sorted(record.included):
         yield KnownSender(name, Source.SPF, f"is included by the record of {domain}")
     if domain in refuted:
-        says = f"has an incomplete record: mail of yours by {refuted[domain]} fails it, so it accuses nobody"
+        says = f"has an incomplete record: mail of yours by {refuted[domain].address} fails it, so it accuses nobody"
         yield KnownSender(domain, Source.SPF, says, sends=False)
     elif record.why:
         yield KnownSender(domain, Source.SPF, f"has no record that accuses anybody: {record.why}", sends=False)
 
 
 def _providers(owner: Owner) -> Iterator[KnownSender]:
+    elsewhere = f"; mail of yours left by {owner.learned.elsewhere[0].address}, too" if owner.learned.elsewhere else ""
     for name in sorted(owner.home):
-        yield KnownSender(name, Source.PROVIDER, "holds the mailbox")
+        yield KnownSender(name, Source.PROVIDER, f"holds the mailbox{elsewhere}")
     for name in sorted(owner.providers - owner.home):
         yield KnownSender(name, Source.PROVIDER, "takes mail of yours on its way")
 

@@ -22,6 +22,8 @@ from cleanup.connector import probe
 from cleanup.connector.account import Account
 from cleanup.connector.folders import Folder, backscatter_folder_name, find_sent
 from cleanup.connector.mailbox import Mailbox, open_mailbox
+from cleanup.detector.sender_questions import foremost
+from cleanup.detector.who_sends import failing_record_in_words
 from cleanup.errors import (
     CleanupError,
     CommandRefused,
@@ -34,6 +36,7 @@ from cleanup.jobs.look import look
 from cleanup.jobs.run import known_before, task_of
 from cleanup.jobs.sync import not_opened
 from cleanup.ledger import Ledger, is_there
+from cleanup.progress import Progress, unseen
 from cleanup.report.counts import Fate, count_judged
 from cleanup.report.text import plural
 
@@ -68,6 +71,7 @@ class _Patient:
     ask: Callable[[str], str]
     now: datetime
     stack: ExitStack
+    progress: Progress = unseen
     warnings: list[str] = field(default_factory=list)
     settings: MailboxSettings | None = None
     account: Account | None = None
@@ -75,13 +79,16 @@ class _Patient:
     folders: tuple[Folder, ...] = ()
 
 
-def examine(load: Callable[[], MailboxSettings], *, ask: Callable[[str], str], now: datetime) -> Iterator[Check]:
+def examine(
+    load: Callable[[], MailboxSettings], *, ask: Callable[[str], str], now: datetime, progress: Progress = unseen
+) -> Iterator[Check]:
     """Yield the stages in order, each as soon as it is done; the one that fails is the last.
 
-    `load` returns the mailbox's settings, or raises; `ask` a password where none is configured.
+    `load` returns the mailbox's settings, or raises; `ask` a password where none is configured. `progress` hears of the
+    trial look, which may take long.
     """
     with ExitStack() as stack:
-        patient = _Patient(load, ask, now, stack)
+        patient = _Patient(load, ask, now, stack, progress)
         for stage, look_into in STAGES.items():
             patient.warnings.clear()
             began = time.monotonic()
@@ -224,6 +231,7 @@ def _coverage(patient: _Patient) -> Iterator[str]:
         labels=known.labels,
         memory=known.memory,
         leaving=known.leaving,
+        progress=patient.progress,
     )
     coverage = seen.sent.coverage
     yield from coverage.in_words()
@@ -236,8 +244,14 @@ def _coverage(patient: _Patient) -> Iterator[str]:
         yield f"{verb}: {one.who} ({one.source.value}; it {one.says})"
     if not any(one.sends for one in seen.senders):
         yield "nobody is known to send for you; --outbound-host names hosts that you know"
-    for question in seen.questions:
-        yield f"only you can say: {question.in_words()} (mailbox-cleanup senders)"
+    patient.warnings += [f"{failing_record_in_words(*one)}." for one in seen.failing_records]
+    asked = foremost(seen.questions)
+    for question in asked:
+        yield f"only you can say: {question.in_words()}"
+    if more := len(seen.questions) - len(asked):
+        yield f"{'and' if asked else 'only you can say:'} {plural(more, 'smaller question')} that can wait"
+    if seen.questions:
+        yield "`senders` lists them after a run, and takes your answers"
     counts = count_judged(seen.judged, seen.plan, ordinary=seen.ordinary)
     refused = f", as {' '.join(seen.plan.refusals)[:-1]}" if seen.plan.refusals and seen.plan.moves else ""
     moves = f"a run would move {counts.of(Fate.PLANNED):,}{refused}"

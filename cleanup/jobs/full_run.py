@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import takewhile
 
 from cleanup.connector.mailbox import Mailbox
+from cleanup.detector.who_sends import failing_record_in_words
 from cleanup.errors import CleanupError
 from cleanup.jobs.idle_check import READ_BY, IdleCheck, Look, Task
 from cleanup.jobs.look import look
@@ -15,7 +16,7 @@ from cleanup.jobs.result import Done
 from cleanup.jobs.session import MailboxSession, words_of
 from cleanup.jobs.sync import what_look_asks
 from cleanup.ledger import Ledger, Memory
-from cleanup.ledger.values import SENDERS, Remembered
+from cleanup.ledger.values import SENDERS, TOLD_RECORDS, Remembered
 from cleanup.progress import Progress
 from cleanup.report.counts import count_judged
 from cleanup.report.digest import Digest, digest_message
@@ -38,17 +39,24 @@ def look_and_file(
 ) -> Done:
     """Do what run.run_mailbox() promises, in a mailbox in which something happened. `checked` saves asking again."""
     memory = session.ledger.memory(task.mailbox)
-    recovered, mailbox = session.recover(task.mailbox, mailbox, lambda ahead: what_look_asks(ahead, memory, checked))
+    recovered, mailbox = session.recover(
+        task.mailbox, mailbox, lambda ahead: what_look_asks(ahead, task, memory, checked)
+    )
     labels = words_of(session.ledger, session.settings, again=again)
     known = checked if not recovered.reconciled else None
     seen = look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory, seen=known)
-    run_id = _record(session, seen)
+    told_before = session.ledger.told_records(task.mailbox)
+    run_id = _record(session, seen, told_before)
     seen, go_on = _asked(session, run_id, seen, agreed, may_exceed)
     outcome = _file(session, run_id, seen, mailbox, progress) if go_on else None
+    if outcome and outcome.stopped:
+        outcome.stopped.done = Done(run_id, seen, recovered, outcome, None, session.bytes_read, session.round_trips)
+        raise outcome.stopped
     _remember(memory, run_id, seen, outcome)
     remark = _leave_digest(session, run_id, seen, outcome, mailbox, now) if outcome else None
     before = _ended_early(session, run_id) if outcome and outcome.moved else ()
-    return Done(run_id, seen, recovered, outcome, remark, session.bytes_read, session.round_trips, before)
+    to_tell = tuple(failing_record_in_words(*one) for one in seen.failing_records if one[0] not in told_before)
+    return Done(run_id, seen, recovered, outcome, remark, session.bytes_read, session.round_trips, before, to_tell)
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
@@ -61,12 +69,13 @@ def _ended_early(session: MailboxSession, run_id: int) -> tuple[tuple[int, int],
     return tuple((run.run_id, run.filed) for run in unfinished if run.filed)
 
 
-def _record(session: MailboxSession, seen: Look) -> int:
+def _record(session: MailboxSession, seen: Look, told_before: frozenset[str]) -> int:
     options = {
         "answer": seen.state.answer.value,
         "headline": seen.state.headline,
         "target": seen.plan.target,
         SENDERS: [[one.who, one.source.value, one.says] for one in seen.senders],
+        TOLD_RECORDS: sorted(told_before.union(domain for domain, _ in seen.failing_records)),
     }
     run_id = session.start_run(options, _counts(seen))
     session.ledger.record_findings(run_id, seen.judged, seen.plan)
@@ -78,7 +87,10 @@ def _remember(memory: Memory, run_id: int, seen: Look, outcome: MoveResults | No
     """Write down what the next run may build on. Where something is left to do, it looks again in any case."""
     inbox = memory.cursors()[seen.task.inbox]
     if outcome:
-        memory.vanished(inbox, [ref.uid for ref in outcome.moved])
+        moved = {ref.uid for ref in outcome.moved}
+        memory.vanished(inbox, moved)
+        if not outcome.stopped:  # what did not go, though it was its turn, may be another message by now
+            memory.read_again(inbox, {move.ref.uid for move in seen.plan.moves} - moved)
     through = not seen.plan.moves or (outcome is not None and outcome.complete and not outcome.gone)
     through = through and seen.why_sent_is_silent is None  # tomorrow the server may show what it did not today
     through = through and not seen.passed_over
@@ -107,8 +119,6 @@ def _file(session: MailboxSession, run_id: int, seen: Look, mailbox: Mailbox, pr
         ledger.finish_run(run_id, counts, "failed")
         raise
     ledger.finish_run(run_id, counts | {"filed": len(outcome.moved)}, "done" if outcome.complete else "partly")
-    if outcome.stopped:
-        raise outcome.stopped
     return outcome
 
 

@@ -20,14 +20,27 @@ from cleanup.detector.sent import SENT_FIELDS, MemorySentIndex, Profile, SentRow
 from cleanup.dns.network import Network
 from cleanup.errors import CommandRefused, FolderNotFound, PermissionMissing
 from cleanup.ledger.values import Cursor, LastRun, Remembered
-from cleanup.model import FilingPlan, Identity, Judged, NotFiled, Policy, SentSource, Verdict
+from cleanup.model import (
+    FilingPlan,
+    Identity,
+    Judged,
+    NotFiled,
+    Notice,
+    Policy,
+    Recipient,
+    Returned,
+    SentMessage,
+    SentSource,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from cleanup.detector.sender_questions import SenderQuestion
     from cleanup.detector.who_sends import KnownSender
 
-_ROWS = 2  # counts up when what stands in the rows of the memory changes
-_READER = (__version__, _ROWS, INBOX_FIELDS, SENT_FIELDS, [f.name for f in fields(Profile)])
+_ROWS = 3  # counts up when what stands in the rows of the memory changes
+_SHAPES = [[f.name for f in fields(kind)] for kind in (Profile, Notice, Returned, Recipient, SentMessage)]
+_READER = (__version__, _ROWS, INBOX_FIELDS, SENT_FIELDS, _SHAPES)
 READ_BY = hashlib.sha256(repr(_READER).encode()).hexdigest()  # of whatever decides what a row of the memory holds
 
 
@@ -66,6 +79,7 @@ class Look:
     passed_over: tuple[NotFiled, ...] = ()  # messages that could not be read, and why; the next run looks at them again
     senders: tuple[KnownSender, ...] = ()  # who is known to send for the owner, and from where
     questions: tuple[SenderQuestion, ...] = ()  # who may, and a person has to say
+    failing_records: tuple[tuple[str, str], ...] = ()  # own domains that mail by this own host fails SPF of
     resting: Remembered | None = None
 
     @property

@@ -28,6 +28,7 @@ class Done:
     bytes_read: int = 0  # from the server
     round_trips: int = 0
     carried_on: tuple[tuple[int, int], ...] = ()  # earlier runs that ended early: number, and how many they moved
+    to_tell: tuple[str, ...] = ()  # what is told once a mailbox: an SPF record that mail of the owner's fails
 
     @property
     def moved(self) -> int:
@@ -63,8 +64,7 @@ class Done:
         )
         return self.look.why_sent_is_silent if undecided else None
 
-    @property
-    def remarks(self) -> list[str]:
+    def remarks(self, senders: str | None = None) -> list[str]:
         """What else the owner should know: what a run that was cut off left, a Sent that cannot vouch, open questions,
         what of the filed messages is elsewhere, too, or not as it was, no digest.
         """
@@ -72,14 +72,19 @@ class Done:
         silent = look.why_sent_is_silent if look.judged else look.sent.coverage.unusable()
         recovered = self.recovered.in_words().splitlines() if self.recovered else []
         moved = self.outcome.remarks if self.outcome else []
-        told = (*recovered, self._passed_over(), silent, *moved, self._questions(), self.remark)
+        told = (*recovered, self._passed_over(), silent, *moved, self._questions(senders), *self.to_tell, self.remark)
         return [remark.rstrip(".") for remark in told if remark]
 
-    def _questions(self) -> str | None:
-        if not (asked := self.look.questions):
+    def _questions(self, senders: str | None) -> str | None:
+        if not self.look.questions:
             return None
-        others = f", and {len(asked) - 1} more to say" if len(asked) > 1 else ""
-        return f"{asked[0].in_words()} (mailbox-cleanup senders {self.look.task.mailbox}{others})"
+        from cleanup.detector.sender_questions import foremost
+
+        if not (asked := foremost(self.look.questions)):
+            return None
+        more = f"{len(self.look.questions) - 1:,} more to say" if len(self.look.questions) > 1 else ""
+        told = ": ".join(part for part in (more, senders) if part)
+        return f"{asked[0].in_words()}{f' ({told})' if told else ''}"
 
     def _passed_over(self) -> str | None:
         passed = self.look.passed_over
@@ -99,8 +104,11 @@ class Done:
             for run_id, n in self.carried_on
         ]
 
-    def in_words(self, undo: Callable[[int], str] | None = None) -> str:
-        """Return the one line that a nightly job leaves. `undo` gives the command that takes a run back."""
+    def in_words(self, undo: Callable[[int], str] | None = None, senders: str | None = None) -> str:
+        """Return the one line that a nightly job leaves.
+
+        `undo` gives the command that takes a run back, `senders` is the one that takes answers on who sends for you.
+        """
         counts, resting = self.counts, self.look.resting
         told = [f"; {what[0].lower()}{what[1:]}: {undo(number)}" for what, number in self.undoes()] if undo else []
         undoing = "".join(told)
@@ -114,5 +122,5 @@ class Done:
             f"{counts.notices:,} notices: {filed} filed in {self.look.plan.target}, "
             f"{', '.join([f'{counts.of(Verdict.GENUINE):,} genuine', f'{self.waiting:,} unsure', *others])}{undoing}"
             f"{f'; nothing new since run {resting.run_id}' if resting else ''}"
-            f"{''.join(f'; {remark}' for remark in self.remarks)}"
+            f"{''.join(f'; {remark}' for remark in self.remarks(senders))}"
         )

@@ -40,12 +40,14 @@ from cleanup.ledger.texts import sure_text, text, to_us, us
 from cleanup.ledger.values import (
     OPEN_STATES,
     SENDERS,
+    TOLD_RECORDS,
     Label,
     LastRun,
     MoveIntent,
     MoveRecord,
     MoveState,
     RunRecord,
+    Target,
     mailbox_key,
 )
 from cleanup.model import FilingPlan, Judged, SentSource, Verdict
@@ -262,6 +264,26 @@ class Ledger:
         with self._reading() as connection:
             return moves.read_filed_uids(connection, mailbox_key(mailbox), folder, uidvalidity, first)
 
+    def targets(self, mailbox: str) -> list[Target]:
+        """Return the folders into which moves that stand went, and what they were when all was last seen there."""
+        with self._reading() as connection:
+            return moves.read_targets(connection, mailbox_key(mailbox))
+
+    def note_target(self, mailbox: str, target: Target) -> None:
+        """Write what a folder looked like when all that stands in it was seen there."""
+        with self._writing(durably=False) as connection:
+            moves.write_target(connection, mailbox_key(mailbox), target)
+
+    def standing_uids(self, mailbox: str, target: Target, *, first: int = 1) -> list[int]:
+        """Return the UIDs from `first` on in a folder of what moves put there and that, as far as known, stands."""
+        with self._reading() as connection:
+            return moves.read_standing_uids(connection, mailbox_key(mailbox), target, first)
+
+    def standing(self, mailbox: str, target: Target, uids: Sequence[int]) -> list[MoveRecord]:
+        """Return the moves that put these messages of a folder there, in the order they were intended."""
+        with self._reading() as connection:
+            return moves.read_standing(connection, mailbox_key(mailbox), target, uids)
+
     def lost_flags(self, move_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
         """Return by move the flags that the target did not take, of those moves that lost some."""
         with self._reading() as connection:
@@ -311,11 +333,19 @@ class Ledger:
 
     def known_senders(self, mailbox: str) -> list[tuple[str, str, str]]:
         """Return who was known to send for the owner at the last look, as who_sends() told it: who, source, words."""
+        told = self._options_of_last(mailbox).get(SENDERS, ())
+        return [(str(who), str(source), str(says)) for who, source, says in told]  # type: ignore[attr-defined]
+
+    def told_records(self, mailbox: str) -> frozenset[str]:
+        """Return the own domains of whose incomplete SPF records people were told, up to the last look."""
+        told = self._options_of_last(mailbox).get(TOLD_RECORDS, ())
+        return frozenset(str(domain) for domain in told)  # type: ignore[attr-defined]
+
+    def _options_of_last(self, mailbox: str) -> Mapping[str, object]:
         with self._reading() as connection:
             last = read_remembered(connection, mailbox_key(mailbox))
             runs = history.read_runs(connection, run_id=last.run_id, limit=1) if last and last.run_id else []
-        told = runs[0].options.get(SENDERS, ()) if runs else ()
-        return [(str(who), str(source), str(says)) for who, source, says in told]  # type: ignore[attr-defined]
+        return runs[0].options if runs else {}
 
     def last_run(self, mailbox: str, *, without: str | None = None) -> LastRun:
         """Return what the last run left of a mailbox; `without` leaves out what people said in this way."""
@@ -349,6 +379,7 @@ class Ledger:
                 (schema.runs, schema.runs.c.mailbox == whose),
                 (schema.labels, schema.labels.c.mailbox == whose),
                 (schema.moves, moved),
+                (schema.targets, schema.targets.c.mailbox == whose),
                 (schema.findings, and_(found.run_id.in_(mine), found.digest.in_(named))),
             ):
                 rows = source.execute(select(table).where(which).order_by(*table.primary_key)).mappings()

@@ -6,7 +6,10 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
+from datetime import timedelta
+from email.utils import format_datetime
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -17,6 +20,7 @@ from cleanup.extras import install_command
 from cleanup.report.summary.labels import EXAMPLE
 from tests.cli.command import Ended
 from tests.cli.in_process import Program
+from tests.generator.mail import Original, Report, write
 
 _COMMAND = re.compile(r"mailbox-cleanup (?=[a-z])[^\n;`<()]*")
 _PLACEHOLDER = re.compile(r"\b[A-Z]{3,}\b")  # MAILBOX, RUN: a person fills it in
@@ -87,6 +91,32 @@ def test_what_rescue_prints_takes_it_back(anna: Program) -> None:
     assert "1 messages of run 1 were put back." in back.err or "1 message of run 1" in back.err
 
 
+def test_what_a_run_and_a_scan_print_to_say_who_sends_takes_the_answer(anna: Program) -> None:
+    _bounces_of_an_unknown_service(anna, count=4)
+
+    scanned, ran = anna.on("scan"), anna.on("run", "--yes")
+    asks = [words for words in printed(ran) if words[0] == "senders"]
+    answers = [words for words in printed(scanned) if words[0] == "senders" and "--yes" in words]
+    listed = [paste(anna, words) for words in asks]
+    answered = [paste(anna, words) for words in answers]
+
+    assert "4 undelivered messages in your name came from web17.hostfarm.example [185.12.81.90]" in ran.err
+    assert [(one.code, "185.12.81.90" in one.out) for one in listed] == [(0, True)]
+    assert [(one.code, "185.12.81.0/24 sends for you" in one.err) for one in answered] == [(0, True)]
+
+
+def test_questions_that_are_too_small_to_ask_are_one_line_with_the_command_that_lists_them(anna: Program) -> None:
+    _bounces_of_an_unknown_service(anna, count=2)
+
+    scanned, ran = anna.on("scan"), anna.on("run", "--yes")
+    (command,) = [words for words in printed(scanned) if words[0] == "senders"]
+    listed = paste(anna, command)
+
+    assert "1 smaller question" in scanned.out
+    assert "A service of yours?" not in scanned.out + ran.err
+    assert (listed.code, "2 undelivered messages" in listed.out) == (0, True)
+
+
 def test_every_other_printed_command_works(anna: Program) -> None:
     anna.on("run", "--yes")
     outputs = [
@@ -127,6 +157,26 @@ def test_what_installs_an_extra_can_be_pasted_where_no_index_has_the_program() -
 
     assert "mailbox-cleanup" not in words
     assert done.returncode == 0, done.stderr
+
+
+def _bounces_of_an_unknown_service(anna: Program, count: int) -> None:
+    """Put bounces of order confirmations into the Inbox, one a day, all by one web host."""
+    web = "from web17.hostfarm.example (web17.hostfarm.example [185.12.81.90]) by mx{}.far.test (Postfix) with ESMTP"
+    rng = Random(1)
+    with open_mailbox(anna.demo.account) as mailbox:
+        mailbox.examine("INBOX")
+        for day in range(count):
+            when = LAST_DAY - timedelta(days=day + 3)
+            original = Original(
+                message_id=f"order.{day}@web17.hostfarm.example",
+                sender=f"Anna Berg <{OWNER}>",
+                to=f"customer{day}@far.test",
+                subject=f"Your order {day}",
+                date=when,
+                received=(f"{web.format(day)} id 4{day}; {format_datetime(when)}",),
+            )
+            report = Report(original, (original.to,), f"mx{day}.far.test", "198.51.100.9", OWNER, when)
+            mailbox.append("INBOX", write(rng, report), (), when)
 
 
 def _broken_off_after_the_first_move(anna: Program, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,19 +7,26 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
+from cleanup.detector.account_state import JudgedNotice
+from cleanup.detector.sender_questions import foremost, sender_questions
 from cleanup.detector.spf import SpfAnswers, SpfRecord, SpfResult, SpfWord, spf_questions
 from cleanup.detector.verdict import Case, judge_all
+from cleanup.dns import spf_for
+from cleanup.dns.network import Network
 from cleanup.model import Finding, Identity, Policy, Verdict
 from tests.generator.records import spf
 from tests.generator.senders import KINDS, Placed, a_placed_mailbox
 from tests.generator.world import NOW
+from tests.servers.nameserver import nameserver
 
 GIVEN = {"fail": SpfResult.FAIL, "softfail": SpfResult.FAIL, "pass": SpfResult.PASS}
-MODES = ("nothing told", "hosts told", "wrong hosts told", "with SPF")
+ASKED = "with SPF, asked"  # of a name server on loopback, by the resolver and the library that a run uses
+MODES = ("nothing told", "hosts told", "wrong hosts told", "with SPF", ASKED)
 
 
 @dataclass
@@ -37,6 +44,8 @@ class Tally:
     decidable: Counter[str] = field(default_factory=Counter)
     rows: Counter[tuple[str, str]] = field(default_factory=Counter)
     seconds: float = 0.0
+    most_asked: int = 0  # DNS questions for one mailbox
+    to_say: list[int] = field(default_factory=list)  # by mailbox: questions that a person is asked
 
     def share(self, *whats: str) -> float:
         """Return the share found of the decidable forgeries of these kinds; of all where none is named."""
@@ -49,7 +58,8 @@ class Tally:
             f"{self.judged:,} judged, accused {self.accused.total()} of {self.genuine:,} {dict(self.accused)}, "
             f"ordinary accused {self.wrong.total()} of {self.ordinary:,} {dict(self.wrong)}, "
             f"deceived {self.deceived.total()} {dict(self.deceived)}, "
-            f"found {self.share():.1%} ({found}), {self.seconds:.1f} s"
+            f"found {self.share():.1%} ({found}), {self.seconds:.1f} s, at most {self.most_asked} DNS questions, "
+            f"{median(self.to_say or [0]):g} questions to a person, at most {max(self.to_say, default=0)}"
         )
 
 
@@ -74,15 +84,38 @@ def answers(placed: Placed, cases: Sequence[Case]) -> SpfAnswers:
     return SpfAnswers(NOW, {domain: SpfRecord(domain) for domain in asked.addresses}, words)
 
 
+def asked_answers(placed: Placed, cases: Sequence[Case]) -> tuple[SpfAnswers, int]:
+    """Return what a run finds out by asking a name server that holds these records, and how many questions it cost."""
+    zone: dict[str, dict[str, list[str]]] = defaultdict(dict)
+    for key, value in placed.place.records.items():
+        kind, name = key.split(" ")
+        zone[name][kind] = [f"10 {value}." if kind == "MX" else value]
+    with nameserver(zone) as (port, asked):
+        network = Network(spf=True, nameservers=("127.0.0.1",), port=port)
+        notices = [(case.notice, case.arrived) for case in cases]
+        found, _ = spf_for(notices, identity(placed, ""), placed.index().profile, network, NOW)
+    return found, len(asked)
+
+
 def judged(placed: Placed, mode: str) -> list[Finding]:
     """Return the findings on the specimens of one mailbox, then those on other mail that reads as a notice."""
+    return judged_asking(placed, mode)[0]
+
+
+def judged_asking(placed: Placed, mode: str) -> tuple[list[Finding], int]:
+    """Return the findings as judged() does, and how many DNS questions they cost."""
     cases = [*placed.cases(), *placed.other_cases()]
-    asked = answers(placed, cases) if mode == "with SPF" else None
-    return judge_all(cases, placed.index(), identity(placed, mode), Policy(), spf=asked)
+    spf, questions = asked_answers(placed, cases) if mode == ASKED else (None, 0)
+    if mode == "with SPF":
+        spf = answers(placed, cases)
+    return judge_all(cases, placed.index(), identity(placed, mode), Policy(), spf=spf), questions
 
 
 def add(tally: Tally, placed: Placed, findings: Sequence[Finding], mode: str) -> None:
     """Count one mailbox. Without its record nobody can tell a rented host from one more service."""
+    cases = [*placed.cases(), *placed.other_cases()]
+    told = [JudgedNotice(case.notice, found, case.arrived) for case, found in zip(cases, findings, strict=True)]
+    tally.to_say.append(len(foremost(sender_questions(told))))
     tally.ordinary += len(placed.others)
     tally.judged += len(placed.others)
     for finding, case in zip(findings[len(placed.specimens) :], placed.other_cases(), strict=True):
@@ -96,7 +129,7 @@ def add(tally: Tally, placed: Placed, findings: Sequence[Finding], mode: str) ->
         else:
             tally.there[specimen.what] += 1
             tally.deceived[specimen.what] += finding.verdict is Verdict.GENUINE
-            if specimen.expected is not None and (mode == "with SPF" or specimen.what != "rented host"):
+            if specimen.expected is not None and (mode in ("with SPF", ASKED) or specimen.what != "rented host"):
                 tally.decidable[specimen.what] += 1
                 tally.found[specimen.what] += finding.verdict is Verdict.BACKSCATTER
 
@@ -107,8 +140,9 @@ def measured(kind: str, mode: str, seeds: Sequence[int]) -> Tally:
     for seed in seeds:
         placed = a_placed_mailbox(kind, seed)
         start = time.process_time()
-        findings = judged(placed, mode)
+        findings, questions = judged_asking(placed, mode)
         tally.seconds += time.process_time() - start
+        tally.most_asked = max(tally.most_asked, questions)
         add(tally, placed, findings, mode)
     tally.accused, tally.wrong, tally.deceived = +tally.accused, +tally.wrong, +tally.deceived
     return tally
@@ -118,4 +152,4 @@ if __name__ == "__main__":
     seeds = range(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
     for mode in [m for m in MODES if not sys.argv[2:] or m in sys.argv[2:]]:
         for kind in KINDS:
-            print(f"{mode:>17} | {kind:<13} | {measured(kind, mode, seeds)}")
+            print(f"{mode:>17} | {kind:<13} | {measured(kind, mode, seeds)}", flush=True)

@@ -146,6 +146,7 @@ _RECORDS = {
     "ip6:2a01:111:f400::/48 ip6:2a01:111:f403::/49 -all",
     "TXT _spf.kundenserver.de": "v=spf1 ip4:212.227.126.128/25 ip4:212.227.15.0/24 ip4:212.227.17.0/27 ~all",
     "TXT _spf.hostfarm.example": "v=spf1 ip4:185.12.80.0/24 ip4:31.9.4.0/24 -all",
+    "A mxin.hostfarm.example": "185.12.80.20",
     "TXT spf.pphosted.com": "v=spf1 ip4:148.163.128.0/19 -all",
     "TXT _spf.mimecast.com": "v=spf1 ip4:170.10.128.0/20 -all",
     "TXT spf.ess.barracudanetworks.com": "v=spf1 ip4:209.222.80.0/21 -all",
@@ -183,9 +184,10 @@ def a_place(kind: str, rng: Random) -> Place:
             unlisted = (("mout9.hostfarm.example", "31.9.4.7"), ("mout6.hostfarm.example", "2a02:4780:9::31"))
             spf, imap = f"v=spf1 mx include:_spf.hostfarm.example {end}", "imap.hostfarm.example"
         told = frozenset({hosts[0][0].partition(".")[2], *(a for _, a in hosts)})
+        exchanger = f"mxin.{imap.partition('.')[2]}"
         return Place(
             kind, "anna.berg@example.org", imap, hosts, unlisted, told, _thunderbird,
-            {**_RECORDS, "TXT example.org": spf},
+            {**_RECORDS, "TXT example.org": spf, "MX example.org": exchanger},
         )  # fmt: skip
     if kind == "Microsoft 365":
         spf = f"v=spf1 {via}include:spf.protection.outlook.com {end}"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cleanup.config import PolicySettings
+from cleanup.config import NetworkSettings, PolicySettings
 from cleanup.connector.mailbox import Mailbox, open_mailbox
 from cleanup.demo import LAST_DAY, Demo, anna_on_a_server
 from cleanup.errors import CannotConnect, ConnectionLost, ServerMisbehaved
@@ -20,6 +20,7 @@ from cleanup.jobs.run import run_mailbox
 from cleanup.jobs.session import Ledgers
 from cleanup.ledger import Ledger
 from cleanup.model import Verdict
+from tests.servers.nameserver import nameserver
 
 
 def declined(anna: Demo, *, full: bool = False) -> Done:
@@ -49,6 +50,23 @@ def test_a_night_on_which_nothing_happened_costs_two_round_trips_and_three_kilob
     assert night.round_trips == 2
     assert night.bytes_read <= 3_000
     assert night.waiting == first.waiting
+
+
+def test_that_your_own_spf_record_is_incomplete_is_told_once(anna: Demo) -> None:
+    zone = {"example.org": {"TXT": ["v=spf1 ip4:198.51.100.99 -all"]}}
+    with nameserver(zone) as (port, _):
+        network = NetworkSettings(spf=True, nameservers=("127.0.0.1",), port=port)
+        asking = replace(anna, settings=anna.settings.model_copy(update={"network": network}))
+
+        first, idle = asking.run(), asking.run()
+        with open_mailbox(anna.account) as mailbox:
+            mailbox.append("INBOX", b"From: bo@far.test\r\nSubject: lunch\r\n\r\nNoon?\r\n", (), LAST_DAY)
+        later = asking.run()
+
+    told = "Mail of yours by 192.0.2.10 fails your own SPF record (example.org): have that host added to the record"
+    assert [told in done.in_words() for done in (first, idle, later)] == [True, False, False]
+    assert idle.look.resting is not None
+    assert later.look.failing_records == (("example.org", "192.0.2.10"),)
 
 
 def test_a_night_on_which_nothing_happened_asks_for_no_shared_ledger(anna: Demo) -> None:

@@ -95,9 +95,7 @@ def _own_record(question: Question) -> Iterator[Reason]:
             f"The SPF record of {word.domain} names the hosts that may send for it; {word.address} is not one of them."
         )
         if proved_by is not None:
-            says += (
-                f" But mail of yours by {proved_by} fails that record too, so it does not say who else sends for you."
-            )
+            says += f" But mail of yours by {proved_by.address} fails that record too: it does not say who else sends."
             yield points("spf.refuted", AUTHENTICATION, Verdict.UNSURE, Strength.NOTE, says)
         else:
             yield points("spf.not_named", AUTHENTICATION, Verdict.BACKSCATTER, _of_a_denial(question), says)

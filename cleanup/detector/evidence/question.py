@@ -17,7 +17,7 @@ from cleanup.detector.evidence.matching import Match, best_match
 from cleanup.detector.evidence.standing import Standing, seen_of, standing_of
 from cleanup.detector.message_ids import id_key
 from cleanup.detector.networks import Address, Network, organisation
-from cleanup.detector.owner import Owner
+from cleanup.detector.owner import Owner, SeenElsewhere
 from cleanup.detector.path import Path, for_returned
 from cleanup.detector.senders import Seen, Senders
 from cleanup.detector.sent import Profile, SentRows
@@ -135,7 +135,7 @@ class Known:
     rewritten: frozenset[str] = frozenset()  # id shapes that cannot be compared
     dns_answers: Mapping[str, str] = field(default_factory=dict)  # TXT records by lower-cased name
     spf: SpfAnswers = field(default_factory=SpfAnswers)
-    refuted: Mapping[str, Address] = field(default_factory=dict)  # domains whose record proved mail fails, and by whom
+    refuted: Mapping[str, SeenElsewhere] = field(default_factory=dict)  # domains whose record proved mail fails
     senders: Senders = field(default_factory=Senders)
     answered: tuple[tuple[Network, Verdict], ...] = ()  # whose networks a person said are the owner's, or are not
 

@@ -82,7 +82,7 @@ def seen_of(question: Question) -> Seen | None:
     lies = owner.knows_addresses(hop.address.version) and owner.is_own_host_or_address(hop.helo)
     line = is_line(hop, lies=lies)
     switched_off = question.known.policy.switched_off
-    lower = [read_received(line) for line in path.below[:MOST_BELOW]]
+    lower = lower_hops(question)
     return Seen(
         address=hop.address,
         name=hop.name,
@@ -106,7 +106,7 @@ def seen_of(question: Question) -> Seen | None:
         message_id=id_key(message_id),
         id_shape=id_shape(message_id) if message_id else "",
         below=neighbourhoods(lower),
-        forwarded=_is_forwarded(question, hop, lower),
+        forwarded=is_forwarded(question, hop, lower),
     )
 
 
@@ -212,7 +212,12 @@ def _is_signed(question: Question) -> bool:
     return False
 
 
-def _is_forwarded(question: Question, hop: Hop, lower: list[Hop]) -> bool:
+def lower_hops(question: Question) -> list[Hop]:
+    """Return the first hops below the trusted one."""
+    return [read_received(line) for line in question.path.below[:MOST_BELOW]]
+
+
+def is_forwarded(question: Question, hop: Hop, lower: list[Hop]) -> bool:
     """Return whether a recipient's server passed the message on to another address.
 
     Then it belongs to an addressee who is not the one that failed; or it wrote the next line, about another host.

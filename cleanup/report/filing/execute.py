@@ -247,15 +247,18 @@ def move_all(
     while waiting and stopped is None:
         batch, waiting = waiting[:size], waiting[size:]
         nearby = NEARBY if known and connection.mailbox.can_move else None
+        one = None
         try:
-            with finishing():
+            with finishing(f"this batch of {len(batch):,}"):
                 one = _move_batch(route, batch, connection, journal, watch, _looked_at_from(batch, len(done), nearby))
                 progress(len(moves) - len(waiting))
-        except CleanupError as error:  # before anything was sent
-            stopped, waiting = error, batch + waiting
+        except CleanupError as error:
+            stopped = error
+        if one is None:  # nothing was sent
+            waiting = batch + waiting
             break
-        done.append(one)
-        stopped = one.stopped
+        done.append(one)  # also where a signal came meanwhile: the batch is done
+        stopped = stopped or one.stopped
         size = _next_size(len(batch), batches, connection, watch) if one.arrived else 1
     outcomes, late = _looked_after([o for one in done for o in one.outcomes], watch, journal)
     stopped = stopped or late
@@ -318,7 +321,7 @@ def _looked_after(
 ) -> tuple[list[MoveOutcome], CleanupError | None]:
     """Return the outcomes after one more look at what somebody else did to the same messages."""
     try:
-        with finishing():
+        with finishing("the last look at what was moved"):
             seen = watch.look_after()
             journal.write(one for one in seen if one.state is not one.record.state)
     except CleanupError as error:
@@ -424,9 +427,8 @@ def _after_yes(sent: _Sent, told: Mapping[int, int]) -> _Batch:
     now = _written(sent, outcomes)
     states = [one.state for one in outcomes]
     if MoveState.KEPT in states or MoveState.UNCLEAR in states:
-        why = next(
-            (one.note for one in outcomes if one.state is MoveState.UNCLEAR), "messages are still where they were"
-        )
+        notes = (one.note for one in outcomes if one.state in (MoveState.UNCLEAR, MoveState.KEPT) and one.note)
+        why = next(notes, "messages are still where they were")
         stopped = stopped or ServerMisbehaved("The server said that it moved the messages, which is not so", why=why)
     elif set(states) == {MoveState.TAKEN} and (len(states) > 1 or sent.checked.gone):
         stopped = stopped or ServerMisbehaved(

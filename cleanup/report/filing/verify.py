@@ -10,6 +10,7 @@ import hashlib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -27,11 +28,13 @@ from cleanup.ledger import MoveIntent, MoveRecord, MoveState
 from cleanup.model import Fingerprint, NotFiled, PlannedMove
 from cleanup.report.filing.journal import Journal, MoveOutcome
 from cleanup.report.filing.mailbox import Ahead, FilingMailbox, FolderState, Seen
+from cleanup.report.text import plural
 
 BROKEN = (ConnectionLost, ServerMisbehaved)
 MOST_RENEWALS = 3
 LARGEST = 1 << 20  # bytes of a message that are compared
 MOST_NAMED = 10
+NO_MESSAGE = 1000  # so far above the next UID nothing is numbered yet
 MOST_AT_ONCE = 3  # messages that you mark as deleted in the moment in which one is moved
 REDATED = "the server gave it a new date of arrival"
 DELETED = "\\Deleted"
@@ -57,6 +60,7 @@ class Connection:
         self.mailbox = mailbox
         self.pause = pause
         self._reopen = reopen
+        self.expunges_by_name = False  # whether UID EXPUNGE was seen to leave alone what it does not name
         self._left = MOST_RENEWALS
         self._look_on = look_on
         self._onlooker: FilingMailbox | None = None
@@ -278,10 +282,15 @@ def reconcile(
         both = [one for one in outcomes if one.is_in_both]
         if not both or by_looking_alone:
             return outcomes
-        why_not = _finish(both, mailbox, expected(mailbox.ahead(), records, others_from=others_from))
-        why_not = why_not or "it is in both folders: the server did not remove it"
+        why_not = _finish(both, connection, expected(mailbox.ahead(), records, others_from=others_from))
+        were = {one.record.move_id for one in both}
         return [
-            one.with_note(why_not) if one.is_in_both else one for one in _look(records, mailbox, journal, told or {})
+            one.with_note(why_not or "it is in both folders: the server did not remove it")
+            if one.is_in_both
+            else one.with_note(why_not)
+            if why_not and one.state is MoveState.KEPT and one.record.move_id in were
+            else one
+            for one in _look(records, mailbox, journal, told or {})
         ]
 
     return connection.reconnecting(looked_and_finished)
@@ -453,12 +462,12 @@ def grouped(records: Sequence[MoveRecord]) -> list[list[MoveRecord]]:
 # --- the second half of a COPY -------------------------------------------------------------------------------------
 
 
-def _finish(both: Sequence[MoveOutcome], mailbox: FilingMailbox, then: Ahead) -> str | None:
+def _finish(both: Sequence[MoveOutcome], connection: Connection, then: Ahead) -> str | None:
     """Remove from the source what was just seen whole at the target; return why it could not be done.
 
     UID EXPUNGE names exactly these messages: a plain EXPUNGE would take along what you marked as deleted.
     """
-    first = both[0].record.intent
+    mailbox, first = connection.mailbox, both[0].record.intent
     source = first.source
     if not mailbox.can_uid_expunge:
         return "it is in both folders, and the server cannot expunge by UID"
@@ -472,7 +481,7 @@ def _finish(both: Sequence[MoveOutcome], mailbox: FilingMailbox, then: Ahead) ->
         whole = _copied_whole(mailbox, [one for one in both if one.record.intent.uid in same])
         if whole and mailbox.select(source).uidvalidity == first.source_uidvalidity:
             copies = {one.record.intent.uid: one.target_uid or 0 for one in both}
-            if why_not := _marked_amiss(mailbox, first, {uid: copies[uid] for uid in whole}):
+            if why_not := _marked_amiss(connection, first, {uid: copies[uid] for uid in whole}):
                 return why_not
             mailbox.uid_expunge(whole, then=then)
         if len(whole) < len(same):
@@ -484,13 +493,21 @@ def _finish(both: Sequence[MoveOutcome], mailbox: FilingMailbox, then: Ahead) ->
     return None
 
 
-def _marked_amiss(mailbox: FilingMailbox, first: MoveIntent, copies: Mapping[int, int]) -> str | None:
+def _marked_amiss(connection: Connection, first: MoveIntent, copies: Mapping[int, int]) -> str | None:
     r"""Mark originals as \Deleted; return why they must not be expunged, their marks taken off again.
 
     Where the mark shows at the copy, too, both are one message under two names. Where the server marked more than it
-    was told to, it may expunge more, too.
+    was told to, it may expunge more, too. Where you have marked others, it is tried first whether it spares them.
     """
+    mailbox = connection.mailbox
     uids, marked_before = sorted(copies), set(mailbox.deleted(first.source))
+    yours = marked_before - set(uids)
+    if yours and not connection.expunges_by_name:
+        if ours := marked_before - yours:  # a run was killed here
+            mailbox.change_flags(sorted(ours), remove=[DELETED])
+        if why_not := _expunges_more(mailbox, first, copies, len(yours)):
+            return why_not
+        connection.expunges_by_name = True
     mailbox.examine(first.target)
     came_marked = {uid for uid, flags in mailbox.flags(sorted(copies.values())).items() if has_mark(flags)}
     if mailbox.select(first.source).uidvalidity != first.source_uidvalidity:
@@ -516,6 +533,50 @@ def _marked_amiss(mailbox: FilingMailbox, first: MoveIntent, copies: Mapping[int
         return None
     mailbox.change_flags(uids, remove=[DELETED])
     return why_not
+
+
+def _expunges_more(mailbox: FilingMailbox, first: MoveIntent, copies: Mapping[int, int], yours: int) -> str | None:
+    r"""Return why UID EXPUNGE must not be used in a folder in which you have marked messages; None: it may be.
+
+    A server that ignores its set would take yours along, and that cannot be tried on them. So it is tried at the
+    target, on a copy of which the original is still at the source: marked, the copy has to outlast an UID EXPUNGE that
+    names a number which nothing has. Left marked by a kill, it gets the mark taken off when the move is finished.
+    """
+    original, copy = next(iter(sorted(copies.items())))
+    state = mailbox.select(first.target)
+    if state.uidvalidity != first.target_uidvalidity:
+        return f"it is in both folders, and {first.target} was renumbered meanwhile"
+    before = set(mailbox.deleted(first.target))
+    if others := before - set(copies.values()):
+        return (
+            f"it is in both folders: {plural(yours, 'other message')} in {first.source} and {len(others):,} in "
+            f"{first.target} are marked as deleted, so it cannot be tried out whether the server would expunge those, "
+            f"too, and nothing was expunged; it can be once nothing in {first.target} bears that mark"
+        )
+    mailbox.mark_deleted([copy])
+    amiss = None
+    if copy not in mailbox.deleted(first.target):
+        amiss = f"it is in both folders, and the server does not mark messages in {first.target} as deleted"
+    elif original in _deleted_now(mailbox, first.source):
+        amiss = f"{first.source} and {first.target} show one and the same message, or somebody is deleting it"
+    mailbox.select(first.target)
+    if amiss is None:
+        with suppress(CommandRefused):  # one that refuses a number that nothing has looks at its set
+            mailbox.uid_expunge([max(state.uidnext, copy) + NO_MESSAGE])
+        if not mailbox.still_there(first.target, [copy]):
+            return (
+                f"the server expunged in {first.target} what it was not told to. That was tried out on our own copy, "
+                f"as {plural(yours, 'other message')} in {first.source} {'is' if yours == 1 else 'are'} marked as "
+                f"deleted; so nothing was expunged from {first.source}"
+            )
+    if copy not in before:
+        mailbox.change_flags([copy], remove=[DELETED])
+    return amiss
+
+
+def _deleted_now(mailbox: FilingMailbox, folder: str) -> Sequence[int]:
+    mailbox.examine(folder)
+    return mailbox.deleted(folder)
 
 
 def _copied_whole(mailbox: FilingMailbox, both: Sequence[MoveOutcome]) -> list[int]:

@@ -7,6 +7,7 @@ it holds for them.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -81,6 +82,7 @@ class ModelServer:
         self.amid: Callable[[], None] = lambda: None  # what they do between the copying and the removing of a MOVE
         self.lists_status = True
         self.log: list[str] = []
+        self.copied: Counter[tuple[str, str]] = Counter()  # by folder and name: what MOVE and COPY took from there
         self._late: list[Callable[[], None]] = []
         self._uidvalidity = 10
 
@@ -291,10 +293,12 @@ class ModelMailbox:
         if target not in self.server.boxes:
             raise FolderNotFound(target)
         source, there, pairs = self._box(), self.server.boxes[target], []
+        selected = str(self._selected)
 
         def effect(some: Sequence[int]) -> None:
             here = [uid for uid in some if uid in source.mails]
             pairs.extend((uid, there.add(source.mails[uid])) for uid in here)
+            self.server.copied.update((selected, source.mails[uid].name) for uid in here)
             self.server.amid()
             for uid in here if removes else ():
                 source.expunge(uid)
@@ -303,6 +307,7 @@ class ModelMailbox:
             for uid in some:
                 if uid in source.mails:
                     there.add(source.mails[uid])
+                    self.server.copied[selected, source.mails[uid].name] += 1
 
         self._perform(name, uids, effect, instead=copy_only)
         return MoveAnswer(tuple(pairs) if self.server.tells_copyuid else (), there.uidvalidity)
