@@ -127,7 +127,7 @@ def print_closing(console: Console, done: Done, took_s: float) -> None:
         console.print(f"What was moved is in {safe_text(look.plan.target)}.", soft_wrap=True)
     if look.resting:
         console.print(f"Nothing is new since run {look.resting.run_id}.")
-    for remark in done.remarks:
+    for remark in done.remarks():
         print_hanging(console, "", f"{remark}.", below=2)
 
 

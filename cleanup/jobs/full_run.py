@@ -39,9 +39,7 @@ def look_and_file(
 ) -> Done:
     """Do what run.run_mailbox() promises, in a mailbox in which something happened. `checked` saves asking again."""
     memory = session.ledger.memory(task.mailbox)
-    recovered, mailbox = session.recover(
-        task.mailbox, mailbox, lambda ahead: what_look_asks(ahead, task, memory, checked)
-    )
+    recovered, mailbox = session.recover(task.mailbox, mailbox, lambda: what_look_asks(task, memory, checked))
     labels = words_of(session.ledger, session.settings, again=again)
     known = checked if not recovered.reconciled else None
     seen = look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory, seen=known)

@@ -73,7 +73,7 @@ def look(
     notices and no folder of sent mail to judge them by.
     """
     with _remembering(memory, task) as known:
-        mailbox.send_ahead(what_look_asks(mailbox.ahead(), task, known, seen))
+        mailbox.send_ahead(*what_look_asks(task, known, seen))
         folders = mailbox.folders()
         target = backscatter_folder_name(folders, task.target)
         state = seen.inbox if seen else mailbox.examine(task.inbox)

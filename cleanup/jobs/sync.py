@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from cleanup.connector.folders import Folder, find_sent, shown
 from cleanup.connector.mailbox import FolderState, Mailbox
+from cleanup.connector.questions import Examine, Folders, Headers, Question
 from cleanup.detector.addresses import untagged_key
 from cleanup.detector.coverage import cover_times
 from cleanup.detector.header import INBOX_FIELDS
@@ -38,7 +40,6 @@ from cleanup.ledger import Memory
 from cleanup.ledger.values import Cursor, InboxRow, KeptNotice, SentPlaces, SentQuery, Stretch, Stretches
 from cleanup.model import Identity, Notice, Policy, PulledHeaders, SentMessage, SentSource
 from cleanup.progress import Progress
-from cleanup.report.filing.mailbox import Ahead
 
 CHUNK = 2_000
 MOST_HIDDEN = 20  # messages that a server lists and cannot show, and that are passed over
@@ -49,23 +50,23 @@ SPARSE = 4  # UIDs to a message: from there on it is cheaper to ask which of the
 Save = Callable[[Cursor, Sequence[PulledHeaders], int], None]
 
 
-def what_look_asks(ahead: Ahead, task: Task, memory: Memory, seen: IdleCheck | None) -> Ahead:
+def what_look_asks(task: Task, memory: Memory, seen: IdleCheck | None) -> list[Question[Any]]:
     """Return what look() will ask first: the folders, and what is new in those that were seen and read before."""
-    ahead.folders()
+    questions: list[Question[Any]] = [Folders()]
     if seen is None:
-        return ahead
+        return questions
     known = memory.cursors()
     for state, fields in ((seen.inbox, INBOX_FIELDS), *((one, SENT_FIELDS) for one in seen.sent.values())):
         cursor = known.get(state.folder)
         if cursor is None or cursor.uidvalidity != state.uidvalidity or _is_sparse(cursor, state):
-            return ahead
+            return questions
         again = [] if cursor.is_sent else _to_be_read(task, memory, cursor)
         wanted = [*again, *range(cursor.uidnext, state.uidnext)]
         if cursor.is_sent and not is_unchanged(cursor, state):
-            ahead.examine(state.folder)
+            questions.append(Examine(state.folder))
         if wanted:
-            ahead.headers_of(state.folder, fields, wanted)
-    return ahead
+            questions.append(Headers(state.folder, fields, wanted))
+    return questions
 
 
 # --- the Inbox -----------------------------------------------------------------------------------------------------

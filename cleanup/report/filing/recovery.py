@@ -9,13 +9,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
+from cleanup.connector.mailbox import Mailbox
+from cleanup.connector.questions import Examine, Question, StillThere, Uids
 from cleanup.errors import CleanupError, CommandRefused, FolderNotFound, PermissionMissing
 from cleanup.ledger import Ledger, MoveRecord, MoveState
 from cleanup.ledger.values import Target
 from cleanup.model import MessageRef
 from cleanup.report.filing.journal import Journal, MoveOutcome
-from cleanup.report.filing.mailbox import Ahead, FilingMailbox
 from cleanup.report.filing.races import put_flags_right
 from cleanup.report.filing.verify import DELETED, Connection, grouped, has_mark, likeness, reconcile, view
 from cleanup.report.text import plural
@@ -25,7 +27,7 @@ CALM_S = 2.0  # a server may still be at a command whose client died; measured o
 FEW = 2_000  # messages: of more the whole folder is listed, by one command
 _NO_RUN = 0
 BEING_REMOVED = "it came into two folders at once, and is being removed from one"  # a note of versions up to schema 3
-Then = Callable[[Ahead], Ahead] | None
+Then = Callable[[], Sequence[Question[Any]]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +65,15 @@ def _in_words(one: MoveOutcome) -> str:
 def recover(
     ledger: Ledger,
     name: str,
-    mailbox: FilingMailbox,
+    mailbox: Mailbox,
     *,
-    reopen: Callable[[], FilingMailbox] | None = None,
+    reopen: Callable[[], Mailbox] | None = None,
     pause: Callable[[float], None] = time.sleep,
     then: Then = None,
 ) -> Recovered:
     """Reconcile what earlier runs in the mailbox `name` left open, then notice what the owner moved back.
 
-    `then` adds what will be asked for next, to be sent together with the last look.
+    `then` returns what will be asked next, to be sent together with the last look.
     Sends nothing where the ledger holds no open and no standing move; changes the mailbox only to finish a message that
     is in both folders. Raises nothing that is a CleanupError: with `stopped` set, nothing more must be moved.
     """
@@ -93,15 +95,15 @@ class Foretold:
     """
 
     leaving: frozenset[MessageRef]
-    mailbox: FilingMailbox
+    mailbox: Mailbox
 
 
 def foretell(
     copy: Ledger,
     name: str,
-    mailbox: FilingMailbox,
+    mailbox: Mailbox,
     *,
-    reopen: Callable[[], FilingMailbox] | None = None,
+    reopen: Callable[[], Mailbox] | None = None,
     pause: Callable[[float], None] = time.sleep,
 ) -> Foretold:
     """Reconcile in a copy of the ledger what recover() would reconcile, by looking alone: for a dry run.
@@ -150,7 +152,7 @@ def reconcile_open(
     return reconciled
 
 
-def _unmark(one: MoveOutcome, mailbox: FilingMailbox) -> None:
+def _unmark(one: MoveOutcome, mailbox: Mailbox) -> None:
     r"""Take the mark \Deleted from what an older version was about to remove, as it came into two folders at once."""
     intent = one.record.intent
     where = (intent.target, intent.target_uidvalidity, one.target_uid)
@@ -189,7 +191,7 @@ def notice_returned(journal: Journal, connection: Connection, then: Then = None)
     return tuple(returned)
 
 
-def _missing(target: Target, journal: Journal, then: Then, mailbox: FilingMailbox) -> tuple[list[MoveRecord], Target]:
+def _missing(target: Target, journal: Journal, then: Then, mailbox: Mailbox) -> tuple[list[MoveRecord], Target]:
     """Return the moves whose messages are no longer in the target, and what it is now, to be remembered after that.
 
     Where nothing left it, as its numbers tell, only what came since it was last looked at is compared.
@@ -197,11 +199,11 @@ def _missing(target: Target, journal: Journal, then: Then, mailbox: FilingMailbo
     ledger, whose, folder = journal.ledger, journal.mailbox, target.folder
     first, is_known = target.uidnext or 1, target.uidnext is not None
     filed = ledger.standing_uids(whose, target, first=first)
-    ahead = mailbox.ahead().examine(folder)
-    ahead = ahead.uids(first) if is_known or len(filed) > FEW else ahead.still_there(filed)
-    mailbox.send_ahead(then(ahead) if then else ahead)
+    opening = Examine(folder)
+    looks = Uids(folder, first) if is_known or len(filed) > FEW else StillThere(folder, filed)
+    mailbox.send_ahead(opening, looks, *(then() if then else ()))
     try:
-        state = mailbox.examine(folder)
+        state = mailbox.ask(opening)
     except FolderNotFound:
         return [], target
     if state.uidvalidity != target.uidvalidity:
@@ -219,7 +221,7 @@ def _missing(target: Target, journal: Journal, then: Then, mailbox: FilingMailbo
     return ledger.standing(whose, target, [uid for uid in filed if uid not in there]), now
 
 
-def _back_at_source(missing: Sequence[MoveRecord], mailbox: FilingMailbox) -> set[int]:
+def _back_at_source(missing: Sequence[MoveRecord], mailbox: Mailbox) -> set[int]:
     """Return which of the moves' messages are at the source again; they have new UIDs there, above the old ones."""
     if not missing:
         return set()

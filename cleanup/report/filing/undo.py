@@ -13,13 +13,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from cleanup.connector.mailbox import Mailbox
 from cleanup.errors import CleanupError, CommandRefused, FolderNotFound, PermissionMissing, UsageError
 from cleanup.ledger import Ledger, MoveRecord, MoveState
 from cleanup.model import Fingerprint, MessageRef, NotFiled, PlannedMove
 from cleanup.progress import Progress, unseen
 from cleanup.report.filing.execute import BATCHES, Batches, doubled_in_words, move_all, remarks
 from cleanup.report.filing.journal import Journal, MoveOutcome
-from cleanup.report.filing.mailbox import FilingMailbox
 from cleanup.report.filing.recovery import Recovered, reconcile_open
 from cleanup.report.filing.verify import REDATED, Connection, FolderView, MoveRoute, grouped, likeness, view
 
@@ -66,13 +66,13 @@ def _were(count: int) -> str:
 
 def undo(
     run_id: int,
-    mailbox: FilingMailbox,
+    mailbox: Mailbox,
     ledger: Ledger,
     *,
     only: Collection[int] = (),
     noted: Mapping[str, object] | None = None,
-    reopen: Callable[[], FilingMailbox] | None = None,
-    look_on: Callable[[], FilingMailbox] | None = None,
+    reopen: Callable[[], Mailbox] | None = None,
+    look_on: Callable[[], Mailbox] | None = None,
     batches: Batches = BATCHES,
     progress: Progress = unseen,
     pause: Callable[[float], None] = time.sleep,
@@ -248,7 +248,7 @@ def _altered(record: MoveRecord, outcome: MoveOutcome, now: Fingerprint) -> list
     return told or ([REDATED] if now.arrived != record.intent.fingerprint.arrived else [])
 
 
-def _find(group: Sequence[MoveRecord], mailbox: FilingMailbox, journal: Journal) -> tuple[_Found, bool, set[int]]:
+def _find(group: Sequence[MoveRecord], mailbox: Mailbox, journal: Journal) -> tuple[_Found, bool, set[int]]:
     """Return what is where it was filed, whether that folder is there, and which moves' messages are back already."""
     intent = group[0].intent
     there = view(mailbox, intent.target)
@@ -260,7 +260,7 @@ def _find(group: Sequence[MoveRecord], mailbox: FilingMailbox, journal: Journal)
     return _Found(intent.target, there.uidvalidity, found), bool(there.uidvalidity), back
 
 
-def _search(missing: Sequence[MoveRecord], folder: str, mailbox: FilingMailbox) -> _Found:
+def _search(missing: Sequence[MoveRecord], folder: str, mailbox: Mailbox) -> _Found:
     """Return which of the messages are in a folder that nothing was filed in; nothing where it cannot be opened."""
     wanted = [record.intent.fingerprint for record in missing]
     try:

@@ -12,8 +12,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from cleanup.connector.mailbox import FolderState, Mailbox, Seen
+from cleanup.connector.questions import Bodies, Examine, Fingerprints, Question, Select, Status, StillThere, Uids
 from cleanup.errors import (
     CleanupError,
     CommandRefused,
@@ -27,7 +29,6 @@ from cleanup.errors import (
 from cleanup.ledger import MoveIntent, MoveRecord, MoveState
 from cleanup.model import Fingerprint, NotFiled, PlannedMove
 from cleanup.report.filing.journal import Journal, MoveOutcome
-from cleanup.report.filing.mailbox import Ahead, FilingMailbox, FolderState, Seen
 from cleanup.report.text import plural
 
 BROKEN = (ConnectionLost, ServerMisbehaved)
@@ -52,9 +53,9 @@ class Connection:
 
     def __init__(
         self,
-        mailbox: FilingMailbox,
-        reopen: Callable[[], FilingMailbox] | None = None,
-        look_on: Callable[[], FilingMailbox] | None = None,
+        mailbox: Mailbox,
+        reopen: Callable[[], Mailbox] | None = None,
+        look_on: Callable[[], Mailbox] | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.mailbox = mailbox
@@ -63,9 +64,9 @@ class Connection:
         self.expunges_by_name = False  # whether UID EXPUNGE was seen to leave alone what it does not name
         self._left = MOST_RENEWALS
         self._look_on = look_on
-        self._onlooker: FilingMailbox | None = None
+        self._onlooker: Mailbox | None = None
 
-    def reconnecting(self, work: Callable[[FilingMailbox], _T]) -> _T:
+    def reconnecting(self, work: Callable[[Mailbox], _T]) -> _T:
         """Return what `work` returns; it is begun again on a new connection where the old one breaks.
 
         So it has to be something that may be done twice. Raises the last error where there is no new connection.
@@ -92,7 +93,7 @@ class Connection:
         """Whether there is a second connection, or may be."""
         return self._onlooker is not None or self._look_on is not None
 
-    def onlooker(self) -> FilingMailbox | None:
+    def onlooker(self) -> Mailbox | None:
         """Return the second connection, made when it is first asked for. Raises what making it raises."""
         if self._onlooker is None and self._look_on is not None:
             look_on, self._look_on = self._look_on, None
@@ -134,7 +135,7 @@ class Checked:
     others: frozenset[int] | None = None
 
 
-def check_able(mailbox: FilingMailbox, route: MoveRoute) -> None:
+def check_able(mailbox: Mailbox, route: MoveRoute) -> None:
     """Raise MoveNotSupported where messages can be moved in no safe way; nothing was sent then."""
     if not mailbox.can_move and not mailbox.can_uid_expunge and not route.keeps_source:
         raise MoveNotSupported(
@@ -144,33 +145,38 @@ def check_able(mailbox: FilingMailbox, route: MoveRoute) -> None:
 
 
 def check(
-    route: MoveRoute, batch: Sequence[PlannedMove], mailbox: FilingMailbox, *, others_from: int | None = None
+    route: MoveRoute, batch: Sequence[PlannedMove], mailbox: Mailbox, *, others_from: int | None = None
 ) -> Checked:
     """Return what of a batch is there and as it was judged. Leaves the source open for writing.
 
     Nothing is changed but for making the target. `others_from`: also what else is in the source, from that UID on.
     """
     uids = [move.ref.uid for move in batch]
-    mailbox.send_ahead(what_check_asks(mailbox.ahead(), route, batch, others_from=others_from))
+    mailbox.send_ahead(*what_check_asks(route, batch, others_from=others_from))
     open_source(mailbox, route)
     target = _target_state(mailbox, route.target)
-    seen = mailbox.fingerprints(route.source, uids)
-    others = None
-    if others_from is not None:
-        others = frozenset(mailbox.uids(route.source, first=others_from)) - set(uids)
+    looks, others = Fingerprints(route.source, uids), None
+    if others_from is None:
+        seen = mailbox.ask(looks)
+    else:
+        seen, listed = mailbox.ask_all(looks, Uids(route.source, others_from))
+        others = frozenset(listed) - set(uids)
     missing = [uid for uid in uids if uid not in seen]
     if missing and mailbox.still_there(route.source, missing):  # then they are not gone
         raise ServerMisbehaved(f"The server lists messages in {route.source} and does not show them")
     return _as_judged(route, batch, seen, target, others)
 
 
-def what_check_asks(ahead: Ahead, route: MoveRoute, batch: Sequence[PlannedMove], *, others_from: int | None) -> Ahead:
-    """Return what check() will ask for."""
-    asked = ahead.select(route.source).status(route.target).fingerprints([move.ref.uid for move in batch])
-    return asked if others_from is None else asked.uids(others_from)
+def what_check_asks(
+    route: MoveRoute, batch: Sequence[PlannedMove], *, others_from: int | None
+) -> tuple[Question[Any], ...]:
+    """Return what check() will ask."""
+    others = () if others_from is None else (Uids(route.source, others_from),)
+    looks = Fingerprints(route.source, [move.ref.uid for move in batch])
+    return (Select(route.source), Status(route.target), looks, *others)
 
 
-def open_source(mailbox: FilingMailbox, route: MoveRoute) -> None:
+def open_source(mailbox: Mailbox, route: MoveRoute) -> None:
     """Open the source for changes. Raises UidValidityChanged, PermissionMissing."""
     state = mailbox.select(route.source)
     if state.uidvalidity != route.uidvalidity:
@@ -183,7 +189,7 @@ def open_source(mailbox: FilingMailbox, route: MoveRoute) -> None:
         )
 
 
-def check_takes_back(mailbox: FilingMailbox, folder: str) -> None:
+def check_takes_back(mailbox: Mailbox, folder: str) -> None:
     """Raise PermissionMissing where this login may put messages into a folder and not take them out again.
 
     With the rights t and e (RFC 4314 section 4), or d on servers that only know RFC 2086. Servers without ACL, and
@@ -199,7 +205,7 @@ def check_takes_back(mailbox: FilingMailbox, folder: str) -> None:
     )
 
 
-def _target_state(mailbox: FilingMailbox, folder: str) -> FolderState:
+def _target_state(mailbox: Mailbox, folder: str) -> FolderState:
     try:
         try:
             return mailbox.status(folder)
@@ -277,12 +283,12 @@ def reconcile(
     that fails; then the lines stay open in the journal.
     """
 
-    def looked_and_finished(mailbox: FilingMailbox) -> list[MoveOutcome]:
+    def looked_and_finished(mailbox: Mailbox) -> list[MoveOutcome]:
         outcomes = _look(records, mailbox, journal, told or {})
         both = [one for one in outcomes if one.is_in_both]
         if not both or by_looking_alone:
             return outcomes
-        why_not = _finish(both, connection, expected(mailbox.ahead(), records, others_from=others_from))
+        why_not = _finish(both, connection, expected(records, others_from=others_from))
         were = {one.record.move_id for one in both}
         return [
             one.with_note(why_not or "it is in both folders: the server did not remove it")
@@ -296,7 +302,7 @@ def reconcile(
     return connection.reconnecting(looked_and_finished)
 
 
-def view(mailbox: FilingMailbox, folder: str, *, first: int = 1, only: Sequence[int] | None = None) -> FolderView:
+def view(mailbox: Mailbox, folder: str, *, first: int = 1, only: Sequence[int] | None = None) -> FolderView:
     """Return what a folder holds: from UID `first` on, or `only` some UIDs. A missing folder is an empty one."""
     try:
         state = mailbox.examine(folder)
@@ -312,17 +318,22 @@ def view(mailbox: FilingMailbox, folder: str, *, first: int = 1, only: Sequence[
     raise ServerMisbehaved(f"The server lists messages in {folder} and does not show them")
 
 
-def expected(ahead: Ahead, records: Sequence[MoveRecord], *, others_from: int | None = None) -> Ahead:
-    """Return what reconcile() will ask for, if each message got the next number of the target."""
+def expected(records: Sequence[MoveRecord], *, others_from: int | None = None) -> tuple[Question[Any], ...]:
+    """Return what reconcile() will ask, if each message got the next number of the target."""
     first, uids = records[0].intent, [record.intent.uid for record in records]
-    ahead.examine(first.target).uids(first.target_uidnext)
-    ahead.fingerprints(range(first.target_uidnext, first.target_uidnext + len(records)))
-    ahead.examine(first.source).still_there(uids)
-    return ahead if others_from is None else ahead.uids(others_from)
+    arrived = range(first.target_uidnext, first.target_uidnext + len(records))
+    return (
+        Examine(first.target),
+        Uids(first.target, first.target_uidnext),
+        Fingerprints(first.target, arrived),
+        Examine(first.source),
+        StillThere(first.source, uids),
+        *(() if others_from is None else (Uids(first.source, others_from),)),
+    )
 
 
 def _look(
-    records: Sequence[MoveRecord], mailbox: FilingMailbox, journal: Journal, told: Mapping[int, int]
+    records: Sequence[MoveRecord], mailbox: Mailbox, journal: Journal, told: Mapping[int, int]
 ) -> list[MoveOutcome]:
     """Return where the messages of these records, all between the same two folders, are now."""
     first = records[0].intent
@@ -462,7 +473,7 @@ def grouped(records: Sequence[MoveRecord]) -> list[list[MoveRecord]]:
 # --- the second half of a COPY -------------------------------------------------------------------------------------
 
 
-def _finish(both: Sequence[MoveOutcome], connection: Connection, then: Ahead) -> str | None:
+def _finish(both: Sequence[MoveOutcome], connection: Connection, then: Sequence[Question[Any]]) -> str | None:
     """Remove from the source what was just seen whole at the target; return why it could not be done.
 
     UID EXPUNGE names exactly these messages: a plain EXPUNGE would take along what you marked as deleted.
@@ -472,11 +483,12 @@ def _finish(both: Sequence[MoveOutcome], connection: Connection, then: Ahead) ->
     if not mailbox.can_uid_expunge:
         return "it is in both folders, and the server cannot expunge by UID"
     intents = {one.record.intent.uid: one.record.intent for one in both}
-    mailbox.send_ahead(mailbox.ahead().select(source).fingerprints(sorted(intents)))
+    opening, looks = Select(source), Fingerprints(source, sorted(intents))
+    mailbox.send_ahead(opening, looks)
     try:
-        if mailbox.select(source).uidvalidity != first.source_uidvalidity:
+        if mailbox.ask(opening).uidvalidity != first.source_uidvalidity:
             return f"it is in both folders, and {source} was renumbered meanwhile"
-        seen = mailbox.fingerprints(source, sorted(intents))
+        seen = mailbox.ask(looks)
         same = [uid for uid, s in sorted(seen.items()) if uid in intents and s.fingerprint == intents[uid].fingerprint]
         whole = _copied_whole(mailbox, [one for one in both if one.record.intent.uid in same])
         if whole and mailbox.select(source).uidvalidity == first.source_uidvalidity:
@@ -535,7 +547,7 @@ def _marked_amiss(connection: Connection, first: MoveIntent, copies: Mapping[int
     return why_not
 
 
-def _expunges_more(mailbox: FilingMailbox, first: MoveIntent, copies: Mapping[int, int], yours: int) -> str | None:
+def _expunges_more(mailbox: Mailbox, first: MoveIntent, copies: Mapping[int, int], yours: int) -> str | None:
     r"""Return why UID EXPUNGE must not be used in a folder in which you have marked messages; None: it may be.
 
     A server that ignores its set would take yours along, and that cannot be tried on them. So it is tried at the
@@ -574,12 +586,12 @@ def _expunges_more(mailbox: FilingMailbox, first: MoveIntent, copies: Mapping[in
     return amiss
 
 
-def _deleted_now(mailbox: FilingMailbox, folder: str) -> Sequence[int]:
+def _deleted_now(mailbox: Mailbox, folder: str) -> Sequence[int]:
     mailbox.examine(folder)
     return mailbox.deleted(folder)
 
 
-def _copied_whole(mailbox: FilingMailbox, both: Sequence[MoveOutcome]) -> list[int]:
+def _copied_whole(mailbox: Mailbox, both: Sequence[MoveOutcome]) -> list[int]:
     """Return which messages have a copy that holds the same, byte for byte: of a large one, its first MiB.
 
     Size and header may be an index's word. The source is opened again right behind: little time is left for somebody to
@@ -590,13 +602,12 @@ def _copied_whole(mailbox: FilingMailbox, both: Sequence[MoveOutcome]) -> list[i
     way = both[0].record.intent
     here = {one.record.intent.uid: one.record.intent.fingerprint.size for one in both}
     there = {one.target_uid or 0: one.record.intent.fingerprint.size for one in both}
-    ahead = mailbox.ahead().bodies_of(way.source, here, LARGEST).bodies_of(way.target, there, LARGEST)
-    mailbox.send_ahead(ahead.select(way.source))
-    original, copied = _checksums(mailbox, way.source, here), _checksums(mailbox, way.target, there)
+    originals = Bodies(way.source, sorted(here), LARGEST, here)
+    copies = Bodies(way.target, sorted(there), LARGEST, there)
+    mailbox.send_ahead(originals, copies, Select(way.source))
+    original, copied = (
+        {uid: hashlib.sha256(content).digest() for uid, content in mailbox.ask(bodies)}
+        for bodies in (originals, copies)
+    )
     pairs = [(one.record.intent.uid, one.target_uid or 0) for one in both]
     return sorted(uid for uid, copy in pairs if uid in original and original[uid] == copied.get(copy))
-
-
-def _checksums(mailbox: FilingMailbox, folder: str, sizes: Mapping[int, int]) -> dict[int, bytes]:
-    bodies = mailbox.pull_bodies(folder, sorted(sizes), max_bytes=LARGEST, sizes=sizes) if sizes else ()
-    return {uid: hashlib.sha256(content).digest() for uid, content in bodies}

@@ -161,5 +161,5 @@ def renumber(mailbox, target: str, other: str) -> None:
     """Put `other` in the target's place, so that its messages have other numbers under another UIDVALIDITY."""
     command = mailbox._wire.command
     mailbox.examine("INBOX")
-    command("DELETE", mailbox._phrasing.written(target))
-    command("RENAME", mailbox._phrasing.written(other), mailbox._phrasing.written(target))
+    command("DELETE", mailbox._session.written(target))
+    command("RENAME", mailbox._session.written(other), mailbox._session.written(target))
