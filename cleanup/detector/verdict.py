@@ -273,7 +273,7 @@ def _with_likes(cases: Sequence[Case], found: Sequence[Judgement], labels: Mappi
 
 def _held_back(judgement: Judgement) -> Judgement:
     evidence, _ = judgement
-    says = "A person said of another notice of the same mailing that it is genuine."
+    says = "You called another notice of the same mailing genuine, or moved one back."
     like = Reason("label.like", Family.PEOPLE, Verdict.UNSURE, Strength.HARD, says)
     evidence = Evidence.of(evidence.question, (*evidence.reasons, like), evidence.label)
     return evidence, decide(evidence)
