@@ -311,10 +311,6 @@ class Mailbox:
         """Return the flags of messages of the open folder, by UID."""
         return self.ask(Flags(uids))
 
-    def flags_again(self, uids: Sequence[int]) -> FlagsByUid:
-        """Return what flags() told, asked for anew where last_flags() could not be told otherwise."""
-        return self._session.flags.again(uids)
-
     def last_flags(self, uids: Sequence[int]) -> FlagsByUid:
         """Return the flags of messages that flags() told, as they are or were when they were expunged."""
         return self._session.flags.last(uids)

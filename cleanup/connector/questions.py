@@ -488,10 +488,6 @@ class WatchedFlags:
                 break
         return self._told
 
-    def again(self, uids: Sequence[int]) -> FlagsByUid:
-        """Return what was told; it is asked for anew where messages were expunged since, as numbers changed then."""
-        return self._told if self._expunges == self._wire.expunges else self.ask(uids)
-
     def last(self, uids: Sequence[int]) -> FlagsByUid:
         """Return the flags as they are now, or were when the messages were expunged.
 

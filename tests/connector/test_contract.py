@@ -341,7 +341,7 @@ def test_the_last_flags_are_never_another_messages(mailbox: Mailbox, account: Ac
         onlooker.fingerprints("INBOX", uids[1:])  # where some servers tell of the expunge: the numbers are others now
 
         unaware = onlooker.last_flags(uids[1:])
-        onlooker.flags_again(uids[1:])
+        onlooker.flags(uids[1:])
         aware = onlooker.last_flags(uids[1:])
 
     right = {uids[1]: ("\\Answered",), uids[2]: ()}
