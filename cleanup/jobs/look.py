@@ -49,7 +49,7 @@ from cleanup.progress import Progress, unseen
 from cleanup.report.filing.plan import plan_filing
 
 TWO_MESSAGES = "the server showed two different messages under this UID"
-AT_ONCE = 500  # notices that are written into the memory: a run that is cut off reads no more than so many again
+AT_ONCE = 500  # candidates that are written into the memory: a run that is cut off reads no more than so many again
 DELETED = "\\Deleted"
 
 
@@ -68,8 +68,9 @@ def look(
 
     `labels` are people's words by fingerprint digest. `memory` is what earlier runs read, and is brought up to date;
     without it everything is read. `seen` saves asking for the folders' states again. What is `leaving` is passed
-    over: a run takes it from the folder before it looks. Raises the named errors of the connector; SentFolderNotFound
-    where there are notices and no folder of sent mail to judge them by.
+    over: a run takes it from the folder before it looks. What the memory accuses is looked at, and is read anew where
+    another message lies under its number. Raises the named errors of the connector; SentFolderNotFound where there are
+    notices and no folder of sent mail to judge them by.
     """
     with _remembering(memory, task) as known:
         mailbox.send_ahead(*what_look_asks(task, known, seen))
@@ -103,7 +104,14 @@ def look(
         )
 
     plan = planned(judged)
-    if any(move.ref.uid in kept for move in plan.moves):  # what nobody looked at tonight
+    accused = {move.ref.uid: move.fingerprint for move in plan.moves if move.ref.uid in kept}
+    if accused:  # nobody looked at them tonight
+        alike = mailbox.of_size(
+            task.inbox, {one.size for one in accused.values()}, {one.arrived for one in accused.values()}
+        )
+        if others := accused.keys() - {*alike}:
+            known.read_again(inbox.cursor, others)
+            return look(mailbox, task, now=now, labels=labels, progress=progress, memory=known, leaving=leaving)
         judged = _with_marks(judged, kept, mailbox.deleted(task.inbox))
         plan = planned(judged)
     told = [JudgedNotice(j.notice, j.finding, j.fingerprint.arrived) for j in judged]
@@ -161,6 +169,15 @@ def _read_candidates(
     found: dict[int, KeptNotice] = {}
     to_keep: list[KeptNotice] = []
     none: list[int] = []
+
+    def write() -> None:
+        if to_keep:
+            memory.keep_notices(cursor, reader(), to_keep)
+        if none:
+            memory.no_notices(cursor, none)
+        to_keep.clear()
+        none.clear()
+
     unread = set(candidates)
     sizes = {uid: pulled.size for uid, pulled in candidates.items()}
     bodies = mailbox.pull_bodies(cursor.folder, sorted(candidates), sizes=sizes) if candidates else ()
@@ -170,23 +187,20 @@ def _read_candidates(
         notice, pulled = read_notice(raw), candidates[uid]
         fingerprint = fingerprint_of(pulled)
         as_announced = is_of(fingerprint, raw)
+        is_whole = len(raw) >= min(pulled.size, MIB)
         if notice is not None:
             notice = notice if as_announced else replace(notice, too_hostile=TWO_MESSAGES)
             flags = tuple(flag for flag in pulled.flags if flag.lower() != DELETED.lower())
             found[uid] = KeptNotice(
                 uid, fingerprint, pulled.flags, *_lean(notice, with_signed=wants_signed_bytes(task))
             )
-            if as_announced and len(raw) >= min(pulled.size, MIB):
+            if as_announced and is_whole:
                 to_keep.append(replace(found[uid], flags=flags))
-        elif as_announced:
+        elif as_announced and is_whole:
             none.append(uid)
-        if len(to_keep) >= AT_ONCE:
-            memory.keep_notices(cursor, reader(), to_keep)
-            to_keep = []
-    if to_keep:
-        memory.keep_notices(cursor, reader(), to_keep)
-    if none:
-        memory.no_notices(cursor, none)
+        if len(to_keep) + len(none) >= AT_ONCE:
+            write()
+    write()
     return found, unread
 
 

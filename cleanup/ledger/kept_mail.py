@@ -69,16 +69,15 @@ def drop_folder(connection: Connection, folder_id: int) -> None:
     connection.execute(delete(kept_mail).where(_OF_FOLDER), {"of_folder": folder_id})
 
 
-def drop_who_names(connection: Connection, address: str) -> int:
-    """Forget what was read of messages in which an address stands, whosever mailbox they are of; return how many."""
-    whole: list[tuple[int, int]] = []
+def drop_who_names(connection: Connection, address: str) -> None:
+    """Forget what was read of messages in which an address stands, whosever mailbox they are of."""
+    named: dict[int, list[int]] = {}
     for folder_id, uid, packed in connection.execute(select(kept_mail)):
         text = _text(packed)
         if text is None or address.lower() in text.lower():
-            whole.append((folder_id, uid))
-    for folder_id, uid in whole:
-        drop(connection, folder_id, [uid])
-    return len(whole)
+            named.setdefault(folder_id, []).append(uid)
+    for folder_id, uids in named.items():
+        drop(connection, folder_id, uids)
 
 
 # --- one row -------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from cleanup.ledger.schema import (
     sent_keys,
     sent_rows,
     tables,
+    targets,
 )
 from cleanup.ledger.values import SCHEMA, mailbox_key
 
@@ -107,8 +108,8 @@ def _keep_whom_to_ask_about(connection: Connection) -> None:
 
 
 def _keep_what_was_read_of_notices(connection: Connection) -> None:
-    """From 7: what was read of the notices in the Inbox. The next night reads them once more, and keeps it."""
-    tables.create_all(connection, tables=[kept_mail])  # where it is not there yet
+    """From 7: what was read of notices in the Inbox, and what targets looked like. The next night looks once more."""
+    tables.create_all(connection, tables=[kept_mail, targets])  # where they are not there yet
 
 
 STEPS: Mapping[int, Step] = {  # from which version: what changes

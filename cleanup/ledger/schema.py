@@ -138,6 +138,16 @@ moves = Table(
     Index("moves_by_digest", "digest"),
 )
 
+targets = Table(  # what a target folder looked like when all that stands in it was last seen there
+    "targets",
+    tables,
+    Column("mailbox", Text, primary_key=True),
+    Column("folder", Text, primary_key=True),
+    Column("uidvalidity", _BIG, nullable=False),
+    Column("uidnext", _BIG, nullable=False),
+    Column("held", _BIG, nullable=False),  # messages, whosever they are
+)
+
 # --- what earlier runs read of a mailbox: docs/decisions/reading.md
 # Ids, addresses and subjects stand here as keyed hashes: enough to find the message on the server again, no more. But
 # for the few messages that each night judges again: kept_mail.

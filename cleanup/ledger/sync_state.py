@@ -164,6 +164,13 @@ class Memory:
         with self._writing(cursors_too=False) as connection:
             kept_messages.write(connection, cursor.folder_id, reader, notices)
 
+    def read_again(self, cursor: Cursor, uids: Collection[int]) -> None:
+        """Forget what was read of these notices: the next look reads them anew."""
+        self._notices = None
+        if uids:
+            with self._writing(cursors_too=False) as connection:
+                kept_messages.drop(connection, cursor.folder_id, uids)
+
     def last_mail(self, cursor: Cursor, now: datetime) -> datetime | None:
         """Return the latest Date of ordinary mail that is not in the future."""
         with self._reading() as connection:

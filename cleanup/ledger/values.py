@@ -85,6 +85,19 @@ class MoveRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """A folder into which moves that stand went, and what it looked like when all of them were last seen there.
+
+    `uidnext` and `held`, the number of all its messages, are None where they never were, or not under this UIDVALIDITY.
+    """
+
+    folder: str
+    uidvalidity: int
+    uidnext: int | None = None
+    held: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """One run. `filed` counts the moves that stand now; `finished` is None for one that is running or was cut off.
 

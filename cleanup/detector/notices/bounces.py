@@ -152,8 +152,8 @@ def _action(mail: Mail, reading: Reading | None) -> Action:
         for action, subject in _SUCCEEDED.items():
             if subject.match(mail.subject):
                 return action
-    said = mail.subject if reading else f"{mail.subject}\n{mail.words[:1_000]}"
-    return Action.DELAYED if _STILL_TRYING.search(said.lower()) or _goes_on(mail) else Action.FAILED
+    opening = mail.subject if reading else f"{mail.subject}\n{mail.words[:1_000]}"
+    return Action.DELAYED if _STILL_TRYING.search(opening.lower()) or _goes_on(mail) else Action.FAILED
 
 
 def _goes_on(mail: Mail) -> bool:

@@ -36,7 +36,7 @@ def _compiled(*rules: tuple[Cause, str]) -> tuple[tuple[Cause, re.Pattern[str]],
 
 
 _ANSWERED = _compiled(*WORDS, *HINTS)
-_TOLD = _compiled(*WORDS, *VAGUE)
+_UNANSWERED = _compiled(*WORDS, *VAGUE)
 
 # Codes that mean one thing whatever the words say, and words that mean something else beside one code.
 _BY_CODE: dict[str, tuple[tuple[re.Pattern[str] | None, Cause], ...]] = {
@@ -152,10 +152,10 @@ def find_cause(text: str = "", status: str | None = None, reply: str | None = No
     for pattern, cause in _BY_CODE.get(detail, ()):
         if pattern is None or pattern.search(words):
             return cause
-    rules = _ANSWERED if status or reply else _TOLD
-    said = next((cause for cause, pattern in rules if pattern.search(words)), None)
-    if reply in _LOGIN and said in (None, Cause.AUTHENTICATION):
+    rules = _ANSWERED if status or reply else _UNANSWERED
+    by_words = next((cause for cause, pattern in rules if pattern.search(words)), None)
+    if reply in _LOGIN and by_words in (None, Cause.AUTHENTICATION):
         return Cause.POLICY
-    if detail in _TELLING and said not in _TELLS_MORE:
+    if detail in _TELLING and by_words not in _TELLS_MORE:
         return _STATUS[detail]
-    return said or _STATUS.get(detail) or _REPLIES.get(reply or "") or Cause.UNKNOWN
+    return by_words or _STATUS.get(detail) or _REPLIES.get(reply or "") or Cause.UNKNOWN

@@ -79,13 +79,13 @@ def _parsed(text: str) -> dict[str, object]:
 
 
 def _recipients(body: dict[str, object]) -> Iterator[Recipient]:
-    said = " ".join(_text(body, key) for key in ("smtpResponse", "bounceType", "bounceSubType"))
+    response = " ".join(_text(body, key) for key in ("smtpResponse", "bounceType", "bounceSubType"))
     for name in ("bouncedRecipients", "complainedRecipients", "delayedRecipients", "recipients"):
         for entry in _entries(body, name):
             address = plain_address(_text(entry, "emailAddress"))
             if address is None:
                 continue
-            words = _text(entry, "diagnosticCode").removeprefix("smtp;").strip() or said.strip()
+            words = _text(entry, "diagnosticCode").removeprefix("smtp;").strip() or response.strip()
             status, reply = find_status(_text(entry, "status")) or find_status(words), find_reply(words)
             yield Recipient(
                 address=lower_domain(address),

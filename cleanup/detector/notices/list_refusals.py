@@ -63,11 +63,11 @@ def read_list_refusal(mail: Mail) -> Notice | None:
     digest = mail.root.type == "multipart/digest" or "digest" in mail.subject.lower()
     if mail.by_mail_program or mail.to_the_list or digest:
         return None
-    said = _REFUSED.search(_SPACE.sub(" ", mail.words[:MOST_WORDS]))
-    address = _list_of(mail) if said else None
-    if said is None or address is None:
+    refusal = _REFUSED.search(_SPACE.sub(" ", mail.words[:MOST_WORDS]))
+    address = _list_of(mail) if refusal else None
+    if refusal is None or address is None:
         return None
-    refused = Recipient(address, action=Action.FAILED, diagnostic=said.group()[:300], cause=Cause.POLICY)
+    refused = Recipient(address, action=Action.FAILED, diagnostic=refusal.group()[:300], cause=Cause.POLICY)
     parts = tuple(islice(returned_by_parts(mail), MOST_RETURNED))
     return Notice(
         Kind.NDR,

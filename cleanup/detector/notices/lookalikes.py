@@ -261,10 +261,10 @@ def _challenges(text: str) -> bool:
     of_challenge = any(stem in lower for stem in _STEMS_OF_CHALLENGE)
     if not (of_proof or of_challenge):
         return False
-    said = _lowered(text)
-    if of_challenge and _CHALLENGE.search(said):
+    lowered = _lowered(text)
+    if of_challenge and _CHALLENGE.search(lowered):
         return True
-    return of_proof and bool(_PROOF.search(said) and _HELD_BACK.search(said))
+    return of_proof and bool(_PROOF.search(lowered) and _HELD_BACK.search(lowered))
 
 
 def _is_away(text: str) -> bool:
@@ -274,5 +274,5 @@ def _is_away(text: str) -> bool:
 
 def _finds_a_virus(text: str) -> bool:
     """Return whether a text says that a virus was found in mail."""
-    said = _lowered(text)
-    return bool(_VIRUS.search(said) and _ABOUT_MAIL.search(said))
+    lowered = _lowered(text)
+    return bool(_VIRUS.search(lowered) and _ABOUT_MAIL.search(lowered))

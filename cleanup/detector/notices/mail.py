@@ -24,7 +24,7 @@ from cleanup.detector.notices.phrases import (
     SENDER_NAME,
     SENDER_ROLE,
 )
-from cleanup.detector.subjects import answers_or_forwards, forwards, subject_key, untagged
+from cleanup.detector.subjects import answers_or_forwards, forwards, subject_key, without_marks
 
 MOST_WORDS = 65_536  # characters of the notice's own text
 MOST_WRAPPERS = 3
@@ -83,7 +83,7 @@ class Mail:
     @cached_property
     def subject(self) -> str:
         """The decoded subject, without the marks that gateways put before it."""
-        return untagged(self.fields.text("Subject"))
+        return without_marks(self.fields.text("Subject"))
 
     @cached_property
     def own_subject(self) -> str:

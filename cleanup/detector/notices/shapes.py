@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from cleanup.detector.notices.addresses import plain_address, plain_addresses
-from cleanup.detector.notices.formats.record import Failure, listed, names_no_recipient
+from cleanup.detector.notices.formats.record import Failure, listed_addresses, names_no_recipient
 from cleanup.detector.notices.mail import Mail
 from cleanup.detector.notices.phrases import NOTICE_SUBJECT
 from cleanup.model import Returned
@@ -116,7 +116,7 @@ def _others(lines: list[str], mail: Mail) -> Iterator[Failure]:
 def _named(line: str, after: list[str]) -> tuple[str, ...]:
     if "@" not in line or names_no_recipient(line):
         return ()
-    if _LABEL.match(line) and (several := listed(line)):
+    if _LABEL.match(line) and (several := listed_addresses(line)):
         return several
     address = None
     if named := _RCPT.search(line) or _LABEL.match(line) or _DELIVERED_TO.search(line):

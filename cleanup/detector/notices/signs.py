@@ -16,7 +16,7 @@ from cleanup.detector.notices.phrases import (
     SENDER_ROLE,
 )
 from cleanup.detector.sent import InboxClue, clue_in, inbox_clue
-from cleanup.detector.subjects import untagged
+from cleanup.detector.subjects import without_marks
 
 Header = Mapping[str, Sequence[str]]  # the values of each field by its name in lower case
 
@@ -50,7 +50,7 @@ def reason(header: Header) -> str | None:
         return "a mail system sent it"
     if any(_kind_of_sender(author)[1] for author in authors):
         return "a list's own address sent it"
-    subject = untagged(decoded(_first(header, "subject")))
+    subject = without_marks(decoded(_first(header, "subject")))
     if NOTICE_SUBJECT.search(subject):
         return "its subject is that of a notice"
     if AUTO_SUBJECT.search(subject):

@@ -233,19 +233,22 @@ def move_all(
     size = batches.first if known else 1
     while waiting and stopped is None:
         batch, waiting = waiting[:size], waiting[size:]
+        # from which UID on the source's other messages are looked at; None: not any more
+        nearby = known and connection.mailbox.can_move
+        lowest = max(1, min(move.ref.uid for move in batch) - NEARBY) if nearby else 1
+        others_from = lowest if len(done) < TRIALS else None
+        one = None
         try:
-            with finishing():
-                # from which UID on the source's other messages are looked at; None: not any more
-                nearby = known and connection.mailbox.can_move
-                lowest = max(1, min(move.ref.uid for move in batch) - NEARBY) if nearby else 1
-                others_from = lowest if len(done) < TRIALS else None
+            with finishing(f"this batch of {len(batch):,}"):
                 one = _move_batch(route, batch, connection, journal, watch, others_from)
                 progress(len(moves) - len(waiting))
-        except CleanupError as error:  # before anything was sent
-            stopped, waiting = error, batch + waiting
+        except CleanupError as error:
+            stopped = error
+        if one is None:  # nothing was sent
+            waiting = batch + waiting
             break
-        done.append(one)
-        stopped = one.stopped
+        done.append(one)  # also where a signal came meanwhile: the batch is done
+        stopped = stopped or one.stopped
         size = _next_size(len(batch), batches, connection, watch) if one.moved else 1
     outcomes, late = _looked_after([o for one in done for o in one.outcomes], watch, journal)
     stopped = stopped or late
@@ -301,7 +304,7 @@ def _looked_after(
 ) -> tuple[list[MoveOutcome], CleanupError | None]:
     """Return the outcomes after one more look at what somebody else did to the same messages."""
     try:
-        with finishing():
+        with finishing("the last look at what was moved"):
             seen = watch.look_after()
             journal.write(one for one in seen if one.state is not one.record.state)
     except CleanupError as error:

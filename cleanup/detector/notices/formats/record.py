@@ -319,7 +319,7 @@ def names_no_recipient(line: str) -> bool:
     return "@" in line and _OF_THE_SENDER.match(line) is not None
 
 
-def listed(line: str) -> tuple[str, ...]:
+def listed_addresses(line: str) -> tuple[str, ...]:
     """Return the addresses of a line that is a list of them, with or without a label; () for any other line."""
     if line.count("@") < 2 or not (found := _LIST.fullmatch(line)):
         return ()
@@ -328,7 +328,7 @@ def listed(line: str) -> tuple[str, ...]:
 
 def _named(line: str, record: NoticeFormat) -> tuple[tuple[str, str], ...]:
     """Return the recipients that a line names, and the reason on the same line."""
-    if several := listed(line):
+    if several := listed_addresses(line):
         return tuple((address, "") for address in several)
     hit = (
         _recipient(line, record.originals)
