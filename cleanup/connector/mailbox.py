@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any, TypeVar, overload
 
 from cleanup.connector.account import MIB, Account
-from cleanup.connector.commands import Answer, Ask, read_set, uid_sets, written
-from cleanup.connector.connection import Wire
+from cleanup.connector.commands import read_set, uid_sets, written
+from cleanup.connector.connection import Answer, Ask, Wire
 from cleanup.connector.fetch import written_internal_date
 from cleanup.connector.folders import Folder, FolderState, shown
 from cleanup.connector.pull import Seen

@@ -16,8 +16,6 @@ from cleanup.connector import pull
 from cleanup.connector.account import MIB
 from cleanup.connector.commands import (
     FLAGS,
-    Answer,
-    Ask,
     ask_bodies,
     ask_fetch,
     ask_of_size,
@@ -26,7 +24,7 @@ from cleanup.connector.commands import (
     uid_sets,
     written,
 )
-from cleanup.connector.connection import Wire
+from cleanup.connector.connection import Answer, Ask, Wire
 from cleanup.connector.fetch import read_fetches
 from cleanup.connector.folders import (
     MOST_MESSAGES,
@@ -92,8 +90,9 @@ class Session:
 
     def written(self, folder: str) -> bytes:
         """Return a folder's name as it is sent."""
-        unknown = folder.encode() if self.wire.writes_utf8 else folder
-        return quoted(self.raw_names.get(folder, unknown))
+        if folder in self.raw_names:
+            return quoted(self.raw_names[folder])
+        return quoted(folder.encode() if self.wire.writes_utf8 else folder)
 
     def looking_at(self, folder: str, behind: Question[Any] | None = None) -> FolderState:
         """Return the state of the folder that is open; another one is opened to look at it, with a question behind."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cleanup.connector.commands import LOOKING
+from cleanup.connector.connection import LOOKING
 from cleanup.connector.credentials import from_text
 from cleanup.connector.folders import backscatter_folder_name, find_sent
 from cleanup.connector.mailbox import Account, Mailbox, open_mailbox
