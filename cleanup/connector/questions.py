@@ -316,10 +316,6 @@ class InFolder:
 
     folder: str
 
-    def asks(self, session: Session) -> Sequence[Ask]:
-        """Return its commands, for the folder that is open then."""
-        raise NotImplementedError
-
 
 @dataclass(frozen=True, slots=True)
 class Uids(InFolder):

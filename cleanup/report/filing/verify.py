@@ -126,7 +126,7 @@ class Checked:
     """What of a batch is there and as it was judged, what is not and why, and how both folders stood.
 
     `present` has one line for the journal each. `others` are the UIDs of all other messages of the source, None where
-    nobody asked; `waiting` of those the ones that bear the mark \\Deleted.
+    nobody asked.
     """
 
     present: tuple[MoveIntent, ...] = ()
