@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -126,7 +126,7 @@ class Checked:
     """What of a batch is there and as it was judged, what is not and why, and how both folders stood.
 
     `present` has one line for the journal each. `others` are the UIDs of all other messages of the source, None where
-    nobody asked; `waiting` of those the ones that bear the mark \\Deleted.
+    nobody asked.
     """
 
     present: tuple[MoveIntent, ...] = ()
@@ -431,7 +431,7 @@ class _Arrivals:
 def _at_source(records: Sequence[MoveRecord], source: FolderView) -> set[int]:
     """Return the moves whose message is still at the source: by its UID, or by likeness if UIDs were given anew."""
     here = set()
-    left = _counted(source.seen.values())
+    left = Counter(likeness(fingerprint) for fingerprint in source.seen.values())
     for record in records:
         intent = record.intent
         if intent.source_uidvalidity == source.uidvalidity:
@@ -442,13 +442,6 @@ def _at_source(records: Sequence[MoveRecord], source: FolderView) -> set[int]:
         if present:
             here.add(record.move_id)
     return here
-
-
-def _counted(fingerprints: Iterable[Fingerprint]) -> dict[_Likeness, int]:
-    counts: dict[_Likeness, int] = defaultdict(int)
-    for fingerprint in fingerprints:
-        counts[likeness(fingerprint)] += 1
-    return counts
 
 
 def likeness(fingerprint: Fingerprint) -> _Likeness:
