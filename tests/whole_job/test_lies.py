@@ -236,13 +236,9 @@ def test_no_state_of_sent_moves_a_genuine_bounce(prepare: Callable[[LyingServer]
 
         ended = run(server, tmp_path)
 
+        assert ended.error is None
         assert wrongly_filed(server) == []
         assert State.of(server).messages == before.messages
-        if prepare is _missing:  # a night that cannot judge is an error, and names what there is
-            assert isinstance(ended.error, SentFolderNotFound) and "Postausgang 2020" in str(ended.error)
-            assert State.of(server) == before
-        else:
-            assert ended.error is None
 
 
 def test_a_mailbox_whose_sent_mail_lies_under_an_unknown_name_ends_with_an_error_and_nothing_moves(
@@ -256,8 +252,7 @@ def test_a_mailbox_whose_sent_mail_lies_under_an_unknown_name_ends_with_an_error
 
         ended = run(server, tmp_path)
 
-        assert ended.error is not None
-        assert ended.error.code == "sent-not-found"
+        assert isinstance(ended.error, SentFolderNotFound)
         assert '"Postausgang 2020"' in str(ended.error)
         assert State.of(server) == before
 
