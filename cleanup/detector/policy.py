@@ -181,12 +181,12 @@ def _unknown_sender(question: Question) -> UnknownSender | None:
 
 _BY_ROW = {
     "a-person-said-so": (
-        "Another word of a person: `mailbox-cleanup labels import FILE`.",
+        "Another word of yours: `mailbox-cleanup labels import FILE`.",
         "Where an undo put it back: `mailbox-cleanup run MAILBOX --again` files it, if the evidence says so.",
     ),
     "no-sent-given": ("The sent mail: name where it is (--sent, or --sent-folder on a server).",),
     "id-was-stolen": ("A recipient, or subject and Date, that agree with the sent message of that id.",),
-    "proved-genuine": ("Nothing short of a person's label.",),
+    "proved-genuine": ("Nothing but another word of yours.",),
     "sent-cannot-vouch": (
         "A Sent folder that is read whole, has no hole and reaches back to the time of the message.",
         "Your word on how far Sent is complete (--sent-complete-since).",
@@ -197,7 +197,7 @@ _BY_ROW = {
         "Naming the host that handed it over as one of yours (--outbound-host).",
     ),
     "disproved-once": ("A second hard disproof, such as a foreign path; `--policy storm` files it as it is.",),
-    "in-a-storm": ("A person's word on the whole campaign; `--policy storm` files it as it is.",),
+    "in-a-storm": ("Your word on the whole campaign; `--policy storm` files it as it is.",),
     "one-family-against": (
         "A disproof from a second family. If your outbound hosts are not known, name them (--outbound-host).",
     ),
@@ -212,7 +212,7 @@ _BY_ROW = {
 def what_would_change(finding: Finding) -> tuple[str, ...]:
     """Return, a sentence each, what would lead to another verdict on this notice."""
     if finding.row != "hint-of-the-contrary":
-        return _BY_ROW.get(finding.row, ("A person's label.",))
+        return _BY_ROW.get(finding.row, ("A word of yours.",))
     return tuple(
         f"Without this it might be decided: {reason.says}"
         for reason in finding.reasons

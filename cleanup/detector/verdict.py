@@ -232,7 +232,7 @@ def _with_a_sensible_arrival(case: Case) -> Case:
 def _with_likes(cases: Sequence[Case], found: Sequence[Judgement], labels: Mapping[str, Verdict]) -> list[Judgement]:
     """Return the judgements; a notice of a mailing of which a person called one genuine is held back."""
     vouched = vouched_for(((case.key, case.notice) for case in cases), labels)
-    says = "A person said of another notice of the same mailing that it is genuine."
+    says = "You called another notice of the same mailing genuine, or moved one back."
     like = Reason("label.like", Family.PEOPLE, Verdict.UNSURE, Strength.HARD, says)
     judgements = []
     for case, (evidence, finding) in zip(cases, found, strict=True):

@@ -157,9 +157,7 @@ class Known:
     def unusable(self) -> str | None:
         """Why Sent says nothing at all; None where it was read whole."""
         if self.owner.foreign_sent:
-            return (
-                "The Sent folder holds nothing that was written as one of the owner's addresses: it is somebody else's."
-            )
+            return "The Sent folder holds nothing that was written as one of your addresses: it is somebody else's."
         return self.coverage.unusable()
 
     @worked_out_once

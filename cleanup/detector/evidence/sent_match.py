@@ -94,7 +94,7 @@ def _recently_written(question: Question) -> Iterator[Reason]:
     vouched = question.known.coverage.complete_since is not None and question.known.owner.knows_hosts
     certain = _comparable(question) and (vouched or stranger)
     strength = Strength.NOTE if certain else Strength.SUPPORTING
-    says = f"{written} was written to in the {question.known.policy.queue_lifetime.days} days before the notice came."
+    says = f"You wrote to {written} in the {question.known.policy.queue_lifetime.days} days before the notice came."
     yield points("sent.recipient_recent", LEDGER, Verdict.GENUINE, strength, says)
 
 

@@ -415,7 +415,10 @@ def _after_yes(sent: _Sent, told: Mapping[int, int]) -> MoveResults:
     if MoveState.KEPT in states or MoveState.UNCLEAR in states:
         notes = (one.note for one in outcomes if one.state in (MoveState.UNCLEAR, MoveState.KEPT) and one.note)
         why = next(notes, "messages are still where they were")
-        stopped = stopped or ServerMisbehaved("The server said that it moved the messages, which is not so", why=why)
+        what = "The server said that it moved the messages, which is not so"
+        if MoveState.UNCLEAR in states:
+            what = f"Messages came into {sent.route.target} and could not be taken from {sent.route.source}"
+        stopped = stopped or ServerMisbehaved(what, why=why)
     elif set(states) == {MoveState.TAKEN} and (len(states) > 1 or sent.checked.gone):
         stopped = stopped or ServerMisbehaved(
             "Messages vanished while they were moved",
