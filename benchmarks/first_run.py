@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -90,8 +90,11 @@ def surroundings(work: Path) -> dict[str, str]:
     return kept | {"CLEANUP_LOCK_DIR": str(work / "locks")}
 
 
-def raw_floor(server: Server) -> dict[str, Any]:
-    """Return what a socket takes that logs in and fetches the same header fields, and looks at nothing."""
+def raw_floor(server: Server, first: Mapping[str, int] | None = None) -> dict[str, Any]:
+    """Return what a socket takes that logs in and fetches the same header fields, and looks at nothing.
+
+    `first`: by folder, the UID of the first message that counts; without it all do.
+    """
     from cleanup.detector.header import INBOX_FIELDS
     from cleanup.detector.sent import SENT_FIELDS
 
@@ -104,7 +107,8 @@ def raw_floor(server: Server) -> dict[str, Any]:
                 asked = " ".join(fields)
                 commands += [
                     f"EXAMINE {folder}",
-                    f"FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS ({asked})])",
+                    f"UID FETCH {first[folder] if first else 1}:* "
+                    f"(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS ({asked})])",
                 ]
             read = sum(_answered(sock, f"a{n}", command) for n, command in enumerate(commands))
     return {"wall_s": round(time.perf_counter() - began, 3), "bytes_read": read, "round_trips": len(commands)}

@@ -6,6 +6,8 @@ Sent holds 0.4 times as many messages, 2 % of the Inbox are notices. Ratios are 
 fetches the same header fields, and `python -c "import imapclient"` for nights with little to do. Cold: Dovecot's index
 and cache files were removed before, as on a server that nobody has asked for long; warm: it has answered so before.
 Peers (what a user would write) fetch everything every night, so they are compared with each of our nights.
+`--kept N`: so many genuine bounces lie in the Inbox and stay there. A night with new mail is compared with what the new
+messages' own header fields and the new notices themselves take to fetch raw (`x_new_bytes`).
 `--realistic`: messages as large as real ones, 60 kB on average. Needs Dovecot.
 
     python -m benchmarks.nightly --inbox 20000 --round-trip-ms 30
@@ -31,6 +33,9 @@ from benchmarks.job import Server
 from benchmarks.latency import delayed
 from benchmarks.maildir import SETTLES_S, Size, deliver
 from benchmarks.peers import PEERS, peer
+from cleanup.connector.account import Account
+from cleanup.connector.credentials import from_text
+from cleanup.connector.mailbox import FolderState, open_mailbox
 
 NEW, NEW_SENT, NEW_NOTICES = 200, 80, 4
 NIGHTS = 5  # of which the median counts
@@ -44,10 +49,11 @@ def main() -> None:
     wanted.add_argument("--inbox", type=int, nargs="+", default=[10_000, 20_000, 50_000])
     wanted.add_argument("--no-peers", action="store_true")
     wanted.add_argument("--realistic", action="store_true")
+    wanted.add_argument("--kept", type=int)
     wanted.add_argument("--json", action="store_true")
     wanted.add_argument("--round-trip-ms", type=float)
     given = wanted.parse_args()
-    sizes = {str(inbox): _size(inbox, realistic=given.realistic) for inbox in given.inbox}
+    sizes = {str(inbox): _size(inbox, realistic=given.realistic, kept=given.kept) for inbox in given.inbox}
     if given.round_trip_ms:
         figures = {name: near_and_far(size, given.round_trip_ms) for name, size in sizes.items()}
     else:
@@ -69,8 +75,9 @@ def near_and_far(size: Size, round_trip_ms: float) -> Figures:
     return {"near": near, f"far ({round_trip_ms:g} ms)": far}
 
 
-def _size(inbox: int, *, realistic: bool = False) -> Size:
-    return Size(inbox, inbox * 2 // 5, inbox // 50, max(inbox // 500, 8), realistic)
+def _size(inbox: int, *, realistic: bool = False, kept: int | None = None) -> Size:
+    genuine = max(inbox // 500, 8) if kept is None else kept
+    return Size(inbox, max(inbox * 2 // 5, genuine), inbox // 50 + (kept or 0), genuine, realistic)
 
 
 def _first_run(server: Server) -> dict[str, Any]:
@@ -96,18 +103,41 @@ def measure(size: Size, *, peers: bool = True) -> Figures:
         idle = sorted((job("run", server) for _ in range(NIGHTS)), key=lambda took: float(took["process_s"]))[
             NIGHTS // 2
         ]
-        deliver(maildir, random.Random(2), NEW, NEW_SENT, NEW_NOTICES)
+        first = {folder: state.uidnext for folder, state in _states(server).items()}
+        notices = deliver(maildir, random.Random(2), NEW, NEW_SENT, NEW_NOTICES)
         give_to_dovecot(maildir)
+        new = raw_floor(server, first)["bytes_read"] + notices
         delta = job("run", server)
+        delta["x_new_bytes"] = round(delta["bytes_read"] / new, 2)
+        time.sleep(SETTLES_S)
+        deliver(maildir, random.Random(3), 1, 0, 0, first=NEW)
+        give_to_dovecot(maildir)
+        letter = job("run", server)
     _compare(cold, cold_floor)
     _compare(warm, floor)
-    for took in (idle, delta):
+    for took in (idle, delta, letter):
         took["x_import_imapclient"] = round(took["process_s"] / start, 2)
     for took in compared.values():
         for name, ours in (("first_run_cold", cold), ("first_run_warm", warm), ("idle", idle), ("delta", delta)):
             took[f"x_{name}"] = round(took["wall_s_extrapolated"] / ours["process_s"], 1)
     floors = {"floor, cold": cold_floor, "floor, warm": floor, "import imapclient": {"process_s": start}}
-    return {**floors, "first run, cold": cold, "first run, warm": warm, "idle": idle, "delta": delta, **compared}
+    return {
+        **floors,
+        "first run, cold": cold,
+        "first run, warm": warm,
+        "idle": idle,
+        "delta": delta,
+        "one letter": letter,
+        **compared,
+    }
+
+
+def _states(server: Server) -> dict[str, FolderState]:
+    account = Account(
+        server.host, server.username, from_text(server.password), port=server.port, ca_file=Path(server.ca_file or "")
+    )
+    with open_mailbox(account, read_only=True) as mailbox:
+        return {folder: mailbox.status(folder) for folder in ("INBOX", "Sent")}
 
 
 def _compare(first: dict[str, Any], floor: dict[str, Any]) -> None:

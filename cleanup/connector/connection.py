@@ -423,7 +423,7 @@ class Wire:
         beside = list(takewhile(lambda other: other.name not in OPENING, (other for other, _ in self._ahead)))
         others = {name for other in beside for name in ANSWERED_BY.get(other.name, ())}
         others -= OF_MESSAGES if opens else set()
-        own = ANSWERED_BY.get(ask.name, ()) if beside and not opens else there.keys() - others
+        own = ANSWERED_BY.get(ask.name, ()) if self._ahead and not opens else there.keys() - others
         found = {name: list(there.pop(name)) for name in list(there) if name in own}
         self.expunges += len(found.keys() & _GONE)
         return {name: values for name, values in found.items() if not (opens and name in OF_MESSAGES)}

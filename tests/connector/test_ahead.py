@@ -12,7 +12,17 @@ from cleanup.connector.commands import ask_of_size
 from cleanup.connector.folders import backscatter_folder_name
 from cleanup.connector.mailbox import Mailbox, open_mailbox
 from cleanup.connector.pull import Seen
-from cleanup.connector.questions import Examine, Fingerprints, Flags, Question, Select, Status, StillThere, Uids
+from cleanup.connector.questions import (
+    Examine,
+    Fingerprints,
+    Flags,
+    Folders,
+    Question,
+    Select,
+    Status,
+    StillThere,
+    Uids,
+)
 from cleanup.errors import FolderNotFound, PermissionMissing, ServerMisbehaved
 from tests.connector.test_contract import filled
 from tests.connector.test_lies import account
@@ -259,3 +269,25 @@ def test_a_server_may_tell_of_messages_before_it_ends_the_search() -> None:
             mailbox.send_ahead(*view_of("INBOX", 1, [1]))
 
             assert set(looked(mailbox, "INBOX", 1)) == {1}
+
+
+def test_a_list_that_ends_while_the_next_folder_is_opened_leaves_that_its_numbers() -> None:
+    """Dovecot does so behind a long answer: it says what EXAMINE shows, then that LIST is done, then that EXAMINE is."""
+    held: list[bytes] = []
+
+    def overlaps(session: Session, name: str, args: list[bytes]) -> bool:
+        if name == "LIST":
+            session.say(b'* LIST () "/" INBOX\r\n')
+            held.append(session.tag)
+        elif name == "EXAMINE" and held:
+            session.selected = "INBOX"
+            session.say(b"* OK [CLOSED] .\r\n* 0 EXISTS\r\n* OK [UIDVALIDITY 7] .\r\n* OK [UIDNEXT 1] .\r\n")
+            session.say(held.pop(), b" OK done\r\n")
+            session.done(b"OK [READ-ONLY] open")
+        return name in ("LIST", "EXAMINE")
+
+    with lying_server(overlaps) as server, open_mailbox(account(server)) as mailbox:
+        mailbox.send_ahead(Folders(), Examine("INBOX"))
+
+        assert [folder.name for folder in mailbox.folders()] == ["INBOX"]
+        assert mailbox.examine("INBOX").uidvalidity == 7
