@@ -69,7 +69,7 @@ def _run(server: Server) -> dict[str, Any]:
 
 
 def _undo(server: Server) -> dict[str, Any]:
-    from cleanup.jobs.run import undo_run
+    from cleanup.jobs.undo import undo_run
     from cleanup.ledger import Ledger
 
     settings = _settings(server)

@@ -57,15 +57,20 @@ def build(maildir: Path, size: Size, seed: int) -> set[str]:
     return {shapes.own_id(item.text) for item in items if item.verdict == "backscatter"}
 
 
-def deliver(maildir: Path, rng: random.Random, inbox: int, sent: int, notices: int) -> None:
-    """Add mail that came and went since: so many to the Inbox, of which some are backscatter, and so many to Sent."""
+def deliver(maildir: Path, rng: random.Random, inbox: int, sent: int, notices: int, first: int = 0) -> int:
+    """Add mail that came and went since: so many to the Inbox, of which some are backscatter, and so many to Sent.
+
+    The first file is numbered `first`, from NEW_NUMBERS on. Returns the size of the notices in bytes, as sent by IMAP.
+    """
     shapes, write = _shapes(), Writer(None)
     wrote = [_sent(shapes, rng, n, sent) for n in range(sent)]
     for n, m in enumerate(wrote):
-        write(maildir / ".Sent", f"{m.headers()}\n{shapes.BODY}", m.date.timestamp(), NEW_NUMBERS + n)
-    items = [*_forged(shapes, rng, notices), *(_ordinary(shapes, rng, wrote) for _ in range(inbox - notices))]
+        write(maildir / ".Sent", f"{m.headers()}\n{shapes.BODY}", m.date.timestamp(), NEW_NUMBERS + first + n)
+    forged = _forged(shapes, rng, notices)
+    items = [*forged, *(_ordinary(shapes, rng, wrote) for _ in range(inbox - notices))]
     for n, item in enumerate(items):
-        write(maildir, item.text, item.arrived.timestamp(), NEW_NUMBERS + n)
+        write(maildir, item.text, item.arrived.timestamp(), NEW_NUMBERS + first + n)
+    return sum(len(item.text.encode()) + item.text.count(LINE_END) for item in forged)
 
 
 def snapshot(maildir: Path) -> list[tuple[str, str, int]]:
@@ -115,7 +120,7 @@ def _forged(shapes: ModuleType, rng: random.Random, count: int) -> list:  # type
 
 
 def _ordinary(shapes: ModuleType, rng: random.Random, sent: list) -> object:  # type: ignore[type-arg]
-    if rng.random() < 0.3:
+    if rng.random() < 0.3 and sent:
         m = rng.choice(sent)
         when = m.date + timedelta(hours=5)
         sender, more = m.to, f"In-Reply-To: <{m.message_id}>\n"

@@ -20,7 +20,7 @@ from pathlib import Path
 from benchmarks.job import peak_rss_mb
 from cleanup.detector.coverage import cover_times
 from cleanup.ledger import Ledger
-from cleanup.ledger.values import Asked, Stretches
+from cleanup.ledger.values import SentQuery, Stretches
 from cleanup.model import SentMessage, SentSource
 
 CHUNK = 2_000
@@ -109,7 +109,7 @@ def _sent(uid: int, size: int) -> SentMessage:
     )
 
 
-def _asked(size: int) -> Asked:
+def _asked(size: int) -> SentQuery:
     """What notices ask: ids, subjects, and whether their recipients were ever or just then written to."""
     sent = [_sent(uid, size) for uid in range(size - NOTICES, size)]
     long, short = timedelta(days=5), timedelta(minutes=30)
@@ -118,7 +118,9 @@ def _asked(size: int) -> Asked:
         for m in sent
         if m.date
     }
-    return Asked(frozenset(m.message_id or "" for m in sent), frozenset(m.subject or "" for m in sent), people=people)
+    return SentQuery(
+        frozenset(m.message_id or "" for m in sent), frozenset(m.subject or "" for m in sent), people=people
+    )
 
 
 class _timed:  # noqa: N801 - reads as a statement
