@@ -159,7 +159,7 @@ def _end(error: CleanupError) -> NoReturn:
     sys.exit(int(error.exit_code))
 
 
-# --- how --help shows arguments and defaults: Typer would show types of Python, and defaults each in another way -------
+# --- how --help shows arguments and defaults: Typer would show types of Python, and defaults each in another way ------
 
 
 class Named(TyperGroup):
