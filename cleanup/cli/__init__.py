@@ -159,7 +159,7 @@ def _end(error: CleanupError) -> NoReturn:
     sys.exit(int(error.exit_code))
 
 
-# --- How --help shows arguments and defaults: typer would show Python's types, and defaults each in another way -------
+# --- how --help shows arguments and defaults: Typer would show Python's types, and defaults in several ways -----------
 
 
 class Named(TyperGroup):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from cleanup.detector.addresses import domain_of, untagged_key
 from cleanup.detector.coverage import Proof
-from cleanup.detector.evidence.matching import Bond
+from cleanup.detector.evidence.matching import Bond, best_match
 from cleanup.detector.evidence.question import Question
 from cleanup.detector.evidence.standing import is_forwarded, lower_hops
 from cleanup.detector.message_ids import id_key, id_shape
@@ -137,7 +137,7 @@ def learn_rewriting(questions: Iterable[Question]) -> frozenset[str]:
     held: dict[str, set[tuple[str, int]]] = defaultdict(set)
     hands: dict[str, set[str]] = defaultdict(set)
     for question in questions:
-        message_id, match = question.returned.message_id, question.match
+        message_id, match = question.returned.message_id, best_match(question)
         if not message_id or match.sent is None or match.bond not in (Bond.ID, Bond.CONTENT):
             continue
         shape, sent = id_shape(message_id), (match.sent.folder, match.sent.uid)
@@ -163,12 +163,13 @@ def measure_proved(questions: Iterable[Question], owner: Owner) -> Iterator[Proo
         # An own host that others share teaches nothing of the owner's ids: strangers send there, too.
         alone = path.hop is not None and owner.has_own_address(path.hop) and not owner.provider_of(path.hop)
         own = path.submitted or alone
-        if not (message_id and own and path.certain and question.match.bond is not Bond.ID_REUSED):
+        bond = best_match(question).bond
+        if not (message_id and own and path.certain and bond is not Bond.ID_REUSED):
             continue
         hand, wrote = _handed_over_by_name(question), organisation(path.hop.by or "") if path.hop else ""
         if hand in (OWN_SIDE, wrote):
             shape = id_shape(message_id)
-            found[shape][id_key(message_id)] = question.match.bond in (Bond.ID, Bond.CONTENT, Bond.ID_ONLY)
+            found[shape][id_key(message_id)] = bond in (Bond.ID, Bond.CONTENT, Bond.ID_ONLY)
             hands[shape].add(hand)
     for shape, messages in found.items():
         if _is_enough(hands[shape]):
@@ -182,7 +183,7 @@ def _is_enough(hands: set[str]) -> bool:
 def _proved_hops(questions: Iterable[Question]) -> Iterator[tuple[Question, Hop, SentMessage]]:
     """Yield the trusted hops of proved notices, with the sent message."""
     for question in questions:
-        match, path = question.match, question.path
+        match, path = best_match(question), question.path
         if match.bond not in (Bond.ID, Bond.CONTENT) or match.sent is None or match.agreement is None:
             continue
         if not match.agreement.recipient or path.hop is None or not path.certain or path.submitted:

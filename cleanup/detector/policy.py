@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from cleanup.detector.evidence.matching import Bond
+from cleanup.detector.evidence.matching import Bond, best_match
 from cleanup.detector.evidence.question import Question
 from cleanup.detector.evidence.standing import Kind as Standing
+from cleanup.detector.evidence.standing import seen_of, standing_of
 from cleanup.detector.networks import neighbourhood
 from cleanup.model import Extent, Family, Finding, Reason, Strength, UnknownSender, Verdict
 
@@ -142,7 +143,7 @@ def decide(evidence: Evidence) -> Finding:
         reasons=reasons,
         leaning=row.leaning if verdict is Verdict.UNSURE else None,
         flags=_flags(evidence, verdict),
-        nearest_sent=question.match.sent,
+        nearest_sent=best_match(question).sent,
         trusted_hop=(hop.name or (str(hop.address) if hop.address else hop.helo)) if hop else None,
         sender=_unknown_sender(question) if verdict is Verdict.UNSURE else None,
     )
@@ -169,10 +170,10 @@ def _flags(evidence: Evidence, verdict: Verdict) -> tuple[str, ...]:
 
 def _unknown_sender(question: Question) -> UnknownSender | None:
     """Return the host that a person may place: nothing else decides who it is, and Sent has no such message."""
-    seen = question.seen
-    if seen is None or question.match.bond is not Bond.NONE:
+    seen = seen_of(question)
+    if seen is None or best_match(question).bond is not Bond.NONE:
         return None
-    if question.standing.kind not in (Standing.SERVICE, Standing.OPEN):
+    if standing_of(question).kind not in (Standing.SERVICE, Standing.OPEN):
         return None
     return UnknownSender(str(neighbourhood(seen.address)), str(seen.address), seen.name)
 

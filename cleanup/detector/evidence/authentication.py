@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from cleanup.detector.addresses import domain_key, domain_of, untagged_key
 from cleanup.detector.evidence.matching import compare, could_be_a_replay
 from cleanup.detector.evidence.question import Question, points
-from cleanup.detector.evidence.standing import Kind
+from cleanup.detector.evidence.standing import Kind, standing_of
 from cleanup.detector.message_ids import envelope_id_key
 from cleanup.detector.signatures import Signature, read_signatures
 from cleanup.detector.spf import SpfResult
@@ -103,7 +103,7 @@ def _own_record(question: Question) -> Iterator[Reason]:
 
 def _of_a_denial(question: Question) -> Strength:
     """Return how much a "may not send" weighs: little where a service or a forwarding server would get it, too."""
-    return Strength.HARD if question.standing.kind is Kind.DENIED else Strength.NOTE
+    return Strength.HARD if standing_of(question).kind is Kind.DENIED else Strength.NOTE
 
 
 # --- What the owner's side put into the envelope and the notice brings back -----------------------------------------

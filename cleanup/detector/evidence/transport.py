@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cleanup.detector.evidence.question import Question, points
-from cleanup.detector.evidence.standing import Kind
+from cleanup.detector.evidence.standing import Kind, standing_of
 from cleanup.detector.networks import organisation
 from cleanup.detector.path import handed_over_by, own_lines, written_at_home
 from cleanup.detector.received import Hop, read_received
@@ -132,7 +132,7 @@ def _outside(question: Question, hop: Hop) -> Iterator[Reason]:
 
 def _unknown_host(question: Question, hop: Hop) -> Reason:
     """Return what a host is worth that is not known: hard where it shows itself a stranger, else a veto or a note."""
-    owner, standing = question.known.owner, question.standing
+    owner, standing = question.known.owner, standing_of(question)
     # Outbound hosts stand side by side: mail-1 was learned, and mail-2 has sent nothing yet that bounced.
     if owner.learned.is_near(hop.address) or organisation(hop.name or "") in owner.learned.organisations:
         says = f"{_named(hop)} is, or is a neighbour of, a host that mail of yours came from."
