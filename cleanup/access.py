@@ -21,25 +21,10 @@ from cleanup.connector.credentials import (
     from_systemd,
     from_text,
 )
+from cleanup.detector.providers import imap_host
 from cleanup.errors import UsageError
 
 PASSWORD_VARIABLE = "CLEANUP_PASSWORD"  # noqa: S105 - the name of a variable
-
-# What providers document as their IMAP host; everybody else's must be named.
-KNOWN_HOSTS = {
-    "gmail.com": "imap.gmail.com",
-    "googlemail.com": "imap.gmail.com",
-    "outlook.com": "outlook.office365.com",
-    "hotmail.com": "outlook.office365.com",
-    "live.com": "outlook.office365.com",
-    "yahoo.com": "imap.mail.yahoo.com",
-    "icloud.com": "imap.mail.me.com",
-    "me.com": "imap.mail.me.com",
-    "fastmail.com": "imap.fastmail.com",
-    "gmx.de": "imap.gmx.net",
-    "gmx.net": "imap.gmx.net",
-    "web.de": "imap.web.de",
-}
 
 Ask = Callable[[str], str]
 Show = Callable[[str], None]
@@ -51,7 +36,7 @@ def _nobody_to_show(_: str) -> None:
 
 def host_of(settings: MailboxSettings) -> str | None:
     """Return the IMAP server, where it is named or the provider's is known."""
-    return settings.host or KNOWN_HOSTS.get(settings.address.rpartition("@")[2])
+    return settings.host or imap_host(settings.address.rpartition("@")[2])
 
 
 def account_of(settings: MailboxSettings, *, ask: Ask, show: Show = _nobody_to_show) -> Account:
@@ -92,8 +77,10 @@ def credential_of(settings: MailboxSettings, username: str, ask: Ask, show: Show
         return from_keyring(settings.keyring_service, username)
     if os.environ.get(PASSWORD_VARIABLE):
         return from_environment(PASSWORD_VARIABLE)
-    if handed := _from_systemd(settings.address):
-        return handed
+    if folder := os.environ.get("CREDENTIALS_DIRECTORY"):  # systemd hands it over (LoadCredential=): to one, or to all
+        for file in (Path(folder) / f"password.{settings.address}", Path(folder) / "password"):
+            if file.is_file():
+                return from_systemd(file)
     return from_text(ask(username))
 
 
@@ -127,10 +114,3 @@ def token_cache(address: str) -> Path:
     """Return where a person's tokens are kept; the name of the file does not tell whose they are."""
     name = hashlib.sha256(address.lower().encode()).hexdigest()[:32]
     return Path(platformdirs.user_data_dir(APP)) / "tokens" / f"{name}.json"
-
-
-def _from_systemd(address: str) -> Credential | None:
-    """Return the password that systemd hands over (LoadCredential=): `password.ADDRESS`, or `password` for all."""
-    folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    files = [Path(folder) / f"password.{address}", Path(folder) / "password"] if folder else []
-    return next((from_systemd(file) for file in files if file.is_file()), None)

@@ -41,6 +41,7 @@ class CleanupError(Exception):
     exit_code = ExitCode.UNEXPECTED
     command: tuple[object, ...] = ()
     lead = "To go on"
+    done: object = None  # what had been done by then (jobs.result.Done), where that is known
 
     def __init__(self, what: str, *, why: str | None = None, hint: str | None = None) -> None:
         super().__init__(what)
@@ -199,7 +200,7 @@ class SafetyStop(CleanupError):
 
 
 class UidValidityChanged(SafetyStop):
-    """The folder was renumbered between the plan and the move."""
+    """The folder's UIDVALIDITY changed between the plan and the move: its UIDs mean other messages now."""
 
     code = "uidvalidity-changed"
 

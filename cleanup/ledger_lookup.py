@@ -12,14 +12,17 @@ import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from cleanup.config import ledger_of, load_mailbox, shared_ledger, without_password
 from cleanup.errors import UsageError
-from cleanup.ledger import Ledger, is_there
+from cleanup.ledger import Ledger, RunRecord, is_there
 from cleanup.ledger.values import mailbox_key
+from cleanup.report.text import local_time
 
 MOST_NAMED = 5
+MOST_RUNS = 1000  # that are looked through for those since a moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,33 @@ def find_run(which: str, mailbox: str | None, ledger: str | None, config: Path |
             f"Run {record.run_id} is of {record.mailbox} and not of {addresses[0]}; nothing was touched",
             hint=f"mailbox-cleanup undo {record.run_id} --mailbox {record.mailbox}",
         )
+    return _found(record, where)
+
+
+def find_runs_since(
+    begin: datetime, mailbox: str | None, ledger: str | None, config: Path | None
+) -> tuple[FoundRun, ...]:
+    """Return the runs that were at work since then and moved something that is not back, the latest first.
+
+    Raises UsageError where there is none, and where they are of several mailboxes.
+    """
+    mailboxes = (mailbox,) if mailbox else ()
+    where = find_ledger(mailboxes, ledger, config)
+    with looking_back(mailboxes, where, config) as (opened, addresses):
+        runs = opened.runs(addresses[0] if addresses else None, limit=MOST_RUNS)
+    ours = [run for run in runs if run.command == "run" and run.filed and (run.finished or run.started) >= begin]
+    if not ours:
+        raise UsageError(f"No run has filed anything since {local_time(begin, zone=True)} that is not back")
+    if len(whose := sorted({run.mailbox for run in ours})) > 1:
+        raise UsageError(
+            "Runs of several mailboxes filed mail since then",
+            why=", ".join(whose[:MOST_NAMED]),
+            hint="Name one with --mailbox",
+        )
+    return tuple(_found(run, where) for run in ours)
+
+
+def _found(record: RunRecord, where: str) -> FoundRun:
     actor = record.actor or ""
     as_typed = actor if mailbox_key(actor) == record.mailbox else record.mailbox
     return FoundRun(record.run_id, as_typed, where)

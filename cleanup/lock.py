@@ -72,12 +72,12 @@ def name_of(address: str) -> Name:
 
 @lru_cache(maxsize=4_096)
 def _addresses_of(host: str, _moment: int) -> frozenset[str]:
-    """Return the addresses of a server; none where that cannot be told: then no connection comes about either."""
+    """Return the addresses of a server; none where the name leads nowhere: then no connection comes about either."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return frozenset()
-    addresses = [ip_address(str(told[0]).partition("%")[0]) for *_, told in found]
+    addresses = [ip_address(str(endpoint[0]).partition("%")[0]) for *_, endpoint in found]
     return frozenset(LOOPBACK if _of_ipv4(one).is_loopback else str(_of_ipv4(one)) for one in addresses)
 
 
@@ -145,20 +145,14 @@ def _open_and_lock(path: Path, username: str) -> int:
         handle = _open(path)
         try:
             _lock(handle, path, username)
-            if _leads_to(path, handle):
-                return handle
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(handle), path.lstat()):
+                    return handle
         except BaseException:
             os.close(handle)
             raise
         os.close(handle)
     raise UsageError(f"The lock {path} does not work here", why="somebody keeps removing it")
-
-
-def _leads_to(path: Path, handle: int) -> bool:
-    try:
-        return os.path.samestat(os.fstat(handle), path.lstat())
-    except FileNotFoundError:
-        return False
 
 
 def _open(path: Path) -> int:
@@ -191,7 +185,7 @@ def _lock(handle: int, path: Path, username: str) -> None:
 
 def _read(handle: int) -> Holder | None:
     try:
-        told = json.loads(os.pread(handle, 4096, 0))
-        return Holder(int(told["pid"]), str(told["host"]), str(told["since"]), str(told["command"]))
+        noted = json.loads(os.pread(handle, 4096, 0))
+        return Holder(int(noted["pid"]), str(noted["host"]), str(noted["since"]), str(noted["command"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None

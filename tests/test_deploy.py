@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -10,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from cleanup.cli.monitoring import Watched, metrics
+from cleanup.jobs.fleet import Ended, Result
 from tests.cli.command import cleanup
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 CONTAINERFILE = DEPLOY / "container" / "Containerfile"
-EXAMPLES = sorted(file for file in DEPLOY.rglob("*") if file.is_file() and file != CONTAINERFILE)
+DASHBOARD = DEPLOY / "grafana" / "dashboard.json"
+EXAMPLES = sorted(file for file in DEPLOY.rglob("*") if file.is_file() and file not in (CONTAINERFILE, DASHBOARD))
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
@@ -49,3 +53,42 @@ def test_the_container_asks_for_extras_and_variables_that_exist() -> None:
     assert set(extras.split(",")) <= set(known)
     assert all(f"`{variable}`" in documented for variable in re.findall(r"CLEANUP_[A-Z_]+", text))
     assert "USER cleanup" in text
+
+
+def test_the_dashboard_asks_for_metrics_and_labels_that_are_exported() -> None:
+    done = Ended("anna@example.org", Result.DONE, "", sent_at_least=0.95)
+    failed = Ended("ben@example.org", Result.FAILED, "", "tls")
+    exported = metrics(Watched("night", [done, failed]), now_s=1) + metrics(Watched("night", [done]), now_s=1)
+    labels = dict(re.findall(r"^(mailbox_cleanup_\w+)\{(.*)\} ", exported, re.MULTILINE))
+    dashboard = DASHBOARD.read_text()
+    queries = [target["expr"] for panel in json.loads(dashboard)["panels"] for target in panel["targets"]]
+
+    asked = set(re.findall(r"mailbox_cleanup_\w+", dashboard))
+    assert asked == labels.keys() - {"mailbox_cleanup_run_end_timestamp_seconds"}  # the last success says more
+    for query in queries:
+        (metric,) = re.findall(r"mailbox_cleanup_\w+", query)
+        wanted = re.findall(r"(\w+)=", query) + re.findall(r"by \((\w+)\)", query)
+        assert all(f'{label}="' in labels[metric] for label in wanted), query
+
+
+def test_the_dashboard_has_the_structure_that_grafana_reads() -> None:
+    """As its "JSON model" documents it: https://grafana.com/docs/grafana/latest/dashboards/build-dashboards/"""
+    dashboard = json.loads(DASHBOARD.read_text())
+    panels = dashboard["panels"]
+
+    assert {"uid", "title", "schemaVersion", "time", "templating", "annotations", "panels"} <= dashboard.keys()
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    cells = set()
+    for panel in panels:
+        assert {"id", "type", "title", "gridPos", "datasource", "targets", "fieldConfig", "options"} <= panel.keys()
+        assert panel["type"] in ("stat", "timeseries")
+        assert panel["fieldConfig"].keys() == {"defaults", "overrides"}
+        assert all(target["refId"] and target["expr"] for target in panel["targets"])
+        at = panel["gridPos"]
+        assert at["x"] + at["w"] <= 24
+        mine = {(at["x"] + x, at["y"] + y) for x in range(at["w"]) for y in range(at["h"])}
+        assert not cells & mine, panel["title"]  # no two panels lie upon each other
+        cells |= mine
+    names = {variable["name"] for variable in dashboard["templating"]["list"]}
+    used = set(re.findall(r"\$\{?(\w+)", json.dumps(panels)))
+    assert used == names

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import typer
 
 from cleanup import __version__
-from cleanup.cli.console import prepare_streams
+from cleanup.cli.console import prepare_streams, say_at_once
 from cleanup.cli.values import Named
 from cleanup.errors import CleanupError, ExitCode, Stopped, UsageError, as_named
 from cleanup.signals import StopNow, watch
@@ -97,7 +97,7 @@ def main() -> None:
     """Run the command line; no traceback reaches a user unless CLEANUP_DEBUG is set."""
     gc.set_threshold(GARBAGE_AFTER)
     prepare_streams()
-    watch()
+    watch(say_at_once)
     try:
         code = program(sys.argv[1:])(standalone_mode=False)
         sys.stdout.flush()  # while somebody is there to tell that it cannot be written

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cleanup.errors import ExitCode, UsageError
+from cleanup.errors import CleanupError, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from cleanup.config import MailboxSettings
@@ -42,19 +42,18 @@ def init(
     file: File = None,
 ) -> None:
     """Ask for what is missing, try the login, and write a profile. It is commented, and only you can read it."""
-    from cleanup.access import KNOWN_HOSTS
     from cleanup.cli.console import asked, print_command, say
     from cleanup.cli.screen import err
     from cleanup.config import load_mailbox
     from cleanup.config.explain import refuse_existing, write_profile
+    from cleanup.detector.providers import imap_host
 
     address = address or asked("Your e-mail address")
     if "@" not in address:
         raise UsageError(f"{address!r} is not an e-mail address")
     profile = name or address.partition("@")[0]
     refuse_existing(profile, file)
-    known = KNOWN_HOSTS.get(address.rpartition("@")[2].lower())
-    host = host or asked("IMAP server", default=known)
+    host = host or asked("IMAP server", default=imap_host(address.rpartition("@")[2].lower()))
     if password_command is None and password_file is None and sys.stdin.isatty():
         password_command = asked("A command that prints the password (empty: ask each time)", default="") or None
     if outbound_host is None and sys.stdin.isatty():
@@ -69,15 +68,28 @@ def init(
         "password_file": str(password_file.expanduser().absolute()) if password_file else None,
         "ca_file": str(ca_file.expanduser().absolute()) if ca_file else None,
     }
-    if outbound_host:
-        given["identity"] = {"outbound_hosts": outbound_host}
-    settings = load_mailbox(address, options=given)  # refuses what no command could use
-    if test:
-        _try_login(settings)
-        _say_who_sends(settings)
-    written = write_profile(profile, given, file)
+    whole = given | ({"identity": {"outbound_hosts": outbound_host}} if outbound_host else {})
+    try:
+        settings = load_mailbox(address, options=whole)  # refuses what no command could use
+        if test:
+            _try_login(settings)
+            _say_who_sends(settings)
+    except CleanupError as error:  # nobody types all that twice
+        answers = _as_options(given | {"name": name, "outbound_host": outbound_host, "config": file})
+        error.going_on("Nothing was written. To try again with your answers", ["config", "init", *answers])
+        raise
+    written = write_profile(profile, whole, file)
     say(f"Profile {profile} was written to {written}.")
     print_command(err(), "Next", ["scan", profile, *(["--config", file] if file else [])])
+
+
+def _as_options(given: dict[str, Any]) -> list[str]:
+    """Return what was given or answered as options to paste."""
+    words: list[str] = []
+    for key, value in given.items():
+        for one in value if isinstance(value, list) else [value]:
+            words += [f"--{key.replace('_', '-')}", str(one)] if one is not None else []
+    return words
 
 
 def show(

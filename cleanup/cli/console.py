@@ -11,7 +11,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -56,6 +56,15 @@ def say(text: str, *, level: str = "info", **facts: object) -> None:
 
     console = err()
     console.print(plain, soft_wrap=not console.is_terminal)
+
+
+def say_at_once(text: str) -> None:
+    """Print one line of talk from within a signal's handler: past all buffers, on a line of its own on a terminal."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    line = json.dumps({"time": now, "level": "info", "message": text}) if logs_json() else text
+    clear = "\r\x1b[K" if os.isatty(2) else ""
+    with suppress(OSError):  # nobody reads it any more
+        os.write(2, f"{clear}{line}\n".encode())
 
 
 def command_line(words: Sequence[object]) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cleanup.model import Judged
     from cleanup.report.summary.labels import Said
 
+MOST_FOUND = 20
 _LEAD = re.compile(r"(?:  \* |(?:  )?[A-Za-z][A-Za-z ]*: {2,}|  (?=\S))?")
 
 
@@ -32,6 +33,10 @@ def explain(
     rules: opt.Rules,
     reach: opt.Reach,
     uid: Annotated[int | None, typer.Argument(help="The message's UID in the Inbox, as reports show it.")] = None,
+    to: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Find it by whom the mail went to, or a part of that.")
+    ] = None,
+    subject: Annotated[str | None, typer.Option(metavar="TEXT", help="Find it by a part of its subject.")] = None,
     sent: Annotated[list[Path] | None, typer.Option(help="Archived sent mail (a path); repeatable.")] = None,
     live: Annotated[bool, typer.Option("--live", help="Look at the mailbox again, whatever the ledger knows.")] = False,
 ) -> None:
@@ -40,8 +45,12 @@ def explain(
         print_explained(_explain_raw(sys.stdin.buffer.read(), sent or [], rules))
     elif Path(source).is_file():
         print_explained(_explain_raw(_only_message(Path(source)), sent or [], rules))
+    elif uid is None and (to or subject):
+        _find(source, to or "", subject or "", rules, reach, live)
     elif uid is None:
-        raise UsageError(f"There is no file {source!r}", hint="For a mailbox, name the message's UID too")
+        raise UsageError(
+            f"There is no file {source!r}", hint="For a mailbox, name the message's UID too, or --to or --subject"
+        )
     else:
         print_explained(_explain_uid(source, uid, rules, reach, live))
 
@@ -84,6 +93,33 @@ def _explain_uid(mailbox: str, uid: int, rules: opt.Rules, reach: opt.Reach, liv
     return _explain_live(uid, settings, rules, reach)
 
 
+def _find(mailbox: str, to: str, subject: str, rules: opt.Rules, reach: opt.Reach, live: bool) -> None:
+    """Explain the one notice that was seen with this recipient and subject, or list those that fit."""
+    from cleanup.cli.console import print_command
+    from cleanup.cli.screen import err, out, print_list
+    from cleanup.config import ledger_of
+    from cleanup.ledger_lookup import known_as, looking_back
+    from cleanup.report.summary.finding_record import find_alike
+    from cleanup.report.text import local_time, local_zone
+
+    settings = opt.settings_for(mailbox, reach, rules)
+    with looking_back((mailbox,), ledger_of(settings), reach.config) as (ledger, _):
+        found = find_alike(ledger, known_as(ledger, settings.address), settings.inbox, to, subject)
+    if not found:
+        wanted = " and ".join(f"{what} {word!r}" for what, word in (("to", to), ("with the subject", subject)) if word)
+        hint = "scan lists what is in the mailbox now; a run makes it known"
+        raise UsageError(f"No run has seen a notice of mail {wanted}", hint=hint)
+    if len(found) == 1:
+        print_explained(_explain_uid(mailbox, found[0].uid, rules, reach, live))
+        return
+    rows = [(str(one.uid), local_time(one.arrived), one.verdict, one.to, one.subject) for one in found[:MOST_FOUND]]
+    columns = ("UID", f"came ({local_zone(found[0].arrived)})", "verdict", "to", "subject")
+    print_list(out(), columns, {f"Seen in {settings.inbox}": rows}, numbers=("UID",))
+    if len(found) > MOST_FOUND:
+        out().print(f"... and {len(found) - MOST_FOUND:,} more")
+    print_command(err(), "To see why, name one", ["explain", mailbox, found[0].uid, *opt.as_words(reach)])
+
+
 def _explain_recorded(uid: int, settings: MailboxSettings, *, may_be_unknown: bool) -> list[str]:
     """Return what the ledger tells of a message; nothing where no run has seen it."""
     from cleanup.config import ledger_of
@@ -91,6 +127,7 @@ def _explain_recorded(uid: int, settings: MailboxSettings, *, may_be_unknown: bo
     from cleanup.ledger_lookup import known_as
     from cleanup.report.summary.explain import explained_finding, explained_notice
     from cleanup.report.summary.finding_record import find_recorded
+    from cleanup.report.text import local_time
 
     if not is_there(where := ledger_of(settings)):
         return []
@@ -100,7 +137,7 @@ def _explain_recorded(uid: int, settings: MailboxSettings, *, may_be_unknown: bo
         senders = ledger.known_senders(address)
     if found is None:
         return []
-    head = f"As run {found.run_id} saw it; arrived {found.arrived:%Y-%m-%d %H:%M} UTC; {found.place}."
+    head = f"As run {found.run_id} saw it; arrived {local_time(found.arrived, zone=True)}; {found.place}."
     why = explained_finding(found.finding, found.said, fate=found.fate)
     return [head, "", *explained_notice(found.notice), "", *why, *_who_sends(senders)]
 

@@ -73,6 +73,7 @@ def show(
     from cleanup.cli.render import print_rows
     from cleanup.ledger import Ledger
     from cleanup.ledger_lookup import find_ledger
+    from cleanup.report.text import local_time
 
     check_format(form)
     with Ledger.open(find_ledger((), ledger, config), looking=True) as opened:
@@ -85,7 +86,9 @@ def show(
     if form != "table":
         print_rows([_row(record) | {"moves": rows}], form)
         return
-    said = {key.replace("_", " "): value for key, value in _row(record).items() if value not in (None, "")}
+    times = {"started": record.started, "finished": record.finished}
+    local = {name: local_time(time, zone=True) for name, time in times.items() if time}
+    said = {key.replace("_", " "): value for key, value in (_row(record) | local).items() if value not in (None, "")}
     _print_table([[key, value] for key, value in said.items()], ("", ""))
     states = Counter(_STATES[m.state.value] for m in moved)
     _print_table([[count, state] for state, count in states.items()], ("moves", "of which now"))
@@ -143,6 +146,8 @@ def forget(
 def _print_runs(records: list[RunRecord], form: str) -> None:
     from cleanup.cli.console import say
     from cleanup.cli.render import print_rows
+    from cleanup.cli.screen import out, print_list
+    from cleanup.report.text import local_time, local_zone
 
     rows = [_row(record) for record in records]
     if form != "table":
@@ -150,10 +155,17 @@ def _print_runs(records: list[RunRecord], form: str) -> None:
     elif not rows:
         say("The ledger holds no run yet.")
     else:
-        columns = ("run", "started", "command", "status", "notices", "filed", "put_back", "mailbox")
-        shown = [row | {"started": row["started"][:16].replace("T", " "), "status": _status(row)} for row in rows]
+        counted = ("notices", "filed", "put_back")
+        columns = ("run", "started", "command", "status", *counted)
+        times = [local_time(record.started) for record in records]
+        shown = [row | {"started": time, "status": _status(row)} for row, time in zip(rows, times, strict=True)]
+        groups: dict[str, list[list[str]]] = {}
+        for row in shown:
+            cells = ["" if row[column] is None else str(row[column]) for column in columns]
+            groups.setdefault(row["mailbox"], []).append(cells)
         headings = [column.replace("_", " ") for column in columns]
-        _print_table([[row[column] for column in columns] for row in shown], headings, ("notices", "filed", "put back"))
+        headings[1] += f" ({local_zone(records[0].started)})"
+        print_list(out(), headings, groups, numbers=["run", "notices", "filed", "put back"])
 
 
 def _status(row: dict[str, Any]) -> str:

@@ -6,8 +6,8 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from cleanup.model import Verdict
 from cleanup.report.counts import added
 
 PING_TIMEOUT_S = 10
+PREFIX = "mailbox_cleanup_"
+SUCCESS, COMPLETENESS = "last_success_timestamp_seconds", "sent_completeness_ratio"  # these outlive a run
 FOR_EVERYBODY = 0o644  # the collector is another user
 
 
@@ -55,8 +57,11 @@ def watched(name: str, metrics_file: Path | None, ping_url: str | None) -> Itera
         run.remarks.extend(_told(run, metrics_file, ping_url))
 
 
-def metrics(run: Watched, now_s: float) -> str:
+def metrics(run: Watched, now_s: float, before: Mapping[str, float] | None = None) -> str:
     """Return a run as text for Prometheus (text format 0.0.4); times are seconds since 1970, UTC.
+
+    `before` are the values of the run before, by their names: when the last success was, and how complete Sent was
+    measured to be, which not every run does.
 
     https://prometheus.io/docs/instrumenting/exposition_formats/
     """
@@ -64,14 +69,22 @@ def metrics(run: Watched, now_s: float) -> str:
     moved = sum(one.moved for one in run.ends)
     named = [("name", run.name)]
     seen = added(one.counts for one in run.ends if one.counts)
+    kept = dict(before or {})
+    if run.ok:
+        kept[SUCCESS] = round(now_s, 3)
+    if shares := [one.sent_at_least for one in run.ends if one.sent_at_least is not None]:
+        kept[COMPLETENESS] = round(min(shares), 4)
     families = (
         ("run_ok", "Whether the last run did all its mailboxes.", [(named, int(run.ok))]),
         ("run_end_timestamp_seconds", "When the last run ended.", [(named, round(now_s, 3))]),
+        (SUCCESS, "When the last run ended that did all its mailboxes.", _known(named, kept.get(SUCCESS))),
         ("run_duration_seconds", "How long the last run took.", [(named, round(now_s - run.began_s, 3))]),
         ("filed_messages", "Messages that the last run filed.", [(named, moved)]),
         ("notices", "Notices that the last run saw, by verdict.",
          [([*named, ("verdict", verdict.value)], seen.of(verdict)) for verdict in Verdict]),
         ("waiting_notices", "Unsure notices that nobody has decided about.", [(named, seen.waiting)]),
+        (COMPLETENESS, "Share of certainly sent mail that Sent holds at least; of several mailboxes the lowest.",
+         _known(named, kept.get(COMPLETENESS))),
         ("mailboxes", "Mailboxes of the last run by result.",
          [([*named, ("result", result.value)], results[result]) for result in Result]),
         ("failures", "Mailboxes of the last run that are not done, by the code of the error.",
@@ -95,11 +108,31 @@ def ping(url: str, run: Watched) -> None:
 # --- pieces --------------------------------------------------------------------------------------------------------
 
 
+def _known(named: Sequence[tuple[str, str]], value: float | None) -> list[tuple[Sequence[tuple[str, str]], float]]:
+    return [] if value is None else [(named, value)]
+
+
+def _before(file: Path, name: str) -> dict[str, float]:
+    """Return what the file says of the run before of the same name, as far as that is kept."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeError):
+        return {}
+    found = {}
+    for metric in (SUCCESS, COMPLETENESS):
+        lead = f'{PREFIX}{metric}{{name="{_escaped(name)}"}} '
+        for line in lines:
+            if line.startswith(lead):
+                with suppress(ValueError):
+                    found[metric] = float(line.removeprefix(lead))
+    return found
+
+
 def _told(run: Watched, metrics_file: Path | None, ping_url: str | None) -> list[str]:
     remarks = []
     if metrics_file is not None:
         try:
-            write_whole(metrics_file, metrics(run, time.time()), mode=FOR_EVERYBODY)
+            write_whole(metrics_file, metrics(run, time.time(), _before(metrics_file, run.name)), mode=FOR_EVERYBODY)
         except OSError as error:
             remarks.append(f"The metrics could not be written to {metrics_file}: {error.strerror}")
     if ping_url is not None:
@@ -112,7 +145,7 @@ def _told(run: Watched, metrics_file: Path | None, ping_url: str | None) -> list
 
 
 def _family(name: str, text: str, samples: Sequence[tuple[Sequence[tuple[str, str]], float]]) -> str:
-    full = f"mailbox_cleanup_{name}"
+    full = f"{PREFIX}{name}"
     lines = [f"# HELP {full} {text}", f"# TYPE {full} gauge"]
     for labels, value in samples:
         named = ",".join(f'{key}="{_escaped(label)}"' for key, label in labels)

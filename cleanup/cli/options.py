@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields, is_dataclass
@@ -150,11 +151,15 @@ def moment(text: str | None, option: str, *, like: str = "2026-10-14T03:10Z") ->
 
 
 _FIRST_YEAR, _LAST_YEAR = 1971, 2999
+_TIME_OF_DAY = re.compile(r"(?:[01]?\d|2[0-3]):[0-5]\d")
 _SINCE = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 def since(text: str, now: datetime, option: str = "--since") -> datetime:
-    """Return the beginning that "12h", "30d", "2w", "today" or an ISO 8601 moment mean."""
+    """Return the beginning that "12h", "30d", "2w", "today", "17:30" or an ISO 8601 moment mean.
+
+    "17:30" is when this machine's clock showed that last.
+    """
     if text == "today":
         return now.replace(hour=0, minute=0, second=0, microsecond=0)
     number, unit = text[:-1], text[-1:]
@@ -163,7 +168,12 @@ def since(text: str, now: datetime, option: str = "--since") -> datetime:
             return now - timedelta(**{_SINCE[unit]: int(number)})
         except OverflowError:
             return datetime(1, 1, 1, tzinfo=UTC)  # from the beginning
-    return moment(text, option, like="30d, 12h, 2w, today or 2026-10-14") or now
+    if _TIME_OF_DAY.fullmatch(text):
+        hour, minute = (int(part) for part in text.split(":"))
+        here = now.astimezone()
+        last = here.replace(hour=hour, minute=minute, second=0, microsecond=0)
+        return (last if last <= here else last - timedelta(days=1)).astimezone(UTC)
+    return moment(text, option, like="30d, 12h, 2w, 17:30, today or 2026-10-14") or now
 
 
 def clock(now: str | None) -> datetime:

@@ -6,7 +6,7 @@ import csv
 import json
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -15,17 +15,28 @@ from rich.console import Console
 
 from cleanup.cli.console import command_line, say
 from cleanup.cli.machine import message_row
-from cleanup.cli.screen import cells, out, print_hanging, table
+from cleanup.cli.screen import ALARM, VERDICT_STYLES, WARNING, cells, out, print_hanging, print_list, table
 from cleanup.cli.senders import print_questions
 from cleanup.detector.account_state import AccountState, JudgedNotice, account_state
 from cleanup.detector.sender_questions import FEWEST, foremost
 from cleanup.jobs.idle_check import Look
 from cleanup.model import FilingPlan, Finding, Kind, Notice, Strength, Verdict
 from cleanup.report.counts import Fate, count_judged, fate_of, is_undelivered
-from cleanup.report.text import EARLIER, KINDS, LABELLED, cause_in_words, plural, row_in_words, safe_text
+from cleanup.report.text import (
+    EARLIER,
+    KINDS,
+    LABELLED,
+    local_time,
+    local_zone,
+    plural,
+    row_in_words,
+    safe_text,
+    why_not_arrived,
+)
 
 if TYPE_CHECKING:
     from cleanup.jobs.archive_scan import Scanned
+    from cleanup.jobs.result import Done
 
 MOST_LINES = 10
 MOST_BOUNCES = 50  # of the owner's own: each wants something done
@@ -86,7 +97,7 @@ def print_plan(console: Console, plan: FilingPlan) -> None:
     console.print()
     forbidden = plan.let_through().refusals
     for refusal in forbidden:
-        print_hanging(console, "Refused: ", refusal)
+        print_hanging(console, "Refused: ", refusal, style=ALARM)
     what = "would be moved" if plan.moves and not forbidden else "is moved"
     count = 0 if forbidden else len(plan.moves)
     console.print(
@@ -102,6 +113,22 @@ def print_plan(console: Console, plan: FilingPlan) -> None:
         print_hanging(
             console, "      ", f"{plural(earlier, 'message')} more arrived before --since; left where they are."
         )
+
+
+def print_closing(console: Console, done: Done, took_s: float) -> None:
+    """Print what a run did in one table, with what else you should know."""
+    counts, look = done.counts, done.look
+    left = counts.of(Verdict.BACKSCATTER) - counts.of(Verdict.BACKSCATTER, Fate.FILED)
+    columns = ("moved", "kept", "undecided", "genuine", "seconds")
+    row = [done.moved, left + counts.of(Fate.KEPT), counts.waiting, counts.of(Verdict.GENUINE)]
+    console.print(f"\n{look.task.mailbox}, run {done.run_id}: {plural(counts.messages, 'message')}", style="bold")
+    print_list(console, columns, {"": [[*(f"{n:,}" for n in row), f"{took_s:.1f}"]]}, numbers=columns)
+    if done.moved:
+        console.print(f"What was moved is in {safe_text(look.plan.target)}.", soft_wrap=True)
+    if look.resting:
+        console.print(f"Nothing is new since run {look.resting.run_id}.")
+    for remark in done.remarks():
+        print_hanging(console, "", f"{remark}.", below=2)
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
@@ -150,15 +177,20 @@ def _bounces(console: Console, judged: Sequence[_Fated], places: tuple[str, Sequ
     ]
     if not genuine:
         return
-    console.print("\nMail of yours that did not arrive:")
-    shown = table(None, named, "came", "to", "subject", "why")
+    console.print("\nMail of yours that did not arrive:", style=VERDICT_STYLES[Verdict.GENUINE])
+    groups: dict[str, list[tuple[str, ...]]] = {}
     for notice, (name, came) in genuine[:MOST_BOUNCES]:
         to = ", ".join(r.address for r in notice.recipients) or "?"
-        day = f"{came:%Y-%m-%d}" if came else "?"
-        shown.add_row(*cells(name, day, to, notice.returned[0].subject or "", cause_in_words(notice.cause)))
-    console.print(shown)
+        row = (name, local_time(came) if came else "?", to, notice.returned[0].subject or "")
+        groups.setdefault(why_not_arrived(notice.cause, notice.action), []).append(row)
+    print_list(console, (named, f"came{_zone(place for _, place in genuine)}", "to", "subject"), groups)
     if (left := len(genuine) - MOST_BOUNCES) > 0:
         console.print(f"... and {left:,} more; scan with --format csv lists them all")
+
+
+def _zone(places: Iterable[_Place]) -> str:
+    """Return the time zone of the first of these moments, in brackets."""
+    return next((f" ({local_zone(came)})" for _, came in places if came), "")
 
 
 def _because(console: Console, title: str, reasons: Sequence[str]) -> None:
@@ -167,12 +199,10 @@ def _because(console: Console, title: str, reasons: Sequence[str]) -> None:
         return
     counts = Counter(reasons).most_common()
     console.print(f"\n{title}")
-    shown = table(None, "notices", "because", numbers=("notices",))
-    for why, count in counts[:MOST_LINES]:
-        shown.add_row(*cells(f"{count:,}", why))
+    rows = [(f"{count:,}", why) for why, count in counts[:MOST_LINES]]
     if others := sum(count for _, count in counts[MOST_LINES:]):
-        shown.add_row(f"{others:,}", "other reasons")
-    console.print(shown)
+        rows.append((f"{others:,}", "other reasons"))
+    print_list(console, ("notices", "because"), {"": rows}, numbers=("notices",))
 
 
 def _why_unsure(finding: Finding, asked: Collection[str]) -> str:
@@ -190,7 +220,9 @@ def _passed_over(console: Console, look: Look) -> None:
         return
     console.print()
     count = plural(len(look.passed_over), "message")
-    print_hanging(console, "Not read: ", f"{count} of {look.task.inbox}; the next run looks at them again.")
+    print_hanging(
+        console, "Not read: ", f"{count} of {look.task.inbox}; the next run looks at them again.", style=WARNING
+    )
     for one in look.passed_over[:MOST_LINES]:
         print_hanging(console, "  ", f"UID {one.ref.uid}: {one.reason}.")
     _and_more(console, len(look.passed_over))

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "md", "html", "csv", "json", "jsonl", "parquet", "xlsx")
 MOST_ROWS = 10
+# Of sections: the column that is said once for all rows that share it, those that come first, those that are left out.
+_AS_A_LIST = {
+    "undelivered": ("Why", ("UID", "When", "To"), ("Status",)),
+    "unsure": ("Because", ("UID", "When", "From"), ()),
+    "runs": ("", (), ("Version",)),
+}
 FRAMES = ("notices", "bounces", "reasons", "runs", "moves", "sent_coverage", "sent_sources", "labels")
 
 
@@ -128,10 +134,10 @@ def _print(frames: Frames, moment: datetime) -> None:
     """Print the summary as tables: headline, what to do, what needs a person, the rest."""
     from cleanup.cli.screen import out, print_hanging
     from cleanup.report.summary.summarize import summarize
-    from cleanup.report.text import safe_text
+    from cleanup.report.text import local_zone, safe_text
 
     summary, console = summarize(frames, now=moment), out()
-    console.print(safe_text(summary.title), style="bold")
+    console.print(f"{safe_text(summary.title)}; all times are {local_zone(moment)}", style="bold")
     console.print(safe_text(summary.headline, limit=600) + "\n")
     console.print(f"{summary.totals.in_words()}\n")
     console.print("What you need to do:")
@@ -142,17 +148,21 @@ def _print(frames: Frames, moment: datetime) -> None:
 
 
 def print_section(console: Console, section: Section) -> None:
-    """Print the first rows of a section as a table."""
-    from cleanup.cli.screen import table
+    """Print the first rows of a section, those of one reason together."""
+    from cleanup.cli.screen import print_list
     from cleanup.report.summary.export import shown
 
     console.print(f"\n{section.title}", style="bold")
     counted = [str(name) for name in section.table.select_dtypes("number").columns]
-    made = table(None, *(str(name) for name in section.table.columns), numbers=counted)
     most = len(section.table) if section.name == "undelivered" else MOST_ROWS  # those are the owner's own, up to 50
-    for row in section.table.head(most).itertuples(index=False, name=None):
-        made.add_row(*(shown(value) for value in row))
-    console.print(made)
+    why, order, left_out = _AS_A_LIST.get(section.name, ("", (), ()))
+    there = [str(name) for name in section.table.columns if name not in (why, *left_out)]
+    columns = sorted(there, key=lambda name: order.index(name) if name in order else len(order))
+    groups: dict[str, list[tuple[str, ...]]] = {}
+    for row in section.table.head(most).to_dict("records"):
+        cells = tuple(shown(row[name], local=True) for name in columns)
+        groups.setdefault(shown(row[why], limit=400) if why else "", []).append(cells)
+    print_list(console, columns, groups, numbers=counted)
     if (left := len(section.table) + section.left_out - most) > 0:
         console.print(f"... and {left:,} more; report --format csv holds all")
 

@@ -65,14 +65,15 @@ def _many(chosen: Sequence[Rescue]) -> str:
 
 
 def _print(offered: Sequence[Rescue]) -> None:
-    from cleanup.cli.screen import cells, out, table
+    from cleanup.cli.screen import out, print_list
 
     if not offered:
         out().print("Junk and the backscatter folder hold no genuine bounce.")
         return
-    shown = table(None, "folder", "UID", "to", "subject", "why")
+    groups: dict[str, list[tuple[str, ...]]] = {}
     for one in offered:
         notice, ref = one.judged.notice, one.judged.ref
         to = ", ".join(recipient.address for recipient in notice.recipients[:2])
-        shown.add_row(*cells(ref.folder, ref.uid, to, notice.returned[0].subject or notice.subject or "", one.says))
-    out().print(shown)
+        row = (ref.folder, str(ref.uid), to, notice.returned[0].subject or notice.subject or "")
+        groups.setdefault(one.says, []).append(row)
+    print_list(out(), ("folder", "UID", "to", "subject"), groups)

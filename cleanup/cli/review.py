@@ -157,8 +157,9 @@ def _show(frames: Frames, one: Waiting, number: int, total: int) -> None:
     from cleanup.cli.screen import out
     from cleanup.report.summary.explain import explained_finding, explained_notice
     from cleanup.report.summary.finding_record import recorded
+    from cleanup.report.text import local_time
 
     found = recorded(frames, one.finding_id)
     console = out()
-    console.print(f"\n{number} of {total}: UID {one.uid}, arrived {found.arrived:%Y-%m-%d %H:%M} UTC", style="bold")
+    console.print(f"\n{number} of {total}: UID {one.uid}, arrived {local_time(found.arrived, zone=True)}", style="bold")
     print_explained([*explained_notice(found.notice), "", *explained_finding(found.finding, found.said), ""])

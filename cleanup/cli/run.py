@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cleanup.cli import options as opt
-from cleanup.errors import ExitCode, FinishedInPart, SafetyStop, SentCannotVouch, UsageError
+from cleanup.errors import CleanupError, ExitCode, FinishedInPart, SafetyStop, SentCannotVouch, UsageError
 from cleanup.report.text import plural
 
 if TYPE_CHECKING:
     from cleanup.jobs.idle_check import Look
     from cleanup.jobs.result import Done
+    from cleanup.ledger_lookup import FoundRun
     from cleanup.model import FilingPlan
 
 
@@ -79,16 +80,18 @@ def run(
                 _print(look, form, reach)
             return confirmed(_question(look), yes=yes)
 
+        senders = ["senders", mailbox, *opt.to_ledger(reach)]
         began_s = time.monotonic()
-        done = run_mailbox(account, settings, agreed=agreed, may_exceed=not yes, progress=bars, **how)
+        try:
+            done = run_mailbox(account, settings, agreed=agreed, may_exceed=not yes, progress=bars, **how)
+        except CleanupError as error:
+            bars.stop()
+            _close(error.done, time.monotonic() - began_s, reach, senders)
+            raise
         ends.append(Ended.of(settings.address, done, time.monotonic() - began_s))
-    watched = sys.stderr.isatty()
-    senders = ["senders", mailbox, *opt.to_ledger(reach)]
-    undo = None if watched else lambda number: command_line(_undo_words(number, reach))
-    say(done.in_words(undo, None if watched else command_line(senders)), level="info", **facts(ends[-1]))
-    if watched:
-        _print_undo(done, reach)
-        _print_senders(done, senders)
+        if not _close(done, ends[-1].took_s, reach, senders):
+            line = done.in_words(lambda number: command_line(_undo_words(number, reach)), command_line(senders))
+            say(line, level="info", **facts(ends[-1]))
     _exit_as(done, strict_review)
 
 
@@ -98,23 +101,26 @@ def _print(look: Look, form: str, reach: opt.Reach) -> None:
     print_look(look, form, opt.to_ledger(reach))
 
 
-def _print_undo(done: Done, reach: opt.Reach) -> None:
+def _close(done: object, took_s: float, reach: opt.Reach, senders: list[str]) -> bool:
+    """Print on a terminal what a run did, also one that was stopped, and what takes it back; return whether it did."""
+    from cleanup.cli.console import logs_json
+    from cleanup.jobs.result import Done
+
+    if not isinstance(done, Done) or logs_json() or not sys.stderr.isatty():
+        return False
     from cleanup.cli.console import print_command
+    from cleanup.cli.render import print_closing
     from cleanup.cli.screen import err
 
+    print_closing(err(), done, took_s)
     for what, number in done.undoes():
         print_command(err(), what, _undo_words(number, reach))
+    if done.look.questions:
+        from cleanup.detector.sender_questions import foremost
 
-
-def _print_senders(done: Done, senders: list[str]) -> None:
-    if not done.look.questions:
-        return
-    from cleanup.cli.console import print_command
-    from cleanup.cli.screen import err
-    from cleanup.detector.sender_questions import foremost
-
-    if foremost(done.look.questions):
-        print_command(err(), "To say who sends for you", senders)
+        if foremost(done.look.questions):
+            print_command(err(), "To say who sends for you", senders)
+    return True
 
 
 def _undo_words(run_id: int, reach: opt.Reach) -> list[str]:
@@ -169,6 +175,9 @@ def undo(
     which: Annotated[str, typer.Argument(help="The number of a run, or 'last'.")] = "last",
     mailbox: Annotated[str | None, typer.Option(help="A profile or an address.", show_default=False)] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    since: Annotated[
+        str | None, typer.Option(help="All runs since: 17:30, 2h, today, or ISO 8601.", show_default=False)
+    ] = None,
     only: Annotated[list[int] | None, typer.Option(help="Put back only what had this UID; repeatable.")] = None,
     where: Annotated[
         str | None,
@@ -178,12 +187,35 @@ def undo(
     ] = None,
 ) -> None:
     """Put back what a run filed: folder, flags and dates as they were."""
+    from cleanup.ledger_lookup import find_run, find_runs_since
+
+    if since is None:
+        found = find_run(which, mailbox, reach.ledger, reach.config)
+        whole = [_undo_one(found, None if which == "last" else found.run_id, reach, mailbox, yes, only, where)]
+    elif which != "last" or only:
+        raise UsageError("--since goes with neither a run nor --only", hint="Leave out one of them")
+    else:
+        runs = find_runs_since(opt.since(since, opt.clock(None)), mailbox, reach.ledger, reach.config)
+        whole = [_undo_one(one, one.run_id, reach, mailbox, yes, None, where) for one in runs]
+    if not all(whole):
+        raise FinishedInPart("Some messages were not put back", hint="They are named above")
+
+
+def _undo_one(
+    found: FoundRun,
+    run_id: int | None,
+    reach: opt.Reach,
+    mailbox: str | None,
+    yes: bool,
+    only: list[int] | None,
+    where: str | None,
+) -> bool:
+    """Put back what one run filed, or the last one where no `run_id` is given; return whether all came back."""
     from cleanup.access import account_of
     from cleanup.cli.console import confirmed, progress_bars, say
     from cleanup.jobs.undo import undo_run
-    from cleanup.ledger_lookup import find_run, which_fit
+    from cleanup.ledger_lookup import which_fit
 
-    found = find_run(which, mailbox, reach.ledger, reach.config)
     settings = opt.settings_for(mailbox or found.mailbox, replace(reach, ledger=found.ledger))
     account = account_of(settings, ask=opt.ask_password)
     said = f"Run {found.run_id} left nothing to put back."
@@ -199,13 +231,11 @@ def undo(
             question = f"Put back {plural(len(uids) or count, 'message')} that run {run_id} moved?"
             return uids if confirmed(question, yes=yes) else None
 
-        run_id = None if which == "last" else found.run_id
         outcome = undo_run(account, settings, run_id, chosen=chosen, progress=bars)
     if outcome is None:
         say(said)
-        return
+        return True
     if only and not (outcome.put_back or outcome.not_put_back):
         raise UsageError(f"Run {outcome.undone_run} moved no message that had such a UID")
     say(outcome.in_words())
-    if outcome.not_put_back:
-        raise FinishedInPart("Some messages were not put back", hint="They are named above")
+    return not outcome.not_put_back

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -24,6 +25,9 @@ from cleanup.report.text import safe_text
 
 WIDTH_OFF_TERMINAL = 100
 MIN_ROOM = 20  # narrower than that, a terminal may break lines as it likes
+GAP = 2  # between two columns
+ALARM, WARNING = "bold red", "yellow"  # colours mean something here; NO_COLOR switches them off
+VERDICT_STYLES = {"genuine": "green", "backscatter": "dark_orange", "unsure": "bright_blue"}  # those of the report
 
 
 class _Console(Console):
@@ -42,21 +46,84 @@ def err() -> Console:
     return _Console(stderr=True, highlight=False, markup=False)
 
 
-def print_hanging(console: Console, lead: str, text: str, *, below: int | None = None) -> None:
-    """Print text after its lead ("  * "); what does not fit on the line goes on `below` it, not at the left edge."""
+def print_hanging(console: Console, lead: str, text: str, *, below: int | None = None, style: str = "") -> None:
+    """Print text after its lead ("  * "); what does not fit on the line goes on `below` it, not at the left edge.
+
+    `style` is that of the lead.
+    """
     indent = len(lead) if below is None else below
     room = max(console.width - max(indent, len(lead)), MIN_ROOM)
     for number, line in enumerate(Text(safe_text(text, limit=600)).wrap(console, room) or [Text()]):
-        console.print(Text(" " * indent if number else lead) + line, soft_wrap=True)
+        console.print(Text(" " * indent if number else lead, style) + line, soft_wrap=True)
 
 
 def table(title: str | None, *columns: str, numbers: Collection[str] = ()) -> Table:
     """Return an empty table in our style; the last column takes what width is left, those of `numbers` stand right."""
     made = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for place, column in enumerate(columns, 1):
-        right, last = column in numbers, place == len(columns)
-        made.add_column(column, overflow="fold", justify="right" if right else "left", ratio=1 if last else None)
+        made.add_column(
+            column,
+            overflow="fold",
+            justify="right" if column in numbers else "left",
+            ratio=1 if place == len(columns) else None,
+            style=VERDICT_STYLES.get(column, ""),
+            header_style=VERDICT_STYLES.get(column, ""),
+        )
     return made
+
+
+def print_list(
+    console: Console,
+    columns: Sequence[str],
+    groups: Mapping[str, Sequence[Sequence[str]]],
+    *,
+    numbers: Collection[str] = (),
+    style: str = "",
+) -> None:
+    """Print rows below their headings, in groups that each say once, with a count, what their rows have in common.
+
+    A group called "" has no such line. No cell but the last is ever broken: where one is longer than its column can be,
+    the rest of its row stands on the next line. The last cell goes on below its beginning.
+    """
+    indent = GAP if any(groups) else 0
+    if columns[-1] in numbers:
+        columns, groups = (*columns, ""), {common: [(*row, "") for row in rows] for common, rows in groups.items()}
+    safe = {common: [cells(*row) for row in rows] for common, rows in groups.items()}
+    everything = [tuple(columns), *(row for rows in safe.values() for row in rows)]
+    widths = [max(cell_len(row[place]) for row in everything) for place in range(len(columns) - 1)]
+    least = min(MIN_ROOM, max(cell_len(row[-1]) for row in everything))
+    while widths and console.width - indent - sum(widths) - GAP * len(widths) < least and max(widths) > MIN_ROOM:
+        widths[widths.index(max(widths))] -= 1
+    starts = [indent + sum(widths[:place]) + GAP * place for place in range(len(columns))]
+    right = [name in numbers for name in columns]
+    _print_row(console, columns, starts, right, style="bold")
+    for common, rows in safe.items():
+        if common:
+            print_hanging(console, "", f"{common.rstrip('.')} ({len(rows):,}):", below=indent)
+        for row in rows:
+            _print_row(console, row, starts, right, style=style)
+
+
+def _print_row(
+    console: Console, row: Sequence[str], starts: Sequence[int], right: Sequence[bool], style: str = ""
+) -> None:
+    line = Text()
+    for place, cell in enumerate(row[:-1]):
+        if cell_len(line.plain) > starts[place]:
+            console.print(line, style=style, soft_wrap=True)
+            line = Text()
+        line.pad_right(starts[place] - cell_len(line.plain))
+        fill = starts[place + 1] - GAP - starts[place] - cell_len(cell)
+        line.append(" " * fill + cell if right[place] else cell)
+    if cell_len(line.plain) > starts[-1]:
+        console.print(line, style=style, soft_wrap=True)
+        line = Text()
+    line.pad_right(starts[-1] - cell_len(line.plain))
+    for part in Text(row[-1]).wrap(console, max(console.width - starts[-1], MIN_ROOM)) or [Text()]:
+        line.append(part.plain)
+        line.rstrip()
+        console.print(line, style=style, soft_wrap=True)
+        line = Text(" " * starts[-1])
 
 
 def cells(*values: object) -> tuple[str, ...]:

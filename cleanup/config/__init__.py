@@ -51,12 +51,12 @@ __all__ = [
 
 with without_plugins():
     from cleanup.config.settings import (
+        GeneralRules,
         IdentitySettings,
         MailboxSettings,
         NetworkSettings,
         OAuthSettings,
         PolicySettings,
-        Rules,
     )
 
 
@@ -119,7 +119,7 @@ def rules_of(identity: Mapping[str, Any], policy: Mapping[str, Any]) -> tuple[Id
     Raises ConfigurationError as load_mailbox does.
     """
     try:
-        rules = Rules.model_validate({"identity": identity, "policy": policy})
+        rules = GeneralRules.model_validate({"identity": identity, "policy": policy})
     except ValidationError as error:
         raise what_is_wrong(error, "The options")[0] from error
     return _identity(rules.identity), _policy(rules.policy)
@@ -132,9 +132,9 @@ def nameservers_from_environment() -> NetworkSettings:
     """
     whose = "The environment"
     table = _environment(whose).get("network", {})
-    told = {key: table[key] for key in ("nameservers", "port", "timeout_s") if key in table}
+    named = {key: table[key] for key in ("nameservers", "port", "timeout_s") if key in table}
     try:
-        return NetworkSettings.model_validate(told)
+        return NetworkSettings.model_validate(named)
     except ValidationError as error:
         raise what_is_wrong(error, f"{whose}: network")[0] from error
 
@@ -272,27 +272,24 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 def what_is_wrong(error: ValidationError, whose: str) -> list[ConfigurationError]:
     """Return everything that is wrong with somebody's settings, at least one."""
-    found = []
-    for one in error.errors():
-        where = ".".join(str(part) for part in one["loc"])
-        if one["type"] == "extra_forbidden":
-            hint = nearest(str(one["loc"][-1]), _known_fields(one["loc"][:-1]))
-            found.append(ConfigurationError(f"{whose}: unknown key {where!r}", hint=hint))
-        else:
-            why = one["msg"].removeprefix("Value error, ").removeprefix("Input ")
-            found.append(ConfigurationError(f"{whose}: {where}", why=why))
-    return found
-
-
-def _known_fields(path: tuple[int | str, ...]) -> tuple[str, ...]:
-    models: dict[str, type[BaseModel]] = {
+    tables: dict[str, type[BaseModel]] = {
         "identity": IdentitySettings,
         "policy": PolicySettings,
         "network": NetworkSettings,
         "oauth": OAuthSettings,
     }
-    model = models.get(str(path[-1]), MailboxSettings) if path else MailboxSettings
-    return tuple(model.model_fields)
+    found = []
+    for one in error.errors():
+        where = ".".join(str(part) for part in one["loc"])
+        if one["type"] == "extra_forbidden":
+            *above, key = map(str, one["loc"])
+            model = tables.get(above[-1], MailboxSettings) if above else MailboxSettings
+            hint = nearest(key, tuple(model.model_fields))
+            found.append(ConfigurationError(f"{whose}: unknown key {where!r}", hint=hint))
+        else:
+            why = one["msg"].removeprefix("Value error, ").removeprefix("Input ")
+            found.append(ConfigurationError(f"{whose}: {where}", why=why))
+    return found
 
 
 def _key(path: Path) -> bytes:
@@ -323,7 +320,8 @@ def read_config_file(path: Path | None = None) -> dict[str, Any]:
     try:
         if not file.exists() and path is None:
             return {}
-        return _read(file, _state(file))
+        about = file.stat()  # what changes with a file: a fleet would read it anew for each of its mailboxes
+        return _read(file, (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns))
     except RecursionError as error:
         raise ConfigurationError(f"The configuration file {file} is nested too deeply") from error
     except FileNotFoundError as error:
@@ -351,12 +349,6 @@ def plain(error: Exception) -> str:
 # --- pieces --------------------------------------------------------------------------------------------------------
 
 
-def _state(file: Path) -> tuple[int, ...]:
-    """Return what changes with a file: a fleet would read it anew for each of its mailboxes."""
-    told = file.stat()
-    return told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns, told.st_ctime_ns
-
-
 @lru_cache(maxsize=1)
 def _read(file: Path, _state: tuple[int, ...]) -> dict[str, Any]:
     tables = tomllib.loads(_text(file))
@@ -364,7 +356,13 @@ def _read(file: Path, _state: tuple[int, ...]) -> dict[str, Any]:
         if key not in ("defaults", "mailboxes"):
             hint = nearest(key, ("defaults", "mailboxes"))
             raise ConfigurationError(f"{file}: unknown key {key!r}", hint=hint)
-    _refuse_no_tables(tables, str(file))
+    found = list(tables.items())
+    profiles = tables.get("mailboxes")
+    if isinstance(profiles, dict):
+        found += [(f"mailboxes.{name}", table) for name, table in profiles.items()]
+    for name, table in found:
+        if not isinstance(table, dict):
+            raise ConfigurationError(f"{file}: {name} is not a table", hint="Profiles stand under [mailboxes.NAME]")
     return tables
 
 
@@ -379,7 +377,11 @@ def _text(file: Path) -> str:
         if stat.S_ISREG(about.st_mode):
             what = f"The configuration file {file} is not yours alone to write, and commands that it names would be run"
             if about.st_uid not in (os.geteuid(), 0):
-                why = f"it belongs to {_user(about.st_uid)}"
+                try:
+                    user = pwd.getpwuid(about.st_uid).pw_name
+                except KeyError:  # a user who was removed, or of another machine
+                    user = f"user {about.st_uid}"
+                why = f"it belongs to {user}"
                 raise ConfigurationError(what, why=why, hint="Read it, and name a copy of your own with --config")
             if about.st_mode & stat.S_IWOTH or (
                 about.st_mode & stat.S_IWGRP and not _is_private(about.st_gid, about.st_uid)
@@ -395,13 +397,6 @@ def _text(file: Path) -> str:
         return opened.read()
 
 
-def _user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"user {uid}"
-
-
 def _is_private(gid: int, uid: int) -> bool:
     """Return whether a group is a user's own, with nobody else in it, as many distributions give each user one."""
     try:
@@ -409,13 +404,3 @@ def _is_private(gid: int, uid: int) -> bool:
     except KeyError:
         return False
     return group.gr_name == owner.pw_name and set(group.gr_mem) <= {owner.pw_name}
-
-
-def _refuse_no_tables(tables: dict[str, Any], where: str) -> None:
-    found = [(name, table) for name, table in tables.items() if name in ("defaults", "mailboxes")]
-    profiles = tables.get("mailboxes")
-    if isinstance(profiles, dict):
-        found += [(f"mailboxes.{name}", table) for name, table in profiles.items()]
-    for name, table in found:
-        if not isinstance(table, dict):
-            raise ConfigurationError(f"{where}: {name} is not a table", hint="Profiles stand under [mailboxes.NAME]")

@@ -56,7 +56,9 @@ def values(name: str, path: Path | None = None) -> list[Value]:
     settings = load_mailbox(name, config=path)
     shown = {"ledger": without_password(settings.ledger)} if settings.ledger else {}
     tables = read_config_file(path)
-    profile = _profile(tables, name, settings.address)
+    profiles: Mapping[str, Any] = tables.get("mailboxes", {})
+    named = (one for one in profiles.values() if str(one.get("address", "")).lower() == settings.address.lower())
+    profile: Mapping[str, Any] = profiles[name] if name in profiles else next(named, {})
     return [
         Value(
             dotted,
@@ -77,7 +79,13 @@ def write_profile(name: str, given: Mapping[str, Any], path: Path | None = None)
     refuse_existing(name, file)
     try:
         before = file.read_text(encoding="utf-8-sig") if file.exists() else _HEAD
-        write_private(file, before.rstrip("\n") + "\n\n" + _profile_text(name, given))
+        lines = [before.rstrip("\n"), "", f"[mailboxes.{_key(name)}]"]
+        # In TOML the header of an inner table ends the outer one: its plain keys have to come first.
+        lines += _lines({key: value for key, value in given.items() if not isinstance(value, Mapping)})
+        for key, value in given.items():
+            if isinstance(value, Mapping):
+                lines += ["", f"[mailboxes.{_key(name)}.{key}]", *_lines(value)]
+        write_private(file, "\n".join(lines) + "\n")
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be written", why=error.strerror or str(error)) from error
     return file
@@ -102,14 +110,6 @@ def _flat(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
-
-
-def _profile(tables: Mapping[str, Any], name: str, address: str) -> Mapping[str, Any]:
-    profiles: Mapping[str, Any] = tables.get("mailboxes", {})
-    if name in profiles:
-        return dict(profiles[name])
-    found = (dict(one) for one in profiles.values() if str(one.get("address", "")).lower() == address.lower())
-    return next(found, {})
 
 
 def _origin(dotted: str, profile: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
@@ -157,15 +157,6 @@ _COMMENTS = {
     "outbound_hosts": "where your mail leaves from: names, addresses, networks",
     "addresses": "further addresses that are yours",
 }
-
-
-def _profile_text(name: str, given: Mapping[str, Any]) -> str:
-    plain = {key: value for key, value in given.items() if not isinstance(value, Mapping)}
-    tables = {key: value for key, value in given.items() if isinstance(value, Mapping)}
-    lines = [f"[mailboxes.{_key(name)}]", *_lines(plain)]
-    for table, inner in tables.items():
-        lines += ["", f"[mailboxes.{_key(name)}.{table}]", *_lines(inner)]
-    return "\n".join(lines) + "\n"
 
 
 def _lines(table: Mapping[str, Any]) -> list[str]:

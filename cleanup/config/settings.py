@@ -56,8 +56,12 @@ class IdentitySettings(Strict):
     def _hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
         """Refuse a slip of the pen: own mail would count as foreign."""
         for host in hosts:
-            if not _is_host(host):
-                raise ValueError(f"{host!r} is neither a host name, nor an address, nor a network")
+            plain = host.strip().strip("[]").removeprefix("IPv6:")
+            try:
+                ip_network(plain, strict=False)
+            except ValueError:
+                if not _HOST_NAME.fullmatch(plain):
+                    raise ValueError(f"{host!r} is neither a host name, nor an address, nor a network") from None
         return hosts
 
 
@@ -138,20 +142,11 @@ class MailboxSettings(Strict):
         return f"{local}@{domain.lower()}"
 
 
-class Rules(Strict):
+class GeneralRules(Strict):
     """What is known where no mailbox is concerned."""
 
     identity: IdentitySettings
     policy: PolicySettings
-
-
-def _is_host(text: str) -> bool:
-    plain = text.strip().strip("[]").removeprefix("IPv6:")
-    try:
-        ip_network(plain, strict=False)
-    except ValueError:
-        return _HOST_NAME.fullmatch(plain) is not None
-    return True
 
 
 # --- Pydantic's plugins, left alone ---------------------------------------------------------------------------------

@@ -102,17 +102,16 @@ def is_mbox(path: Path) -> bool:
 def _folder(path: Path) -> Iterator[ArchivedMessage]:
     """Yield the messages of every file of mail below a folder; raise UsageError where it holds files and no mail."""
     files = sorted(file for file in path.rglob("*") if not file.is_dir() or file.suffix.lower() == ".eml")
-    mail = [file for file in files if _holds_mail(file)]
+    endings = (*_MAILS, *(mail + packed for mail in _MAILS for packed in _PACKED), ".zip", *_UNREAD)
+    mail = []
+    for file in files:
+        name = file.name.lower()
+        without_suffix = not file.suffix and not name.startswith(".")  # Thunderbird's and Unix' mboxes: "Inbox"
+        if name.endswith(endings) or (without_suffix and is_mbox(file)):
+            mail.append(file)
     if files and not mail:
         raise UsageError(f"There is no mail in {path}: {files[0].name} is none", hint=_KNOWN)
     return (message for file in mail for message in _file(file, one_is_plain=file.suffix.lower() not in _MBOXES))
-
-
-def _holds_mail(file: Path) -> bool:
-    name = file.name.lower()
-    if name.endswith((*_MAILS, *(mail + packed for mail in _MAILS for packed in _PACKED), ".zip", *_UNREAD)):
-        return True
-    return not file.suffix and not name.startswith(".") and is_mbox(file)
 
 
 def _file(path: Path, *, one_is_plain: bool) -> Iterator[ArchivedMessage]:
@@ -128,7 +127,7 @@ def _file(path: Path, *, one_is_plain: bool) -> Iterator[ArchivedMessage]:
 
 
 def _messages(path: Path, *, one_is_plain: bool) -> Iterator[ArchivedMessage]:
-    found = _mbox(path)
+    found = _mbox(path)  # what breaks off within it is a message with a problem, after those that were read
     if not one_is_plain:
         yield from found
         return
@@ -172,8 +171,8 @@ def _maildir(path: Path) -> Iterator[ArchivedMessage]:
     """Yield the messages of a Maildir and of its subfolders (Maildir++: .Name, or nested)."""
     for file in sorted(path.rglob("*")):
         if file.parent.name in ("cur", "new") and not file.name.startswith("."):
-            told = _MAILDIR_TIME.match(file.name)
-            yield _message(file, datetime.fromtimestamp(int(told[1]), UTC) if told else None)
+            seconds = _MAILDIR_TIME.match(file.name)  # of delivery, where the name begins with them
+            yield _message(file, datetime.fromtimestamp(int(seconds[1]), UTC) if seconds else None)
 
 
 def _message(path: Path, arrived: datetime | None = None) -> ArchivedMessage:
@@ -250,7 +249,7 @@ def _mbox(path: Path) -> Iterator[ArchivedMessage]:
 def _split(file: BinaryIO, path: str) -> Iterator[ArchivedMessage]:
     number, lines, size = 0, list[bytes](), 0
     separator, after_blank = b"", True
-    for line in _lines(file):
+    for line in iter(lambda: file.readline(MIB), b""):  # a line that is longer comes in pieces
         if after_blank and is_separator(line):
             if number:
                 yield _of_mbox(path, number, separator, lines)
@@ -261,12 +260,6 @@ def _split(file: BinaryIO, path: str) -> Iterator[ArchivedMessage]:
         after_blank = not line.strip(b"\r\n")
     if number:
         yield _of_mbox(path, number, separator, lines)
-
-
-def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """Yield lines; one longer than a mebibyte comes in pieces."""
-    while line := file.readline(MIB):
-        yield line
 
 
 def is_separator(line: bytes) -> bool:
@@ -290,12 +283,8 @@ def _separator_date(line: bytes) -> datetime | None:
     zone = re.search(rb"([+-]\d{4})\b", match[6])
     text = b"%s %s %s %s:%s:%s %s" % (match[1].title(), match[2], year[1], *match.group(3, 4), match[5] or b"00",
                                       zone[1] if zone else b"+0000")  # fmt: skip
-    return _parsed(text.decode("latin-1"))
-
-
-def _parsed(text: str) -> datetime | None:
-    month, _, rest = text.partition(" ")
-    months = _MONTHS.split()
+    month, _, rest = text.decode("latin-1").partition(" ")
+    months = _MONTHS.split()  # not %b, which reads the months of this machine's language
     if month.lower() not in months:
         return None
     try:

@@ -108,7 +108,7 @@ def read_set(text: bytes, *, most: int) -> tuple[int, ...] | None:
     return tuple(uid for a, b in bounds for uid in (range(a, b + 1) if a <= b else range(b, a + 1)))
 
 
-# --- The questions that pull ----------------------------------------------------------------------------------------
+# --- The commands that pull ----------------------------------------------------------------------------------------
 
 FINGERPRINT_FIELDS = ("Message-ID", "Date", "From", "Subject", "Return-Path")
 LONGEST_FIELDS = 64 * 1024  # of one message: two thousand hostile ones still fit the budget of an answer
@@ -120,47 +120,22 @@ _FIELD_NAME = re.compile(r"[!-9;-~]+")
 
 
 def ask_search(criteria: bytes) -> Ask:
-    """Return the question of search()."""
+    """Return the command that looks for messages."""
     return Ask("SEARCH", (criteria,), uid=True)
 
 
-def ask_from(first: int) -> Ask:
-    """Return the question of uids_after(), for the UIDs from `first` on."""
-    return ask_search(from_uid(first))
-
-
-def ask_present(uids: Sequence[int]) -> list[Ask]:
-    """Return the questions of still_there()."""
-    return [ask_search(b"UID " + written(some)) for some in uid_sets(uids)]
-
-
-def ask_headers(fields: Sequence[str], uids: Sequence[int], *, whole: bool) -> list[Ask]:
-    """Return the questions of headers(); those of fingerprints() where no fields are named."""
-    return [ask_fetch(some, fetch_items(fields, whole=whole)) for some in uid_sets(uids)]
-
-
-def ask_flags(uids: Sequence[int]) -> list[Ask]:
-    """Return the questions of flags()."""
-    return [ask_fetch(some, FLAGS) for some in uid_sets(uids)]
-
-
 def ask_bodies(uids: Sequence[int], max_bytes: int) -> Ask:
-    """Return the question of bodies(), for one batch."""
+    """Return the command for the beginnings of one batch of messages."""
     return ask_fetch(tuple(uids), b"(UID BODY.PEEK[]<0.%d>)" % max_bytes)
 
 
 def ask_fetch(uids: tuple[int, ...], items: bytes) -> Ask:
-    """Return the question for some items of messages."""
+    """Return the command for some items of messages."""
     return Ask("FETCH", (written(uids), items), uid=True)
 
 
-def from_uid(first: int) -> bytes:
-    """Return the criteria for the UIDs from `first` on."""
-    return b"UID %d:*" % first
-
-
 def ask_of_size(sizes: Collection[int], arrived: Collection[datetime]) -> list[Ask]:
-    """Return the questions of of_size().
+    """Return the commands that look for messages of some sizes that came at about some times.
 
     Days count as the server sees them, in whatever zone: so some more on either side. They spare it the sizes of all
     other messages.

@@ -11,7 +11,6 @@ from typing import Any
 
 from cleanup.connector.account import MIB, Account
 from cleanup.connector.client import (
-    BoundedClient,
     BoundedImap,
     ImapDead,
     ImapError,
@@ -87,7 +86,7 @@ class Wire:
         self._redact = Redactor()
         self._budget = new_budget(account.connect_timeout_s, MIB)
         self._bytes_before = 0  # from connections before this one
-        self._client: BoundedClient | None = None
+        self._machine: BoundedImap | None = None
         self._come_up()
 
     def command(
@@ -108,19 +107,19 @@ class Wire:
             raise refusal(name + self._concerning(name, args, uid=uid), word, answer.text)
         return answer
 
-    def ask(self, name: str, *args: bytes, uid: bool = False) -> Answer:
+    def ask(self, ask: Ask) -> Answer:
         """Send a command that changes nothing; where the server asks for a short pause, wait and ask again.
 
         At most three tries, and no pause longer than a minute or than the run may still take. Raises as command() does.
         """
         for _ in range(TRIES - 1):
             try:
-                return self.command(name, *args, uid=uid)
+                return self.command(ask.name, *ask.args, uid=ask.uid)
             except Throttled as error:
                 if not 0 < error.wait_s <= self._patience():
                     raise
                 time.sleep(error.wait_s)
-        return self.command(name, *args, uid=uid)
+        return self.command(ask.name, *ask.args, uid=ask.uid)
 
     def send_ahead(self, asks: Sequence[Ask]) -> None:
         """Send looks at once that will be asked for next, in this order; command() then need not wait for each.
@@ -162,7 +161,7 @@ class Wire:
     @property
     def bytes_read(self) -> int:
         """How many bytes came from the server."""
-        return self._bytes_before + (self._client.imap.bytes_read if self._client else 0)
+        return self._bytes_before + (self._machine.bytes_read if self._machine else 0)
 
     @property
     def round_trips(self) -> int:
@@ -176,7 +175,7 @@ class Wire:
 
     def close(self) -> None:
         """Log out if that is still possible. Never sends CLOSE, which would expunge."""
-        if not self.dead and self._client:
+        if not self.dead and self._machine:
             self._budget.arm(time.monotonic() + GOODBYE_S, MIB)
             self._note("LOGOUT")
             with contextlib.suppress(ImapError, OSError, CleanupError, ValueError):  # it was polite to try
@@ -186,8 +185,8 @@ class Wire:
     def kill(self) -> None:
         """Drop the connection as it is."""
         self._dead = self._dead or ConnectionLost("The connection was closed")
-        if self._client:
-            self._imap.shutdown()
+        if self._machine:
+            self._machine.shutdown()
 
     # --- coming up ---------------------------------------------------------------------------------------------
 
@@ -204,11 +203,12 @@ class Wire:
 
     def _log_in(self) -> None:
         self._arm(self.account.connect_timeout_s)
-        self._client = connect(self.account, self._budget, self._note)
+        client = connect(self.account, self._budget, self._note)
+        self._machine = client.imap
         self._dead = None
         try:
             self._arm(self.account.command_timeout_s)
-            self._redact = log_in(self._client, self.account, self._note)
+            self._redact = log_in(client, self.account, self._note)
             self.connections += 1
             # what the answer to the login told; ask where it did not (RFC 9051 section 7.2.2)
             told_already = untagged(self._imap).get("CAPABILITY")
@@ -238,7 +238,7 @@ class Wire:
         Raises what broke the old one where there is no new one.
         """
         self._bytes_before = self.bytes_read
-        self._client = None
+        self._machine = None
         self._ahead.clear()
         self._unread.clear()
         self._introduction.clear()
@@ -255,8 +255,8 @@ class Wire:
 
     @property
     def _imap(self) -> BoundedImap:
-        assert self._client
-        return self._client.imap
+        assert self._machine
+        return self._machine
 
     def _concerning(self, name: str, args: Sequence[bytes], *, uid: bool) -> str:
         """Return of which folder a command is, in words for an error."""

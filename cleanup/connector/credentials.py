@@ -20,7 +20,7 @@ from cleanup.extras import install_command
 
 COMMAND_TIMEOUT_S = 60.0
 LONGEST = 1 << 16  # bytes in which a secret is looked for; tokens have 2,000
-_GLANCE_S = 0.05
+_POLL_S = 0.05
 
 
 class Mechanism(StrEnum):
@@ -134,7 +134,7 @@ def _output_of(command: str) -> str:
     try:
         with subprocess.Popen(shlex.split(command), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
             try:
-                lines = _said_by(process, time.monotonic() + COMMAND_TIMEOUT_S).decode().splitlines()
+                lines = _printed_by(process, time.monotonic() + COMMAND_TIMEOUT_S).decode().splitlines()
             finally:
                 process.kill()  # nothing happens to one that has ended
     except (OSError, ValueError, IndexError) as error:
@@ -148,23 +148,23 @@ def _output_of(command: str) -> str:
     return lines[0]
 
 
-def _said_by(process: subprocess.Popen[bytes], deadline: float) -> bytes:
+def _printed_by(process: subprocess.Popen[bytes], deadline: float) -> bytes:
     """Return what a process prints until it ends. Raises OSError, or ValueError, where it does not come to an end."""
     assert process.stdout is not None
-    said, at_end = b"", False
+    printed, at_end = b"", False
     with selectors.DefaultSelector() as waiting:
         waiting.register(process.stdout, selectors.EVENT_READ)
-        while not at_end and len(said) <= LONGEST and time.monotonic() < deadline:
+        while not at_end and len(printed) <= LONGEST and time.monotonic() < deadline:
             ended = process.poll() is not None
-            if waiting.select(_GLANCE_S):
+            if waiting.select(_POLL_S):
                 piece = os.read(process.stdout.fileno(), LONGEST)
-                said, at_end = said + piece, not piece
+                printed, at_end = printed + piece, not piece
             else:
                 at_end = ended  # what it started may hold the pipe open
     while at_end and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(_GLANCE_S)  # it has closed its output and does something else yet
-    if len(said) > LONGEST:
+        time.sleep(_POLL_S)  # it has closed its output and does something else yet
+    if len(printed) > LONGEST:
         raise OSError(errno.EFBIG, f"it prints more than {LONGEST} bytes")
     if process.poll() is None or not at_end:
         raise OSError(errno.ETIMEDOUT, f"it takes longer than {COMMAND_TIMEOUT_S:.0f} seconds")
-    return said
+    return printed

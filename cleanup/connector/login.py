@@ -25,6 +25,7 @@ from cleanup.errors import (
 )
 
 NO_SENSE = "what it says makes no sense"
+NOBODY_JUST_NOW = "The server cannot log anybody in just now"
 _BUSY = re.compile(r"\[UNAVAILABLE\]|temporar", re.IGNORECASE)
 Note = Callable[[str], None]  # takes the name of each command that is sent
 
@@ -51,35 +52,32 @@ def connect(account: Account, budget: Budget, note: Note) -> BoundedClient:
 
 
 def _connected(context: ssl.SSLContext, account: Account, budget: Budget, note: Note) -> BoundedClient:
-    client = _greeted(context, account, budget)
+    """Return a connection that was greeted, encrypted as the account wants it."""
     try:
-        if client.imap.asked_capabilities:  # as soon as it was greeted without them
-            note("CAPABILITY")
-        _secure(client, account, note)
-    except BaseException:
-        client.imap.shutdown()
-        raise
-    return client
-
-
-def _greeted(context: ssl.SSLContext, account: Account, budget: Budget) -> BoundedClient:
-    try:
-        return BoundedClient(account, budget, context)
+        client = BoundedClient(account, budget, context)
     except ssl.SSLError as error:
         raise not_encrypted(account, error) from error
     except ConnectionLost as error:
-        raise _nothing_said(account, error) from error
+        hint = "Check host and port" if account.security == "tls" else "Perhaps this port wants --security tls"
+        what = f"{account.where} does not greet as an IMAP server"
+        raise ConnectionLost(what, why=str(error), hint=hint) from error
     except OSError as error:
         raise unreachable(account, error) from error
     except ImapError as error:
         raise _odd_greeting(account, told(error)) from error
     except ValueError as error:
         raise _odd_greeting(account, NO_SENSE) from error
-
-
-def _nothing_said(account: Account, error: ConnectionLost) -> ConnectionLost:
-    hint = "Check host and port" if account.security == "tls" else "Perhaps this port wants --security tls"
-    return ConnectionLost(f"{account.where} does not greet as an IMAP server", why=str(error), hint=hint)
+    try:
+        if client.imap.asked_capabilities:  # as soon as it was greeted without them
+            note("CAPABILITY")
+        if client.imap.state == "AUTH":  # PREAUTH: nobody verified who says so, and STARTTLS is impossible then
+            raise TlsFailed(f"{account.where} greets as logged in already; that is refused")
+        if account.security == "starttls":
+            _start_tls(client, account, note)
+    except BaseException:
+        client.imap.shutdown()
+        raise
+    return client
 
 
 def _odd_greeting(account: Account, text: str) -> CannotConnect:
@@ -89,20 +87,12 @@ def _odd_greeting(account: Account, text: str) -> CannotConnect:
     return CannotConnect(f"{account.where} does not greet as an IMAP server", why=why, hint="Check host and port")
 
 
-def _secure(client: BoundedClient, account: Account, note: Note) -> None:
-    if client.imap.state == "AUTH":  # PREAUTH: nobody verified who says so, and STARTTLS is impossible then
-        raise TlsFailed(f"{account.where} greets as logged in already; that is refused")
-    if account.security != "starttls":
-        return
+def _start_tls(client: BoundedClient, account: Account, note: Note) -> None:
     if "STARTTLS" not in client.imap.capabilities:
         hint = "Without it the password would cross the network in clear text, so it was not sent"
         raise TlsFailed(f"{account.where} offers no STARTTLS", hint=hint)
     note("STARTTLS")
-    note("CAPABILITY")
-    _start_tls(client, account)
-
-
-def _start_tls(client: BoundedClient, account: Account) -> None:
+    note("CAPABILITY")  # once more: what was said before TLS may be anybody's (RFC 9051 section 6.2.1)
     try:
         client.imap.start_tls()
     except PlainTextInjected as error:
@@ -149,7 +139,10 @@ def log_in(client: BoundedClient, account: Account, note: Note) -> Redactor:
     try:
         _show(client, account, secret, note)
     except ImapDead as error:
-        raise _hung_up(told(error)) from None
+        text = told(error)
+        if _BUSY.search(text):  # Courier, when its authdaemon has no time
+            raise TurnedAway(NOBODY_JUST_NOW, why=text, hint="Try again later") from None
+        raise ConnectionLost("The server hung up at the login", why=text) from None
     except ImapError as error:
         raise _refused(account, told(error)) from None  # its context may quote the secret
     except OSError as error:
@@ -164,9 +157,20 @@ def _show(client: BoundedClient, account: Account, secret: str, note: Note) -> N
     # LOGIN knows neither umlauts nor an authorization identity; AUTHENTICATE PLAIN (RFC 4616) does.
     fits_login = not account.authzid and all(32 <= ord(c) < 127 for c in account.username + secret)
     if account.credential.mechanism is not Mechanism.PASSWORD:
-        mechanism = _bearer_mechanism(account, offered)
+        # As the account says, or in the other of the two ways where only that is offered.
+        mechanism: Mechanism = account.credential.mechanism
+        other = Mechanism.OAUTHBEARER if mechanism is Mechanism.XOAUTH2 else Mechanism.XOAUTH2
+        if f"AUTH={mechanism.value.upper()}" not in offered and f"AUTH={other.value.upper()}" in offered:
+            mechanism = other
+        else:
+            _check_offered(account, mechanism.value.upper(), offered)
         note("AUTHENTICATE")
-        answers = _BearerToken(_bearer(account, secret, mechanism))
+        user = account.authzid or account.username
+        token = f"auth=Bearer {secret}\1\1"
+        if mechanism is Mechanism.XOAUTH2:
+            answers = _BearerToken(f"user={user}\1{token}")
+        else:  # RFC 7628 section 3.1
+            answers = _BearerToken(f"n,a={user},\1host={account.host}\1port={account.real_port}\1{token}")
         try:
             client.sasl_login(mechanism.value.upper(), answers)
         except ImapDead:
@@ -184,16 +188,6 @@ def _show(client: BoundedClient, account: Account, secret: str, note: Note) -> N
         client.plain_login(account.username, secret, account.authzid)
 
 
-def _bearer_mechanism(account: Account, offered: frozenset[str]) -> Mechanism:
-    """Return how a token is shown: as the account says, or in the other of the two ways where only that is offered."""
-    wanted = account.credential.mechanism
-    other = Mechanism.OAUTHBEARER if wanted is Mechanism.XOAUTH2 else Mechanism.XOAUTH2
-    if f"AUTH={wanted.value.upper()}" not in offered and f"AUTH={other.value.upper()}" in offered:
-        return other
-    _check_offered(account, wanted.value.upper(), offered)
-    return wanted
-
-
 def _check_offered(account: Account, mechanism: str, offered: frozenset[str]) -> None:
     """Raise LoginRefused, before the secret is sent, where the server names ways to log in and this is none of them."""
     ways = sorted(name.removeprefix("AUTH=") for name in offered if name.startswith("AUTH="))
@@ -206,13 +200,6 @@ def _check_offered(account: Account, mechanism: str, offered: frozenset[str]) ->
 
 def _quoted(text: str) -> bytes:
     return b'"' + text.encode("ascii").replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
-
-
-def _bearer(account: Account, token: str, mechanism: Mechanism) -> str:
-    user = account.authzid or account.username
-    if mechanism is Mechanism.XOAUTH2:
-        return f"user={user}\1auth=Bearer {token}\1\1"
-    return f"n,a={user},\1host={account.host}\1port={account.real_port}\1auth=Bearer {token}\1\1"  # RFC 7628
 
 
 class _BearerToken:
@@ -233,26 +220,18 @@ class _BearerToken:
 def _refused(account: Account, text: str) -> CleanupError:
     """Return the error for a server's NO or BAD at the login."""
     if _BUSY.search(text):
-        return TurnedAway("The server cannot log anybody in just now", why=text, hint="Try again later")
-    if re.search(r"\[PRIVACYREQUIRED\]", text, re.IGNORECASE):
+        return TurnedAway(NOBODY_JUST_NOW, why=text, hint="Try again later")
+    if re.search(r"\[PRIVACYREQUIRED\]", text, re.IGNORECASE):  # RFC 5530
         return TlsFailed(f"{account.where} wants an encrypted login", why=text, hint="Use --security tls or starttls")
-    return LoginRefused(f"{account.where} refused the login of {account.who}", why=text, hint=_hint(account, text))
-
-
-def _hung_up(text: str) -> CannotConnect:
-    if _BUSY.search(text):  # Courier, when its authdaemon has no time
-        return TurnedAway("The server cannot log anybody in just now", why=text, hint="Try again later")
-    return ConnectionLost("The server hung up at the login", why=text)
-
-
-def _hint(account: Account, text: str) -> str:
     if account.credential.mechanism is not Mechanism.PASSWORD:
-        return "The access token may have expired or belong to another mailbox"
-    if known := next((quirk for quirk in LOGINS if quirk.fits(text, account.host)), None):
-        return known.hint
-    if account.authzid:
-        return f"Check the password, and whether {account.username} may act for {account.authzid}"
-    return "Check user name and password; some providers want an app password or OAuth 2 (--token-command)"
+        hint = "The access token may have expired or belong to another mailbox"
+    elif known := next((quirk for quirk in LOGINS if quirk.fits(text, account.host)), None):
+        hint = known.hint
+    elif account.authzid:
+        hint = f"Check the password, and whether {account.username} may act for {account.authzid}"
+    else:
+        hint = "Check user name and password; some providers want an app password or OAuth 2 (--token-command)"
+    return LoginRefused(f"{account.where} refused the login of {account.who}", why=text, hint=hint)
 
 
 def error_report(challenge: bytes) -> str | None:

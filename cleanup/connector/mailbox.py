@@ -3,43 +3,44 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, TypeVar, overload
 
-from cleanup.connector import move, pull
 from cleanup.connector.account import MIB, Account
-from cleanup.connector.commands import FLAGS, Answer, Ask, ask_fetch, uid_sets, written
+from cleanup.connector.commands import Answer, Ask, read_set, uid_sets, written
 from cleanup.connector.connection import Wire
-from cleanup.connector.fetch import read_fetches
-from cleanup.connector.folders import (
-    MOST_MESSAGES,
-    MOST_UIDNEXT,
-    MOST_UIDVALIDITY,
-    Folder,
-    FolderState,
-    Namespace,
-    is_number,
-    placed,
-    read_list,
-    read_namespaces,
-    read_number,
-    read_state,
-    read_states,
-    shown,
-)
-from cleanup.connector.move import MoveAnswer
-from cleanup.connector.pipeline import Ahead, Looks, Phrasing
+from cleanup.connector.fetch import written_internal_date
+from cleanup.connector.folders import Folder, FolderState, shown
 from cleanup.connector.pull import Seen
+from cleanup.connector.questions import (
+    Bodies,
+    Deleted,
+    Examine,
+    Fingerprints,
+    Flags,
+    FlagsByUid,
+    Folders,
+    Headers,
+    Numbering,
+    OfSize,
+    Question,
+    Select,
+    Session,
+    Status,
+    StillThere,
+    Uids,
+    WatchFolder,
+    not_opened,
+)
 from cleanup.errors import (
-    CleanupError,
     CommandRefused,
     CommandUnknown,
     FolderNotFound,
-    OverQuota,
+    MoveNotSupported,
     PermissionMissing,
-    ServerMisbehaved,
-    Throttled,
 )
 from cleanup.model import PulledHeaders
 
@@ -52,6 +53,15 @@ __all__ = [
     "Seen",
     "open_mailbox",
 ]
+
+_A = TypeVar("_A")
+_B = TypeVar("_B")
+_C = TypeVar("_C")
+_D = TypeVar("_D")
+_E = TypeVar("_E")
+_F = TypeVar("_F")
+_NOTHING: tuple[Question[Any], ...] = ()
+_FLAG = re.compile(rb"\\?[^\x00-\x20\x7f(){%*\"\\]+")
 
 
 @contextmanager
@@ -67,15 +77,21 @@ def open_mailbox(account: Account, *, read_only: bool = False, run_deadline: flo
         mailbox.close()
 
 
+@dataclass(frozen=True, slots=True)
+class MoveAnswer:
+    """What the server says of a MOVE or COPY: (UID before, UID in the target) where it says so. It proves nothing."""
+
+    pairs: tuple[tuple[int, int], ...] = ()
+    target_uidvalidity: int | None = None
+
+
 class Mailbox:
     """One login's folders. After ConnectionLost or ServerMisbehaved it is of no use: open another one."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._selected: FolderState | None = None
-        self._phrasing = Phrasing(wire)
+        self._session = Session(wire)
         self._move_refused = False
-        self._flags = WatchedFlags(wire)
 
     # --- what it is --------------------------------------------------------------------------------------------
 
@@ -121,12 +137,12 @@ class Mailbox:
     @property
     def can_move(self) -> bool:
         """Whether MOVE may be tried: the server offers it and has not refused to know it."""
-        return move.can_move(self._wire) and not self._move_refused
+        return self._wire.has("MOVE") and not self._move_refused
 
     @property
     def can_uid_expunge(self) -> bool:
-        """Whether the server can expunge named messages only."""
-        return move.can_uid_expunge(self._wire)
+        """Whether the server can expunge named messages only (UIDPLUS, RFC 4315; part of IMAP4rev2)."""
+        return self._wire.has("UIDPLUS") or self._wire.has("IMAP4REV2")
 
     def close(self) -> None:
         """Log out. What was marked as deleted stays."""
@@ -135,9 +151,9 @@ class Mailbox:
     @property
     def folder(self) -> str | None:
         """The folder that is open."""
-        return self._selected.folder if self._selected else None
+        return self._session.selected.folder if self._session.selected else None
 
-    # --- looking ahead -----------------------------------------------------------------------------------------
+    # --- asking ------------------------------------------------------------------------------------------------
 
     @property
     def one_by_one(self) -> bool:
@@ -148,14 +164,44 @@ class Mailbox:
     def one_by_one(self, wanted: bool) -> None:
         self._wire.one_by_one = wanted
 
-    def ahead(self) -> Ahead:
-        """Return an empty list of looks, to be filled with what will be asked for next."""
-        return Ahead(self._phrasing, self.folder)
+    def ask(self, question: Question[_A]) -> _A:
+        """Return the answer to a question; what was sent ahead is only waited for. Raises what the question says."""
+        return question.answer(self._session)
 
-    def send_ahead(self, ahead: Looks) -> None:
-        """Send these looks at once; the methods that ask for them then need not wait, each in its turn."""
-        if len(ahead.asks) > 1:
-            self._wire.send_ahead(ahead.asks)
+    @overload
+    def ask_all(self, a: Question[_A], /) -> tuple[_A]: ...
+    @overload
+    def ask_all(self, a: Question[_A], b: Question[_B], /) -> tuple[_A, _B]: ...
+    @overload
+    def ask_all(self, a: Question[_A], b: Question[_B], c: Question[_C], /) -> tuple[_A, _B, _C]: ...
+    @overload
+    def ask_all(
+        self, a: Question[_A], b: Question[_B], c: Question[_C], d: Question[_D], /
+    ) -> tuple[_A, _B, _C, _D]: ...
+    @overload
+    def ask_all(
+        self, a: Question[_A], b: Question[_B], c: Question[_C], d: Question[_D], e: Question[_E], /
+    ) -> tuple[_A, _B, _C, _D, _E]: ...
+    @overload
+    def ask_all(
+        self, a: Question[_A], b: Question[_B], c: Question[_C], d: Question[_D], e: Question[_E], f: Question[_F], /
+    ) -> tuple[_A, _B, _C, _D, _E, _F]: ...
+    def ask_all(self, *questions: Question[Any]) -> tuple[Any, ...]:
+        """Send the questions at once where the server takes that, and return their answers, in this order.
+
+        Raises what the first of them raises that fails; those behind it are not asked any more. What is pulled in
+        chunks (Headers, Bodies) is read when it is iterated over, so it comes last.
+        """
+        self.send_ahead(*questions)
+        return tuple(self.ask(question) for question in questions)
+
+    def send_ahead(self, *questions: Question[Any]) -> None:
+        """Send questions at once that will be asked next, in this order; ask() then need not wait for each.
+
+        Of a question that takes several commands only the first is sent. Nothing is sent to a server that takes one
+        command at a time (`one_by_one`).
+        """
+        self._session.send_ahead(questions)
 
     def look_afresh(self) -> None:
         """Forget what was sent ahead: whoever asks from now on is told how things are from now on."""
@@ -164,19 +210,8 @@ class Mailbox:
     # --- folders -----------------------------------------------------------------------------------------------
 
     def folders(self) -> tuple[Folder, ...]:
-        """Return all folders, sorted by name, each with the namespace that it lies in where the server tells.
-
-        The Inbox is among them, whether it is listed or not: it is always there (RFC 9051 section 5.1).
-        """
-        *spaces, listing = self._phrasing.folders()
-        if spaces:
-            self._wire.send_ahead([*spaces, listing])
-            self._phrasing.namespaces = self._namespaces()
-        listed = read_list(self._wire.ask(listing.name, *listing.args).untagged.get("LIST", []))
-        self._phrasing.learn(listed)
-        if all(folder.name != "INBOX" for folder in listed):
-            listed = (Folder("INBOX", next((folder.delimiter for folder in listed), None)), *listed)
-        return placed(listed, self._phrasing.namespaces or ())
+        """Return all folders, sorted by name, each with the namespace that it lies in where the server tells."""
+        return self.ask(Folders())
 
     def rights(self, folder: str) -> frozenset[str] | None:
         """Return the letters of what this login may do with a folder (RFC 4314); None where the server does not tell.
@@ -186,7 +221,7 @@ class Mailbox:
         if not self._wire.has("ACL"):
             return None
         try:
-            told = self._wire.ask("MYRIGHTS", self._phrasing.written(folder)).untagged.get("MYRIGHTS", [])
+            told = self._wire.ask(Ask("MYRIGHTS", (self._session.written(folder),))).untagged.get("MYRIGHTS", [])
         except (CommandRefused, FolderNotFound, PermissionMissing):
             return None
         line = b" ".join(part for record in told for part in (record if isinstance(record, tuple) else (record,)))
@@ -200,42 +235,30 @@ class Mailbox:
 
     def status(self, folder: str) -> FolderState:
         """Return a folder's state without opening it. Raises FolderNotFound."""
-        answer = self._about(folder, self._phrasing.status(folder))
-        return read_state(folder, answer.untagged.get("STATUS", []))
+        return self.ask(Status(folder))
 
     def numbering(self) -> dict[str, FolderState] | None:
-        """Return the state of every folder that holds messages of its own; None where one trip cannot tell.
-
-        Numbers are 0 where the server tells none of a folder that it lists. One trip cannot tell without LIST-STATUS
-        (RFC 5819), and where folders are labels, so that a message may be in several.
-        """
-        if not self._phrasing.can_number:
-            return None
-        answer = self._wire.ask("LIST", *self._phrasing.numbering()[0].args)
-        return read_states(answer.untagged.get("LIST", []), answer.untagged.get("STATUS", []))
+        """Return the state of every folder that holds messages of its own; None where one trip cannot tell."""
+        return self.ask(Numbering())
 
     def examine(self, folder: str) -> FolderState:
         """Open a folder to look at it. Raises FolderNotFound, PermissionMissing."""
-        return self._open(folder, "EXAMINE")
+        return self.ask(Examine(folder))
 
     def watch(self, folder: str) -> FolderState:
-        """Open a folder to look at it, and be told by UID of what others change there (RFC 7162) where that is offered.
-
-        Without QRESYNC Dovecot tells new flags by sequence number alone, after the old ones that were asked for.
-        """
-        for ask in self._phrasing.enable():
-            self._phrasing.enabled_on = self._wire.connections
-            self._wire.ask(ask.name, *ask.args)
-        return self.examine(folder)
+        """Open a folder to look at it, and be told by UID of what others change there, where that is offered."""
+        return self.ask(WatchFolder(folder))
 
     def select(self, folder: str) -> FolderState:
         """Open a folder to change it; `read_write` of the answer says whether the server allows that."""
-        return self._open(folder, "SELECT")
+        return self.ask(Select(folder))
 
     def create_folder(self, folder: str) -> None:
         """Create a folder and subscribe to it; one that is there already is fine. Raises PermissionMissing."""
+        name = self._session.written(folder)
         try:
-            move.create(self._wire, self._phrasing.written(folder))
+            self._wire.command("CREATE", name)
+            self._wire.command("SUBSCRIBE", name)  # so that mail programs show it
         except CommandRefused:  # only two of four servers say [ALREADYEXISTS]; some refuse to subscribe
             if all(known.name != folder for known in self.folders()):
                 raise
@@ -246,18 +269,14 @@ class Mailbox:
         self, folder: str, fields: Sequence[str], *, after_uid: int = 0
     ) -> Iterator[tuple[PulledHeaders, ...]]:
         """Yield the named header fields (and those of the fingerprint) of all messages above `after_uid`, in chunks."""
-        state = self.examine(folder)
-        if state.exists:
-            uids = pull.uids_after(self._wire, after_uid)
-            yield from pull.headers(self._wire, folder, state.uidvalidity, fields, uids)
+        if self.examine(folder).exists:
+            yield from self.ask(Headers(folder, fields, self.uids(folder, first=after_uid + 1)))
 
     def pull_headers_of(
         self, folder: str, fields: Sequence[str], uids: Sequence[int]
     ) -> Iterator[tuple[PulledHeaders, ...]]:
         """Yield the named header fields of these messages, in chunks; what has vanished is left out."""
-        self.send_ahead(self.ahead().headers_of(folder, fields, uids))
-        state = self._looking_at(folder)
-        yield from pull.headers(self._wire, folder, state.uidvalidity, fields, uids)
+        return self.ask(Headers(folder, fields, uids))
 
     def pull_bodies(
         self, folder: str, uids: Sequence[int], *, max_bytes: int = MIB, sizes: Mapping[int, int] | None = None
@@ -266,74 +285,68 @@ class Mailbox:
 
         `sizes` of all these messages, where they are known already, save a round trip.
         """
-        if sizes is not None:
-            self.send_ahead(self.ahead().bodies_of(folder, {uid: sizes[uid] for uid in uids}, max_bytes))
-        self._looking_at(folder)
-        yield from pull.bodies(self._wire, uids, max_bytes, sizes)
+        return self.ask(Bodies(folder, uids, max_bytes, sizes))
 
     def fingerprints(self, folder: str, uids: Sequence[int]) -> dict[int, Seen]:
         """Return what these messages look like now, by UID; what has vanished is left out."""
-        self._looking_at(folder)
-        return pull.fingerprints(self._wire, uids)
+        return self.ask(Fingerprints(folder, uids))
 
     def uids(self, folder: str, *, first: int = 1) -> list[int]:
         """Return the UIDs from `first` on, ascending."""
-        self._looking_at(folder)
-        return pull.uids_after(self._wire, first - 1)
+        return self.ask(Uids(folder, first))
 
     def still_there(self, folder: str, uids: Sequence[int]) -> list[int]:
         """Return which of these UIDs are in the folder, ascending."""
-        self._looking_at(folder)
-        return pull.still_there(self._wire, uids)
+        return self.ask(StillThere(folder, uids))
 
     def deleted(self, folder: str) -> list[int]:
         r"""Return the UIDs of the messages that are marked as \Deleted, ascending."""
-        self._looking_at(folder)
-        return pull.search(self._wire, b"DELETED")
+        return self.ask(Deleted(folder))
 
     def of_size(self, folder: str, sizes: Collection[int], arrived: Collection[datetime]) -> list[int]:
         """Return the UIDs of the messages that have one of these sizes and came at about such times, ascending."""
-        self._looking_at(folder)
-        return pull.of_size(self._wire, sizes, arrived)
+        return self.ask(OfSize(folder, sizes, arrived))
 
-    def flags(self, uids: Sequence[int]) -> Flags:
+    def flags(self, uids: Sequence[int]) -> FlagsByUid:
         """Return the flags of messages of the open folder, by UID."""
-        return self._flags.ask(uids)
+        return self.ask(Flags(uids))
 
-    def flags_again(self, uids: Sequence[int]) -> Flags:
+    def flags_again(self, uids: Sequence[int]) -> FlagsByUid:
         """Return what flags() told, asked for anew where last_flags() could not be told otherwise."""
-        return self._flags.again(uids)
+        return self._session.flags.again(uids)
 
-    def last_flags(self, uids: Sequence[int]) -> Flags:
+    def last_flags(self, uids: Sequence[int]) -> FlagsByUid:
         """Return the flags of messages that flags() told, as they are or were when they were expunged."""
-        return self._flags.last(uids)
+        return self._session.flags.last(uids)
 
     # --- changing: only in a folder that select() opened ---------------------------------------------------------
+    # Each does one thing and proves nothing: the journal drives and verifies them. Never a bare EXPUNGE and never
+    # CLOSE: both take away what the owner marked as deleted.
 
-    def move(self, uids: Sequence[int], target: str, then: Looks | None = None) -> MoveAnswer:
+    def move(self, uids: Sequence[int], target: str, then: Sequence[Question[Any]] = _NOTHING) -> MoveAnswer:
         """MOVE these messages and return what the server says, which proves nothing. `then` goes out right behind it.
 
-        Raises MoveNotSupported where the server does not offer MOVE, CommandUnknown where it does not know it after
-        all (Exchange 2010): nothing was moved then, and `can_move` is False from now on.
+        Raises MoveNotSupported where the server does not offer MOVE (RFC 6851), CommandUnknown where it does not know
+        it after all (Exchange 2010): nothing was moved then, and `can_move` is False from now on.
         """
         self._must_be_writable()
+        if not self._wire.has("MOVE"):
+            raise MoveNotSupported("The server does not know MOVE")
         try:
-            with self._filing_in(target):
-                return move.move_uids(self._wire, uids, self._phrasing.written(target), _asks_of(then))
+            return self._relocate("MOVE", uids, target, then)
         except CommandUnknown:
             self._move_refused = True
             raise
 
-    def copy(self, uids: Sequence[int], target: str, then: Looks | None = None) -> MoveAnswer:
+    def copy(self, uids: Sequence[int], target: str, then: Sequence[Question[Any]] = _NOTHING) -> MoveAnswer:
         """COPY these messages and return what the server says, which proves nothing. `then` is as in move()."""
         self._must_be_writable()
-        with self._filing_in(target):
-            return move.copy(self._wire, uids, self._phrasing.written(target), _asks_of(then))
+        return self._relocate("COPY", uids, target, then)
 
     def mark_deleted(self, uids: Sequence[int]) -> None:
         """Mark exactly these messages as deleted."""
         self._must_be_writable()
-        move.store(self._wire, uids, b"+", ["\\Deleted"])
+        self._store(uids, b"+", ["\\Deleted"], None)
 
     def change_flags(
         self, uids: Sequence[int], *, add: Collection[str] = (), remove: Collection[str] = (), since: int | None = None
@@ -343,167 +356,83 @@ class Mailbox:
         known = since if self._wire.has("CONDSTORE") else None
         for sign, names in ((b"+", add), (b"-", remove)):
             if names:
-                move.store(self._wire, uids, sign, names, unchanged_since=known)
+                self._store(uids, sign, names, known)
 
-    def uid_expunge(self, uids: Sequence[int], then: Looks | None = None) -> None:
-        """Expunge exactly these of the messages marked as deleted. Raises MoveNotSupported without UIDPLUS.
+    def uid_expunge(self, uids: Sequence[int], then: Sequence[Question[Any]] = _NOTHING) -> None:
+        """Expunge exactly these of the messages marked as deleted (RFC 4315 section 2.1). `then` is as in move().
 
-        `then` is as in move().
+        Raises MoveNotSupported without UIDPLUS.
         """
         self._must_be_writable()
-        move.uid_expunge(self._wire, uids, _asks_of(then))
+        looks = self._session.commands_of(then)
+        if not self.can_uid_expunge:
+            raise MoveNotSupported("The server cannot expunge named messages only (no UIDPLUS)")
+        for some, behind in _with_looks(uids, looks):
+            self._wire.command("EXPUNGE", written(some), uid=True, then=behind)
 
     def append(self, folder: str, raw: bytes, flags: Sequence[str] = (), when: datetime | None = None) -> int | None:
-        """Add a message to a folder, byte for byte; return its UID where the server tells."""
-        return move.append(self._wire, self._phrasing.written(folder), raw, flags, when)
+        """Add a message to a folder, byte for byte; return its UID where the server tells (APPENDUID)."""
+        args = [self._session.written(folder), b"(%s)" % b" ".join(sendable(flags))]
+        if when is not None:
+            args.append(written_internal_date(when))
+        told = self._wire.command("APPEND", *args, literal=raw).code("APPENDUID")
+        words = told.split() if told else []
+        return int(words[1]) if len(words) == 2 and words[1].isdigit() and len(words[1]) <= 10 else None
 
     # --- pieces ------------------------------------------------------------------------------------------------
 
-    def _looking_at(self, folder: str) -> FolderState:
-        if self._selected is not None and self._selected.folder == folder:
-            return self._selected
-        return self.examine(folder)
-
     def _must_be_writable(self) -> None:
         """EXAMINE does not stop MOVE on Dovecot and pymap, so it is stopped here."""
-        if self._selected is None or not self._selected.read_write:
-            what = f"{shown(self._selected.folder)} is not" if self._selected else "No folder is"
+        selected = self._session.selected
+        if selected is None or not selected.read_write:
+            what = f"{shown(selected.folder)} is not" if selected else "No folder is"
             raise PermissionMissing(f"{what} open for changes", hint="The folder may be read-only for this login")
 
-    def _namespaces(self) -> tuple[Namespace, ...]:
+    def _relocate(self, name: str, uids: Sequence[int], target: str, then: Sequence[Question[Any]]) -> MoveAnswer:
+        """MOVE or COPY, and look right behind it. One that is there and takes nothing is not called missing."""
+        folder, looks = self._session.written(target), self._session.commands_of(then)
         try:
-            return read_namespaces(self._wire.ask("NAMESPACE").untagged.get("NAMESPACE", []))
-        except CommandRefused:
-            return ()
-
-    def _about(self, folder: str, ask: Ask) -> Answer:
-        """Ask about a folder. Whether a refusal means that it is missing is told by LIST, not by the server's words."""
-        try:
-            return self._wire.ask(ask.name, *ask.args)
-        except (Throttled, OverQuota):
-            raise
-        except (CommandRefused, FolderNotFound, PermissionMissing) as error:
-            if not self._is_listed(folder):
-                hint = error.hint if isinstance(error, FolderNotFound) else "Check the folder's name"
-                raise FolderNotFound(f"There is no folder {shown(folder)}", why=error.why, hint=hint) from error
-            if isinstance(error, FolderNotFound):
-                raise _not_opened(folder, error) from error
-            raise
-
-    def _is_listed(self, folder: str) -> bool:
-        """Return whether LIST shows a folder. What cannot be asked counts as there: nothing is made in its place."""
-        try:
-            listed = read_list(self._wire.ask("LIST", b'""', self._phrasing.written(folder)).untagged.get("LIST", []))
-        except CommandRefused:
-            return True
-        name = "INBOX" if folder.upper() == "INBOX" else folder
-        return any(one.name == name and "\\nonexistent" not in one.attributes for one in listed)
-
-    @contextmanager
-    def _filing_in(self, target: str) -> Iterator[None]:
-        """Tell a target that is there and takes nothing from one that is missing."""
-        try:
-            yield
+            answers = [
+                _copied(self._wire.command(name, written(some), folder, uid=True, then=behind), some)
+                for some, behind in _with_looks(uids, looks)
+            ]
         except FolderNotFound as error:
-            if not self.dead and self._is_listed(target):
-                raise _not_opened(target, error) from error
+            if not self.dead and self._session.is_listed(target):
+                raise not_opened(target, error) from error
             raise
+        told = {answer.target_uidvalidity for answer in answers}
+        if len(told) != 1:
+            return MoveAnswer()
+        return MoveAnswer(tuple(pair for answer in answers for pair in answer.pairs), told.pop())
 
-    def _open(self, folder: str, command: str) -> FolderState:
-        self._selected = None
-        answer = self._about(folder, self._phrasing.opening(command, folder)[0])
-        uidvalidity = read_number(folder, "UIDVALIDITY", answer.code("UIDVALIDITY"), MOST_UIDVALIDITY)
-        if uidvalidity is None:
-            raise ServerMisbehaved(f"{shown(folder)} has no UIDVALIDITY, so its messages cannot be told apart")
-        uidnext = read_number(folder, "UIDNEXT", answer.code("UIDNEXT"), MOST_UIDNEXT)
-        exists = read_number(folder, "EXISTS", answer.code("EXISTS"), MOST_MESSAGES)
-        self._phrasing.says_uidnext = uidnext is not None
-        told = self.status(folder) if uidnext is None or exists is None else None
-        self._selected = FolderState(
-            folder=folder,
-            uidvalidity=uidvalidity,
-            uidnext=told.uidnext if told else uidnext or 0,
-            exists=exists if exists is not None else told.exists if told else 0,
-            read_write=command == "SELECT" and "READ-ONLY" not in answer.untagged and "[READ-ONLY]" not in answer.text,
-            highest_modseq=_number(answer.code("HIGHESTMODSEQ")),
-        )
-        return self._selected
+    def _store(self, uids: Sequence[int], sign: bytes, flags: Iterable[str], unchanged_since: int | None) -> None:
+        """Set ("+") or clear ("-") flags, of what has not changed since (RFC 7162 section 3.1.3)."""
+        condition = () if unchanged_since is None else (b"(UNCHANGEDSINCE %d)" % unchanged_since,)
+        names, item = sendable(flags), sign + b"FLAGS.SILENT"
+        for some in uid_sets(uids) if names else ():
+            self._wire.command("STORE", written(some), *condition, item, b"(%s)" % b" ".join(names), uid=True)
 
 
-def _not_opened(folder: str, error: CleanupError) -> PermissionMissing:
-    hint = "Ask for the right to it (ACL), or use another folder"
-    return PermissionMissing(f"The server lists {shown(folder)} and does not open it", why=error.why, hint=hint)
+def sendable(flags: Iterable[str]) -> list[bytes]:
+    """Return the flags as the server wrote them (fetch.py), without what is no flag (RFC 9051 section 9, flag)."""
+    return [written for flag in flags if _FLAG.fullmatch(written := flag.encode("latin-1", "replace"))]
 
 
-def _number(text: bytes | None) -> int | None:
-    return int(text) if text is not None and is_number(text) else None
+def _copied(answer: Answer, asked: Sequence[int]) -> MoveAnswer:
+    """Return what COPYUID says, or nothing where it is absent, malformed, or speaks of messages nobody named."""
+    words = (answer.code("COPYUID") or b"").split()
+    if len(words) != 3 or not (words[0].isdigit() and len(words[0]) <= 10):
+        return MoveAnswer()
+    before, after = (read_set(word, most=len(asked)) for word in words[1:])
+    if before is None or after is None or len(before) != len(after) or len(set(after)) != len(after):
+        return MoveAnswer()
+    if len(set(before)) != len(before) or not set(before) <= set(asked):
+        return MoveAnswer()
+    return MoveAnswer(tuple(zip(before, after, strict=True)), int(words[0]))
 
 
-def _asks_of(ahead: Looks | None) -> Sequence[Ask]:
-    return () if ahead is None else ahead.asks
-
-
-# --- Flags of messages in the open folder, and how to be told those of what somebody has expunged since -------------
-
-TRIES_AT_NUMBERS = 5  # each time somebody else may expunge in between
-_NUMBERED = re.compile(rb"(\d{1,10}) \(.*?\bUID (\d{1,10})\b", re.IGNORECASE)
-Flags = dict[int, tuple[str, ...]]  # by UID
-
-
-class WatchedFlags:
-    """The flags of some messages as they were told last, with the sequence numbers that the messages had then."""
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-        self._told: Flags = {}
-        self._numbers: dict[int, int] = {}
-        self._expunges = -1  # of the connection, when they were told
-
-    def ask(self, uids: Sequence[int]) -> Flags:
-        """Return the flags; they are asked for again where numbers changed meanwhile."""
-        for _ in range(TRIES_AT_NUMBERS):
-            self._told, self._numbers = _flags_and_numbers(self._wire, uids)
-            self._expunges = self._wire.expunges
-            if self._numbers or not self._told:
-                break
-        return self._told
-
-    def again(self, uids: Sequence[int]) -> Flags:
-        """Return what was told; it is asked for anew where messages were expunged since, as numbers changed then."""
-        return self._told if self._expunges == self._wire.expunges else self.ask(uids)
-
-    def last(self, uids: Sequence[int]) -> Flags:
-        """Return the flags as they are now, or were when the messages were expunged.
-
-        Servers may not tell of expunges at a FETCH by sequence number, and so Dovecot and Cyrus tell the last flags
-        (RFC 2180 section 4.1.2). What a server does not tell is left out, and all where numbers changed since.
-        """
-        if self._expunges != self._wire.expunges:
-            return {}
-        # Asked for by sequence number, so that the server may report what others have expunged (RFC 9051 7.5.1).
-        numbers = {uid: self._numbers[uid] for uid in uids if uid in self._numbers}
-        asked = frozenset(numbers)
-        found: Flags = {}
-        for some in uid_sets(list(numbers.values())):
-            found |= _flags_in(self._wire.ask("FETCH", written(some), FLAGS), asked)
-        return found
-
-
-def _flags_and_numbers(wire: Wire, uids: Sequence[int]) -> tuple[Flags, dict[int, int]]:
-    """Return flags and sequence numbers in the selected folder, by UID; no numbers where they changed meanwhile."""
-    found: Flags = {}
-    numbers: dict[int, int] = {}
-    moved_up = False
-    for some in uid_sets(uids):
-        asked = ask_fetch(some, FLAGS)
-        answer = wire.ask(asked.name, *asked.args, uid=asked.uid)
-        found |= _flags_in(answer, frozenset(some))
-        lines = [line for line in answer.untagged.get("FETCH", []) if isinstance(line, bytes)]
-        numbers |= {int(m[2]): int(m[1]) for m in map(_NUMBERED.match, lines) if m}
-        moved_up = moved_up or bool(answer.untagged.keys() & {"EXPUNGE", "VANISHED"})
-    return found, {} if moved_up else {uid: numbers[uid] for uid in found if uid in numbers}
-
-
-def _flags_in(answer: Answer, asked: frozenset[int]) -> Flags:
-    fetched = read_fetches(answer.untagged.get("FETCH", []), asked, ("flags",))
-    return {uid: one.flags or () for uid, one in fetched.items()}
+def _with_looks(uids: Sequence[int], then: Sequence[Ask]) -> Iterator[tuple[tuple[int, ...], Sequence[Ask]]]:
+    """Yield sets of UIDs; with the last one the looks that go out behind it."""
+    sets = uid_sets(uids)
+    for number, some in enumerate(sets, start=1):
+        yield some, then if number == len(sets) else ()

@@ -69,7 +69,18 @@ def microsoft_person(client: MicrosoftClient, cache_file: Path, show: Show) -> C
             owner_only(cache_file)
             cache.deserialize(cache_file.read_text(encoding="utf-8"))
         app = _made(msal.PublicClientApplication, client, session, token_cache=cache)
-        token = _token("Microsoft", _asked(lambda: _silently(app) or _by_device(app, show)))
+
+        def ask() -> Any:
+            accounts = app.get_accounts()
+            if accounts and (known := app.acquire_token_silent([MICROSOFT_PERSON_SCOPE], account=accounts[0])):
+                return known
+            flow = app.initiate_device_flow([MICROSOFT_PERSON_SCOPE])  # RFC 8628
+            if "user_code" not in flow:
+                return flow  # an error, in the form of an answer
+            show(f"Open {flow['verification_uri']} and enter the code {flow['user_code']}")
+            return app.acquire_token_by_device_flow(flow)
+
+        token = _token("Microsoft", _asked(ask))
         if cache.has_state_changed:
             write_private(cache_file, cache.serialize())
         return token
@@ -120,24 +131,11 @@ def _made(kind: Any, client: MicrosoftClient, session: requests.Session, **more:
     )
 
 
-def _silently(app: Any) -> Any:
-    accounts = app.get_accounts()
-    return app.acquire_token_silent([MICROSOFT_PERSON_SCOPE], account=accounts[0]) if accounts else None
-
-
-def _by_device(app: Any, show: Show) -> Any:
-    flow = app.initiate_device_flow([MICROSOFT_PERSON_SCOPE])
-    if "user_code" not in flow:
-        return flow
-    show(f"Open {flow['verification_uri']} and enter the code {flow['user_code']}")
-    return app.acquire_token_by_device_flow(flow)
-
-
 def _token(provider: str, answer: Any) -> str:
     if isinstance(answer, dict) and isinstance(answer.get("access_token"), str):
         return str(answer["access_token"])
-    told = answer if isinstance(answer, dict) else {}
-    lines = str(told.get("error_description") or told.get("error") or "it does not say why").splitlines()
+    error = answer if isinstance(answer, dict) else {}
+    lines = str(error.get("error_description") or error.get("error") or "it does not say why").splitlines()
     raise LoginRefused(
         f"{provider} gave no access token", why=tidy(lines[0]), hint="Check tenant, client and permissions"
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -44,6 +43,7 @@ def reach(account: Account) -> socket.socket:
 
 def handshake(account: Account) -> TlsFacts:
     """Return what a TLS handshake from the first byte shows. Raises CannotConnect, TlsFailed."""
+    # All authorities at once, not first the quick look by hash that a login takes: what is shown is the last word.
     context = tls_context(account.ca_file)
     with reach(account) as plain:
         try:
@@ -55,10 +55,6 @@ def handshake(account: Account) -> TlsFacts:
         except OSError as error:  # ssl.SSLError is one
             raise not_encrypted(account, error) from error
     ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
-    return TlsFacts(version, _issuer(certificate), ends)
-
-
-def _issuer(certificate: Mapping[str, Any]) -> str:
-    """Return who issued a certificate, as ssl.SSLSocket.getpeercert() tells: its organisation, else its name."""
-    names = {key: value for part in certificate.get("issuer", ()) for key, value in part}
-    return str(names.get("organizationName") or names.get("commonName") or "?")
+    issuer: Any = certificate.get("issuer", ())  # as getpeercert() gives it: a tuple of tuples of (key, value)
+    names = {key: value for part in issuer for key, value in part}
+    return TlsFacts(version, str(names.get("organizationName") or names.get("commonName") or "?"), ends)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import zip_longest
 
 from cleanup.connector.account import MIB
@@ -17,13 +16,9 @@ from cleanup.connector.commands import (
     Ask,
     ask_bodies,
     ask_fetch,
-    ask_of_size,
-    ask_search,
     fetch_items,
-    from_uid,
     read_set,
     uid_sets,
-    written,
 )
 from cleanup.connector.connection import Wire
 from cleanup.connector.fetch import Fetched, not_understood, read_fetches
@@ -53,21 +48,9 @@ class Seen:
 # --- which messages ------------------------------------------------------------------------------------------------
 
 
-def uids_after(wire: Wire, after_uid: int) -> list[int]:
-    """Return the UIDs above `after_uid` in the selected folder, ascending.
-
-    `UID n:*` names the last message even where n is above it (RFC 9051 section 9): that one is filtered out.
-    """
-    return [uid for uid in search(wire, from_uid(after_uid + 1)) if uid > after_uid]
-
-
-def search(wire: Wire, criteria: bytes) -> list[int]:
+def search(wire: Wire, asked: Ask) -> list[int]:
     """Return the UIDs that the server finds in the selected folder, ascending, once each."""
-    return _searched(wire, ask_search(criteria))
-
-
-def _searched(wire: Wire, asked: Ask) -> list[int]:
-    answer = wire.ask(asked.name, *asked.args, uid=asked.uid)
+    answer = wire.ask(asked)
     words = [word for line in answer.untagged.get("SEARCH", []) if isinstance(line, bytes) for word in line.split()]
     if not all(word.isdigit() and len(word) <= 10 for word in words):
         raise ServerMisbehaved("The server's answer to SEARCH holds something else than numbers")
@@ -79,20 +62,6 @@ def _searched(wire: Wire, asked: Ask) -> list[int]:
                 raise ServerMisbehaved("The server's answer to SEARCH holds something else than numbers")
             found.update(uids)
     return sorted(found)
-
-
-def still_there(wire: Wire, uids: Sequence[int]) -> list[int]:
-    """Return which of the UIDs are in the selected folder, ascending."""
-    asked = uid_sets(uids)
-    return [uid for some in asked for uid in search(wire, b"UID " + written(some)) if uid in frozenset(some)]
-
-
-def of_size(wire: Wire, sizes: Collection[int], arrived: Collection[datetime]) -> list[int]:
-    """Return the UIDs of messages of the selected folder that have one of these sizes, ascending.
-
-    All that came at one of these times are among them, others perhaps not.
-    """
-    return sorted(uid for ask in ask_of_size(sizes, arrived) for uid in _searched(wire, ask))
 
 
 # --- header fields -------------------------------------------------------------------------------------------------
@@ -140,12 +109,15 @@ def _is_bare(one: Fetched | None) -> bool:
 
 
 def _beginnings(wire: Wire, bare: Sequence[Fetched]) -> dict[int, Fetched]:
-    """Return what of these shows a header, or that it has none, where the message itself is asked for."""
+    """Return what of these shows a header, or that it has none, where the message itself is asked for.
+
+    Blank lines as long as a header would be are an answer, too: such a message begins with its body (RFC 5322, 2.1).
+    """
     found: dict[int, Fetched] = {}
     known = {one.uid: one for one in bare}
     for some in uid_sets(list(known), most=BEGINNINGS_AT_ONCE):
         shown = _fetch_all(wire, some, b"(UID BODY.PEEK[]<0.%d>)" % LONGEST_FIELDS, ("octets",))
-        texts = {uid: text for uid, one in shown.items() if (text := one.octets or b"").strip()}
+        texts = {uid: text for uid, one in shown.items() if len(text := one.octets or b"") >= SHORTEST_HEADER}
         found |= {uid: known[uid]._replace(octets=header_block(text)) for uid, text in texts.items()}
         if not texts:  # nor will it show the others
             break
@@ -258,9 +230,8 @@ def _fetch(
     A message that it cannot show is left out, as one that has vanished; too many of them are an error.
     """
     hidden = [] if left_out is None else left_out
-    asked = ask_fetch(uids, items)
     try:
-        answer = wire.ask(asked.name, *asked.args, uid=asked.uid)
+        answer = wire.ask(ask_fetch(uids, items))
     except (Throttled, MessageNotShown) as error:
         if isinstance(error, MessageNotShown) and len(uids) == 1 and len(hidden) < MOST_HIDDEN:
             hidden.append(uids[0])

@@ -6,7 +6,7 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -102,23 +102,18 @@ def not_encrypted(account: Account, error: OSError) -> TlsFailed:
 
 def _not_trusted(account: Account, error: ssl.SSLCertVerificationError) -> TlsFailed:
     what = f"The certificate of {account.where} is not trusted"
-    if error.verify_code in _ANOTHER_NAME:
-        names = _names_offered(account)
-        why = f"it is not for {account.host}" + (f", but for {', '.join(names)}" if names else "")
-        return TlsFailed(what, why=why, hint=_right_name(account.host, names))
-    why, hint = _CERTIFICATE.get(error.verify_code, (error.verify_message, _ADMIN))
-    return TlsFailed(what, why=why, hint=hint)
-
-
-def _right_name(host: str, names: Collection[str]) -> str:
-    """Return what to do about another name: one of the same organisation is offered, a stranger's never."""
+    if error.verify_code not in _ANOTHER_NAME:
+        why, hint = _CERTIFICATE.get(error.verify_code, (error.verify_message, _ADMIN))
+        return TlsFailed(what, why=why, hint=hint)
     from cleanup.detector.networks import organisation  # reads the list of public suffixes
 
-    if own := organisation(host):
-        for name in names:
-            if organisation(name) == own and "*" not in name:
-                return f"Try --host {name}"
-    return "Ask the server's administrator for its right name (--host); a name that is not theirs may be an attacker's"
+    names = _names_offered(account)
+    why = f"it is not for {account.host}" + (f", but for {', '.join(names)}" if names else "")
+    # A name of the same organisation is offered to try, a stranger's never: that would lead the password there.
+    own = organisation(account.host)
+    other = next((name for name in names if own and organisation(name) == own and "*" not in name), None)
+    ask = "Ask the server's administrator for its right name (--host); a name that is not theirs may be an attacker's"
+    return TlsFailed(what, why=why, hint=f"Try --host {other}" if other else ask)
 
 
 def _names_offered(account: Account) -> tuple[str, ...]:

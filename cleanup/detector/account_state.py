@@ -53,8 +53,26 @@ def account_state(judged: Sequence[JudgedNotice]) -> AccountState:
 
     The most alarming answer that the evidence bears comes first; the counts tell of the others.
     """
-    counts = _counts(judged)
-    answer = _answer(judged, counts)
+    counts: Counter[str] = Counter(
+        {"spoofed": 0, "genuine": 0, "unsure": 0, "unsent": 0, "alarming": 0, "replayed": 0, "loops": 0, "mailing": 0}
+    )
+    alarms: list[datetime | None] = []
+    mailings: Counter[str | None] = Counter()
+    for one in judged:
+        finding, unsent = one.finding, _is_unsent(one)
+        counts[_VERDICT_NAMES[finding.verdict]] += 1
+        counts["unsent"] += unsent
+        counts["loops"] += "forwarded" in finding.flags
+        rules = {r.rule for r in finding.reasons if r.strength is not Strength.NOTE}
+        counts["replayed"] += finding.verdict is Verdict.UNSURE and bool(rules & {"dkim.replay", "sent.id_replayed"})
+        stranger = any(r.rule == "recipient.never_written" for r in finding.reasons)
+        if unsent and stranger and one.notice.kind is Kind.NDR:
+            alarms.append(one.arrived)
+        if finding.verdict is Verdict.GENUINE and not unsent:
+            mailings[campaign_key(one.notice)] += 1
+    counts["alarming"] = len(alarms)
+    counts["mailing"] = max((n for key, n in mailings.items() if key), default=0)
+    answer = _answer(counts, _most_an_hour(alarms))
     headline, what_to_do = _WORDS[answer]
     numbers = {name: _Count(n) for name, n in counts.items()}
     return AccountState(answer, headline.format(**numbers), what_to_do, tuple(sorted(counts.items())))
@@ -72,27 +90,16 @@ def advice(answer: Answer) -> tuple[str, ...]:
     return _WORDS[answer][1]
 
 
-def _counts(judged: Sequence[JudgedNotice]) -> Counter[str]:
-    counts: Counter[str] = Counter(
-        {"spoofed": 0, "genuine": 0, "unsure": 0, "unsent": 0, "alarming": 0, "replayed": 0, "loops": 0, "mailing": 0}
-    )
-    for one in judged:
-        counts[_VERDICT_NAMES[one.finding.verdict]] += 1
-        counts["unsent"] += _is_unsent(one)
-        counts["alarming"] += _is_alarming(one)
-        counts["replayed"] += _is_replayed(one)
-        counts["loops"] += "forwarded" in one.finding.flags
-    counts["mailing"] = _largest_mailing(judged)
-    return counts
-
-
-def _answer(judged: Sequence[JudgedNotice], counts: Counter[str]) -> Answer:
-    if _most_an_hour(one.arrived for one in judged if _is_alarming(one)) >= ALARM_AN_HOUR:
+def _answer(counts: Counter[str], alarms_an_hour: int) -> Answer:
+    # A burst to strangers through the owner's own server, without a copy in Sent: a program with the password.
+    if alarms_an_hour >= ALARM_AN_HOUR:
         return Answer.COMPROMISED
     if counts["replayed"] >= ALARM_AN_HOUR:
         return Answer.REPLAYED
     if counts["loops"]:
         return Answer.LOOP
+    # Own mail that Sent lacks is the answer only where there is at least as much of it as of forged mail: a few letters
+    # from a telephone that saves no copies are no news in a storm. The counts tell of them all the same.
     if counts["unsent"] and counts["unsent"] >= counts["spoofed"]:
         return Answer.GAP
     if counts["spoofed"]:
@@ -113,25 +120,8 @@ def _is_unsent(one: JudgedNotice) -> bool:
     return proved and "sent_gap" in one.finding.flags and "forwarded" not in one.finding.flags
 
 
-def _is_alarming(one: JudgedNotice) -> bool:
-    failed = one.notice.kind is Kind.NDR
-    stranger = any(r.rule == "recipient.never_written" for r in one.finding.reasons)
-    return failed and stranger and _is_unsent(one)
-
-
-def _is_replayed(one: JudgedNotice) -> bool:
-    rules = {r.rule for r in one.finding.reasons if r.strength is not Strength.NOTE}
-    return bool(rules & {"dkim.replay", "sent.id_replayed"}) and one.finding.verdict is Verdict.UNSURE
-
-
-def _largest_mailing(judged: Sequence[JudgedNotice]) -> int:
-    """Return how many genuine bounces answer the sent mail that drew the most of them."""
-    keys = (campaign_key(j.notice) for j in judged if j.finding.verdict is Verdict.GENUINE and not _is_unsent(j))
-    counts = Counter(key for key in keys if key)
-    return max(counts.values(), default=0)
-
-
 def _most_an_hour(arrivals: Iterable[datetime | None]) -> int:
+    """Return how many came in the busiest two neighbouring hours of the clock: a burst may begin before the hour."""
     counts = Counter(a.replace(minute=0, second=0, microsecond=0) for a in arrivals if a is not None)
     hours = sorted(counts)
     neighbours = [counts[a] + counts[b] for a, b in pairwise(hours) if b - a == timedelta(hours=1)]

@@ -23,9 +23,13 @@ def address_key(address: str) -> str:
     local, at, domain = address.strip().strip("<>").rpartition("@")
     if not at or not local or not domain:
         return ""
-    local = _unwrapped(_unquoted(unicodedata.normalize("NFC", local)))
-    if "\0" in local:
-        local, _, domain = local.partition("\0")
+    local = unicodedata.normalize("NFC", local)
+    if len(local) > 1 and local[0] == local[-1] == '"':
+        local = re.sub(r"\\(.)", r"\1", local[1:-1])
+    if tagged := _BARRACUDA.match(local) or _BATV.match(local):
+        local = tagged["local"]
+    elif forwarded := _SRS1.match(local) or _SRS0.match(local):
+        local, domain = forwarded["local"], forwarded["domain"]
     name = domain_key(domain)
     folded = local.casefold()
     return f"{folded.replace('.', '') if name in _DOTLESS else folded}@{'gmail.com' if name in _DOTLESS else name}"
@@ -55,18 +59,3 @@ def domain_key(domain: str) -> str:
 def domain_of(address: str) -> str:
     """Return the domain of an address in its compared form; "" where there is none."""
     return address_key(address).rpartition("@")[2]
-
-
-def _unquoted(local: str) -> str:
-    if len(local) > 1 and local[0] == local[-1] == '"':
-        return re.sub(r"\\(.)", r"\1", local[1:-1])
-    return local
-
-
-def _unwrapped(local: str) -> str:
-    """Return the local part without BATV; for SRS "local NUL domain" of the address inside."""
-    tagged = _BARRACUDA.match(local) or _BATV.match(local)
-    if tagged:
-        return tagged["local"]
-    forwarded = _SRS1.match(local) or _SRS0.match(local)
-    return f"{forwarded['local']}\0{forwarded['domain']}" if forwarded else local

@@ -168,17 +168,15 @@ class Coverage:
         unusable = self.unusable()
         if unusable:
             return [f"{unusable} An absent message proves nothing."]
-        lines = [f"Sent holds {self.messages:,} messages{_span(self.oldest, self.newest)}."]
+        span = f" from {self.oldest:%Y-%m-%d} to {self.newest:%Y-%m-%d}" if self.oldest and self.newest else ""
+        lines = [f"Sent holds {self.messages:,} messages{span}."]
         if self.complete_since:
             lines.append(f"You say that it is complete since {self.complete_since:%Y-%m-%d}.")
         lines += [f"It has a hole from {h.start:%Y-%m-%d} to {h.end:%Y-%m-%d}." for h in self.all_holes]
-        return lines + self._measures_in_words()
-
-    def _measures_in_words(self) -> list[str]:
         seen = self.measured()
         if not seen.samples:
-            return ["Nothing in the mailbox measures how complete it is."]
-        lines = [f"Of mail that you certainly sent it holds {seen.in_words()}."]
+            return [*lines, "Nothing in the mailbox measures how complete it is."]
+        lines.append(f"Of mail that you certainly sent it holds {seen.in_words()}.")
         ways = sorted({proof.way for proof, _ in self.proofs})
         lines += [f"  measured by {way}: {self.measured(way=way).in_words()}" for way in ways]
         for route in sorted({proof.route for proof, _ in self.proofs if not proof.found})[:5]:
@@ -235,14 +233,11 @@ def odd_silence(times_us: Sequence[int]) -> timedelta | None:
     if len(times_us) < SMALL_SENT:
         return None
     silences = len(times_us) - 1
+    # The longest of the others, the longest 2 % (three at least) left out: those may be holes themselves.
     usual = nlargest(min(max(3, silences // 50), silences - 1) + 1, (b - a for a, b in pairwise(times_us)))[-1]
     per_day = len({time // _DAY_US for time in times_us}) / max((times_us[-1] - times_us[0]) // _DAY_US, 1)
     improbable = timedelta(days=(IMPROBABLE_HOLE + log(len(times_us))) / per_day)
     return max(SHORTEST_HOLE, HOLE_TO_LONGEST * usual * MICROSECOND, improbable)
-
-
-def _span(oldest: datetime | None, newest: datetime | None) -> str:
-    return f" from {oldest:%Y-%m-%d} to {newest:%Y-%m-%d}" if oldest and newest else ""
 
 
 # --- The Wilson score interval --------------------------------------------------------------------------------------
@@ -258,6 +253,9 @@ def lower_bound(found: int, samples: int) -> float:
 def upper_bound(found: int, samples: int) -> float:
     """Return the upper end of the 95 % interval of found/samples; 1.0 where there are no samples."""
     return _bound(found, samples, 1) if samples else 1.0
+
+
+# Wilson (1927): of 3 found in 3 it does not say "all", as the plain share would, but "at least 44 %".
 
 
 def _bound(found: int, samples: int, side: int) -> float:

@@ -39,19 +39,20 @@ def guard(raw: bytes) -> Guarded:
     """
     if raw.startswith(_UTF_16):
         raw = raw[: 2 * MOST_BYTES].decode("utf-16", "replace").encode("utf-8", "replace")
-    kept = _with_one_line_end(raw[:MOST_BYTES].removeprefix(_BYTE_ORDER_MARK))
+    kept = raw[:MOST_BYTES].removeprefix(_BYTE_ORDER_MARK)
+    # Lines that end in CR alone, or in CR twice and LF, get the usual line ends.
+    if b"\r" in kept and b"\n" not in kept:
+        kept = kept.replace(b"\r", b"\n")
+    elif b"\r\r\n" in kept[:2_000]:
+        kept = kept.replace(b"\r\r\n", b"\r\n")
     header, body = split_header(kept)
-    trimmed = _trimmed(header)
+    trimmed = header
+    if len(header) > MOST_FIELD:
+        fields = _FIELD.findall(header[:MOST_HEADER])
+        trimmed = b"".join([f if len(f) <= MOST_FIELD else f[: MOST_FIELD - 1].rstrip(b"\r\n") + b"\n" for f in fields])
     cut = len(raw) > MOST_BYTES or len(trimmed) != len(header)
     safe = kept if len(trimmed) == len(header) else trimmed + body
     return Guarded(safe, _too_hostile(safe), cut)
-
-
-def _with_one_line_end(raw: bytes) -> bytes:
-    """Return a message whose every line ends in CR alone, or in CR twice and LF, with the usual line ends."""
-    if b"\r" in raw and b"\n" not in raw:
-        return raw.replace(b"\r", b"\n")
-    return raw.replace(b"\r\r\n", b"\r\n") if b"\r\r\n" in raw[:2_000] else raw
 
 
 def split_header(raw: bytes) -> tuple[bytes, bytes]:
@@ -63,34 +64,15 @@ def split_header(raw: bytes) -> tuple[bytes, bytes]:
     return raw[: end + 1], raw[end + 1 :]
 
 
-def _trimmed(header: bytes) -> bytes:
-    """Return a header block without what is too long in it; the same bytes where nothing is."""
-    if len(header) <= MOST_FIELD:
-        return header
-    kept = [_short(field) for field in _FIELD.findall(header[:MOST_HEADER])]
-    return b"".join(kept)
-
-
-def _short(field: bytes) -> bytes:
-    return field if len(field) <= MOST_FIELD else field[: MOST_FIELD - 1].rstrip(b"\r\n") + b"\n"
-
-
 def _too_hostile(raw: bytes) -> str | None:
-    if _may_nest(raw) and _more_than(_NEST, raw, MOST_NESTING):
+    # Counting bytes is many times as fast as the patterns, which are asked only where there are header blocks (each
+    # ends at an empty line), or delimiters and fields of parts, enough.
+    if raw.count(b"\n\n") + raw.count(b"\n\r\n") > MOST_NESTING and _more_than(_NEST, raw, MOST_NESTING):
         return f"more than {MOST_NESTING} messages or multiparts in one another"
-    if _may_have_parts(raw) and _more_than(_PART, raw, MOST_PARTS):
+    may_have_parts = raw.count(b"\n--") > MOST_PARTS and raw.lower().count(b"\ncontent-") > MOST_PARTS
+    if may_have_parts and _more_than(_PART, raw, MOST_PARTS):
         return f"more than {MOST_PARTS:,} parts"
     return None
-
-
-def _may_nest(raw: bytes) -> bool:
-    """Return whether there are header blocks enough; each ends at an empty line."""
-    return raw.count(b"\n\n") + raw.count(b"\n\r\n") > MOST_NESTING
-
-
-def _may_have_parts(raw: bytes) -> bool:
-    """Return whether there are delimiters and fields of parts enough."""
-    return raw.count(b"\n--") > MOST_PARTS and raw.lower().count(b"\ncontent-") > MOST_PARTS
 
 
 def _more_than(pattern: re.Pattern[bytes], raw: bytes, most: int) -> bool:

@@ -88,8 +88,11 @@ def fields_of_any(block: bytes) -> dict[str, list[str]]:
     """Return what header_fields() does, of any block: the longer way."""
     found: dict[str, list[str]] = {}
     for name, value in _FIELD.findall(block):
-        text = _text(value)[:MOST_CHARACTERS]
-        found.setdefault(name.decode("ascii").lower(), []).append(_FOLD.sub("", text).strip())
+        try:
+            text = value.decode("utf-8")  # RFC 6532
+        except UnicodeDecodeError:
+            text = value.decode("latin-1")
+        found.setdefault(name.decode("ascii").lower(), []).append(_FOLD.sub("", text[:MOST_CHARACTERS]).strip())
     return found
 
 
@@ -117,13 +120,11 @@ def read_ids(values: Iterable[str]) -> tuple[str, ...]:
 
 def read_date(value: str) -> Moment | None:
     """Return what a Date field says, in UTC; None where it says nothing sensible."""
-    if usual := _USUAL_DATE.fullmatch(value):
-        return _usual_date(*usual.groups())
-    return read_any_date(value)
-
-
-def _usual_date(day: str, month: str, year: str, hour: str, minute: str, second: str, zone: str) -> Moment | None:
-    """Return what read_any_date() does, of the date that nearly every program writes."""
+    usual = _USUAL_DATE.fullmatch(value)
+    if usual is None:
+        return read_any_date(value)
+    # Nearly every program writes the date so; to read it here takes a fraction of what the standard library takes.
+    day, month, year, hour, minute, second, zone = usual.groups()
     east = (int(zone[1:3]) * 60 + int(zone[3:])) * (-1 if zone[0] == "-" else 1)
     try:
         local = datetime(int(year), _MONTHS[month], int(day), int(hour), int(minute), min(int(second), 59), 0, UTC)
@@ -145,35 +146,25 @@ def read_any_date(value: str) -> Moment | None:
     return Moment(time, None if zone is None else zone // 60)
 
 
-def _text(value: bytes) -> str:
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
-
-
 def _people(value: str) -> tuple[Person, ...]:
-    found = _pairs(value)[:MOST_ADDRESSES]
+    pairs = []
+    if '"' in value or "(" in value or ":" in value:  # quoted names, comments, groups: the whole of RFC 5322
+        try:
+            pairs = getaddresses([value])
+        except (ValueError, IndexError, RecursionError):
+            pairs = [("", address) for address in _ANGLE.findall(value)]
+    else:  # a plain list, as nearly all are, is taken apart at its commas
+        for item in value.split(","):
+            angle = _ANGLE.search(item)
+            pairs.append((item[: angle.start()].strip(), angle[1]) if angle else ("", item.strip()))
     return tuple(
-        Person(address.strip(), decode_words(name).strip() or None) for name, address in found if "@" in address
+        Person(address.strip(), decode_words(name).strip() or None)
+        for name, address in pairs[:MOST_ADDRESSES]
+        if "@" in address
     )
 
 
 _known_people = lru_cache(maxsize=2_048)(_people)
-
-
-def _pairs(value: str) -> list[tuple[str, str]]:
-    if '"' in value or "(" in value or ":" in value:
-        try:
-            return getaddresses([value])
-        except (ValueError, IndexError, RecursionError):
-            return [("", address) for address in _ANGLE.findall(value)]
-    return [_pair(item) for item in value.split(",")]
-
-
-def _pair(item: str) -> tuple[str, str]:
-    angle = _ANGLE.search(item)
-    return (item[: angle.start()].strip(), angle[1]) if angle else ("", item.strip())
 
 
 def _decoded(word: re.Match[str]) -> str:

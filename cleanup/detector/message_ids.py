@@ -46,5 +46,5 @@ def id_shape(message_id: str) -> str:
 
 def _class_of(run: re.Match[str]) -> str:
     letter = {"hex": "h", "digits": "d", "letters": "a"}[run.lastgroup or "letters"]
-    length = len(run.group())
+    length = len(run.group())  # classes, not lengths: counters grow by a digit, and ids of one program stay alike
     return letter + ("" if length < 4 else "+" if length < 16 else "*")

@@ -14,5 +14,5 @@ def us(moment: datetime) -> int:
 
 
 def moment(time_us: int) -> datetime:
-    """Return the moment of a time that us() told."""
+    """Return the moment of a time that us() gave."""
     return _EPOCH + timedelta(microseconds=time_us)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from cleanup.detector.addresses import domain_of
-from cleanup.detector.networks import Hosts, organisation
+from cleanup.detector.networks import organisation
 from cleanup.detector.owner import Owner
 from cleanup.detector.received import Hop, read_received
 from cleanup.model import Notice, Returned
@@ -80,7 +80,7 @@ def written_at_home(notice: Notice, wrote: str, owner: Owner) -> bool:
     return wrote in written_by
 
 
-def walk(received: Sequence[str], tied: frozenset[str], owner: Owner) -> Path:
+def trusted_part(received: Sequence[str], tied: frozenset[str], owner: Owner) -> Path:
     """Return where the trusted part of these Received lines, topmost first, ends."""
     lines = received[:MOST_LINES]
     certain, last_tied_by = True, ""
@@ -89,7 +89,12 @@ def walk(received: Sequence[str], tied: frozenset[str], owner: Owner) -> Path:
         below = tuple(lines[position + 1 :])
         own = owner.is_own_host(hop.by)
         if not (own or _is_tied(hop, tied, certain and not last_tied_by)):
-            return _at_an_untied_line(hop, below, last_tied_by, certain, owner)
+            untied = None if hop.handed_over_inside else hop
+            if not last_tied_by:
+                return Path(certain=False, untied=untied, below=below)
+            # Below a tied line that came from inside, nobody outside has handed anything over: the last host that is
+            # believed made the message, and if it is the owner's, the owner's side did.
+            return Path(certain=certain, submitted=owner.is_own_host(last_tied_by), untied=untied, below=below)
         last_tied_by = hop.by or last_tied_by
         if own and hop.authenticated:
             return Path(hop, certain, submitted=True, below=below, at_own_server=True)
@@ -97,7 +102,7 @@ def walk(received: Sequence[str], tied: frozenset[str], owner: Owner) -> Path:
             continue
         if not _goes_on_inside(hop, below, tied, owner):
             return Path(hop, certain, below=below, at_own_server=own)
-        certain = certain and hop.name is not None
+        certain = certain and hop.name is not None  # else only its HELO says that it is a machine of this organisation
     if last_tied_by and owner.is_own_host(last_tied_by):
         return Path(certain=certain, submitted=True, at_own_server=True)
     return Path(certain=certain)
@@ -112,23 +117,30 @@ def for_returned(notice: Notice, returned: Returned, owner: Owner) -> Path:
     if not returned.received:
         return Path()
     named = named_organisations(notice)
-    path = walk(returned.received, named, owner)
+    path = trusted_part(returned.received, named, owner)
     if path.hop is not None or path.submitted:
         return path
+    # Whoever handed the notice over is a second choice: a forger's own host does that, and then ties his own lines.
     handed = handing_over(notice, owner)
-    return path if handed <= named else walk(returned.received, named | handed, owner)
+    return path if handed <= named else trusted_part(returned.received, named | handed, owner)
 
 
 def own_lines(lines: Iterable[str], owner: Owner) -> tuple[bool, bool]:
     """Return whether lines name an own host (with its address, by its bare name)."""
+    own = (owner.configured, owner.learned.hosts)
     with_address = bare = False
     for line in lines:
         if owner.marks and not any(mark in line for mark in owner.marks):
             continue
         hop = read_received(line)
-        if _shows_an_own_address(hop, owner):
+        if any(hosts.has_address(address) for hosts in own for address in (hop.address, hop.by_address)) or (
+            # A looked-up own name is as good as its address where no known address could refute it.
+            hop.address is not None
+            and not owner.knows_addresses(hop.address.version)
+            and any(hosts.has_name(hop.name) for hosts in own)
+        ):
             with_address = True
-        elif any(hosts.has_name(name) for hosts in _own_hosts(owner) for name in (hop.helo, hop.by, hop.name)):
+        elif any(hosts.has_name(name) for hosts in own for name in (hop.helo, hop.by, hop.name)):
             bare = True
     return with_address, bare
 
@@ -156,23 +168,3 @@ def _goes_on_inside(hop: Hop, below: tuple[str, ...], tied: frozenset[str], owne
     if inside in owner.organisations or owner.has_own_address(hop):
         return reporting_is_own and owner.is_own_host(following)
     return organisation(following) == inside
-
-
-def _at_an_untied_line(hop: Hop, below: tuple[str, ...], last_tied_by: str, certain: bool, owner: Owner) -> Path:
-    if last_tied_by:
-        submitted = owner.is_own_host(last_tied_by)
-        return Path(certain=certain, submitted=submitted, untied=None if hop.handed_over_inside else hop, below=below)
-    return Path(certain=False, untied=None if hop.handed_over_inside else hop, below=below)
-
-
-def _own_hosts(owner: Owner) -> tuple[Hosts, Hosts]:
-    return owner.configured, owner.learned.hosts
-
-
-def _shows_an_own_address(hop: Hop, owner: Owner) -> bool:
-    """Return whether a line shows an own host's address, or a looked-up own name where no address could refute it."""
-    if any(hosts.has_address(a) for hosts in _own_hosts(owner) for a in (hop.address, hop.by_address)):
-        return True
-    if hop.address is None or owner.knows_addresses(hop.address.version):
-        return False
-    return any(hosts.has_name(hop.name) for hosts in _own_hosts(owner))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from cleanup.detector.evidence.matching import Bond
 from cleanup.detector.evidence.question import Question
-from cleanup.model import Extent, Family, Finding, Reason, Strength, Verdict
+from cleanup.detector.evidence.standing import Kind as Standing
+from cleanup.detector.networks import neighbourhood
+from cleanup.model import Extent, Family, Finding, Reason, Strength, UnknownSender, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +19,7 @@ class Evidence:
     question: Question
     reasons: tuple[Reason, ...]
     label: Verdict | None
-    said: frozenset[str]  # rules that spoke, notes too
+    rules: frozenset[str]  # all that gave a reason, notes too
     counting: frozenset[str]  # rules that count: notes do not
     hard: frozenset[str]  # rules that count, hard
     pointers: tuple[tuple[Verdict, Strength, Family], ...]
@@ -29,7 +32,7 @@ class Evidence:
             question=question,
             reasons=reasons,
             label=label,
-            said=frozenset([r.rule for r in reasons]),
+            rules=frozenset([r.rule for r in reasons]),
             counting=frozenset([r.rule for r in counting]),
             hard=frozenset([r.rule for r in counting if r.strength is Strength.HARD]),
             pointers=tuple([(r.points_to, r.strength, r.family) for r in counting]),
@@ -40,7 +43,7 @@ class Evidence:
         return not self.counting.isdisjoint(rules)
 
     def has_hard(self, *rules: str) -> bool:
-        """Return whether one of these rules speaks, hard."""
+        """Return whether one of these rules counts, hard."""
         return not self.hard.isdisjoint(rules)
 
     def points_to(self, verdict: Verdict, strength: Strength) -> bool:
@@ -62,41 +65,16 @@ class Row:
     leaning: Verdict | None = None
 
 
-def _is_labelled(e: Evidence) -> bool:
-    return e.label is not None
-
-
-def _is_too_hostile(e: Evidence) -> bool:
-    return e.question.notice.too_hostile is not None
-
-
-def _has_no_sent_at_all(e: Evidence) -> bool:
-    return not e.question.known.coverage.sources
-
-
-def _has_a_stolen_id(e: Evidence) -> bool:
-    return e.has("sent.id_reused", "sent.id_replayed")
-
-
-def _is_proved_genuine(e: Evidence) -> bool:
-    return e.points_to(Verdict.GENUINE, Strength.HARD)
-
-
 def _has_a_hint_or_veto(e: Evidence) -> bool:
+    # A reason for "unsure" that is hard is a veto; of the ledger's own family it only says why nothing is proved.
     vetoed = any(v is Verdict.UNSURE and s is Strength.HARD and f is not Family.LEDGER for v, s, f in e.pointers)
     return vetoed or e.points_to(Verdict.GENUINE, Strength.SUPPORTING)
 
 
-def _is_denied_by_a_person(e: Evidence) -> bool:
-    return e.has_hard("label.sender")
-
-
-def _is_as_an_unused_address(e: Evidence) -> bool:
-    return e.has_hard("sender.never_used") and e.has_hard("origin.foreign", "auth.inner_fail", "spf.not_named")
-
-
 def _is_disproved_although_sent_has_gaps(e: Evidence) -> bool:
-    return not e.has("sent.unusable") and e.question.unusable is None and _is_as_an_unused_address(e)
+    if e.has("sent.unusable") or e.question.unusable is not None:
+        return False
+    return e.has_hard("sender.never_used") and e.has_hard("origin.foreign", "auth.inner_fail", "spf.not_named")
 
 
 def _cannot_be_vouched_for(e: Evidence) -> bool:
@@ -109,6 +87,7 @@ def _shows_nothing(e: Evidence) -> bool:
 
 
 def _is_disproved_twice(e: Evidence) -> bool:
+    # Absence from Sent is one disproof; the second must come from another family, as Sent's own cannot confirm itself.
     others = e.families_against(Strength.HARD) - {Family.LEDGER}
     return e.has_hard("sent.absent", "sent.absent_by_content") and bool(others)
 
@@ -118,37 +97,84 @@ def _is_disproved_once_and_unlikely(e: Evidence) -> bool:
     return e.has_hard("sent.absent", "sent.absent_by_content") and len(others) >= 2
 
 
-def _looks_disproved(e: Evidence) -> bool:
-    return bool(e.families_against(Strength.HARD))
-
-
-def _is_in_a_storm_to_a_stranger(e: Evidence) -> bool:
-    return e.has("storm", "campaign.member") and e.has("recipient.never_written")
-
-
-def _always(_: Evidence) -> bool:
-    return True
-
-
 # Read aloud: "if a person said so, that; else if it is too hostile to read, unsure; ..."
 POLICY: tuple[Row, ...] = (
-    Row("a-person-said-so", _is_labelled, None),
-    Row("too-hostile-to-read", _is_too_hostile, Verdict.UNSURE),
-    Row("no-sent-given", _has_no_sent_at_all, Verdict.UNSURE),
-    Row("id-was-stolen", _has_a_stolen_id, Verdict.UNSURE),
-    Row("proved-genuine", _is_proved_genuine, Verdict.GENUINE),
+    Row("a-person-said-so", lambda e: e.label is not None, None),
+    Row("too-hostile-to-read", lambda e: e.question.notice.too_hostile is not None, Verdict.UNSURE),
+    Row("no-sent-given", lambda e: not e.question.known.coverage.sources, Verdict.UNSURE),
+    Row("id-was-stolen", lambda e: e.has("sent.id_reused", "sent.id_replayed"), Verdict.UNSURE),
+    Row("proved-genuine", lambda e: e.points_to(Verdict.GENUINE, Strength.HARD), Verdict.GENUINE),
     Row("hint-of-the-contrary", _has_a_hint_or_veto, Verdict.UNSURE),
-    Row("a-person-denied-its-sender", _is_denied_by_a_person, Verdict.BACKSCATTER),
+    Row("a-person-denied-its-sender", lambda e: e.has_hard("label.sender"), Verdict.BACKSCATTER),
     # Row 8 of the design stands before rows 6 and 7, whose exception it is.
     Row("address-never-used", _is_disproved_although_sent_has_gaps, Verdict.BACKSCATTER),
     Row("sent-cannot-vouch", _cannot_be_vouched_for, Verdict.UNSURE),
     Row("disproved-twice", _is_disproved_twice, Verdict.BACKSCATTER),
     Row("disproved-once", _is_disproved_once_and_unlikely, Verdict.UNSURE, Verdict.BACKSCATTER),
-    Row("in-a-storm", _is_in_a_storm_to_a_stranger, Verdict.UNSURE, Verdict.BACKSCATTER),
+    Row(
+        "in-a-storm",
+        lambda e: e.has("storm", "campaign.member") and e.has("recipient.never_written"),
+        Verdict.UNSURE,
+        Verdict.BACKSCATTER,
+    ),
     Row("nothing-to-compare", _shows_nothing, Verdict.UNSURE),
-    Row("one-family-against", _looks_disproved, Verdict.UNSURE),
-    Row("not-enough-evidence", _always, Verdict.UNSURE),
+    Row("one-family-against", lambda e: bool(e.families_against(Strength.HARD)), Verdict.UNSURE),
+    Row("not-enough-evidence", lambda _: True, Verdict.UNSURE),
 )
+
+
+def decide(evidence: Evidence) -> Finding:
+    """Return what the first row of POLICY that fits says."""
+    question, label = evidence.question, evidence.label
+    row = _row_for(evidence)
+    verdict = row.verdict or label or Verdict.UNSURE
+    reasons = evidence.reasons
+    if label is not None:  # beside a person's word stands, as a note, what the evidence alone would say
+        alone = _row_for(replace(evidence, label=None))
+        would_be = alone.verdict or Verdict.UNSURE
+        leaning = f", leaning towards {alone.leaning.value}" if alone.leaning else ""
+        says = f"The evidence alone would say {would_be.value}{leaning} ({alone.name})."
+        reasons = (*reasons, Reason("label.overrules", Family.PEOPLE, would_be, Strength.NOTE, says))
+    hop = question.path.hop
+    return Finding(
+        verdict=verdict,
+        row=row.name,
+        reasons=reasons,
+        leaning=row.leaning if verdict is Verdict.UNSURE else None,
+        flags=_flags(evidence, verdict),
+        nearest_sent=question.match.sent,
+        trusted_hop=(hop.name or (str(hop.address) if hop.address else hop.helo)) if hop else None,
+        sender=_unknown_sender(question) if verdict is Verdict.UNSURE else None,
+    )
+
+
+def _row_for(evidence: Evidence) -> Row:
+    return next(row for row in POLICY if row.when(evidence))
+
+
+def _flags(evidence: Evidence, verdict: Verdict) -> tuple[str, ...]:
+    in_sent = evidence.has("sent.message_id", "sent.recipient_subject_date")
+    for_another = "sender.not_the_owner" in evidence.rules
+    raised = {
+        "id_reused": evidence.has("sent.id_reused", "sent.id_replayed"),
+        "sent_gap": verdict is Verdict.GENUINE and not in_sent and evidence.label is None,
+        "not_owners_address": for_another,
+        "self_backscatter": evidence.question.path.at_own_server and evidence.has_hard("origin.foreign"),
+        # The owner's server passed on what somebody else wrote: a forwarding rule with a dead target.
+        "forwarded": verdict is Verdict.GENUINE and for_another and evidence.has_hard("origin.own_host"),
+        "too_hostile": evidence.question.notice.too_hostile is not None,
+    }
+    return tuple(flag for flag, is_raised in raised.items() if is_raised)
+
+
+def _unknown_sender(question: Question) -> UnknownSender | None:
+    """Return the host that a person may place: nothing else decides who it is, and Sent has no such message."""
+    seen = question.seen
+    if seen is None or question.match.bond is not Bond.NONE:
+        return None
+    if question.standing.kind not in (Standing.SERVICE, Standing.OPEN):
+        return None
+    return UnknownSender(str(neighbourhood(seen.address)), str(seen.address), seen.name)
 
 
 # --- What would change a verdict, in plain words: for `explain` -----------------------------------------------------
@@ -185,12 +211,12 @@ _BY_ROW = {
 
 def what_would_change(finding: Finding) -> tuple[str, ...]:
     """Return, a sentence each, what would lead to another verdict on this notice."""
-    if finding.row == "hint-of-the-contrary":
-        return tuple(f"Without this it might be decided: {says}" for says in _what_spares(finding))
-    return _BY_ROW.get(finding.row, ("A word of yours.",))
-
-
-def _what_spares(finding: Finding) -> list[str]:
-    counting = [r for r in finding.reasons if r.strength is not Strength.NOTE]
-    silent = ("sent.unusable", "sent.cannot_vouch")
-    return [r.says for r in counting if r.points_to is not Verdict.BACKSCATTER and r.rule not in silent]
+    if finding.row != "hint-of-the-contrary":
+        return _BY_ROW.get(finding.row, ("A word of yours.",))
+    return tuple(
+        f"Without this it might be decided: {reason.says}"
+        for reason in finding.reasons
+        if reason.strength is not Strength.NOTE
+        and reason.points_to is not Verdict.BACKSCATTER
+        and reason.rule not in ("sent.unusable", "sent.cannot_vouch")
+    )

@@ -7,7 +7,8 @@ spares beside it. The file says where each entry is from, and of when.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 
@@ -22,6 +23,7 @@ class Provider:
     made_ids: tuple[str, ...] = ()  # ends of the right sides of ids that it makes
     listed: tuple[str, ...] = ()  # networks that it publishes: a lower bound
     spares: tuple[str, ...] = ()  # a superset
+    imap: Mapping[str, str] = field(default_factory=dict)  # the server for mail programs, by the domain of an address
 
     @property
     def name(self) -> str:
@@ -38,6 +40,7 @@ def providers() -> dict[str, Provider]:
         Provider(
             kind=entry["kind"],
             verifies=entry.get("verifies", False),
+            imap=entry.get("imap", {}),
             **{name: tuple(entry.get(name, ())) for name in fields},
         )
         for entry in json.loads(text)["providers"]
@@ -64,3 +67,9 @@ def verifies_senders(organisation: str) -> bool:
 def is_gateway(organisation: str) -> bool:
     """Return whether it stands in front of other providers, for their customers."""
     return is_provider(organisation) and providers()[organisation].kind == "gateway"
+
+
+def imap_host(domain: str) -> str | None:
+    """Return the IMAP server for addresses of a domain, as its provider documents it; None where it is not known."""
+    provider = organisation_of_name().get(domain)
+    return providers()[provider].imap.get(domain) if provider else None

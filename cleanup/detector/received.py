@@ -35,8 +35,8 @@ _BARE = re.compile(
     r"(?<![\w.:-])(?:ipv6:)?((?:\d{1,3}\.){3}\d{1,3}|(?=[0-9a-f]*:[0-9a-f:]*:)[0-9a-f:]{3,39}(?:\d{1,3}(?:\.\d{1,3}){3})?)(?![\w.-])",
     re.IGNORECASE,
 )
-_SAID = re.compile(r"\b(?:helo|ehlo)[=\s]+\[?([^\s()\[\];,]+)", re.IGNORECASE)
-_SAID_LITERAL = re.compile(r"\b(?:helo|ehlo)[=\s]+[^\s()]+", re.IGNORECASE)
+_HELO = re.compile(r"\b(?:helo|ehlo)[=\s]+\[?([^\s()\[\];,]+)", re.IGNORECASE)
+_HELO_LITERAL = re.compile(r"\b(?:helo|ehlo)[=\s]+[^\s()]+", re.IGNORECASE)
 # Never inside a host name: a stranger's PTR record may read auth02.example.net.
 _LOGIN = re.compile(
     r"(?<![\w.=-])(?:authenticated(?![\w.-])|auth(?:info)?[=:]|account\s|login[=:]|sasl(?![\w.-]))", re.IGNORECASE
@@ -77,7 +77,12 @@ def read_received(line: str) -> Hop:
     if _FROM_NOBODY.match(text) and "from" not in clauses:
         came_from = ""
     helo, name = _names(came_from)
-    protocol = clauses.get("with") or clauses.get("via")
+    protocol = clauses.get("with") or clauses.get("via") or ""
+    # The receiver wrote by the protocol (RFC 3848: ESMTPA, ESMTPSA), or in a comment, that the sender logged in.
+    comments = " ".join(f"({part.partition('(')[2]}" for part in (came_from, by, protocol) if "(" in part)
+    # It wrote that there is no name: `(unknown [1.2.3.4])`, `from unknown (`, `from [1.2.3.4] (helo=`.
+    plain = came_from.lower()
+    unnamed = "(unknown " in plain or plain.startswith("unknown ") or (plain.startswith("[") and "helo=" in plain)
     return Hop(
         helo=helo,
         name=name,
@@ -85,8 +90,8 @@ def read_received(line: str) -> Hop:
         by=_host(by),
         by_address=_address(by),
         protocol=protocol.split()[0] if protocol else None,
-        authenticated=_logged_in(came_from, by, protocol or ""),
-        unnamed=name is None and _is_unnamed(came_from),
+        authenticated=bool(_AUTH_PROTOCOL.match(protocol) or _LOGIN.search(comments)),
+        unnamed=name is None and unnamed,
     )
 
 
@@ -129,35 +134,24 @@ def _names(came_from: str) -> tuple[str | None, str | None]:
     """Return (what the sender said, what the receiver looked up)."""
     if not came_from:
         return None, None
-    first, said = _host(came_from), _SAID.search(came_from) if "lo" in came_from or "LO" in came_from else None
-    if said:  # Exim, qmail, CommuniGate: the looked-up name stands first
+    first, helo = _host(came_from), _HELO.search(came_from) if "lo" in came_from or "LO" in came_from else None
+    if helo:  # Exim, qmail, CommuniGate: the looked-up name stands first
         name = first if first and not _is_doubted(first) and read_address(first) is None else None
-        return said[1], name
-    return first, _looked_up(came_from)
-
-
-def _looked_up(came_from: str) -> str | None:
-    """Return the name in `HELO (NAME [IP])`; None where it is missing, unknown or doubted."""
+        return helo[1], name
+    # Postfix, sendmail: `HELO (NAME [IP])`, where the name may be missing, unknown or doubted.
     _, opened, comment = came_from.partition("(")
-    if not opened or _is_doubted(comment):
-        return None
     before = comment.partition("[")[0].rpartition("@")[2].strip()
     host = _HOST.match(before)
-    if not host or "." not in host[1] or read_address(host[1]) is not None or "=" in before:
-        return None
-    return host[1].rstrip(".") if "[" in comment else None
+    if not opened or _is_doubted(comment) or "[" not in comment or not host:
+        return first, None
+    looked_up = "." in host[1] and read_address(host[1]) is None and "=" not in before
+    return first, host[1].rstrip(".") if looked_up else None
 
 
 def _is_doubted(text: str) -> bool:
     """Return whether the receiver says that a name is not the sender's, or that it found none."""
     plain = text.lower()
     return "unknown" in plain or "unverified" in plain or "may be forged" in plain
-
-
-def _is_unnamed(came_from: str) -> bool:
-    """Return whether a name is said to be missing: `(unknown [1.2.3.4])`, `from unknown (`, `from [1.2.3.4] (helo=`."""
-    plain = came_from.lower()
-    return "(unknown " in plain or plain.startswith("unknown ") or (plain.startswith("[") and "helo=" in plain)
 
 
 def _host(clause: str) -> str | None:
@@ -173,7 +167,7 @@ def _sender_address(came_from: str) -> Address | None:
     """
     if "(" not in came_from:
         return _address(came_from)
-    before, _, comment = _SAID_LITERAL.sub("", came_from).partition("(")
+    before, _, comment = _HELO_LITERAL.sub("", came_from).partition("(")
     return _address(comment) or _address(before)
 
 
@@ -187,11 +181,3 @@ def _address(clause: str) -> Address | None:
             if address is not None:
                 return address
     return None
-
-
-def _logged_in(came_from: str, by: str, protocol: str) -> bool:
-    """Return whether the receiver wrote, by protocol (RFC 3848) or in a comment, that the sender logged in."""
-    if _AUTH_PROTOCOL.match(protocol):
-        return True
-    comments = " ".join(f"({part.partition('(')[2]}" for part in (came_from, by, protocol) if "(" in part)
-    return bool(_LOGIN.search(comments))

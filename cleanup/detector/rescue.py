@@ -34,10 +34,14 @@ def worth_rescuing(found: Iterable[Judged]) -> tuple[Rescue, ...]:
     """
     genuine = [one for one in found if _is_beyond_doubt(one)]
     failed = {_answers(one) for one in genuine if one.notice.action is Action.FAILED}
-    kept: dict[tuple[object, ...], Judged] = {}
+    kept: dict[tuple[object, ...], Judged] = {}  # by what second copies of a notice share
     for one in sorted(genuine, key=lambda one: one.ref):
-        if one.notice.action in (None, Action.FAILED) or not _answers(one) or _answers(one) not in failed:
-            kept.setdefault(_same(one), one)
+        notice, answers = one.notice, _answers(one)
+        if not answers:
+            kept.setdefault((notice.message_id or one.ref,), one)
+        elif notice.action in (None, Action.FAILED) or answers not in failed:
+            people = frozenset(recipient.address.casefold() for recipient in notice.recipients)
+            kept.setdefault((notice.kind, notice.action, answers, people), one)
     ordered = sorted(kept.values(), key=lambda one: (_rank(one), -one.fingerprint.arrived.timestamp(), one.ref))
     return tuple(Rescue(one, _SAYS[_rank(one)]) for one in ordered)
 
@@ -65,12 +69,3 @@ def _rank(one: Judged) -> int:
 def _answers(one: Judged) -> str:
     """Return the id of the message that it answers; "" where none is known."""
     return id_key(one.notice.returned[0].message_id or "")
-
-
-def _same(one: Judged) -> tuple[object, ...]:
-    """Return what second copies of a notice share."""
-    notice = one.notice
-    people = frozenset(recipient.address.casefold() for recipient in notice.recipients)
-    if not _answers(one):
-        return (notice.message_id or one.ref,)
-    return notice.kind, notice.action, _answers(one), people

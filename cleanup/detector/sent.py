@@ -48,15 +48,28 @@ class SentRows:
     """Sent messages, ready to be looked up. Every list comes in the order of time."""
 
     def __init__(self, messages: Iterable[SentMessage]) -> None:
-        ordered = sorted(messages, key=lambda m: (moment_of(m) is not None, moment_of(m), m.folder, m.uid))
         self._ids: dict[str, list[SentMessage]] = {}
         self._pairs: dict[tuple[str, str], list[SentMessage]] = {}
         self._subjects: dict[str, list[SentMessage]] = {}
         self._threads: dict[str, list[SentMessage]] = {}
         self._written: dict[str, list[SentMessage]] = {}
-        self._times: dict[str, list[datetime]] = {}
-        for message in ordered:
-            self._add(message)
+        self._times: dict[str, list[datetime]] = {}  # beside _written, one for one: they are searched by bisection
+        for message in sorted(messages, key=lambda m: (moment_of(m) is not None, moment_of(m), m.folder, m.uid)):
+            moment, subject = moment_of(message), subject_key(message.subject or "")
+            for one in (message.message_id, *message.other_ids):
+                if one:
+                    self._ids.setdefault(id_key(one), []).append(message)
+            if subject:
+                self._subjects.setdefault(subject, []).append(message)
+            if message.thread_index and len(message.thread_index) >= THREAD_CHARACTERS:
+                self._threads.setdefault(message.thread_index[:THREAD_CHARACTERS], []).append(message)
+            for recipient in dict.fromkeys(untagged_key(r) for r in message.recipients):
+                if subject:
+                    self._pairs.setdefault((recipient, subject), []).append(message)
+                written = self._written.setdefault(recipient, [])  # written to, if only at a time that nobody knows
+                if moment is not None:
+                    written.append(message)
+                    self._times.setdefault(recipient, []).append(moment)
 
     def by_id(self, message_id: str) -> Sequence[SentMessage]:
         """Return the messages with this id, in any of the forms an id has."""
@@ -95,28 +108,6 @@ class SentRows:
         except OverflowError:  # a Date in the year 1 or 9999
             return []
         return [m for m in around if m.date is not None and abs(m.date - date) <= tolerance]
-
-    def _add(self, message: SentMessage) -> None:
-        for one in (message.message_id, *message.other_ids):
-            if one:
-                self._ids.setdefault(id_key(one), []).append(message)
-        subject = subject_key(message.subject or "")
-        if subject:
-            self._subjects.setdefault(subject, []).append(message)
-        if message.thread_index and len(message.thread_index) >= THREAD_CHARACTERS:
-            self._threads.setdefault(message.thread_index[:THREAD_CHARACTERS], []).append(message)
-        for recipient in dict.fromkeys(untagged_key(r) for r in message.recipients):
-            self._add_recipient(recipient, subject, message)
-
-    def _add_recipient(self, recipient: str, subject: str, message: SentMessage) -> None:
-        if subject:
-            self._pairs.setdefault((recipient, subject), []).append(message)
-        moment = moment_of(message)
-        if moment is not None:
-            self._written.setdefault(recipient, []).append(message)
-            self._times.setdefault(recipient, []).append(moment)
-        else:
-            self._written.setdefault(recipient, [])
 
 
 def moment_of(message: SentMessage) -> datetime | None:
@@ -198,7 +189,9 @@ def read_sent_header(folder: str, uid: int, arrived: datetime | None, fields: by
         thread_index=next(iter(header.get("thread-index", ())), None),
         mailer=next(iter((*header.get("x-mailer", ()), *header.get("user-agent", ()))), None),
         zone_minutes=moment.zone_minutes if moment else None,
-        forwarded=_does_not_teach(header),
+        # Somebody else's mail passed on, or what was never sent: neither shows a habit of the owner's.
+        forwarded=any(name.startswith("resent-") for name in header)
+        or any(value.lower() in _UNSENT for value in header.get("x-uniform-type-identifier", ())),
     )
 
 
@@ -219,13 +212,6 @@ def clue_in(header: Mapping[str, Sequence[str]]) -> InboxClue:
         to=tuple(p.address for name in ("to", "cc") for p in read_people(header.get(name, ()))),
         date=moment.time if moment else None,
     )
-
-
-def _does_not_teach(header: dict[str, list[str]]) -> bool:
-    """Return whether it is somebody else's mail passed on, or was never sent: it shows no habit of the owner's."""
-    resent = any(name.startswith("resent-") for name in header)
-    unsent = any(value.lower() in _UNSENT for value in header.get("x-uniform-type-identifier", ()))
-    return resent or unsent
 
 
 # --- The owner's habits, learned from Sent --------------------------------------------------------------------------
@@ -266,7 +252,7 @@ class Profile:
 
 def learn_profile(messages: Iterable[SentMessage]) -> Profile:
     """Return the owner's habits. Pure counting; thresholds stand with whoever asks."""
-    counts: dict[str, Counter[str]] = {name: Counter() for name in ("addresses", "names", "right", "shapes", "mailers")}
+    addresses, names, right_sides, shapes, mailers = (Counter[str]() for _ in range(5))
     zones: Counter[int] = Counter()
     total = without_id = 0
     for message in messages:
@@ -274,18 +260,25 @@ def learn_profile(messages: Iterable[SentMessage]) -> Profile:
             continue
         total += 1
         without_id += message.message_id is None
-        for name, value in _habits(message):
-            if value:
-                counts[name][value] += 1
+        if address := address_key(message.from_address or ""):
+            addresses[address] += 1
+        if name := (message.from_name or "").casefold():
+            names[name] += 1
+        if message.message_id:
+            shapes[id_shape(message.message_id)] += 1
+            if right := right_side(message.message_id):
+                right_sides[right] += 1
+        if mailer := mailer_key(message.mailer or ""):
+            mailers[mailer] += 1
         if message.zone_minutes is not None:
             zones[message.zone_minutes] += 1
     return Profile(
         messages=total,
-        addresses=counts["addresses"],
-        names=counts["names"],
-        right_sides=counts["right"],
-        shapes=counts["shapes"],
-        mailers=counts["mailers"],
+        addresses=addresses,
+        names=names,
+        right_sides=right_sides,
+        shapes=shapes,
+        mailers=mailers,
         zones=zones,
         without_id=without_id,
     )
@@ -296,15 +289,6 @@ def mailer_key(mailer: str) -> str:
     """Return a mail program's name without its version: "Thunderbird/128.0" is "thunderbird"."""
     words = mailer.casefold().replace("/", " ").split()
     return " ".join(word for word in words[:3] if not any(c.isdigit() for c in word))
-
-
-def _habits(message: SentMessage) -> Iterable[tuple[str, str]]:
-    yield "addresses", address_key(message.from_address or "")
-    yield "names", (message.from_name or "").casefold()
-    if message.message_id:
-        yield "right", right_side(message.message_id)
-        yield "shapes", id_shape(message.message_id)
-    yield "mailers", mailer_key(message.mailer or "")
 
 
 # --- The Sent index -------------------------------------------------------------------------------------------------
@@ -353,10 +337,10 @@ class MemorySentIndex:
         `complete_since` is a person's word that Sent holds everything from then on. Without it Sent vouches from its
         oldest message on, and only as far as its measured completeness allows.
         """
-        held = tuple(messages)
-        rows, profile = SentRows(held), learn_profile(held)
+        every = tuple(messages)
+        rows, profile = SentRows(every), learn_profile(every)
         clues = tuple(inbox)
-        coverage = cover(held, sources, now=now, complete_since=complete_since)
+        coverage = cover(every, sources, now=now, complete_since=complete_since)
         coverage = coverage.in_use_until(clue.date for clue in clues if clue.date is not None and clue.date <= now)
         return cls(rows, coverage.with_proofs(measure_inbox(clues, rows, profile)), profile)
 
@@ -385,36 +369,18 @@ def measure_inbox(clues: Sequence[InboxClue], rows: SentRows, profile: Profile) 
     received = {id_key(c.message_id) for c in clues if c.message_id}
     rights = {right for right, seen in profile.right_sides.items() if seen >= SHARED_RIGHT_SIDE}
     owner = {a for a, seen in profile.addresses.items() if seen >= MIN_ADDRESS}
-    counted: Counter[str] = Counter()
+    counted: set[str] = set()
     for clue in clues:
-        proof = _reply_proof(clue, rows, received, rights, owner) or _self_copy_proof(clue, rows, rights, owner)
-        if proof is None:
+        by_owner = address_key(clue.from_address or "") in owner
+        answered = clue.answers[0] if len(clue.answers) == 1 else None
+        if by_owner:
+            # Spam forged from the owner to the owner is common: only ids of the owner's own making count.
+            way, proved = "self-copies", clue.message_id
+        elif answered and len(clue.to) == 1 and untagged_key(clue.to[0]) in owner and id_key(answered) not in received:
+            way, proved = "replies", answered
+        else:
             continue
-        key, found = proof
-        counted[key[1]] += 1
-        if counted[key[1]] == 1:  # ten answers to one message are one sample
-            yield Proof(key[0], id_shape(key[1]), found)
-
-
-def _reply_proof(
-    clue: InboxClue, rows: SentRows, received: set[str], rights: set[str], owner: set[str]
-) -> tuple[tuple[str, str], bool] | None:
-    if len(clue.answers) != 1 or len(clue.to) != 1 or untagged_key(clue.to[0]) not in owner:
-        return None
-    answered = clue.answers[0]
-    if address_key(clue.from_address or "") in owner or id_key(answered) in received:
-        return None
-    if right_side(answered) not in rights:
-        return None
-    return ("replies", answered), bool(rows.by_id(answered))
-
-
-def _self_copy_proof(
-    clue: InboxClue, rows: SentRows, rights: set[str], owner: set[str]
-) -> tuple[tuple[str, str], bool] | None:
-    if clue.message_id is None or address_key(clue.from_address or "") not in owner:
-        return None
-    # Spam forged from the owner to the owner is common: only ids of the owner's own making count.
-    if right_side(clue.message_id) not in rights:
-        return None
-    return ("self-copies", clue.message_id), bool(rows.by_id(clue.message_id))
+        if proved is None or right_side(proved) not in rights or proved in counted:
+            continue  # ten answers to one message are one sample
+        counted.add(proved)
+        yield Proof(way, id_shape(proved), bool(rows.by_id(proved)))

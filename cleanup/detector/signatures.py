@@ -59,21 +59,16 @@ def _read(message: dkim.DKIM, field: tuple[bytes, bytes], keys: Mapping[str, str
     except (dkim.DKIMException, KeyError, UnicodeDecodeError, ValueError):
         return None
     key = keys.get(f"{selector}._domainkey.{domain}")
-    verified = _verify(message, field, tags, names, key) if key else None
+    verified: bool | None = None
+    if key:
+        try:
+            answer = dkim.evaluate_pk(b"key", key.encode("ascii"))
+            message.pk, message.keysize, message.ktag, message.seqtlsrpt = answer
+            # Without bh= the library does not compare the body, which seldom comes back as it was.
+            header_part = {tag: value for tag, value in tags.items() if tag != b"bh"}
+            verified = bool(message.verify_sig_process(header_part, list(names), field, None))
+        except (dkim.KeyFormatError, dkim.UnknownKeyTypeError):
+            verified = None  # a key that is retired ("p=") or unusable says nothing
+        except (dkim.DKIMException, ValueError, KeyError, TypeError):
+            verified = False
     return Signature(domain, selector, frozenset(n.decode("ascii", "replace") for n in names), verified)
-
-
-def _verify(
-    message: dkim.DKIM, field: tuple[bytes, bytes], tags: dict[bytes, bytes], names: list[bytes], key: str
-) -> bool | None:
-    import dkim
-
-    header_part = {tag: value for tag, value in tags.items() if tag != b"bh"}
-    try:
-        answer = dkim.evaluate_pk(b"key", key.encode("ascii"))
-        message.pk, message.keysize, message.ktag, message.seqtlsrpt = answer
-        return bool(message.verify_sig_process(header_part, list(names), field, None))
-    except (dkim.KeyFormatError, dkim.UnknownKeyTypeError):
-        return None  # a key that is retired ("p=") or unusable says nothing
-    except (dkim.DKIMException, ValueError, KeyError, TypeError):
-        return False

@@ -27,12 +27,12 @@ _GATEWAY = re.compile(
     r"encrypted|verschl[^\])}]{0,20})\s*[\])}*]+|\*{2,5}\s*spam\s*\*{2,5}|external\s*:)\s*[:-]?\s*"
 )
 _ANY_GATEWAY = re.compile(_GATEWAY.pattern, re.IGNORECASE)
-_OPENS_A_MARK = tuple("[({*eE")
+_OPENS_A_MARK = tuple("[({*eE")  # with what a mark can begin: no other subject need be searched
 _LIST_TAG = re.compile(r"^\s*\[[^\][]{1,40}\]\s*")
 _SPACE = re.compile(r"\s+")
 
 
-def untagged(subject: str) -> str:
+def without_marks(subject: str) -> str:
     """Return a decoded subject without the marks that gateways put before it: "[EXTERNAL]", "***SPAM***"."""
     text = subject
     for _ in range(3):
@@ -67,12 +67,12 @@ def subject_key(subject: str) -> str:
     """
     text = unicodedata.normalize("NFKC", subject[: 4 * MOST_CHARACTERS]).casefold()
     text = _SPACE.sub(" ", text).strip()
-    for _ in range(12):
+    for _ in range(12):  # "Re: AW: [EXT] [list] Fwd: ..." nests as deep as the conversation is long
         shorter = _LIST_TAG.sub("", _GATEWAY.sub("", _PREFIX.sub("", text)))
         if shorter == text:
             break
         text = shorter or text
-        if not shorter:
+        if not shorter:  # nothing but prefixes: "Re:" is its own subject
             break
     return text.strip()[:MOST_CHARACTERS]
 

@@ -55,9 +55,12 @@ def check_srs(address: str, keys: Iterable[bytes], arrived: datetime | None = No
     if tag is None:
         return Tag.NONE
     signed = f"{tag['stamp']}{tag['domain']}{tag['local']}".lower().encode()
-    length = len(tag["mac"])
+    length = len(tag["mac"])  # libsrs2 keeps four characters of the MAC unless it is told otherwise
     macs = [base64.b64encode(hmac.new(key, signed, "sha1").digest()).decode()[:length].lower() for key in keys]
-    return _worth(tag["mac"].lower(), macs, _is_fresh(_srs_day(tag["stamp"]), 1_024, _SRS_DAYS, arrived))
+    # The stamp is the day modulo 1024 in two characters of base 32; -1, which is hardly ever fresh, for anything else.
+    high, low = (_BASE32.find(letter) for letter in tag["stamp"].lower())
+    day = high * 32 + low if high >= 0 and low >= 0 else -1
+    return _worth(tag["mac"].lower(), macs, _is_fresh(day, 1_024, _SRS_DAYS, arrived))
 
 
 def check_own(tagged: str, keys: Iterable[bytes]) -> Tag:
@@ -96,9 +99,3 @@ def _is_fresh(day: int, cycle: int, allowed: range, arrived: datetime | None) ->
         return True
     days = ((arrived - _EPOCH).days - day) % cycle
     return days in allowed or days - cycle in allowed
-
-
-def _srs_day(stamp: str) -> int:
-    """Return the day in an SRS stamp: two characters of base 32. -1, which is hardly ever fresh, for anything else."""
-    high, low = (_BASE32.find(letter) for letter in stamp.lower())
-    return high * 32 + low if high >= 0 and low >= 0 else -1

@@ -36,6 +36,7 @@ from cleanup.jobs.look import look
 from cleanup.jobs.run import known_before, task_of
 from cleanup.jobs.sync import not_opened
 from cleanup.ledger import Ledger, is_there
+from cleanup.progress import Progress, unseen
 from cleanup.report.counts import Fate, count_judged
 from cleanup.report.text import plural
 
@@ -70,6 +71,7 @@ class _Patient:
     ask: Callable[[str], str]
     now: datetime
     stack: ExitStack
+    progress: Progress = unseen
     warnings: list[str] = field(default_factory=list)
     settings: MailboxSettings | None = None
     account: Account | None = None
@@ -77,13 +79,16 @@ class _Patient:
     folders: tuple[Folder, ...] = ()
 
 
-def examine(load: Callable[[], MailboxSettings], *, ask: Callable[[str], str], now: datetime) -> Iterator[Check]:
+def examine(
+    load: Callable[[], MailboxSettings], *, ask: Callable[[str], str], now: datetime, progress: Progress = unseen
+) -> Iterator[Check]:
     """Yield the stages in order, each as soon as it is done; the one that fails is the last.
 
-    `load` returns the mailbox's settings, or raises; `ask` a password where none is configured.
+    `load` returns the mailbox's settings, or raises; `ask` a password where none is configured. `progress` hears of the
+    trial look, which may take long.
     """
     with ExitStack() as stack:
-        patient = _Patient(load, ask, now, stack)
+        patient = _Patient(load, ask, now, stack, progress)
         for stage, look_into in STAGES.items():
             patient.warnings.clear()
             began = time.monotonic()
@@ -225,6 +230,7 @@ def _coverage(patient: _Patient) -> Iterator[str]:
         labels=known.labels,
         memory=known.memory,
         leaving=known.leaving,
+        progress=patient.progress,
     )
     coverage = seen.sent.coverage
     yield from coverage.in_words()

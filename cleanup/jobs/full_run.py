@@ -39,7 +39,7 @@ def look_and_file(
 ) -> Done:
     """Do what run.run_mailbox() promises, in a mailbox in which something happened. `checked` saves asking again."""
     memory = session.ledger.memory(task.mailbox)
-    recovered, mailbox = session.recover(task.mailbox, mailbox, lambda ahead: what_look_asks(ahead, memory, checked))
+    recovered, mailbox = session.recover(task.mailbox, mailbox, lambda: what_look_asks(task, memory, checked))
     labels = words_of(session.ledger, session.settings, again=again)
     known = checked if not recovered.reconciled else None
     seen = look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory, seen=known)
@@ -47,6 +47,9 @@ def look_and_file(
     run_id = _record(session, seen, told_before)
     seen, go_on = _asked(session, run_id, seen, agreed, may_exceed)
     outcome = _file(session, run_id, seen, mailbox, progress) if go_on else None
+    if outcome and outcome.stopped:
+        outcome.stopped.done = Done(run_id, seen, recovered, outcome, None, session.bytes_read, session.round_trips)
+        raise outcome.stopped
     _remember(memory, run_id, seen, outcome)
     remark = _leave_digest(session, run_id, seen, outcome, mailbox, now) if outcome else None
     before = _ended_early(session, run_id) if outcome and outcome.moved else ()
@@ -82,7 +85,10 @@ def _remember(memory: Memory, run_id: int, seen: Look, outcome: MoveResults | No
     """Write down what the next run may build on. Where something is left to do, it looks again in any case."""
     inbox = memory.cursors()[seen.task.inbox]
     if outcome:
-        memory.vanished(inbox, [ref.uid for ref in outcome.moved])
+        moved = {ref.uid for ref in outcome.moved}
+        memory.vanished(inbox, moved)
+        if not outcome.stopped:  # what did not go, though it was its turn, may be another message by now
+            memory.read_again(inbox, {move.ref.uid for move in seen.plan.moves} - moved)
     through = not seen.plan.moves or (outcome is not None and outcome.complete and not outcome.gone)
     through = through and seen.why_sent_is_silent is None  # tomorrow the server may show what it did not today
     through = through and not seen.passed_over
@@ -111,8 +117,6 @@ def _file(session: MailboxSession, run_id: int, seen: Look, mailbox: Mailbox, pr
         ledger.finish_run(run_id, counts, "failed")
         raise
     ledger.finish_run(run_id, counts | {"filed": len(outcome.moved)}, "done" if outcome.complete else "partly")
-    if outcome.stopped:
-        raise outcome.stopped
     return outcome
 
 

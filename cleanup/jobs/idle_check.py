@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cleanup import __version__
 from cleanup.connector.mailbox import FolderState, Mailbox
+from cleanup.connector.questions import Examine, Status
 from cleanup.detector.account_state import AccountState, account_state
 from cleanup.detector.coverage import cover_times
 from cleanup.detector.header import INBOX_FIELDS
@@ -20,14 +21,27 @@ from cleanup.detector.sent import SENT_FIELDS, MemorySentIndex, Profile, SentRow
 from cleanup.dns.network import Network
 from cleanup.errors import CommandRefused, FolderNotFound, PermissionMissing
 from cleanup.ledger.values import Cursor, LastRun, Remembered
-from cleanup.model import FilingPlan, Identity, Judged, NotFiled, Policy, SentSource, Verdict
+from cleanup.model import (
+    FilingPlan,
+    Identity,
+    Judged,
+    NotFiled,
+    Notice,
+    Policy,
+    Recipient,
+    Returned,
+    SentMessage,
+    SentSource,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from cleanup.detector.sender_questions import SenderQuestion
     from cleanup.detector.who_sends import KnownSender
 
-_ROWS = 2  # counts up when what stands in the rows of the memory changes
-_READER = (__version__, _ROWS, INBOX_FIELDS, SENT_FIELDS, [f.name for f in fields(Profile)])
+_ROWS = 3  # counts up when what stands in the rows of the memory changes
+_SHAPES = [[f.name for f in fields(kind)] for kind in (Profile, Notice, Returned, Recipient, SentMessage)]
+_READER = (__version__, _ROWS, INBOX_FIELDS, SENT_FIELDS, _SHAPES)
 READ_BY = hashlib.sha256(repr(_READER).encode()).hexdigest()  # of whatever decides what a row of the memory holds
 
 
@@ -89,10 +103,9 @@ def check_idle(mailbox: Mailbox, task: Task, last_run: LastRun) -> IdleCheck:
     """Return whether anything happened since the last run, for one command a folder."""
     last, cursors = last_run.last, last_run.cursors
     sent_folders = [cursor.folder for cursor in cursors.values() if cursor.is_sent]
-    ahead = mailbox.ahead().examine(task.inbox)
-    mailbox.send_ahead(ahead.status(sent_folders[0]) if sent_folders else ahead)
-    state = mailbox.examine(task.inbox)
-    sent: dict[str, FolderState] = {}
+    opening, sent = Examine(task.inbox), dict[str, FolderState]()
+    mailbox.send_ahead(opening, *map(Status, sent_folders[:1]))
+    state = mailbox.ask(opening)
     for folder in sent_folders:
         try:
             sent[folder] = mailbox.status(folder)

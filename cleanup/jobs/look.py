@@ -7,11 +7,12 @@ those of a look at everything.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
+from cleanup.connector.account import MIB
 from cleanup.connector.folders import backscatter_folder_name, find_sent
 from cleanup.connector.mailbox import FolderState, Mailbox
 from cleanup.connector.pull import fingerprint_of, is_of
@@ -24,12 +25,19 @@ from cleanup.detector.verdict import Case, judge_knowing
 from cleanup.detector.who_sends import failing_records, who_sends
 from cleanup.dns import answers_for, spf_for
 from cleanup.jobs.idle_check import READ_BY, IdleCheck, Look, Task, judged_by
-from cleanup.jobs.sync import read_inbox, read_sent_folders, sent_index, what_look_asks
+from cleanup.jobs.sync import (
+    read_inbox,
+    read_sent_folders,
+    reader,
+    sent_index,
+    wants_signed_bytes,
+    what_look_asks,
+)
 from cleanup.ledger import Ledger, Memory
-from cleanup.ledger.values import Cursor, Remembered
+from cleanup.ledger.values import Cursor, KeptNotice, Remembered
 from cleanup.model import (
     DNS_KEPT_FOR,
-    Fingerprint,
+    FilingPlan,
     Judged,
     MessageRef,
     NotFiled,
@@ -41,7 +49,8 @@ from cleanup.progress import Progress, unseen
 from cleanup.report.filing.plan import plan_filing
 
 TWO_MESSAGES = "the server showed two different messages under this UID"
-_Read = tuple[PulledHeaders, Fingerprint, Notice]
+AT_ONCE = 500  # candidates that are written into the memory: a run that is cut off reads no more than so many again
+DELETED = "\\Deleted"
 
 
 def look(
@@ -59,34 +68,52 @@ def look(
 
     `labels` are people's words by fingerprint digest. `memory` is what earlier runs read, and is brought up to date;
     without it everything is read. `seen` saves asking for the folders' states again. What is `leaving` is passed
-    over: a run takes it from the folder before it looks. Raises the named errors of the connector; SentFolderNotFound
-    where there are notices and no folder of sent mail to judge them by.
+    over: a run takes it from the folder before it looks. What the memory accuses is looked at, and is read anew where
+    another message lies under its number. Raises the named errors of the connector; SentFolderNotFound where there are
+    notices and no folder of sent mail to judge them by.
     """
     with _remembering(memory, task) as known:
-        mailbox.send_ahead(what_look_asks(mailbox.ahead(), known, seen))
+        mailbox.send_ahead(*what_look_asks(task, known, seen))
         folders = mailbox.folders()
         target = backscatter_folder_name(folders, task.target)
         state = seen.inbox if seen else mailbox.examine(task.inbox)
-        cursor, candidates, hidden = read_inbox(mailbox, known, state, progress)
-        set_aside = {uid for uid, pulled in candidates.items() if pulled.ref in leaving}
-        candidates = {uid: pulled for uid, pulled in candidates.items() if uid not in set_aside}
+        inbox = read_inbox(mailbox, task, known, state, progress)
+        candidates = {uid: pulled for uid, pulled in inbox.fresh.items() if pulled.ref not in leaving}
         sources = read_sent_folders(mailbox, task, known, folders, seen.sent if seen else {}, progress)
-        notices, bodiless = _read_candidates(mailbox, known, cursor, candidates, progress)
+        read, bodiless = _read_candidates(mailbox, task, known, inbox.cursor, candidates, progress)
+        going = {ref.uid for ref in leaving if ref.uidvalidity == state.uidvalidity and ref.folder == task.inbox}
+        set_aside = going & (inbox.fresh.keys() | inbox.kept.keys())
+        kept = {uid: one for uid, one in inbox.kept.items() if uid not in set_aside}
+        notices = [one for _, one in sorted({**kept, **read}.items())]
         if notices:
             find_sent(folders, task.sent_folders, task.not_sent_folders)  # raises: without it none can be judged
-        cases = [Case(notice, fingerprint.arrived, fingerprint.digest) for _, fingerprint, notice in notices]
-        sent = sent_index(mailbox, task, known, cursor, cases, sources, now)
-        judged, learned = _judge(notices, cases, sent, task, labels or {}, known, now)
+        cases = [Case(one.notice, one.fingerprint.arrived, one.fingerprint.digest) for one in notices]
+        sent = sent_index(mailbox, task, known, inbox.cursor, cases, sources, now)
+        judged, learned = _judge(notices, cases, sent, task, state, labels or {}, known, now)
         ordinary = known.cursors()[task.inbox].held - len(set_aside) - len(judged)
-    plan = plan_filing(
-        judged,
-        source=task.inbox,
-        target=target,
-        uidvalidity=state.uidvalidity,
-        inbox_size=state.exists - len(set_aside),
-        policy=task.policy,
-        since=task.since,
-    )
+
+    def planned(judged: Sequence[Judged]) -> FilingPlan:
+        return plan_filing(
+            judged,
+            source=task.inbox,
+            target=target,
+            uidvalidity=state.uidvalidity,
+            inbox_size=state.exists - len(set_aside),
+            policy=task.policy,
+            since=task.since,
+        )
+
+    plan = planned(judged)
+    accused = {move.ref.uid: move.fingerprint for move in plan.moves if move.ref.uid in kept}
+    if accused:  # nobody looked at them tonight
+        alike = mailbox.of_size(
+            task.inbox, {one.size for one in accused.values()}, {one.arrived for one in accused.values()}
+        )
+        if others := accused.keys() - {*alike}:
+            known.read_again(inbox.cursor, others)
+            return look(mailbox, task, now=now, labels=labels, progress=progress, memory=known, leaving=leaving)
+        judged = _with_marks(judged, kept, mailbox.deleted(task.inbox))
+        plan = planned(judged)
     told = [JudgedNotice(j.notice, j.finding, j.fingerprint.arrived) for j in judged]
     return Look(
         task,
@@ -98,7 +125,7 @@ def look(
         plan,
         account_state(told),
         judged_by(task, labels or {}),
-        passed_over=_passed_over(mailbox, state, {*hidden, *bodiless}),
+        passed_over=_passed_over(mailbox, state, {*inbox.hidden, *bodiless}),
         senders=who_sends(learned),
         questions=sender_questions(told),
         failing_records=failing_records(learned),
@@ -128,11 +155,29 @@ def _remembering(memory: Memory | None, task: Task) -> Iterator[Memory]:
 
 
 def _read_candidates(
-    mailbox: Mailbox, memory: Memory, cursor: Cursor, candidates: Mapping[int, PulledHeaders], progress: Progress
-) -> tuple[list[_Read], set[int]]:
-    """Return what is a notice, by UID, and what was not shown; let the memory know what is none."""
-    found: list[_Read] = []
+    mailbox: Mailbox,
+    task: Task,
+    memory: Memory,
+    cursor: Cursor,
+    candidates: Mapping[int, PulledHeaders],
+    progress: Progress,
+) -> tuple[dict[int, KeptNotice], set[int]]:
+    """Return what is a notice, by UID, and what was not shown; let the memory know both, and what is no notice.
+
+    What is shown in part, or is another message than its header, is judged tonight and read again the next night.
+    """
+    found: dict[int, KeptNotice] = {}
+    to_keep: list[KeptNotice] = []
     none: list[int] = []
+
+    def write() -> None:
+        if to_keep:
+            memory.keep_notices(cursor, reader(), to_keep)
+        if none:
+            memory.no_notices(cursor, none)
+        to_keep.clear()
+        none.clear()
+
     unread = set(candidates)
     sizes = {uid: pulled.size for uid, pulled in candidates.items()}
     bodies = mailbox.pull_bodies(cursor.folder, sorted(candidates), sizes=sizes) if candidates else ()
@@ -142,13 +187,37 @@ def _read_candidates(
         notice, pulled = read_notice(raw), candidates[uid]
         fingerprint = fingerprint_of(pulled)
         as_announced = is_of(fingerprint, raw)
+        is_whole = len(raw) >= min(pulled.size, MIB)
         if notice is not None:
-            found.append((pulled, fingerprint, notice if as_announced else replace(notice, too_hostile=TWO_MESSAGES)))
-        elif as_announced:
+            notice = notice if as_announced else replace(notice, too_hostile=TWO_MESSAGES)
+            flags = tuple(flag for flag in pulled.flags if flag.lower() != DELETED.lower())
+            found[uid] = KeptNotice(
+                uid, fingerprint, pulled.flags, *_lean(notice, with_signed=wants_signed_bytes(task))
+            )
+            if as_announced and is_whole:
+                to_keep.append(replace(found[uid], flags=flags))
+        elif as_announced and is_whole:
             none.append(uid)
-    if none:
-        memory.no_notices(cursor, none)
+        if len(to_keep) + len(none) >= AT_ONCE:
+            write()
+    write()
     return found, unread
+
+
+def _lean(notice: Notice, *, with_signed: bool) -> tuple[bool, Notice]:
+    """Return whether a notice returned signed mail, and the notice without bytes that nobody will look at."""
+    signed = {one for one in notice.returned if b"dkim-signature" in (one.raw or b"").lower()}
+    lean = (one if with_signed and one in signed else replace(one, raw=None) for one in notice.returned)
+    return bool(signed), replace(notice, returned=tuple(lean))
+
+
+def _with_marks(judged: Sequence[Judged], kept: Container[int], deleted: Collection[int]) -> tuple[Judged, ...]:
+    r"""Return what was judged with the mark \Deleted as it is now, also on what is known from earlier nights."""
+    marked = frozenset(deleted)
+    return tuple(
+        replace(one, flags=(*one.flags, DELETED)) if one.ref.uid in kept and one.ref.uid in marked else one
+        for one in judged
+    )
 
 
 def _passed_over(mailbox: Mailbox, inbox: FolderState, uids: Iterable[int]) -> tuple[NotFiled, ...]:
@@ -161,15 +230,16 @@ def _passed_over(mailbox: Mailbox, inbox: FolderState, uids: Iterable[int]) -> t
 
 
 def _judge(
-    notices: Sequence[_Read],
+    notices: Sequence[KeptNotice],
     cases: Sequence[Case],
     sent: MemorySentIndex,
     task: Task,
+    inbox: FolderState,
     labels: Mapping[str, Verdict],
     memory: Memory,
     now: datetime,
 ) -> tuple[tuple[Judged, ...], Known]:
-    answers = answers_for([notice for _, _, notice in notices], task.identity, task.policy, task.network)
+    answers = answers_for([one.notice for one in notices], task.identity, task.policy, task.network)
     arrived, since = [(case.notice, case.arrived) for case in cases], now - DNS_KEPT_FOR
     kept = memory.dns_lookups(since) if task.network.spf else ()
     spf, made = spf_for(arrived, task.identity, sent.profile, task.network, now, kept)
@@ -179,7 +249,7 @@ def _judge(
         cases, sent, task.identity, task.policy, labels=labels, dns_answers=answers, spf=spf
     )
     judged = tuple(
-        Judged(pulled.ref, fingerprint, pulled.flags, notice, finding)
-        for (pulled, fingerprint, notice), finding in zip(notices, findings, strict=True)
+        Judged(MessageRef(inbox.folder, inbox.uidvalidity, one.uid), one.fingerprint, one.flags, one.notice, finding)
+        for one, finding in zip(notices, findings, strict=True)
     )
     return judged, learned

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from cleanup.config import MailboxSettings, identity_of, ledger_of, policy_of
 from cleanup.connector.account import Account
@@ -175,11 +175,10 @@ def known_before(
     from cleanup.report.filing.recovery import foretell
 
     foretold = foretell(copy, settings.address, opened(), reopen=opened)
-    mailbox = cast("Mailbox", foretold.mailbox)  # what `opened` opens
     labels, memory = words_of(copy, settings, again=again), copy.memory(settings.address)
     if full:  # as run_mailbox() does: what was sent and is deleted since still spares
         memory.retire(list(memory.cursors()))
-    return Known(labels, memory, foretold.leaving), opened() if mailbox.dead else mailbox
+    return Known(labels, memory, foretold.leaving), opened() if foretold.mailbox.dead else foretold.mailbox
 
 
 def _rest(session: MailboxSession, seen: Look) -> Done:

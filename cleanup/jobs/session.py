@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from cleanup import __version__
 from cleanup.config import MailboxSettings, ledger_of
@@ -21,8 +21,8 @@ from cleanup.lock import ANY_SERVER, LOOPBACK, hold_mailbox, lock_file, names_of
 from cleanup.model import Verdict
 
 if TYPE_CHECKING:
+    from cleanup.connector.questions import Question
     from cleanup.ledger import Ledger
-    from cleanup.report.filing.mailbox import Ahead
     from cleanup.report.filing.recovery import Recovered
 
 NOBODY_COUNTS = nullcontext()
@@ -98,11 +98,11 @@ class MailboxSession:
         return self._connected(read_only=True)
 
     def recover(
-        self, name: str, mailbox: Mailbox, then: Callable[[Ahead], Ahead] | None = None
+        self, name: str, mailbox: Mailbox, then: Callable[[], Sequence[Question[Any]]] | None = None
     ) -> tuple[Recovered, Mailbox]:
         """Reconcile what earlier commands left open in the mailbox `name`; return that, and a connection that is alive.
 
-        `then` adds what will be asked for next. Raises what stopped it: while it is unknown where messages are, nothing
+        `then` returns what will be asked next. Raises what stopped it: while it is unknown where messages are, nothing
         more must be moved.
         """
         from cleanup.report.filing.recovery import recover

@@ -5,13 +5,21 @@ Chunk by chunk, each written down with how far it goes, so that a run that was c
 
 from __future__ import annotations
 
+import hashlib
 import shlex
+import sys
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from cleanup.connector.folders import Folder, find_sent, shown
 from cleanup.connector.mailbox import FolderState, Mailbox
+from cleanup.connector.questions import Examine, Folders, Headers, Question
 from cleanup.detector.addresses import untagged_key
 from cleanup.detector.coverage import cover_times
 from cleanup.detector.header import INBOX_FIELDS
@@ -27,12 +35,11 @@ from cleanup.errors import (
     SentFolderNotFound,
     ServerMisbehaved,
 )
-from cleanup.jobs.idle_check import IdleCheck, Task, is_unchanged
+from cleanup.jobs.idle_check import READ_BY, IdleCheck, Task, is_unchanged
 from cleanup.ledger import Memory
-from cleanup.ledger.values import Cursor, InboxRow, SentPlaces, SentQuery, Stretch, Stretches
+from cleanup.ledger.values import Cursor, InboxRow, KeptNotice, SentPlaces, SentQuery, Stretch, Stretches
 from cleanup.model import Identity, Notice, Policy, PulledHeaders, SentMessage, SentSource
 from cleanup.progress import Progress
-from cleanup.report.filing.mailbox import Ahead
 
 CHUNK = 2_000
 MOST_HIDDEN = 20  # messages that a server lists and cannot show, and that are passed over
@@ -43,49 +50,85 @@ SPARSE = 4  # UIDs to a message: from there on it is cheaper to ask which of the
 Save = Callable[[Cursor, Sequence[PulledHeaders], int], None]
 
 
-def what_look_asks(ahead: Ahead, memory: Memory, seen: IdleCheck | None) -> Ahead:
+def what_look_asks(task: Task, memory: Memory, seen: IdleCheck | None) -> list[Question[Any]]:
     """Return what look() will ask first: the folders, and what is new in those that were seen and read before."""
-    ahead.folders()
+    questions: list[Question[Any]] = [Folders()]
     if seen is None:
-        return ahead
+        return questions
     known = memory.cursors()
     for state, fields in ((seen.inbox, INBOX_FIELDS), *((one, SENT_FIELDS) for one in seen.sent.values())):
         cursor = known.get(state.folder)
         if cursor is None or cursor.uidvalidity != state.uidvalidity or _is_sparse(cursor, state):
-            return ahead
-        wanted = [*(() if cursor.is_sent else memory.notices(cursor)), *range(cursor.uidnext, state.uidnext)]
+            return questions
+        again = [] if cursor.is_sent else _to_be_read(task, memory, cursor)
+        wanted = [*again, *range(cursor.uidnext, state.uidnext)]
         if cursor.is_sent and not is_unchanged(cursor, state):
-            ahead.examine(state.folder)
+            questions.append(Examine(state.folder))
         if wanted:
-            ahead.headers_of(state.folder, fields, wanted)
-    return ahead
+            questions.append(Headers(state.folder, fields, wanted))
+    return questions
 
 
 # --- the Inbox -----------------------------------------------------------------------------------------------------
 
 
-def read_inbox(
-    mailbox: Mailbox, memory: Memory, state: FolderState, progress: Progress
-) -> tuple[Cursor, dict[int, PulledHeaders], list[int]]:
-    """Return the Inbox's cursor, the header fields of all that is or may be a notice, by UID, and what is not shown.
+@dataclass(frozen=True, slots=True)
+class InboxRead:
+    """What the Inbox holds of notices, by UID, ascending: what is known of them, or what there is to be read.
 
-    Those that earlier runs found are fetched again: their flags may have changed. What is listed and not shown is no
-    part of the memory, and so is looked at again by the next run.
+    `fresh` are the header fields of what is or may be a notice and whose body has to be read, `kept` what earlier runs
+    read. `hidden` is listed and not shown, is no part of the memory, and so is looked at again by the next run.
     """
+
+    cursor: Cursor
+    fresh: Mapping[int, PulledHeaders]
+    kept: Mapping[int, KeptNotice]
+    hidden: Sequence[int]
+
+
+def read_inbox(mailbox: Mailbox, task: Task, memory: Memory, state: FolderState, progress: Progress) -> InboxRead:
+    """Fetch the header fields of what is new in the Inbox, and of what earlier runs saw and nothing is kept of."""
     cursor = _cursor(memory, state, is_sent=False)
-    earlier = frozenset(memory.notices(cursor))
-    found: dict[int, PulledHeaders] = {}
+    again = frozenset(_to_be_read(task, memory, cursor))
+    fresh: dict[int, PulledHeaders] = {}
 
     def save(cursor: Cursor, chunk: Sequence[PulledHeaders], uidnext: int) -> None:
-        found.update({pulled.ref.uid: pulled for pulled in chunk if pulled.ref.uid in earlier})
-        new = [pulled for pulled in chunk if pulled.ref.uid not in earlier]
+        fresh.update({pulled.ref.uid: pulled for pulled in chunk if pulled.ref.uid in again})
+        new = [pulled for pulled in chunk if pulled.ref.uid not in again]
         rows = [_inbox_row(pulled) for pulled in new]
-        found.update({p.ref.uid: p for p, row in zip(new, rows, strict=True) if row.looks_like_notice})
+        fresh.update({p.ref.uid: p for p, row in zip(new, rows, strict=True) if row.looks_like_notice})
         memory.add_inbox(cursor, rows, uidnext)
 
     count = _counting(progress, "Reading the Inbox", state)
-    hidden = _catch_up(mailbox, memory, cursor, state, INBOX_FIELDS, save, count, also=sorted(earlier))
-    return cursor, found, hidden
+    hidden = _catch_up(mailbox, memory, cursor, state, INBOX_FIELDS, save, count, also=sorted(again))
+    return InboxRead(cursor, fresh, _kept(task, memory, cursor), hidden)
+
+
+def _to_be_read(task: Task, memory: Memory, cursor: Cursor) -> list[int]:
+    """Return the UIDs of what earlier runs saw, is or may be a notice, and has to be read again."""
+    kept = _kept(task, memory, cursor)
+    return [uid for uid in memory.notices(cursor) if uid not in kept]
+
+
+def _kept(task: Task, memory: Memory, cursor: Cursor) -> dict[int, KeptNotice]:
+    """Return the notices of which all is known that this look needs."""
+    kept = memory.kept_notices(cursor, reader())
+    return {uid: one for uid, one in kept.items() if not (one.signed and wants_signed_bytes(task))}
+
+
+def wants_signed_bytes(task: Task) -> bool:
+    """Return whether signatures are verified over what was returned: then its bytes are needed, which nobody keeps."""
+    return task.network.dkim or task.network.dnsbl or bool(task.network.keys)
+
+
+@cache
+def reader() -> str:
+    """Return a name for what reads a message now: this program, with the libraries and the Python that it rests on."""
+    parts = [READ_BY, sys.version]
+    for library in ("mail-parser", "selectolax", "charset-normalizer"):
+        with suppress(PackageNotFoundError):
+            parts.append(version(library))
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 def _inbox_row(pulled: PulledHeaders) -> InboxRow:
@@ -183,23 +226,32 @@ def sent_index(
     """Return what is known of the owner's sent mail, with the messages that these cases ask for."""
     memory.forget_the_gone(now - KEEP_GONE)
     places = memory.answers(what_they_ask(cases, task.identity, task.policy))
-    messages: list[SentMessage] = list(places.gone)
+    sent = {(message.folder, message.uid): message for message in memory.kept_sent(places.there, reader())}
     try:
-        messages += (fetched := list(fetch_sent(mailbox, places)))
+        fetched = list(fetch_sent(mailbox, _without(places, sent)))
+        sent |= {(message.folder, message.uid): message for message in fetched}
         mistaken = memory.mistaken(fetched)
         if mistaken:  # a message is not the one that was read: its folder will be read anew
             memory.retire(mistaken)
             raise ServerMisbehaved(f"Messages of {mistaken[0]} are not what was read under their numbers")
+        memory.keep_sent(fetched, reader())
     except ConnectionLost:
         raise
     except CleanupError as error:
         sources = (*sources, SentSource("Sent", 0, 0, problem=str(error)))
+    in_order = ((folder, uid) for folder, uids in places.there.items() for uid in uids)
+    messages = [*places.gone, *(sent[place] for place in in_order if place in sent)]
     profile = memory.profile()
     held = sum(source.read for source in sources)
     coverage = cover_times(memory.sent_times(now), held, sources, complete_since=task.complete_since)
     last_mail = memory.last_mail(inbox, now)
     coverage = coverage.in_use_until(() if last_mail is None else (last_mail,))
     return MemorySentIndex(SentRows(messages), coverage.with_proofs(memory.proofs(inbox, profile)), profile)
+
+
+def _without(places: SentPlaces, known: Container[tuple[str, int]]) -> SentPlaces:
+    there = {folder: [uid for uid in uids if (folder, uid) not in known] for folder, uids in places.there.items()}
+    return SentPlaces({folder: uids for folder, uids in there.items() if uids}, places.gone)
 
 
 def _sent_message(pulled: PulledHeaders) -> SentMessage:

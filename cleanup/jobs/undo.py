@@ -6,6 +6,7 @@ What was put back is noted as the person's word (`UNDO_LABEL`), so that the next
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from cleanup.config import MailboxSettings
 from cleanup.connector.account import Account
@@ -41,7 +42,7 @@ def undo_run(
     with hold(account, settings, "undo") as session:
         ledger = session.ledger
         connection = Connection(session.open(), session.open)
-        reconcile_open(Journal(ledger, 0, settings.address), connection)
+        first = reconcile_open(Journal(ledger, 0, settings.address), connection)
         last = ledger.last_filing(settings.address) if run_id is None else ledger.run(run_id)
         if last is None:
             raise UsageError("There is no run to undo", hint="mailbox-cleanup history shows the runs")
@@ -49,7 +50,7 @@ def undo_run(
         only = chosen(last.run_id, count) if count else None
         if only is None:
             return None
-        return undo(
+        outcome = undo(
             last.run_id,
             connection.mailbox,
             ledger,
@@ -59,3 +60,5 @@ def undo_run(
             look_on=session.look_on,
             progress=progress,
         )
+        settled = tuple(one for one in first if not one.is_in_both)  # the others were looked at again
+        return replace(outcome, reconciled=settled + outcome.reconciled)

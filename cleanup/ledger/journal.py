@@ -16,6 +16,7 @@ from sqlalchemy import (
     RowMapping,
     Select,
     bindparam,
+    delete,
     func,
     insert,
     select,
@@ -23,10 +24,10 @@ from sqlalchemy import (
 )
 
 from cleanup.errors import LedgerUnusable
-from cleanup.ledger.schema import moves, runs
+from cleanup.ledger.schema import moves, runs, targets
 from cleanup.ledger.statements import pieces
 from cleanup.ledger.texts import from_us, moment, text, us
-from cleanup.ledger.values import OPEN_STATES, MoveIntent, MoveRecord, MoveState
+from cleanup.ledger.values import OPEN_STATES, MoveIntent, MoveRecord, MoveState, Target
 from cleanup.model import Fingerprint
 
 _NEVER_CHANGES = (
@@ -158,6 +159,61 @@ _FILED = (
     .where(moves.c.target == bindparam("folder"), moves.c.target_uidvalidity == bindparam("numbering"))
     .where(moves.c.target_uid >= bindparam("first"))
 )
+
+
+def read_targets(connection: Connection, mailbox: str) -> list[Target]:
+    """Return the folders into which moves that stand went, with what they looked like when all were last seen there."""
+    return [Target(*row) for row in connection.execute(_TARGETS, {"of_mailbox": mailbox})]
+
+
+_STANDING = (
+    select(moves.c.target, moves.c.target_uidvalidity)
+    .join(runs, runs.c.run_id == moves.c.run_id)
+    .where(runs.c.mailbox == bindparam("of_mailbox"), moves.c.state == MoveState.MOVED.value, moves.c.undoes.is_(None))
+)
+_INTO = _STANDING.distinct().subquery()
+_TARGETS = (
+    select(_INTO.c.target, _INTO.c.target_uidvalidity, targets.c.uidnext, targets.c.held)
+    .outerjoin(
+        targets,
+        (targets.c.mailbox == bindparam("of_mailbox"))
+        & (targets.c.folder == _INTO.c.target)
+        & (targets.c.uidvalidity == _INTO.c.target_uidvalidity),
+    )
+    .order_by(_INTO.c.target, _INTO.c.target_uidvalidity)
+)
+
+
+def write_target(connection: Connection, mailbox: str, target: Target) -> None:
+    """Write what a folder looked like when all that stands in it was seen there."""
+    where = (targets.c.mailbox == mailbox, targets.c.folder == target.folder)
+    connection.execute(delete(targets).where(*where))
+    seen = {"uidvalidity": target.uidvalidity, "uidnext": target.uidnext, "held": target.held}
+    connection.execute(insert(targets), {"mailbox": mailbox, "folder": target.folder, **seen})
+
+
+def read_standing_uids(connection: Connection, mailbox: str, target: Target, first: int) -> list[int]:
+    """Return the UIDs from `first` on in a folder of what moves put there and that, as far as known, stands."""
+    uids = _STANDING.with_only_columns(moves.c.target_uid).where(*_in_folder(target), moves.c.target_uid >= first)
+    return list(connection.execute(uids, {"of_mailbox": mailbox}).scalars())
+
+
+def read_standing(connection: Connection, mailbox: str, target: Target, uids: Sequence[int]) -> list[MoveRecord]:
+    """Return the moves that put these messages of a folder there, in the order they were intended.
+
+    Raises LedgerUnusable for a line whose checksum does not fit.
+    """
+    query = _STANDING.with_only_columns(moves).where(*_in_folder(target))
+    found = (
+        row
+        for some in pieces(uids)
+        for row in connection.execute(query.where(moves.c.target_uid.in_(some)), {"of_mailbox": mailbox}).mappings()
+    )
+    return sorted(map(_record, found), key=lambda one: one.move_id)
+
+
+def _in_folder(target: Target) -> tuple[ColumnElement[bool], ...]:
+    return moves.c.target == target.folder, moves.c.target_uidvalidity == target.uidvalidity
 
 
 def have_arrived(connection: Connection, mailbox: str, source: str, uidvalidity: int, target: str) -> bool:

@@ -14,6 +14,7 @@ from cleanup.ledger.schema import (
     cursors,
     dns_lookups,
     inbox_rows,
+    kept_mail,
     labels,
     memories,
     meta,
@@ -21,6 +22,7 @@ from cleanup.ledger.schema import (
     sent_keys,
     sent_rows,
     tables,
+    targets,
 )
 from cleanup.ledger.values import SCHEMA, mailbox_key
 
@@ -105,6 +107,11 @@ def _keep_whom_to_ask_about(connection: Connection) -> None:
         connection.execute(text("ALTER TABLE findings ADD COLUMN sender JSON"))
 
 
+def _keep_what_was_read_of_notices(connection: Connection) -> None:
+    """From 7: what was read of notices in the Inbox, and what targets looked like. The next night looks once more."""
+    tables.create_all(connection, tables=[kept_mail, targets])  # where they are not there yet
+
+
 STEPS: Mapping[int, Step] = {  # from which version: what changes
     1: _remember_what_was_read,
     2: _sum_what_was_read,
@@ -112,6 +119,7 @@ STEPS: Mapping[int, Step] = {  # from which version: what changes
     4: _one_name_a_mailbox,
     5: _keep_what_was_lost,
     6: _keep_whom_to_ask_about,
+    7: _keep_what_was_read_of_notices,
 }
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Select, Table, Text, delete, func, or_, select, update
 
 from cleanup.errors import LedgerUnusable, UsageError
+from cleanup.ledger.kept_mail import drop_who_names
 from cleanup.ledger.opening import told, writing
 from cleanup.ledger.schema import findings, labels, moves, reasons, recipients, runs, sent_coverage, sent_sources
 from cleanup.ledger.schema import tables as all_tables
@@ -102,7 +103,11 @@ def _drop_runs(connection: Connection, which: Select[tuple[int]]) -> int:
 
 
 def _blank(connection: Connection, address: str) -> int:
-    """Blank an address in what was found in other people's mailboxes; return in how many rows it stood."""
+    """Blank an address in what was found in other people's mailboxes; return in how many rows it stood.
+
+    What was read of mail that names it is dropped; where such mail is still in the Inbox, the next night reads it anew.
+    """
+    drop_who_names(connection, address)
     named = func.lower(recipients.c.address) == address.lower()
     original = func.lower(recipients.c.original) == address.lower()
     values = {"address": FORGOTTEN, "original": None, "domain": None, "diagnostic": None}

@@ -12,6 +12,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -137,8 +138,19 @@ moves = Table(
     Index("moves_by_digest", "digest"),
 )
 
+targets = Table(  # what a target folder looked like when all that stands in it was last seen there
+    "targets",
+    tables,
+    Column("mailbox", Text, primary_key=True),
+    Column("folder", Text, primary_key=True),
+    Column("uidvalidity", _BIG, nullable=False),
+    Column("uidnext", _BIG, nullable=False),
+    Column("held", _BIG, nullable=False),  # messages, whosever they are
+)
+
 # --- what earlier runs read of a mailbox: docs/decisions/reading.md
-# Ids, addresses and subjects stand here as keyed hashes: enough to find the message on the server again, no more.
+# Ids, addresses and subjects stand here as keyed hashes: enough to find the message on the server again, no more. But
+# for the few messages that each night judges again: kept_mail.
 
 memories = Table(
     "memories",
@@ -209,6 +221,15 @@ inbox_rows = Table(
     Column("answered_right", _BIG),
     Column("answered_shape", Text),
     Column("only_recipient", _BIG),
+    sqlite_with_rowid=False,
+)
+
+kept_mail = Table(  # what was read of notices that lie in the Inbox, and of the sent mail that they ask about
+    "kept_mail",
+    tables,
+    _of_folder(),
+    Column("uid", _BIG, primary_key=True, autoincrement=False),
+    Column("read", LargeBinary, nullable=False),  # in clear text, compressed: kept_mail.py
     sqlite_with_rowid=False,
 )
 

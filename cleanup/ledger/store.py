@@ -47,6 +47,7 @@ from cleanup.ledger.values import (
     MoveRecord,
     MoveState,
     RunRecord,
+    Target,
     mailbox_key,
 )
 from cleanup.model import FilingPlan, Judged, SentSource, Verdict
@@ -263,6 +264,26 @@ class Ledger:
         with self._reading() as connection:
             return moves.read_filed_uids(connection, mailbox_key(mailbox), folder, uidvalidity, first)
 
+    def targets(self, mailbox: str) -> list[Target]:
+        """Return the folders into which moves that stand went, and what they were when all was last seen there."""
+        with self._reading() as connection:
+            return moves.read_targets(connection, mailbox_key(mailbox))
+
+    def note_target(self, mailbox: str, target: Target) -> None:
+        """Write what a folder looked like when all that stands in it was seen there."""
+        with self._writing(durably=False) as connection:
+            moves.write_target(connection, mailbox_key(mailbox), target)
+
+    def standing_uids(self, mailbox: str, target: Target, *, first: int = 1) -> list[int]:
+        """Return the UIDs from `first` on in a folder of what moves put there and that, as far as known, stands."""
+        with self._reading() as connection:
+            return moves.read_standing_uids(connection, mailbox_key(mailbox), target, first)
+
+    def standing(self, mailbox: str, target: Target, uids: Sequence[int]) -> list[MoveRecord]:
+        """Return the moves that put these messages of a folder there, in the order they were intended."""
+        with self._reading() as connection:
+            return moves.read_standing(connection, mailbox_key(mailbox), target, uids)
+
     def lost_flags(self, move_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
         """Return by move the flags that the target did not take, of those moves that lost some."""
         with self._reading() as connection:
@@ -358,6 +379,7 @@ class Ledger:
                 (schema.runs, schema.runs.c.mailbox == whose),
                 (schema.labels, schema.labels.c.mailbox == whose),
                 (schema.moves, moved),
+                (schema.targets, schema.targets.c.mailbox == whose),
                 (schema.findings, and_(found.run_id.in_(mine), found.digest.in_(named))),
             ):
                 rows = source.execute(select(table).where(which).order_by(*table.primary_key)).mappings()

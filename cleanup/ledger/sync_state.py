@@ -1,7 +1,8 @@
 """What earlier runs read of one mailbox, so that a night costs only what is new. The server stays the truth.
 
 Every method is one transaction: a run may be cut off anywhere, and the next one goes on from the last chunk. Rows are
-hashes and places (docs/decisions/reading.md); whatever matches is fetched from the server again.
+hashes and places (docs/decisions/reading.md), but for the notices that lie in the Inbox and the sent mail that they ask
+about (kept_mail.py): they are judged again each night.
 """
 
 from __future__ import annotations
@@ -18,15 +19,16 @@ from sqlalchemy import BindParameter, Connection, Engine, bindparam, case, delet
 from cleanup.detector.coverage import Proof
 from cleanup.detector.sent import Profile, learn_profile
 from cleanup.ledger import checksums
+from cleanup.ledger import kept_mail as kept_messages
 from cleanup.ledger import sent_index as sent_memory
 from cleanup.ledger.completeness import inbox_values, proofs
 from cleanup.ledger.keys import Keys
 from cleanup.ledger.migrations import HASH_KEY
 from cleanup.ledger.opening import told, writing
-from cleanup.ledger.schema import cursors, dns_lookups, inbox_rows, memories, meta, sent_rows
+from cleanup.ledger.schema import cursors, dns_lookups, inbox_rows, kept_mail, memories, meta, sent_rows
 from cleanup.ledger.statements import AT_ONCE, CURRENT, CURRENT_SENT, MINE, SENT, insert_many, insert_one, pieces
 from cleanup.ledger.texts import from_us, moment, sure_text, us
-from cleanup.ledger.values import Cursor, InboxRow, Remembered, SentPlaces, SentQuery, mailbox_key
+from cleanup.ledger.values import Cursor, InboxRow, KeptNotice, Remembered, SentPlaces, SentQuery, mailbox_key
 from cleanup.model import DnsLookup, SentMessage
 
 
@@ -37,7 +39,9 @@ class Memory:
         self._engine = engine
         self._mailbox = mailbox_key(mailbox)
         self._clock = clock
-        self._cursors: dict[str, Cursor] | None = None  # as they stand, until something is written: the lock is ours
+        # as they stand, until something is written: the lock is ours
+        self._cursors: dict[str, Cursor] | None = None
+        self._notices: tuple[int, str, dict[int, KeptNotice]] | None = None  # of a folder, as a reader read them
         with self._reading() as connection:
             self.keys = Keys(str(connection.execute(_SECRET).scalar_one()))
 
@@ -88,12 +92,14 @@ class Memory:
         names = [sure_text(folder) for folder in folders]
         if not names:
             return
+        self._notices = None
         with self._writing() as connection:
             ids = connection.execute(
                 select(cursors.c.folder_id).where(CURRENT, cursors.c.folder.in_(names)), self._whose
             ).scalars()
             for folder_id in list(ids):
                 connection.execute(delete(inbox_rows).where(inbox_rows.c.folder_id == folder_id))
+                kept_messages.drop_folder(connection, folder_id)
                 sent_memory.retire(connection, folder_id)
                 connection.execute(update(cursors).where(cursors.c.folder_id == folder_id).values(is_current=0))
 
@@ -106,7 +112,9 @@ class Memory:
 
     def vanished(self, cursor: Cursor, uids: Collection[int]) -> None:
         """Write that these messages are no longer in the folder. What was sent is kept for a while as gone."""
+        self._notices = None
         with self._writing() as connection:
+            kept_messages.drop(connection, cursor.folder_id, uids)
             for some in pieces(sorted(uids)):
                 if cursor.is_sent:
                     sent_memory.mark_gone(connection, cursor.folder_id, some)
@@ -136,10 +144,32 @@ class Memory:
 
     def no_notices(self, cursor: Cursor, uids: Collection[int]) -> None:
         """Write that these looked like notices and are none."""
+        self._notices = None
         with self._writing() as connection:
+            kept_messages.drop(connection, cursor.folder_id, uids)
             for some in pieces(sorted(uids)):
                 mine = inbox_rows.c.folder_id == cursor.folder_id
                 connection.execute(update(inbox_rows).where(mine, inbox_rows.c.uid.in_(some)).values(sort=2))
+
+    def kept_notices(self, cursor: Cursor, reader: str) -> dict[int, KeptNotice]:
+        """Return what this reader read of the Inbox's notices, by UID, ascending."""
+        if self._notices is None or self._notices[:2] != (cursor.folder_id, reader):
+            with self._reading() as connection:
+                self._notices = cursor.folder_id, reader, kept_messages.notices(connection, cursor.folder_id, reader)
+        return dict(self._notices[2])
+
+    def keep_notices(self, cursor: Cursor, reader: str, notices: Sequence[KeptNotice]) -> None:
+        """Write what this reader read of notices, so that nobody need fetch them again."""
+        self._notices = None
+        with self._writing(cursors_too=False) as connection:
+            kept_messages.write(connection, cursor.folder_id, reader, notices)
+
+    def read_again(self, cursor: Cursor, uids: Collection[int]) -> None:
+        """Forget what was read of these notices: the next look reads them anew."""
+        self._notices = None
+        if uids:
+            with self._writing(cursors_too=False) as connection:
+                kept_messages.drop(connection, cursor.folder_id, uids)
 
     def last_mail(self, cursor: Cursor, now: datetime) -> datetime | None:
         """Return the latest Date of ordinary mail that is not in the future."""
@@ -181,6 +211,37 @@ class Memory:
         with self._reading() as connection:
             mine = {row.folder_id: row.folder for row in connection.execute(_NAMES, self._whose)}
             return sent_memory.answers(connection, mine, asked, self.keys)
+
+    def kept_sent(self, there: Mapping[str, Sequence[int]], reader: str) -> list[SentMessage]:
+        """Return what this reader read of these sent messages, by folder and UID, where it fits what is known of them.
+
+        What is kept of others is forgotten: nobody asks about them any more.
+        """
+        found: list[SentMessage] = []
+        for cursor in self.cursors().values():
+            if not cursor.is_sent:
+                continue
+            asked = there.get(cursor.folder, ())
+            with self._reading() as connection:
+                known = kept_messages.uids_of(connection, cursor.folder_id)
+                read = kept_messages.sent(connection, cursor.folder_id, reader, asked) if known else {}
+            if self.mistaken([*read.values()]):  # a damaged ledger: read anew
+                asked, read = (), {}
+            if known - {*asked}:
+                with self._writing(cursors_too=False) as connection:
+                    kept_messages.drop(connection, cursor.folder_id, known - {*asked})
+            found += read.values()
+        return found
+
+    def keep_sent(self, messages: Sequence[SentMessage], reader: str) -> None:
+        """Write what this reader read of sent messages, so that nobody need fetch them again."""
+        by_folder: dict[str, list[SentMessage]] = {}
+        for message in messages:
+            by_folder.setdefault(message.folder, []).append(message)
+        for folder, read in by_folder.items():
+            if cursor := self.cursors().get(folder):
+                with self._writing(cursors_too=False) as connection:
+                    kept_messages.write(connection, cursor.folder_id, reader, read)
 
     def mistaken(self, messages: Sequence[SentMessage]) -> list[str]:
         """Return the folders in which one of these messages is not the one that was read under its UID."""
@@ -244,6 +305,7 @@ class Memory:
                 (cursors, select(cursors).where(cursors.c.mailbox == bindparam("mailbox"))),
                 *((t, select(t).where(t.c.folder_id.in_(MINE))) for t in sent_memory.TABLES),
                 (inbox_rows, select(inbox_rows).where(inbox_rows.c.folder_id.in_(MINE))),
+                (kept_mail, select(kept_mail).where(kept_mail.c.folder_id.in_(MINE))),
                 (dns_lookups, select(dns_lookups).where(dns_lookups.c.mailbox == bindparam("mailbox"))),
             ):
                 for some in source.execute(rows, self._whose).mappings().partitions(AT_ONCE):

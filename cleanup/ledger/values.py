@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from cleanup.detector.addresses import domain_key
 from cleanup.detector.sent import InboxClue
-from cleanup.model import Fingerprint, SentMessage, Verdict
+from cleanup.model import Fingerprint, Notice, SentMessage, Verdict
 
-SCHEMA = 7  # of the tables: migrations.py walks an older ledger forward
+SCHEMA = 8  # of the tables: migrations.py walks an older ledger forward
 LOCK = "lock"  # the option of a run that names the file that it holds (lock.lock_file)
 SENDERS = "senders"  # the option of a run that tells who was known to send for the owner: who, source, words
 TOLD_RECORDS = "told"  # the option of a run that names the own domains of whose incomplete SPF records people were told
@@ -82,6 +82,19 @@ class MoveRecord:
     note: str | None
     intended: datetime
     finished: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A folder into which moves that stand went, and what it looked like when all of them were last seen there.
+
+    `uidnext` and `held`, the number of all its messages, are None where they never were, or not under this UIDVALIDITY.
+    """
+
+    folder: str
+    uidvalidity: int
+    uidnext: int | None = None
+    held: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +177,20 @@ class InboxRow(NamedTuple):
     uid: int
     looks_like_notice: bool
     clue: InboxClue | None = None  # of ordinary mail
+
+
+@dataclass(frozen=True, slots=True)
+class KeptNotice:
+    """What is known of a notice that lies in the Inbox: all that judging needs of it.
+
+    `flags` are those of when it was read, \\Deleted aside. `signed`: it returned signed mail, whose bytes are not kept.
+    """
+
+    uid: int
+    fingerprint: Fingerprint
+    flags: tuple[str, ...]
+    signed: bool
+    notice: Notice
 
 
 Stretch = tuple[datetime, datetime]  # from, to: both included

@@ -15,7 +15,7 @@ from email.utils import format_datetime
 
 from cleanup.model import Judged, MessageRef, Verdict
 from cleanup.report.counts import Fate, count_judged, is_undelivered
-from cleanup.report.text import cause_in_words, plural, safe_text
+from cleanup.report.text import plural, safe_text, why_not_arrived
 
 RUN_FIELD = "X-Mailbox-Cleanup-Run"
 EXAMPLES = 5
@@ -105,7 +105,8 @@ def _forged(one: Judged) -> str:
 def _undelivered(one: Judged) -> str:
     to = ", ".join(recipient.address for recipient in one.notice.recipients[:2]) or "somebody"
     where = f"UID {one.ref.uid}, {one.fingerprint.arrived:%Y-%m-%d %H:%M} UTC"
-    return f"{where}, to {to}: {one.notice.returned[0].subject or 'no subject'}. {cause_in_words(one.notice.cause)}"
+    why = why_not_arrived(one.notice.cause, one.notice.action)
+    return f"{where}, to {to}: {one.notice.returned[0].subject or 'no subject'}. {why}"
 
 
 def _as_text(paragraphs: Sequence[Paragraph]) -> str:

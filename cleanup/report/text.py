@@ -5,8 +5,9 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Mapping
+from datetime import datetime
 
-from cleanup.model import Cause, Kind, Verdict
+from cleanup.model import Action, Cause, Kind, Verdict
 
 KINDS: Mapping[Kind, str] = {
     Kind.ORDINARY: "ordinary mail",
@@ -153,6 +154,23 @@ def row_in_words(row: str) -> str:
 def cause_in_words(cause: str) -> str:
     """Return a sentence for a cause's name."""
     return CAUSES[Cause(cause)]
+
+
+def why_not_arrived(cause: Cause | str, action: Action | str | None) -> str:
+    """Return a sentence or two on why mail did not arrive, or has not arrived yet."""
+    still = "It is still being tried. " if action == Action.DELAYED else ""
+    return still + cause_in_words(cause)
+
+
+def local_time(moment: datetime, *, zone: bool = False) -> str:
+    """Return a moment to the minute as the clock of this machine shows it (TZ), for people; data are in UTC."""
+    here = datetime.fromtimestamp(moment.timestamp()).astimezone()  # of pandas' Timestamp, too
+    return f"{here:%Y-%m-%d %H:%M} {here:%Z}" if zone else f"{here:%Y-%m-%d %H:%M}"
+
+
+def local_zone(moment: datetime) -> str:
+    """Return what this machine calls its time zone at that moment, such as UTC or CEST."""
+    return f"{moment.astimezone():%Z}"
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

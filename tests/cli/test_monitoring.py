@@ -83,6 +83,21 @@ def test_prometheus_reads_the_notices_of_all_mailboxes_by_verdict() -> None:
     assert samples(text)["waiting_notices", ""] == 6
 
 
+def test_the_last_success_and_how_complete_sent_was_outlive_a_night_that_says_nothing_of_them(tmp_path: Path) -> None:
+    file, measured = tmp_path / "m.prom", replace(DONE, sent_at_least=0.954)
+    with watched("anna", file, None) as run:
+        run.ends += [measured, replace(DONE, sent_at_least=0.97)]
+    good = samples(file.read_text())
+    with watched("anna", file, None) as run:
+        run.ends += [FAILED]
+    bad = samples(file.read_text())
+
+    assert good["sent_completeness_ratio", ""] == bad["sent_completeness_ratio", ""] == 0.954
+    assert good["last_success_timestamp_seconds", ""] == bad["last_success_timestamp_seconds", ""]
+    assert bad["run_ok", ""] == 0
+    assert ("last_success_timestamp_seconds", "") not in samples(metrics(Watched("new", [FAILED]), now_s=1))
+
+
 def test_a_good_night_and_a_bad_one_are_told_apart_and_no_address_leaves(health_check: HealthCheck) -> None:
     with watched("night", None, health_check.url) as run:
         run.ends += [DONE]

@@ -227,6 +227,7 @@ def test_undo_looks_what_a_run_that_was_killed_had_moved_before_it_decides(
     ended = cleanup("undo", which, "--mailbox", OWNER, *anna._reach, "--yes", CLEANUP_PASSWORD="anna")
 
     assert (ended.code, "1 message of run 1 was put back." in ended.out + ended.err) == (0, True)
+    assert "Of an earlier run that was cut off, 1 message had arrived." in ended.out + ended.err
     assert anna.filed == 0
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from cleanup.connector.commands import ask_of_size
 from cleanup.connector.folders import backscatter_folder_name
 from cleanup.connector.mailbox import Mailbox, open_mailbox
-from cleanup.connector.pipeline import Ahead
 from cleanup.connector.pull import Seen
+from cleanup.connector.questions import Examine, Fingerprints, Flags, Question, Select, Status, StillThere, Uids
 from cleanup.errors import FolderNotFound, PermissionMissing, ServerMisbehaved
 from tests.connector.test_contract import filled
 from tests.connector.test_lies import account
@@ -33,8 +34,8 @@ def looked(mailbox: Mailbox, folder: str, first: int) -> dict[int, Seen]:
     return mailbox.fingerprints(folder, mailbox.uids(folder, first=first))
 
 
-def view_of(mailbox: Mailbox, folder: str, first: int, uids: Sequence[int]) -> Ahead:
-    return mailbox.ahead().examine(folder).uids(first).fingerprints(uids)
+def view_of(folder: str, first: int, uids: Sequence[int]) -> tuple[Question[Any], ...]:
+    return Examine(folder), Uids(folder, first), Fingerprints(folder, uids)
 
 
 def test_three_looks_take_one_round_trip(mailbox: Mailbox) -> None:
@@ -42,7 +43,7 @@ def test_three_looks_take_one_round_trip(mailbox: Mailbox) -> None:
     plain = looked(mailbox, "INBOX", uids[0])
     before = mailbox.round_trips
 
-    mailbox.send_ahead(view_of(mailbox, "INBOX", uids[0], uids))
+    mailbox.send_ahead(*view_of("INBOX", uids[0], uids))
 
     assert looked(mailbox, "INBOX", uids[0]) == plain
     assert len(plain) == COUNT
@@ -50,12 +51,45 @@ def test_three_looks_take_one_round_trip(mailbox: Mailbox) -> None:
         assert "STATUS" in mailbox.log[-2 * COUNT :]
 
 
+def test_what_is_asked_at_once_is_answered_in_order_for_one_round_trip(mailbox: Mailbox) -> None:
+    uids = filled(mailbox, "INBOX", COUNT)
+    plain = looked(mailbox, "INBOX", uids[0])
+    mailbox.examine("INBOX")
+    before = mailbox.round_trips
+
+    opened, listed, seen = mailbox.ask_all(Examine("INBOX"), Uids("INBOX", uids[0]), Fingerprints("INBOX", uids))
+
+    assert (opened.folder, opened.exists) == ("INBOX", COUNT)
+    assert (listed, seen) == (uids, plain)
+    assert mailbox.round_trips == before + 1 or "STATUS" in mailbox.log[-2 * COUNT :]
+
+
+def test_a_question_about_a_folder_that_is_not_open_opens_it(mailbox: Mailbox) -> None:
+    filled(mailbox, "INBOX", COUNT)
+    sent = next(folder.name for folder in mailbox.folders() if folder.name.endswith("Sent"))
+    others = filled(mailbox, sent, 1)
+
+    mailbox.examine("INBOX")
+
+    assert mailbox.ask_all(Uids(sent), Uids("INBOX"))[0] == others
+    assert mailbox.folder == "INBOX"
+
+
+def test_behind_a_question_that_fails_nothing_more_is_asked(mailbox: Mailbox) -> None:
+    uids = filled(mailbox, "INBOX", COUNT)
+
+    with pytest.raises(FolderNotFound):
+        mailbox.ask_all(Examine("INBOX"), Status("Nowhere"), Flags(uids))
+
+    assert mailbox.ask(StillThere("INBOX", uids)) == uids
+
+
 @pytest.mark.parametrize("expected", [(), (1, 2), (4711,), range(1, 50)])
 def test_what_was_sent_ahead_wrongly_is_asked_for_anew(mailbox: Mailbox, expected: Sequence[int]) -> None:
     uids = filled(mailbox, "INBOX", COUNT)
     plain = looked(mailbox, "INBOX", uids[1])
 
-    mailbox.send_ahead(view_of(mailbox, "INBOX", uids[1], expected))
+    mailbox.send_ahead(*view_of("INBOX", uids[1], expected))
 
     assert looked(mailbox, "INBOX", uids[1]) == plain
 
@@ -66,7 +100,7 @@ def test_who_asks_for_another_folder_sees_that_one(mailbox: Mailbox) -> None:
     filled(mailbox, sent, 1)
 
     mailbox.examine(sent)
-    mailbox.send_ahead(view_of(mailbox, "INBOX", 1, uids))  # opens the Inbox, and nobody asks for it
+    mailbox.send_ahead(*view_of("INBOX", 1, uids))  # opens the Inbox, and nobody asks for it
 
     assert len(mailbox.fingerprints(sent, uids)) == 1
     assert len(mailbox.uids(sent)) == 1
@@ -75,7 +109,7 @@ def test_who_asks_for_another_folder_sees_that_one(mailbox: Mailbox) -> None:
 def test_a_folder_that_is_asked_for_ahead_and_not_there_is_not_found(mailbox: Mailbox) -> None:
     uids = filled(mailbox, "INBOX", COUNT)
 
-    mailbox.send_ahead(view_of(mailbox, "Nowhere", 1, uids))
+    mailbox.send_ahead(*view_of("Nowhere", 1, uids))
 
     with pytest.raises(FolderNotFound):
         mailbox.examine("Nowhere")
@@ -88,7 +122,7 @@ def test_what_is_sent_ahead_opens_no_other_folder_for_who_does_not_ask_for_it(ma
     filled(mailbox, sent, COUNT)
 
     mailbox.select("INBOX")
-    mailbox.send_ahead(view_of(mailbox, sent, 1, [1, 2, 3]))
+    mailbox.send_ahead(*view_of(sent, 1, [1, 2, 3]))
     mailbox.mark_deleted(uids)
 
     assert all("\\Deleted" in one.flags for one in looked(mailbox, "INBOX", 1).values())
@@ -99,7 +133,7 @@ def test_what_was_opened_to_look_is_not_open_for_changes_after_looks_ahead(mailb
     uids = filled(mailbox, "INBOX", COUNT)
 
     mailbox.examine("INBOX")
-    mailbox.send_ahead(mailbox.ahead().select("INBOX").fingerprints(uids))
+    mailbox.send_ahead(Select("INBOX"), Fingerprints("INBOX", uids))
 
     with pytest.raises(PermissionMissing):
         mailbox.mark_deleted(uids)
@@ -112,8 +146,7 @@ def test_two_folders_take_one_round_trip(mailbox: Mailbox) -> None:
     plain = looked(mailbox, sent, 1), looked(mailbox, "INBOX", 1)
     before = mailbox.round_trips
 
-    ahead = mailbox.ahead().examine(sent).uids(1).fingerprints(others)
-    mailbox.send_ahead(ahead.examine("INBOX").uids(1).fingerprints(uids))
+    mailbox.send_ahead(*view_of(sent, 1, others), *view_of("INBOX", 1, uids))
 
     assert (looked(mailbox, sent, 1), looked(mailbox, "INBOX", 1)) == plain
     assert mailbox.round_trips == before + 1
@@ -127,9 +160,9 @@ def test_a_move_and_what_both_folders_show_then_take_one_round_trip(mailbox: Mai
     mailbox.select("INBOX")
     before = mailbox.round_trips
 
-    ahead = mailbox.ahead().examine(target).uids(first).fingerprints(range(first, first + COUNT))
+    there_now = view_of(target, first, range(first, first + COUNT))
     relocate = mailbox.move if mailbox.can_move else mailbox.copy
-    relocate(uids, target, ahead.examine("INBOX").still_there(uids))
+    relocate(uids, target, [*there_now, Examine("INBOX"), StillThere("INBOX", uids)])
     there = looked(mailbox, target, first)
     mailbox.examine("INBOX")
     left = mailbox.still_there("INBOX", uids)
@@ -141,7 +174,7 @@ def test_a_move_and_what_both_folders_show_then_take_one_round_trip(mailbox: Mai
 
 def test_after_look_afresh_nothing_is_answered_by_what_was_sent_before(mailbox: Mailbox) -> None:
     uids = filled(mailbox, "INBOX", COUNT)
-    mailbox.send_ahead(view_of(mailbox, "INBOX", 1, uids))
+    mailbox.send_ahead(*view_of("INBOX", 1, uids))
     with open_mailbox(mailbox.account) as another:
         another.select("INBOX")
         another.mark_deleted(uids)
@@ -163,7 +196,7 @@ def test_one_by_one_nothing_is_sent_ahead(mailbox: Mailbox) -> None:
     mailbox.one_by_one = True
     before = mailbox.round_trips
 
-    mailbox.send_ahead(view_of(mailbox, "INBOX", 1, uids))
+    mailbox.send_ahead(*view_of("INBOX", 1, uids))
     looked(mailbox, "INBOX", 1)
 
     assert mailbox.round_trips >= before + 3
@@ -179,7 +212,7 @@ def test_a_folder_that_is_renumbered_while_looks_are_under_way_is_not_taken_for_
         server.folders["INBOX"].add(b"Subject: one\r\n\r\none\r\n")
         with open_mailbox(account(server)) as mailbox:
             mailbox.select("INBOX")
-            mailbox.send_ahead(view_of(mailbox, "Sent", 1, [1]))
+            mailbox.send_ahead(*view_of("Sent", 1, [1]))
 
             with pytest.raises(ServerMisbehaved, match="renumbered"):
                 mailbox.mark_deleted([1])
@@ -198,7 +231,7 @@ def test_data_of_the_folder_that_was_open_are_not_taken_for_those_of_the_next_on
             server.folders[folder].add(b"Subject: one\r\n\r\none\r\n")
         with open_mailbox(account(server)) as mailbox:
             mailbox.examine("INBOX")
-            mailbox.send_ahead(mailbox.ahead().examine("Sent").flags([1, 2]))
+            mailbox.send_ahead(Examine("Sent"), Flags([1, 2]))
             mailbox.examine("Sent")
 
             assert mailbox.flags([1, 2]) == {1: ()}
@@ -223,6 +256,6 @@ def test_a_server_may_tell_of_messages_before_it_ends_the_search() -> None:
     with lying_server(late) as server:
         server.folders["INBOX"].add(b"Subject: one\r\n\r\none\r\n")
         with open_mailbox(account(server)) as mailbox:
-            mailbox.send_ahead(view_of(mailbox, "INBOX", 1, [1]))
+            mailbox.send_ahead(*view_of("INBOX", 1, [1]))
 
             assert set(looked(mailbox, "INBOX", 1)) == {1}

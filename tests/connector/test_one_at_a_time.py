@@ -12,6 +12,7 @@ import pytest
 from cleanup.access import account_of
 from cleanup.config import MailboxSettings
 from cleanup.connector.mailbox import Mailbox, open_mailbox
+from cleanup.connector.questions import Examine, Fingerprints, Status, Uids
 from cleanup.demo import LAST_DAY
 from cleanup.errors import ConnectionLost, ServerMisbehaved
 from cleanup.jobs import doctor, rescue
@@ -40,7 +41,7 @@ def test_looks_are_answered_as_if_they_had_been_sent_one_by_one(manner: Manner) 
     with lying_server() as server:
         uids = [server.folders["INBOX"].add(a_message(number)) for number in range(3)]
         with _mailbox_behind(server, manner) as mailbox:
-            mailbox.send_ahead(mailbox.ahead().examine("INBOX").uids(1).fingerprints(uids))
+            mailbox.send_ahead(Examine("INBOX"), Uids("INBOX"), Fingerprints("INBOX", uids))
             mailbox.examine("INBOX")
 
             assert mailbox.uids("INBOX") == uids
@@ -54,7 +55,7 @@ def test_the_folder_that_was_open_for_changes_is_open_again(manner: Manner) -> N
         uids = [server.folders["INBOX"].add(a_message(number)) for number in range(3)]
         with _mailbox_behind(server, manner) as mailbox:
             mailbox.select("INBOX")
-            mailbox.send_ahead(mailbox.ahead().status("Sent").fingerprints(uids))
+            mailbox.send_ahead(Status("Sent"), Fingerprints("INBOX", uids))
             mailbox.status("Sent")
             mailbox.fingerprints("INBOX", uids)
             mailbox.mark_deleted(uids[:1])
@@ -72,7 +73,7 @@ def test_a_folder_with_another_uidvalidity_on_the_second_connection_is_not_taken
         with _mailbox_behind(server, "hang up") as mailbox:
             mailbox.select("INBOX")
             with pytest.raises(ServerMisbehaved, match="renumbered"):
-                mailbox.send_ahead(mailbox.ahead().status("Sent").fingerprints([1]))
+                mailbox.send_ahead(Status("Sent"), Fingerprints("INBOX", [1]))
                 mailbox.status("Sent")
                 mailbox.mark_deleted([1])
 
@@ -86,7 +87,7 @@ def test_what_changes_mail_is_never_repeated(manner: Manner) -> None:
         with _mailbox_behind(server, manner) as mailbox:
             mailbox.select("INBOX")
             with suppress(ConnectionLost):  # of a server that hung up before it answered
-                mailbox.move([1], "Sent", mailbox.ahead().examine("Sent").uids(1))
+                mailbox.move([1], "Sent", [Examine("Sent"), Uids("Sent")])
                 assert mailbox.examine("Sent").exists == 1
 
         assert server.commands.count("UID MOVE") <= 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from cleanup.detector.verdict import POLICY
+from cleanup.detector.policy import POLICY
 from cleanup.report.summary.chart_data import LABEL_LENGTH
 from cleanup.report.text import RULES
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cleanup.detector.verdict import POLICY, Case, judge_all
+from cleanup.detector.policy import POLICY
+from cleanup.detector.verdict import Case, judge_all
 from cleanup.model import Action, Extent, Family, Identity, Kind, Policy, Recipient, Returned, SentSource, Verdict
 from tests.detector.judging import (
     ANNA,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from cleanup.detector.policy import what_would_change
-from cleanup.detector.verdict import POLICY
+from cleanup.detector.policy import POLICY, what_would_change
 from cleanup.model import Finding, Verdict
 from tests.detector.judging import ARRIVED, OUT1, STRANGER, a_notice, a_returned, a_sent_index, judged
 

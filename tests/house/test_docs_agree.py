@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from cleanup import errors
 from cleanup.config import MailboxSettings
+from cleanup.detector.account_state import _WORDS, Answer
 from tests.house import commands
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -55,8 +56,36 @@ def test_every_key_of_the_configuration_stands_in_the_docs_and_no_other_does() -
     assert sorted(said) == sorted(_keys(MailboxSettings))
 
 
+def test_every_error_code_and_every_headline_stands_in_the_troubleshooting_page() -> None:
+    text = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+    said = re.findall(r"^### ([a-z-]+)$", text, re.MULTILINE)
+    rows = re.findall(r"^\| ([^|]+?) \|", text[: text.index("## Most are undecided")], re.MULTILINE)
+    beginnings = [re.compile(".*".join(re.escape(part) for part in row.split("…"))) for row in rows]
+
+    assert sorted(said) == sorted({kind.code for kind in _errors()})
+    for answer in Answer:
+        headline = re.sub(r"\{[^}]*\}", "12 notices", _WORDS[answer][0])
+        assert any(beginning.match(headline) for beginning in beginnings), headline
+
+
 def test_links_between_the_documents_lead_somewhere() -> None:
     root = DOCS.parent
-    for file in (root / "README.md", root / "CONTRIBUTING.md", *DOCS.rglob("*.md")):
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)", file.read_text(encoding="utf-8")):
-            assert (file.parent / target).exists(), f"{file.relative_to(root)} points to {target}"
+    for file in (root / "README.md", root / "CONTRIBUTING.md", root / "CHANGELOG.md", *DOCS.rglob("*.md")):
+        text = file.read_text(encoding="utf-8")
+        for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", text):
+            there = (file.parent / target) if target else file
+            assert there.exists(), f"{file.relative_to(root)} points to {target}"
+            if anchor:
+                assert anchor in _anchors(there), f"{file.relative_to(root)} points to {target}#{anchor}"
+
+
+def _anchors(file: Path) -> set[str]:
+    """Return the anchors of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_document_is_linked_from_the_readme() -> None:
+    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+
+    assert {file.name for file in DOCS.glob("*.md")} == set(re.findall(r"\(docs/([\w-]+\.md)\)", readme))

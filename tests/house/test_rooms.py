@@ -61,7 +61,7 @@ ONLY_IN = {
     "dns": ("dns",),
 }
 MOST_IMPORTED = 15  # modules that one module may need
-STILL_MORE = frozenset({"cli.explain", "cli.run", "detector.verdict", "jobs.look"})
+STILL_MORE = frozenset({"cli.explain", "cli.run", "jobs.look"})
 LEAST_LINES = 60  # of a module that a single other one imports
 # Small and imported once, for a reason: what an idle night must not load, and what a package's table is made of.
 SEAMS = frozenset(

@@ -12,9 +12,9 @@ from cleanup.detector.sent import InboxClue, MemorySentIndex
 from cleanup.ledger import Ledger, MoveState, schema
 from cleanup.ledger.migrations import STEPS
 from cleanup.ledger.sync_state import Memory
-from cleanup.ledger.values import InboxRow, Remembered, SentQuery, Stretches
+from cleanup.ledger.values import InboxRow, KeptNotice, Remembered, SentQuery, Stretches
 from cleanup.model import SentMessage, Verdict
-from tests.ledger.some import MAILBOX, NOON, a_judged, an_intent
+from tests.ledger.some import MAILBOX, NOON, a_fingerprint, a_judged, an_intent
 
 DAY = timedelta(days=1)
 
@@ -60,6 +60,39 @@ def check_that_sent_mail_is_found(ledger: Ledger) -> None:
     assert places(memory, ids=frozenset({"9@example.org", "9@elsewhere.test"})) == [9]
     assert places(memory, people={"bob@far.test": bob}) == [5, 19, 20, 21, 40]
     assert places(memory, people={"eve@far.test": bob}) == []
+
+
+def check_that_what_was_read_of_a_notice_is_kept_for_its_reader(ledger: Ledger) -> None:
+    memory = ledger.memory(MAILBOX)
+    inbox = memory.begin("INBOX", 3, is_sent=False)
+    odd = replace(a_judged(8).notice, subject="\0 \udcff \u2028 Zurück", date=NOON.replace(tzinfo=None))
+    odd = replace(odd, returned=(replace(odd.returned[0], raw=b"bytes", headers=(("To", "a"), ("X", "\udc80"))),))
+    one, other = (KeptNotice(uid, a_fingerprint(uid), ("\\Seen",), False, odd) for uid in (7, 8))
+    memory.keep_notices(inbox, "this reader", [one, other])
+
+    again = ledger.memory(MAILBOX)
+
+    kept = again.kept_notices(inbox, "this reader")
+    lean = replace(odd, returned=(replace(odd.returned[0], raw=None),))
+    assert kept == {7: replace(one, notice=lean), 8: replace(other, notice=lean)}
+    assert again.kept_notices(inbox, "another reader") == {}
+    again.vanished(inbox, [7])
+    assert list(again.kept_notices(inbox, "this reader")) == [8]
+    again.retire(["INBOX"])
+    assert again.kept_notices(inbox, "this reader") == {}
+
+
+def check_that_what_was_read_of_sent_mail_is_kept_while_it_is_asked_about(ledger: Ledger) -> None:
+    memory = filled(ledger)
+    memory.keep_sent([sent(uid) for uid in (3, 9, 30)], "reader")
+
+    assert memory.kept_sent({"Sent": [3, 9, 10]}, "reader") == [sent(3), sent(9)]
+    assert memory.kept_sent({"Sent": [3, 9, 30]}, "reader") == [sent(3), sent(9)]
+    memory.keep_sent([sent(3, message_id="other@example.org")], "reader")
+    assert memory.kept_sent({"Sent": [3, 9]}, "reader") == []
+    memory.keep_sent([sent(9)], "reader")
+    memory.vanished(memory.cursors()["Sent"], [9])
+    assert memory.kept_sent({"Sent": [9]}, "reader") == []
 
 
 def check_that_of_a_common_subject_those_to_the_recipient_are_found(ledger: Ledger) -> None:

@@ -76,6 +76,20 @@ def test_what_was_read_without_checksums_is_read_anew(tmp_path: Path) -> None:
         assert ledger.memory(MAILBOX).retire_the_damaged() == ["Sent"]
 
 
+def test_a_ledger_that_keeps_nothing_of_notices_is_brought_forward(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "old.sqlite") as ledger:
+        filled(ledger)
+        with ledger.engine.begin() as connection:
+            connection.execute(text("DROP TABLE kept_mail"))
+            connection.execute(text("UPDATE meta SET value = '7' WHERE key = 'schema'"))
+
+    with Ledger.open(tmp_path / "old.sqlite") as ledger:
+        memory = ledger.memory(MAILBOX)
+        assert memory.cursors()["Sent"].held == 40
+        memory.keep_sent([sent(3)], "reader")
+        assert memory.kept_sent({"Sent": [3]}, "reader") == [sent(3)]
+
+
 def test_a_mailbox_that_had_two_spellings_becomes_one_and_loses_nothing(tmp_path: Path) -> None:
     """Runs, open moves, labels and what was read of Sent: those of `Anna@` and of `anna@` are one mailbox's."""
     file, upper = tmp_path / "old.sqlite", "Anna@example.org"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from sqlalchemy import delete
@@ -108,3 +112,26 @@ def test_the_memory_of_a_mailbox(check: Callable[[Ledger], None], database: str)
             connection.execute(delete(schema.moves))  # the other tests' mailbox is this one, too
             connection.execute(delete(schema.cursors))
         check(ledger)
+
+
+def test_a_ledger_moves_from_sqlite_as_the_docs_say(tmp_path: Path) -> None:
+    file = Path(__file__).parents[2] / "docs" / "postgresql.md"
+    script = re.search(r"<!-- moving a ledger -->\n```python\n(.*?)^```$", file.read_text(), re.DOTALL | re.MULTILINE)
+    (tmp_path / "move_ledger.py").write_text(script[1])  # type: ignore[index]
+    old = str(tmp_path / "ledger.sqlite")
+    with Ledger.open(old, clock=lambda: NOON) as ledger:
+        run = ledger.start_run(MAILBOX, "run", options={"policy": "balanced"})
+        ledger.record_findings(run, [a_judged(7), a_judged(8, verdict=Verdict.UNSURE)])
+        (move,) = ledger.intend(run, [an_intent(7)])
+        ledger.advance([(move.move_id, MoveState.MOVED, 41, None)])
+        ledger.label(MAILBOX, "d", Verdict.GENUINE, said_by="review")
+        before = ledger.runs(MAILBOX, limit=9), ledger.moves(run_id=run)
+
+    with postgresql() as new:
+        subprocess.run([sys.executable, str(tmp_path / "move_ledger.py"), old, new], check=True)
+
+        with Ledger.open(new) as ledger:
+            assert ledger.moves(run_id=run) == before[1]
+            assert [one.filed for one in ledger.runs(MAILBOX, limit=9)] == [one.filed for one in before[0]] == [1]
+            assert ledger.labels(MAILBOX) == {"d": Verdict.GENUINE}
+            assert ledger.start_run(MAILBOX, "run") == run + 1

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
+import zlib
+from collections import Counter
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +18,7 @@ from cleanup.ledger import Ledger, retention
 from cleanup.ledger.opening import BUSY_TIMEOUT_S
 
 OWNER = "anna.berg@example.org"
+_ADDRESS = re.compile(r"[a-z0-9.]+@partner\.test")
 
 
 @pytest.fixture
@@ -65,6 +69,32 @@ def test_a_person_is_forgotten_in_every_text_and_a_longer_address_is_somebody_el
     assert left.count(b"bob@partner.test") == 2
     assert b"jimbob@partner.test" in left
     assert b"bob@partner.test.example" in left
+
+
+def test_what_was_read_of_mail_that_names_a_person_is_forgotten_with_the_person(ledger: Path) -> None:
+    def told() -> list[str]:
+        with closing(sqlite3.connect(ledger)) as connection:
+            rows = connection.execute("SELECT read FROM kept_mail").fetchall()
+        return [zlib.decompress(row[0]).decode("utf-8", "surrogatepass") for row in rows]
+
+    before = told()
+    person = Counter(_ADDRESS.findall("\n".join(before))).most_common()[-1][0]
+
+    with Ledger.open(ledger) as opened:
+        retention.forget(opened, person.upper())
+
+    assert 0 < len(told()) < len(before)
+    assert all(person not in one for one in told())
+
+
+def test_what_was_read_of_notices_holds_no_body(ledger: Path) -> None:
+    with closing(sqlite3.connect(ledger)) as connection:
+        rows = connection.execute("SELECT read FROM kept_mail").fetchall()
+
+    told = [zlib.decompress(row[0]).decode("utf-8", "surrogatepass") for row in rows]
+    assert len(told) > 40
+    assert max(map(len, told)) < 4_000
+    assert not any("This is the mail system" in one or "Best regards" in one for one in told)
 
 
 def test_an_owner_is_forgotten_however_the_address_is_written(ledger: Path) -> None:

@@ -115,14 +115,14 @@ def wrong_after(seed: int, folder: Path) -> list[str]:
         before = State.of(server)
         altered = Altered(seed)
         server.lies, server.alter = [altered], altered.alter
-        wrong = found(server, before, folder, "altered")
+        wrong = found(server, before, folder, "altered", command_timeout_s=1)
         server.lies, server.alter = [], None
         return wrong + found(server, before, folder, "honest")
 
 
-def found(server: LyingServer, before: State, folder: Path, what: str) -> list[str]:
+def found(server: LyingServer, before: State, folder: Path, what: str, **changes: object) -> list[str]:
     try:
-        run(server, folder)
+        run(server, folder, **changes)
     except Exception as error:  # anything but a named error is what we look for
         return [f"{what}: {error!r}"]
     after = State.of(server)

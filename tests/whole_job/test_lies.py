@@ -214,13 +214,7 @@ def _wrong_attribute(server: LyingServer) -> None:
     server.folders["Sent"] = Box(attributes=b"\\Sent")
 
 
-def _missing(server: LyingServer) -> None:
-    server.folders["Postausgang 2020"] = server.folders.pop("Sent")
-    server.folders["Postausgang 2020"].attributes = b"\\HasNoChildren"
-
-
 SENT_STATES: dict[str, Callable[[LyingServer], None]] = {
-    "missing": _missing,
     "empty": _without(lambda n, total: False),
     "half, here and there": _without(lambda n, total: n % 2 == 0),
     "only the first half": _without(lambda n, total: n < total / 2),
@@ -245,6 +239,23 @@ def test_no_state_of_sent_moves_a_genuine_bounce(prepare: Callable[[LyingServer]
         assert ended.error is None
         assert wrongly_filed(server) == []
         assert State.of(server).messages == before.messages
+
+
+def test_a_mailbox_whose_sent_mail_lies_under_an_unknown_name_ends_with_an_error_and_nothing_moves(
+    tmp_path: Path,
+) -> None:
+    with lying_server() as server:
+        fill(server)
+        server.folders["Postausgang 2020"] = server.folders.pop("Sent")
+        server.folders["Postausgang 2020"].attributes = b"\\HasNoChildren"
+        before = State.of(server)
+
+        ended = run(server, tmp_path)
+
+        assert ended.error is not None
+        assert ended.error.code == "sent-not-found"
+        assert '"Postausgang 2020"' in str(ended.error)
+        assert State.of(server) == before
 
 
 def test_two_sent_folders_are_both_read_and_nothing_is_spared_for_it(tmp_path: Path) -> None:

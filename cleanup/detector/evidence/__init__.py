@@ -13,10 +13,10 @@ from cleanup.detector.evidence.transport import people, transport
 from cleanup.detector.evidence.upstream import upstream
 from cleanup.model import Family, Reason
 
-Rules = Callable[[Question], Iterator[Reason]]
+FamilyRules = Callable[[Question], Iterator[Reason]]
 
 # What can be asked of one notice alone. The campaign family needs the others' findings first (campaign.py).
-FAMILIES: tuple[tuple[Family, Rules], ...] = (
+FAMILIES: tuple[tuple[Family, FamilyRules], ...] = (
     (Family.LEDGER, sent_match),
     (Family.TRANSPORT, transport),
     (Family.AUTHENTICATION, authentication),
@@ -32,5 +32,5 @@ def gather(question: Question) -> tuple[Reason, ...]:
 
 
 @lru_cache(maxsize=64)
-def _rules_without(switched_off: frozenset[Family]) -> tuple[Rules, ...]:
+def _rules_without(switched_off: frozenset[Family]) -> tuple[FamilyRules, ...]:
     return tuple(rules for family, rules in FAMILIES if family not in switched_off)

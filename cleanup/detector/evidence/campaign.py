@@ -49,14 +49,20 @@ def member_of(question: Question, finding: Finding) -> Member:
     counting = [r for r in finding.reasons if r.strength is not Strength.NOTE]
     spared = any(r.points_to is not Verdict.BACKSCATTER and r.rule not in _SILENT for r in counting)
     touches_sent = in_sent or made_by in known.profile.right_sides
-    return Member(campaign_key(notice), arrived, _hour(arrived), finding.verdict, spared, made_by, touches_sent)
+    hour = arrived.replace(minute=0, second=0, microsecond=0) if arrived else None
+    return Member(campaign_key(notice), arrived, hour, finding.verdict, spared, made_by, touches_sent)
 
 
 def campaign_reasons(members: Sequence[Member]) -> list[tuple[Reason, ...]]:
     """Return for each member, in their order, what its cluster and the hour say."""
     groups = _dense_groups(members)
     owners = {key for key, group in groups.items() if _may_be_the_owners(group)}
-    clusters = {key: _Cluster.of(group) for key, group in groups.items() if key not in owners and _is_tight(group)}
+    tight = {
+        key
+        for key, group in groups.items()
+        if not any(member.spared for member in group) and _disproved_share(group) >= MIN_DISPROVED
+    }
+    clusters = {key: _Cluster.of(groups[key]) for key in tight - owners}
     hours = storm_hours(member.hour for member in members) - {m.hour for key in owners for m in groups[key]}
     quiet = _disproved_share([m for m in members if m.hour in hours]) < MIN_DISPROVED
     return [(*_of_cluster(m, clusters), *_of_storm(m, clusters, set() if quiet else hours)) for m in members]
@@ -90,12 +96,13 @@ def _dense_groups(members: Sequence[Member]) -> dict[str, list[Member]]:
     for member in members:
         if member.key is not None:
             by_key[member.key].append(member)
-    return {key: group for key, group in by_key.items() if len(group) >= MIN_MEMBERS and _is_dense(group)}
-
-
-def _is_dense(group: Sequence[Member]) -> bool:
-    times = sorted(m.arrived for m in group if m.arrived is not None)
-    return any(later - earlier <= WITHIN for earlier, later in zip(times, times[MIN_MEMBERS - 1 :], strict=False))
+    dense = {}
+    for key, group in by_key.items():
+        times = sorted(m.arrived for m in group if m.arrived is not None)
+        # each with the nineteenth after it: a day may begin at any of them
+        if any(later - earlier <= WITHIN for earlier, later in zip(times, times[MIN_MEMBERS - 1 :], strict=False)):
+            dense[key] = group
+    return dense
 
 
 def _may_be_the_owners(group: Sequence[Member]) -> bool:
@@ -103,10 +110,6 @@ def _may_be_the_owners(group: Sequence[Member]) -> bool:
     forgers = {m.made_by for m in group if m.verdict is Verdict.BACKSCATTER}
     others = Counter(m.made_by for m in group if m.made_by and m.made_by not in forgers)
     return any(m.touches_sent for m in group) or max(others.values(), default=0) >= MIN_ALIKE
-
-
-def _is_tight(group: Sequence[Member]) -> bool:
-    return not any(member.spared for member in group) and _disproved_share(group) >= MIN_DISPROVED
 
 
 def _disproved_share(group: Sequence[Member]) -> float:
@@ -132,7 +135,3 @@ def _of_storm(member: Member, clusters: Mapping[str, _Cluster], hours: set[datet
         return ()
     says = "It came in a storm of notices that answer forged mail."
     return (Reason("storm", CAMPAIGN, Verdict.BACKSCATTER, Strength.SUPPORTING, says),)
-
-
-def _hour(moment: datetime | None) -> datetime | None:
-    return None if moment is None else moment.replace(minute=0, second=0, microsecond=0)

@@ -40,6 +40,7 @@ def _never_used(question: Question) -> Iterator[Reason]:
     leads_here = any(untagged_key(sender) in names for names in owner.aliases.values())
     if used or leads_here or "from" in (name.lower() for name in question.returned.ambiguous):
         return
+    # In a small Sent an address that the owner does use, seldom, may well be missing.
     enough = profile.messages >= MIN_NEVER_USED
     strength = Strength.HARD if enough else Strength.NOTE
     says = f"None of your {profile.messages:,} sent messages was written as {question.sender}."
@@ -51,6 +52,7 @@ def _is_ours(question: Question) -> bool:
     owner, sender = question.known.owner, question.returned.from_address
     if owner.is_own_address(sender):
         return True
+    # With a catch-all every address at the domain is the owner's; a bounce that came to it shows that it is delivered.
     came_to = {untagged_key(a) for a in question.notice.addressed_to}
     return owner.is_own_domain(sender) and untagged_key(sender or "") in came_to
 
@@ -89,6 +91,7 @@ def _senders(returned: Returned) -> Iterator[str]:
 
 
 def _name_foreign(question: Question) -> Iterator[Reason]:
+    # Only with the owner's own address: with another one the name is somebody else's by right (a list, an assistant).
     names, name = question.known.profile.names, (question.returned.from_name or "").casefold().strip()
     if name and names and name not in names and question.known.owner.is_own_address(question.returned.from_address):
         says = f"No sent message of yours was signed with the name “{question.returned.from_name}”."
@@ -105,7 +108,7 @@ def _id_foreign(question: Question) -> Iterator[Reason]:
 def _mailer_foreign(question: Question) -> Iterator[Reason]:
     profile = question.known.profile
     if question.returned.extent not in (Extent.FULL, Extent.HEADERS):
-        return
+        return  # a quoted part of the header leaves such fields out
     if profile.name_their_mailer < CHARACTERISTIC * profile.messages:
         return
     named = (v for n, v in question.returned.headers if n.lower() in ("x-mailer", "user-agent"))
@@ -120,6 +123,7 @@ def _mailer_foreign(question: Question) -> Iterator[Reason]:
 
 
 def _zone_foreign(question: Question) -> Iterator[Reason]:
+    # "Mon, 19 Oct 2026 10:00:00 +0200 (CEST)": the comment goes. Names of zones say nothing (RFC 5322 section 4.3).
     zones, text = question.known.profile.zones, (question.returned.date_text or "").split("(")[0].split()
     zone = text[-1] if text else ""
     if len(zone) == 5 and zone[0] in "+-" and zone[1:].isdigit() and zones:

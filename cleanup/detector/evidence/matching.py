@@ -92,19 +92,25 @@ class Match(NamedTuple):
 
 def best_match(question: Question) -> Match:
     """Return what Sent holds of the returned message: by id, by content, in part, by conversation, or nothing."""
-    by_id = [compare(question, sent) for sent in _with_an_id(question)]
+    named = [sent for message_id in question.ids for sent in question.known.rows.by_id(message_id)]
+    by_id = [compare(question, sent) for sent in _each_once(named)]
     agreeing = [m for m in by_id if m.agreement and m.agreement.agrees]
     if agreeing:
         return Match(Bond.ID, agreeing[0].sent, agreeing[0].agreement, len(agreeing) - 1)
     content = _by_content(question)
     if content.bond is Bond.CONTENT:
         return content
+    # The id is there and nothing else agrees. Where much else differs it was copied out of a letter of the owner's.
     for match in by_id:
         if match.agreement and not match.agreement.contradicts:
             return Match(Bond.ID_ONLY, match.sent, match.agreement)
     if by_id:
         return Match(Bond.ID_REUSED, by_id[0].sent, by_id[0].agreement)
-    return content if content.bond is not Bond.NONE else _by_thread(question)
+    if content.bond is not Bond.NONE:
+        return content
+    thread = question.returned.thread_index
+    same = question.known.rows.by_thread(thread) if thread else ()
+    return Match(Bond.THREAD, same[0]) if same else Match()
 
 
 def compare(question: Question, sent: SentMessage) -> Match:
@@ -132,7 +138,7 @@ def _answers_for(question: Question, sent: SentMessage) -> bool | None:
     if question.notice.kind not in (Kind.AUTO_REPLY, Kind.CHALLENGE, Kind.MDN):
         return _any_in(question.recipients, {untagged_key(r) for r in sent.recipients})
     answering = organisation(domain_of(question.notice.sender or ""))
-    if not answering or is_provider(answering):
+    if not answering or is_provider(answering):  # everybody at gmail.com would answer for everybody there
         return None
     return True if answering in {organisation(domain_of(r)) for r in sent.recipients} else None
 
@@ -141,16 +147,19 @@ def _any_in(keys: Sequence[str], wrote_to: set[str]) -> bool | None:
     return not wrote_to.isdisjoint(keys) if keys and wrote_to else None
 
 
-def _with_an_id(question: Question) -> list[SentMessage]:
-    rows = question.known.rows
-    return _each_once([m for message_id in question.ids for m in rows.by_id(message_id)])
-
-
 def _by_content(question: Question) -> Match:
     """Return the sent message with the same recipient, subject and Date, or with two of the three."""
-    candidates = _alike(question)
+    rows, returned = question.known.rows, question.returned
+    candidates: list[SentMessage] = []
+    for person in dict.fromkeys((*question.recipients, *question.addressees)):
+        if returned.subject:
+            candidates += rows.by_recipient_subject(person, returned.subject)
+        if returned.date is not None:
+            candidates += rows.near(person, returned.date, question.known.policy.date_tolerance)
+    if returned.subject and len(same := rows.by_subject(returned.subject)) < COMMON_SUBJECT:
+        candidates += same
     full, partly = [], []
-    for sent in candidates:
+    for sent in _each_once(candidates):
         agreement = compare(question, sent).agreement
         if agreement is None:
             continue
@@ -177,19 +186,6 @@ def _fits_the_arrival(question: Question, sent: SentMessage) -> bool:
     return is_uncommon(subject) and len(question.known.rows.by_subject(subject)) < COMMON_SUBJECT
 
 
-def _alike(question: Question) -> list[SentMessage]:
-    rows, returned = question.known.rows, question.returned
-    found: list[SentMessage] = []
-    for person in dict.fromkeys((*question.recipients, *question.addressees)):
-        if returned.subject:
-            found += rows.by_recipient_subject(person, returned.subject)
-        if returned.date is not None:
-            found += rows.near(person, returned.date, question.known.policy.date_tolerance)
-    if returned.subject and len(same := rows.by_subject(returned.subject)) < COMMON_SUBJECT:
-        found += same
-    return _each_once(found)
-
-
 def _each_once(messages: Sequence[SentMessage]) -> list[SentMessage]:
     return list({(m.folder, m.uid): m for m in messages}.values()) if len(messages) > 1 else list(messages)
 
@@ -207,9 +203,3 @@ def _tells(question: Question, sent: SentMessage, agreement: Agreement) -> bool:
         return True
     rare = len(question.known.rows.by_subject(returned.subject or "")) < COMMON_SUBJECT
     return is_telling(returned.subject) and (rare or agreement.date is True)
-
-
-def _by_thread(question: Question) -> Match:
-    thread = question.returned.thread_index
-    same = question.known.rows.by_thread(thread) if thread else ()
-    return Match(Bond.THREAD, same[0]) if same else Match()

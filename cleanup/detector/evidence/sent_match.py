@@ -21,20 +21,21 @@ def sent_match(question: Question) -> Iterator[Reason]:
     elif bond in _BONDS:
         yield _BONDS[bond](question)
     if bond is Bond.NONE:
-        yield from _nothing_found(question)
+        why = question.silent or question.incomplete
+        if why and not question.unusable:
+            yield points("sent.cannot_vouch", LEDGER, Verdict.UNSURE, Strength.HARD, why)
+        yield from _recently_written(question)
+        yield _absent(question)
 
 
 def _by_id(question: Question) -> Reason:
     sent, agreement = question.match.sent, question.match.agreement
-    if agreement and not agreement.recipient and _is_replayed(question):
+    looks_at_ways = Family.TRANSPORT not in question.known.policy.switched_off
+    if agreement and not agreement.recipient and looks_at_ways and could_be_a_replay(question):
         says = f"The message is in {_where(sent)}, but a stranger sent it again to somebody else: a replay?"
         return points("sent.id_replayed", LEDGER, Verdict.UNSURE, Strength.HARD, says)
     says = f"The id of the returned message is in {_where(sent)}, and {_agreed(agreement)}."
     return points("sent.message_id", LEDGER, Verdict.GENUINE, Strength.HARD, says)
-
-
-def _is_replayed(question: Question) -> bool:
-    return Family.TRANSPORT not in question.known.policy.switched_off and could_be_a_replay(question)
 
 
 def _by_content(question: Question) -> Reason:
@@ -74,14 +75,6 @@ _BONDS = {
 }
 
 
-def _nothing_found(question: Question) -> Iterator[Reason]:
-    why = question.silent or question.incomplete
-    if why and not question.unusable:
-        yield points("sent.cannot_vouch", LEDGER, Verdict.UNSURE, Strength.HARD, why)
-    yield from _recently_written(question)
-    yield _absent(question)
-
-
 def _recently_written(question: Question) -> Iterator[Reason]:
     """Yield whether a recipient was written to within the queue lifetime.
 
@@ -95,6 +88,8 @@ def _recently_written(question: Question) -> Iterator[Reason]:
     written = next((r for r in question.recipients if rows.written_between(r, start, question.arrived)), None)
     if written is None:
         return
+    # Only what shows a stranger by itself: one text from many networks, or a host that may not send for the domain.
+    # Any other unknown host may be one more of the owner's, and then this hint is all that spares the notice.
     stranger = question.standing.kind in (Kind.SPREAD, Kind.DENIED)
     vouched = question.known.coverage.complete_since is not None and question.known.owner.knows_hosts
     certain = _comparable(question) and (vouched or stranger)
@@ -122,6 +117,7 @@ def _comparable(question: Question) -> bool:
     all carry an id: every mail program gives one.
     """
     returned = question.returned
+    # Two different Message-IDs, or two Dates: one of them is not the original's, and nobody knows which.
     if returned.ambiguous and (not question.ids or "message-id" in (name.lower() for name in returned.ambiguous)):
         return False
     if question.ids:

@@ -108,6 +108,8 @@ def _outside(question: Question, hop: Hop) -> Iterator[Reason]:
     """Yield what a hop says that is neither own nor shared."""
     owner = question.known.owner
     with_address, bare = own_lines(question.path.below, owner)
+    # The owner's mail that a list or a forwarding server passes on looks just like this, and so does what a forger
+    # makes who copies a whole header.
     if with_address or _a_known_sender_below(question):
         says = f"It came from {_named(hop)}, but a host of yours stands deeper down: forwarded, from a list, or forged."
         yield points("origin.own_name_below", TRANSPORT, Verdict.UNSURE, Strength.HARD, says)
@@ -115,6 +117,8 @@ def _outside(question: Question, hop: Hop) -> Iterator[Reason]:
     if bare:
         says = "A host of yours is named deeper down, without its address; anybody can write that."
         yield points("origin.own_name_bare", TRANSPORT, Verdict.UNSURE, Strength.NOTE, says)
+    # It bounced the mail of somebody who had logged in there, and put the notice into this mailbox itself: it may well
+    # be the server through which the owner sends, though nobody has named it.
     if hop.authenticated and written_at_home(question.notice, organisation(hop.by or ""), owner):
         says = f"Somebody logged in at {hop.by}, which bounced it itself and may be your mail server."
         yield points("origin.own_unproved", TRANSPORT, Verdict.GENUINE, Strength.SUPPORTING, says)
@@ -129,6 +133,7 @@ def _outside(question: Question, hop: Hop) -> Iterator[Reason]:
 def _unknown_host(question: Question, hop: Hop) -> Reason:
     """Return what a host is worth that is not known: hard where it shows itself a stranger, else a veto or a note."""
     owner, standing = question.known.owner, question.standing
+    # Outbound hosts stand side by side: mail-1 was learned, and mail-2 has sent nothing yet that bounced.
     if owner.learned.is_near(hop.address) or organisation(hop.name or "") in owner.learned.organisations:
         says = f"{_named(hop)} is, or is a neighbour of, a host that mail of yours came from."
         return points("origin.own_neighbour", TRANSPORT, Verdict.UNSURE, Strength.HARD, says)
@@ -171,7 +176,7 @@ def _claims_to_be_own(question: Question, hop: Hop) -> bool:
     A name that the receiver looked up is such a claim; a mere HELO only where no own address could refute it.
     """
     owner = question.known.owner
-    if hop.name is not None:
+    if hop.name is not None:  # a PTR record is its address owner's word: anyone can give his the owner's name
         return owner.is_own_host(hop.name)
     if hop.address is None or not owner.configured.has_name(hop.helo):
         return False

@@ -3,20 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
 
 from cleanup.detector.guard import guard
+from cleanup.detector.header import read_date, read_ids
+from cleanup.detector.notices.addresses import first_person, people, plain_address
 from cleanup.detector.notices.bounces import read_bounce
-from cleanup.detector.notices.fill_in import completed, hostile
 from cleanup.detector.notices.headers import read_fields
 from cleanup.detector.notices.is_bounce import is_a_copy
 from cleanup.detector.notices.json_events import read_json_event
 from cleanup.detector.notices.list_refusals import read_list_refusal
 from cleanup.detector.notices.lookalikes import other_kind
 from cleanup.detector.notices.mail import Mail, unwrapped
+from cleanup.detector.notices.returned import MOST_RETURNED, returned_by_parts
 from cleanup.detector.notices.signs import reason
-from cleanup.model import Kind, Notice
+from cleanup.model import Extent, Kind, Notice, Returned
 
 Reader = Callable[[Mail], Notice | None]
+
+# What filters and gateways leave in a header; detector/evidence/ reads them (upstream.py, authentication.py).
+_MARKS = (
+    "x-customspam",
+    "authentication-results",
+    "arc-authentication-results",
+    "x-forefront-antispam-report",
+    "received-spf",
+)
+_MARK_FAMILIES = ("x-spam", "x-rspamd", "x-ms-exchange-", "x-microsoft-antispam", "x-barracuda-spam", "x-virus-")
+_ADDRESSED = (
+    "Delivered-To",
+    "X-Original-To",
+    "Envelope-To",
+    "X-Envelope-To",
+    "X-Delivered-To",
+    "X-RCPT-To",
+    "To",
+    "Cc",
+)
 
 
 def read_other_notice(mail: Mail) -> Notice | None:
@@ -25,6 +49,8 @@ def read_other_notice(mail: Mail) -> Notice | None:
     return Notice(kind, format=kind.value) if kind else None
 
 
+# Most authoritative first: a service's own event, a list's own refusal, then what only looks like a bounce, because a
+# receipt or an auto-reply may be worded, or even built, like one; what is left over is read as a bounce.
 READERS: tuple[Reader, ...] = (read_json_event, read_list_refusal, read_other_notice, read_bounce)
 
 
@@ -39,14 +65,52 @@ def read_notice(raw: bytes) -> Notice | None:
         return None
     mail = Mail(fields, guarded.raw, body_at)
     if guarded.too_hostile:
-        return hostile(mail, guarded.too_hostile)
+        return _hostile(mail, guarded.too_hostile)
     try:
-        return _read(mail)
+        # A journal's or ticket system's copy is judged as the copy that it is, never as the notice inside.
+        inner = mail if is_a_copy(mail) else unwrapped(mail)
+        notice = next((found for reader in READERS if (found := reader(inner))), None)
+        if notice is None or notice.kind is Kind.ORDINARY:
+            return None
+        if not any(one.extent is not Extent.NOTHING or one.other_ids for one in notice.returned):
+            has_parts = mail.fields.first("Content-Type") is not None
+            parts = tuple(islice(returned_by_parts(mail), MOST_RETURNED)) if has_parts else ()
+            notice = replace(notice, returned=parts or (Returned(Extent.NOTHING),))
+        return _with_header(notice, mail)
     except (RecursionError, MemoryError, ValueError, LookupError, ArithmeticError) as error:
-        return hostile(mail, f"reading it failed ({type(error).__name__})")
+        return _hostile(mail, f"reading it failed ({type(error).__name__})")
 
 
-def _read(mail: Mail) -> Notice | None:
-    inner = mail if is_a_copy(mail) else unwrapped(mail)
-    notice = next((found for reader in READERS if (found := reader(inner))), None)
-    return completed(notice, mail) if notice and notice.kind is not Kind.ORDINARY else None
+def _hostile(mail: Mail, why: str) -> Notice | None:
+    """Return a notice that says why it was not read; None where the header alone shows no notice."""
+    declared = (mail.fields.first("Content-Type") or "").lower()
+    if not (mail.null_sender or mail.role_sender or "multipart/report" in declared):
+        return None
+    return _with_header(Notice(Kind.NDR, "too-hostile", too_hostile=why), mail)
+
+
+def _with_header(notice: Notice, mail: Mail) -> Notice:
+    """Return the notice with everything that its own header says of it as a message."""
+    fields = mail.fields
+    sender, _ = first_person(fields.all("From"))
+    moment = read_date(fields.first("Date") or "")
+    path = fields.first("Return-Path")
+    if path is not None:  # "" is the null sender "<>" (RFC 5321 section 4.5.5); None: there is no such field
+        path = "" if mail.null_sender else plain_address(path) or path.strip("<> ")
+    return replace(
+        notice,
+        subject=fields.text("Subject") or None,
+        sender=sender,
+        return_path=path,
+        message_id=next(iter(read_ids(fields.all("Message-ID"))), None),
+        date=moment.time if moment else None,
+        addressed_to=tuple(dict.fromkeys(a for name in _ADDRESSED for a, _ in people(fields.all(name)))),
+        in_reply_to=read_ids(fields.all("In-Reply-To")),
+        references=read_ids(fields.all("References")),
+        received=tuple(fields.all("Received")),
+        marks=tuple(
+            (name, value)
+            for name, value in fields.items
+            if (key := name.lower()) in _MARKS or key.startswith(_MARK_FAMILIES)
+        ),
+    )

@@ -8,9 +8,12 @@ from dataclasses import replace
 from email.errors import MessageError
 from itertools import islice
 
+from cleanup.detector.addresses import domain_of
 from cleanup.detector.guard import split_header
+from cleanup.detector.networks import organisation
+from cleanup.detector.notices.addresses import lower_domain, plain_address
 from cleanup.detector.notices.causes import find_cause
-from cleanup.detector.notices.dsn import Report, find_status, read_report, severest
+from cleanup.detector.notices.dsn import Report, find_reply, find_status, read_report, severest
 from cleanup.detector.notices.formats import FORMATS
 from cleanup.detector.notices.formats.record import (
     Failure,
@@ -22,7 +25,6 @@ from cleanup.detector.notices.formats.record import (
 )
 from cleanup.detector.notices.is_bounce import MOST_SAID, Gathered, is_bounce
 from cleanup.detector.notices.mail import Mail
-from cleanup.detector.notices.recipients import only_addressee, recipients_in_words
 from cleanup.detector.notices.returned import (
     MOST_RETURNED,
     id_in_words,
@@ -62,6 +64,7 @@ _GIVEN_UP = re.compile(
     r"permanent|g[ai]v(?:e|en|ing) up|no (?:further|more) attempt|will not (?:be )?(?:re-?tr|try)|not be retried|"
     r"could not be delivered (?:with)?in|endgültig"
 )
+_HELPERS = re.compile(r"(?:post-?master|mailer-daemon|abuse|support|help-?desk)@", re.IGNORECASE)
 _SUCCEEDED = {  # how Exchange begins the subject of a report of success, where its status part was lost
     Action.DELIVERED: re.compile(
         r"\W*(?:delivered|zugestellt|übermittelt|remis|entregado|recapitato|consegnato|entregue|bezorgd|afgeleverd|"
@@ -83,20 +86,27 @@ def read_bounce(mail: Mail, formats: tuple[NoticeFormat, ...] = FORMATS) -> Noti
     if report.recipients:
         returned = _returned(mail, report, None)
         recipients = _others_in_words(mail, report, returned, formats) or report.recipients
-        if _still_tries(mail, recipients):
+        # Some systems say "failed" of what they still try: passing codes alone (4.x.x), and words that it goes on.
+        passing = all(r.action is Action.FAILED and (r.status or "").startswith("4.") for r in recipients)
+        if passing and _goes_on(mail):
             recipients = tuple(replace(r, action=Action.DELAYED) for r in recipients)
         return _notice(mail, report, "rfc3464", recipients, returned, severest(recipients) or _action(mail, None))
     reading = read_wording(_letter(mail), formats)
     returned = _returned(mail, report, reading)
     failures = _failures(mail, reading, returned)
     stated = reading is not None and bool(reading.failures) and not reading.format.everyday
-    recipients = recipients_in_words(mail, failures, returned, stated=stated)
+    recipients = _recipients_in_words(mail, failures, returned, stated=stated)
     if not is_bounce(Gathered(mail, reading, recipients, returned)):
         return None
     name = reading.format.name if reading else "shapes" if failures else "bare"
+    if not recipients:
+        # The one addressee of the one returned message; never the notice's own reader, which would be a guess about
+        # the owner.
+        addressees = {a.lower(): a for one in returned for a in one.to}
+        if len(addressees) == 1 == len(returned) and addressees.keys().isdisjoint(mail.addressees):
+            recipients = tuple(Recipient(a) for a in addressees.values())
     action = _action(mail, reading)
-    recipients = tuple(replace(r, action=action) for r in recipients or only_addressee(mail, returned))
-    return _notice(mail, report, name, recipients, returned, action)
+    return _notice(mail, report, name, tuple(replace(r, action=action) for r in recipients), returned, action)
 
 
 def _others_in_words(
@@ -113,7 +123,7 @@ def _others_in_words(
     reading = read_wording(_letter(mail), formats)
     failures = reading.failures if reading else read_shapes(mail, mail.words, returned)
     others = tuple(f for f in failures if f.address.lower() not in mail.addressees)
-    named = recipients_in_words(mail, others, returned, stated=False) if others else ()
+    named = _recipients_in_words(mail, others, returned, stated=False) if others else ()
     status = report.recipients[0]
     return tuple(
         replace(r, action=status.action, status=r.status or status.status, reply=r.reply or status.reply) for r in named
@@ -123,21 +133,16 @@ def _others_in_words(
 def _failures(mail: Mail, reading: Reading | None, returned: tuple[Returned, ...]) -> tuple[Failure, ...]:
     """Return who failed by the wording, else by shape. A greeting names the owner: then the shape is asked first."""
     worded = reading.failures if reading else ()
-    if any(f.address.lower() not in mail.own_addresses for f in worded):
+    if any(f.address.lower() not in mail.own_addresses for f in worded) or not mail.machine_made:
         return worded
-    return _by_shape(mail, returned) or worded
+    found = read_shapes(mail, mail.words, returned)
+    if not found and not mail.is_whole:
+        found = read_shapes(mail, _second_text(mail.raw), returned)
+    return found or worded
 
 
 def _letter(mail: Mail) -> Letter:
     return Letter(mail.sender, mail.subject, mail.words, mail.fields.items, mail.machine_made)
-
-
-def _by_shape(mail: Mail, returned: tuple[Returned, ...]) -> tuple[Failure, ...]:
-    if not mail.machine_made:
-        return ()
-    if found := read_shapes(mail, mail.words, returned):
-        return found
-    return () if mail.is_whole else read_shapes(mail, _second_text(mail.raw), returned)
 
 
 def _action(mail: Mail, reading: Reading | None) -> Action:
@@ -147,8 +152,8 @@ def _action(mail: Mail, reading: Reading | None) -> Action:
         for action, subject in _SUCCEEDED.items():
             if subject.match(mail.subject):
                 return action
-    said = mail.subject if reading else f"{mail.subject}\n{mail.words[:1_000]}"
-    return Action.DELAYED if _STILL_TRYING.search(said.lower()) or _goes_on(mail) else Action.FAILED
+    opening = mail.subject if reading else f"{mail.subject}\n{mail.words[:1_000]}"
+    return Action.DELAYED if _STILL_TRYING.search(opening.lower()) or _goes_on(mail) else Action.FAILED
 
 
 def _goes_on(mail: Mail) -> bool:
@@ -159,10 +164,58 @@ def _goes_on(mail: Mail) -> bool:
     return bool(_GOES_ON.search(text)) and not _GIVEN_UP.search(text)
 
 
-def _still_tries(mail: Mail, recipients: tuple[Recipient, ...]) -> bool:
-    """Return whether a report that says "failed" reports a delay: passing codes alone, and words that it goes on."""
-    passing = all(r.action is Action.FAILED and (r.status or "").startswith("4.") for r in recipients)
-    return passing and _goes_on(mail)
+# --- who failed, by words ------------------------------------------------------------------------------------------
+
+
+def _recipients_in_words(
+    mail: Mail, failures: tuple[Failure, ...], returned: tuple[Returned, ...], *, stated: bool
+) -> tuple[Recipient, ...]:
+    """Return the recipients that the text names, else those of X-Failed-Recipients; () where neither names one.
+
+    Those to whom the notice itself goes and who sent what it returns have failed only where nobody else has and it is
+    `stated`: where a product's own wording names them, so that it is no guess.
+    """
+    by_field = [
+        address
+        for name in ("X-Failed-Recipients", "X-Failed-Recipient")
+        for value in mail.fields.all(name)
+        for piece in value.split(",")
+        if (address := plain_address(piece))
+    ]
+    if by_field:  # the field says who, the text why
+        by_address = {f.address.lower(): f for f in failures} | {f.original.lower(): f for f in failures if f.original}
+        alone = failures[0].why if len(by_field) == 1 == len(failures) else ""
+        named = tuple(by_address.get(a.lower()) or Failure(a, alone) for a in by_field)
+    else:
+        # Who sent the returned message is no recipient of it, nor is its id, which looks like an address.
+        senders = [a for one in returned for a in (one.from_address, one.message_id)]
+        senders += [plain_address(v) for one in returned for n, v in one.headers if n.lower() == "return-path"]
+        apart = mail.own_addresses | {a.lower() for a in senders if a}
+        others = tuple(f for f in failures if f.address.lower() not in apart) or (failures if stated else ())
+        # Whom to ask for help ("write to postmaster@...") is left out where the text names others.
+        named = tuple(f for f in others if not _HELPERS.match(f.address)) or others
+    found = {r.address.lower(): r for f in named if (r := _recipient(f, mail, returned))}
+    return tuple(found.values())
+
+
+def _recipient(failure: Failure, mail: Mail, returned: tuple[Returned, ...]) -> Recipient | None:
+    """Return the recipient; None for a mere local part that cannot be made whole."""
+    address: str | None = failure.address
+    if "@" not in failure.address:  # as the returned message has it, else at the domain that reports
+        went_to = (a for one in returned for a in one.to if a.lower().startswith(f"{failure.address.lower()}@"))
+        domain = organisation(domain_of(plain_address(mail.sender) or ""))
+        address = next(went_to, f"{failure.address}@{domain}" if domain else None)
+    if address is None:
+        return None
+    status, reply = failure.status or find_status(failure.why), failure.reply or find_reply(failure.why)
+    return Recipient(
+        address=lower_domain(address),
+        original=lower_domain(failure.original) if failure.original else None,
+        status=status,
+        reply=reply,
+        diagnostic=failure.why or None,
+        cause=find_cause(failure.why, status, reply),
+    )
 
 
 # --- the notice ----------------------------------------------------------------------------------------------------
@@ -177,6 +230,7 @@ def _notice(
     action: Action,
 ) -> Notice:
     first = next((r for r in recipients if r.status), None)
+    cause = next((r.cause for r in recipients if r.cause is not Cause.UNKNOWN), None)
     return Notice(
         kind=Kind.NDR,
         format=name,
@@ -187,13 +241,8 @@ def _notice(
         envelope_id=report.envelope_id,
         arrival_date=report.arrival_date,
         status=first.status if first else find_status(mail.words[:4_000]),
-        cause=_cause(mail, recipients),
+        cause=cause or find_cause(own_words(mail.words)[:1_000]),
     )
-
-
-def _cause(mail: Mail, recipients: tuple[Recipient, ...]) -> Cause:
-    known = next((r.cause for r in recipients if r.cause is not Cause.UNKNOWN), None)
-    return known or find_cause(own_words(mail.words)[:1_000])
 
 
 def _returned(mail: Mail, report: Report, reading: Reading | None) -> tuple[Returned, ...]:

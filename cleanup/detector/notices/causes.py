@@ -36,7 +36,7 @@ def _compiled(*rules: tuple[Cause, str]) -> tuple[tuple[Cause, re.Pattern[str]],
 
 
 _ANSWERED = _compiled(*WORDS, *HINTS)
-_TOLD = _compiled(*WORDS, *VAGUE)
+_UNANSWERED = _compiled(*WORDS, *VAGUE)
 
 # Codes that mean one thing whatever the words say, and words that mean something else beside one code.
 _BY_CODE: dict[str, tuple[tuple[re.Pattern[str] | None, Cause], ...]] = {
@@ -146,20 +146,16 @@ _REPLIES = {  # RFC 5321 section 4.2.3, RFC 7504
 def find_cause(text: str = "", status: str | None = None, reply: str | None = None) -> Cause:
     """Return why, from what the server said and its codes (RFC 3463, RFC 5321); UNKNOWN where nothing tells."""
     detail = status[2:] if status and status[0] in "45" else ""
-    words = _words_of(text)
+    # A host called "spam.example" or a link to "/blocked" is no reason: only the words between names and codes count.
+    plain = _CODES.sub(" ", _NAMES.sub("~", text[:MOST_WORDS].replace("’", "'"))).replace("_", " ")
+    words = _SPACE.sub(" ", plain).strip().lower()
     for pattern, cause in _BY_CODE.get(detail, ()):
         if pattern is None or pattern.search(words):
             return cause
-    rules = _ANSWERED if status or reply else _TOLD
-    said = next((cause for cause, pattern in rules if pattern.search(words)), None)
-    if reply in _LOGIN and said in (None, Cause.AUTHENTICATION):
+    rules = _ANSWERED if status or reply else _UNANSWERED
+    by_words = next((cause for cause, pattern in rules if pattern.search(words)), None)
+    if reply in _LOGIN and by_words in (None, Cause.AUTHENTICATION):
         return Cause.POLICY
-    if detail in _TELLING and said not in _TELLS_MORE:
+    if detail in _TELLING and by_words not in _TELLS_MORE:
         return _STATUS[detail]
-    return said or _STATUS.get(detail) or _REPLIES.get(reply or "") or Cause.UNKNOWN
-
-
-def _words_of(text: str) -> str:
-    """Return the words of a reply in small letters, without names of hosts, links, addresses and codes."""
-    plain = _CODES.sub(" ", _NAMES.sub("~", text[:MOST_WORDS].replace("’", "'"))).replace("_", " ")
-    return _SPACE.sub(" ", plain).strip().lower()
+    return by_words or _STATUS.get(detail) or _REPLIES.get(reply or "") or Cause.UNKNOWN

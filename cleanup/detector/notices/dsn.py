@@ -79,7 +79,23 @@ def read_report(mail: Mail) -> Report | None:
     groups = list(islice((group for block in blocks for group in _groups(block[:MOST_STATUS])), MOST_RECIPIENTS))
     if not any(group.has(*_OF_A_RECIPIENT, "Reporting-MTA") for group in groups):
         return None
-    return _report(groups)
+    recipients: dict[str, Recipient] = {}
+    for group in groups:
+        recipient = _recipient(group) if group.has(*_OF_A_RECIPIENT) else None
+        if recipient:
+            recipients.setdefault(recipient.address.lower(), recipient)
+    # The fields of the message itself are looked for in every group: some systems write them after the recipients.
+    whole = Fields(tuple(item for group in groups for item in group.items))
+    arrival = read_date(whole.first("Arrival-Date") or "")
+    return Report(
+        recipients=tuple(recipients.values()),
+        reporting_mta=_host(whole.first("Reporting-MTA")),
+        envelope_id=whole.first("Original-Envelope-Id"),
+        arrival_date=arrival.time if arrival else None,
+        other_ids=tuple(
+            value.strip("<> ") for name in ("X-Original-Message-ID", "Original-Message-ID") for value in whole.all(name)
+        ),
+    )
 
 
 def severest(recipients: tuple[Recipient, ...]) -> Action | None:
@@ -140,48 +156,26 @@ def _in_text(mail: Mail) -> Iterator[bytes]:
 
 
 def _groups(block: bytes) -> Iterator[Fields]:
-    """Yield the groups of fields; a group that names a second final recipient is two."""
+    """Yield the groups of fields, which empty lines part (RFC 3464 section 2.1).
+
+    A group that names a second final recipient is two: some systems leave the empty line out.
+    """
     for piece in _GAP.split(block.replace(b"\r\n", b"\n").strip()):
         fields, _ = read_fields(piece.lstrip(b" \t\r\n") + b"\n")
-        yield from _split(fields)
-
-
-def _split(fields: Fields) -> Iterator[Fields]:
-    if len(fields.all("Final-Recipient")) < 2 and len(fields.all("Original-Recipient")) < 2:
-        if fields.items:
-            yield fields
-        return
-    current: list[tuple[str, str]] = []
-    seen: set[str] = set()
-    for name, value in fields.items:
-        key = name.lower()
-        starts = key in ("final-recipient", "original-recipient")
-        if starts and key in seen:
-            yield Fields(tuple(current))
-            current, seen = [], set()
-        seen.add(key)
-        current.append((name, value))
-    if current:
+        if len(fields.all("Final-Recipient")) < 2 and len(fields.all("Original-Recipient")) < 2:
+            if fields.items:
+                yield fields
+            continue
+        current: list[tuple[str, str]] = []
+        seen: set[str] = set()
+        for name, value in fields.items:
+            key = name.lower()
+            if key in seen and key in ("final-recipient", "original-recipient"):
+                yield Fields(tuple(current))
+                current, seen = [], set()
+            seen.add(key)
+            current.append((name, value))
         yield Fields(tuple(current))
-
-
-def _report(groups: list[Fields]) -> Report:
-    whole = Fields(tuple(item for group in groups for item in group.items))
-    named = (_recipient(group) for group in groups if group.has(*_OF_A_RECIPIENT))
-    recipients: dict[str, Recipient] = {}
-    for recipient in named:
-        if recipient and len(recipients) < MOST_RECIPIENTS:
-            recipients.setdefault(recipient.address.lower(), recipient)
-    arrival = read_date(whole.first("Arrival-Date") or "")
-    return Report(
-        recipients=tuple(recipients.values()),
-        reporting_mta=_host(whole.first("Reporting-MTA")),
-        envelope_id=whole.first("Original-Envelope-Id"),
-        arrival_date=arrival.time if arrival else None,
-        other_ids=tuple(
-            value.strip("<> ") for name in ("X-Original-Message-ID", "Original-Message-ID") for value in whole.all(name)
-        ),
-    )
 
 
 def _host(value: str | None) -> str | None:
@@ -205,7 +199,9 @@ def _recipient(group: Fields) -> Recipient | None:
     if status and status.endswith(".0.0"):
         status = find_status(words) or status
     reply = find_reply(words)
-    action = read_action(group.first("Action")) or _by_status(status or find_status(words))
+    action = read_action(group.first("Action"))
+    if action is None:
+        action = Action.DELIVERED if (status or "").startswith("2") else Action.FAILED
     return Recipient(
         address=address,
         original=original if original and original.lower() != address.lower() else None,
@@ -222,7 +218,3 @@ def _address(group: Fields, *names: str) -> str | None:
     found = (typed_address(value) for name in names for value in group.all(name))
     address = next((a for a in found if a), None)
     return lower_domain(address) if address else None
-
-
-def _by_status(status: str | None) -> Action:
-    return Action.DELIVERED if status and status.startswith("2") else Action.FAILED

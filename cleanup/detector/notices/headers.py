@@ -97,13 +97,12 @@ def _plain_items(block: bytes, start: int) -> tuple[tuple[tuple[str, str], ...] 
     fields = _PLAIN_FIELD.findall(text := head.decode("ascii"))
     if len(fields) > MOST_FIELDS or sum([len(whole) for whole, _, _ in fields]) != len(text):
         return None, end
-    return tuple([(name, _on_one_line(value)) for _, name, value in fields]), end
-
-
-def _on_one_line(value: str) -> str:
-    if "\n" in value or "\r" in value:
-        value = value[: MOST_VALUE * 2].replace("\n", "").replace("\r", "")
-    return value.strip(" \t\n\r\x0b\x0c")[:MOST_VALUE]
+    items = []
+    for _, name, value in fields:
+        if "\n" in value or "\r" in value:
+            value = value[: MOST_VALUE * 2].replace("\n", "").replace("\r", "")
+        items.append((name, value.strip(" \t\n\r\x0b\x0c")[:MOST_VALUE]))
+    return tuple(items), end
 
 
 def _after_empty_line(block: bytes, at: int) -> int:

@@ -86,7 +86,7 @@ class Gathered:
         return self.returned[0].extent is not Extent.NOTHING
 
     @property
-    def told(self) -> bool:
+    def says_why(self) -> bool:
         """Whether it gives a message back, or a server's answer."""
         return self.gives_back or any(r.reply or r.status for r in self.recipients)
 
@@ -97,20 +97,22 @@ def is_bounce(gathered: Gathered) -> bool:
     Structure alone makes none: machines send people mail with mail in it for many reasons. It takes a field that says
     so, or words of failure or delay.
     """
-    mail = gathered.mail
-    if not _is_about_mail_of_ours(gathered) or is_a_copy(mail):
-        return False
-    if _passes_on_mail_to_its_reader(gathered) and not _names_who_failed_as_a_product_does(gathered):
-        return False
-    if not (_says_so_in_a_field(mail) or _says_so_in_words(gathered)):
-        return False
-    return mail.shows_machine or _is_borne_out(gathered)
-
-
-def _names_who_failed_as_a_product_does(gathered: Gathered) -> bool:
     mail, reading = gathered.mail, gathered.reading
-    worded = reading is not None and bool(reading.failures) and not reading.format.everyday
-    return worded and mail.subject_of_failure and bool(gathered.recipients)
+    # It names or gives back something, or comes from a mail system: banks and newsletters do not. Postmasters write
+    # letters too, so the address alone is not enough.
+    system = mail.role_sender and (mail.null_sender or mail.subject_of_notice or gathered.says_why)
+    if not (gathered.recipients or gathered.gives_back or system or mail.is_report) or is_a_copy(mail):
+        return False
+    if _passes_on_mail_to_its_reader(gathered):
+        # Only a product's own wording outweighs that.
+        worded = reading is not None and bool(reading.failures) and not reading.format.everyday
+        if not (worded and mail.subject_of_failure and gathered.recipients):
+            return False
+    if not mail.fields.has("X-Failed-Recipients", "X-MS-Exchange-Message-Is-Ndr"):
+        declared = mail.root.option("report-type").lower() == "delivery-status" and not mail.sent_by_its_author
+        if not declared and not _says_so_in_words(gathered):
+            return False
+    return mail.shows_machine or _is_borne_out(gathered)
 
 
 def is_a_copy(mail: Mail) -> bool:
@@ -124,13 +126,6 @@ def says_something_else(mail: Mail) -> bool:
     return bool(_SOMETHING_ELSE.search(f"{mail.sender}\n{mail.own_subject}\n{words}".lower()))
 
 
-def _is_about_mail_of_ours(gathered: Gathered) -> bool:
-    """Return whether it names or gives back something, or comes from a mail system: banks and newsletters do not."""
-    mail = gathered.mail
-    system = mail.role_sender and (mail.null_sender or mail.subject_of_notice or gathered.told)  # postmasters write too
-    return bool(gathered.recipients) or gathered.gives_back or system or mail.is_report
-
-
 def _passes_on_mail_to_its_reader(gathered: Gathered) -> bool:
     """Return whether what it gives back was written to its own addressee by somebody else: released, moderated, copied.
 
@@ -141,12 +136,6 @@ def _passes_on_mail_to_its_reader(gathered: Gathered) -> bool:
         return False
     addressees = gathered.mail.addressees
     return returned.from_address.lower() not in addressees and any(a.lower() in addressees for a in returned.to)
-
-
-def _says_so_in_a_field(mail: Mail) -> bool:
-    if mail.fields.has("X-Failed-Recipients", "X-MS-Exchange-Message-Is-Ndr"):
-        return True
-    return mail.root.option("report-type").lower() == "delivery-status" and not mail.sent_by_its_author
 
 
 def _says_so_in_words(gathered: Gathered) -> bool:
@@ -202,23 +191,17 @@ def _is_borne_out(gathered: Gathered) -> bool:
     worded = reading is not None and bool(reading.failures)
     if mail.null_sender and mail.from_service and worded and gathered.recipients:
         return True
-    if _passes_on_a_notice(mail) or not (gathered.gives_back or mail.from_service):
+    if not (gathered.gives_back or mail.from_service):
+        return False
+    # A person quotes a notice with its From: "Is this yours? ---- Forwarded message ----".
+    quoted = (found[1] for found in _QUOTED_FROM.finditer(mail.words[:8_000]))
+    if any(SENDER_ROLE.search(sender) or SENDER_NAME.search(sender) for sender in quoted):
         return False
     if worded and reading and not reading.format.everyday:
         return True
     if gathered.gives_back:
         return not SENDER_ROLE.search(gathered.returned[0].from_address or "")
-    return _names_somebody_elsewhere(gathered) and (
-        gathered.told or (worded and mail.subject_of_returned_mail and not mail.bulk)
-    )
-
-
-def _passes_on_a_notice(mail: Mail) -> bool:
-    """Return whether a person quotes a notice with its From: "Is this yours? ---- Forwarded message ----"."""
-    return any(SENDER_ROLE.search(f[1]) or SENDER_NAME.search(f[1]) for f in _QUOTED_FROM.finditer(mail.words[:8_000]))
-
-
-def _names_somebody_elsewhere(gathered: Gathered) -> bool:
-    """Return whether a recipient is not of the sender's own organisation: those are the addresses to write to."""
-    own = organisation(domain_of(plain_address(gathered.mail.sender) or ""))
-    return any(organisation(domain_of(r.address)) != own for r in gathered.recipients)
+    # Addresses of the sender's own organisation are those to write to, not those that failed.
+    own = organisation(domain_of(plain_address(mail.sender) or ""))
+    elsewhere = any(organisation(domain_of(r.address)) != own for r in gathered.recipients)
+    return elsewhere and (gathered.says_why or (worded and mail.subject_of_returned_mail and not mail.bulk))

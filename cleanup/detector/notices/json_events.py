@@ -30,45 +30,10 @@ def read_json_event(mail: Mail) -> Notice | None:
     if "aws" not in mail.sender.lower() and "aws notification" not in mail.subject.lower():
         return None
     event = _event(mail.words)
-    kind = _KINDS.get(_word(event, "notificationType") or _word(event, "eventType"))
-    return _notice(event, kind) if kind else None
-
-
-def _event(text: str) -> dict[str, object]:
-    """Return the event in a text; {} where there is none. Relays fold long lines with "!", a line end and a space."""
-    return _parsed(text) or (_parsed(text.replace("!\n ", "")) if "!\n " in text else {})
-
-
-def _parsed(text: str) -> dict[str, object]:
-    start = text.find("{")
-    if start < 0 or text.count("{") > 10_000 or _nesting(text) > MOST_NESTED:
-        return {}
-    try:
-        found, _ = json.JSONDecoder().raw_decode(text[start : start + MOST_JSON])
-    except (ValueError, RecursionError):
-        return {}
-    return _inner(found) if isinstance(found, dict) else {}
-
-
-def _inner(event: dict[str, object]) -> dict[str, object]:
-    """Return the event itself: SNS may wrap it as a string under "Message"."""
-    wrapped = event.get("Message")
-    return _event(wrapped) if isinstance(wrapped, str) and "mail" not in event else event
-
-
-def _nesting(text: str) -> int:
-    depth = deepest = 0
-    for character in text:
-        if character in "{[":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "}]":
-            depth -= 1
-    return deepest
-
-
-def _notice(event: dict[str, object], kind: Kind) -> Notice:
-    name = _word(event, "notificationType") or _word(event, "eventType")
+    name = (_text(event, "notificationType") or _text(event, "eventType")).lower()
+    kind = _KINDS.get(name)
+    if kind is None:
+        return None
     body = _part(event, {"deliverydelay": "deliveryDelay"}.get(name, name))
     action = _ACTIONS.get(name, Action.FAILED) if kind is Kind.NDR else None
     recipients = tuple(replace(r, action=r.action or action) for r in _recipients(body))
@@ -85,14 +50,42 @@ def _notice(event: dict[str, object], kind: Kind) -> Notice:
     )
 
 
+def _event(text: str) -> dict[str, object]:
+    """Return the event in a text; {} where there is none. Relays fold long lines with "!", a line end and a space."""
+    return _parsed(text) or (_parsed(text.replace("!\n ", "")) if "!\n " in text else {})
+
+
+def _parsed(text: str) -> dict[str, object]:
+    start = text.find("{")
+    if start < 0 or text.count("{") > 10_000:
+        return {}
+    depth = deepest = 0
+    for character in text:
+        if character in "{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "}]":
+            depth -= 1
+    if deepest > MOST_NESTED:
+        return {}
+    try:
+        found, _ = json.JSONDecoder().raw_decode(text[start : start + MOST_JSON])
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    wrapped = found.get("Message")  # SNS may wrap the event as a string
+    return _event(wrapped) if isinstance(wrapped, str) and "mail" not in found else found
+
+
 def _recipients(body: dict[str, object]) -> Iterator[Recipient]:
-    said = " ".join(_text(body, key) for key in ("smtpResponse", "bounceType", "bounceSubType"))
+    response = " ".join(_text(body, key) for key in ("smtpResponse", "bounceType", "bounceSubType"))
     for name in ("bouncedRecipients", "complainedRecipients", "delayedRecipients", "recipients"):
         for entry in _entries(body, name):
             address = plain_address(_text(entry, "emailAddress"))
             if address is None:
                 continue
-            words = _text(entry, "diagnosticCode").removeprefix("smtp;").strip() or said.strip()
+            words = _text(entry, "diagnosticCode").removeprefix("smtp;").strip() or response.strip()
             status, reply = find_status(_text(entry, "status")) or find_status(words), find_reply(words)
             yield Recipient(
                 address=lower_domain(address),
@@ -121,10 +114,6 @@ def _returned(mail: dict[str, object]) -> Returned:
         subject=found.subject or _text(common, "subject") or None,
         date=found.date or (moment.time if moment else None),
     )
-
-
-def _word(event: dict[str, object], key: str) -> str:
-    return _text(event, key).lower()
 
 
 def _text(event: dict[str, object], key: str) -> str:

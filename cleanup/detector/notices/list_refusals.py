@@ -57,30 +57,25 @@ _SPACE = re.compile(r"\s+")
 
 def read_list_refusal(mail: Mail) -> Notice | None:
     """Return the refusal of a message by a mailing list; None for anything else, whatever a list's members write."""
-    if not LIST_SENDER.search(mail.sender) or mail.is_report or _by_a_member(mail):
+    if not LIST_SENDER.search(mail.sender) or mail.is_report:
         return None
-    said = _REFUSED.search(_SPACE.sub(" ", mail.words[:MOST_WORDS]))
-    address = _list_of(mail) if said else None
-    if said is None or address is None:
+    # A refusal goes to one person, from the list's software; what goes to the list, or collects its mail, is members'.
+    digest = mail.root.type == "multipart/digest" or "digest" in mail.subject.lower()
+    if mail.by_mail_program or mail.to_the_list or digest:
         return None
-    refused = Recipient(address, action=Action.FAILED, diagnostic=said.group()[:300], cause=Cause.POLICY)
+    refusal = _REFUSED.search(_SPACE.sub(" ", mail.words[:MOST_WORDS]))
+    address = _list_of(mail) if refusal else None
+    if refusal is None or address is None:
+        return None
+    refused = Recipient(address, action=Action.FAILED, diagnostic=refusal.group()[:300], cause=Cause.POLICY)
+    parts = tuple(islice(returned_by_parts(mail), MOST_RETURNED))
     return Notice(
         Kind.NDR,
         "list-refusal",
         action=Action.FAILED,
         recipients=(refused,),
-        returned=_returned(mail),
+        returned=parts or (returned_in_text(mail.words) or Returned(Extent.NOTHING),),
         cause=refused.cause,
-    )
-
-
-def _by_a_member(mail: Mail) -> bool:
-    """Return whether it is a member's, or a collection of members' mail. A refusal goes to one, not to the list."""
-    return (
-        mail.by_mail_program
-        or mail.to_the_list
-        or mail.root.type == "multipart/digest"
-        or "digest" in mail.subject.lower()
     )
 
 
@@ -97,8 +92,3 @@ def _list_of(mail: Mail) -> str | None:
             return address
     short = _SHORT_NAME.search(text)
     return lower_domain(f"{short[1]}@{sender.rpartition('@')[2]}") if short and "@" in sender else None
-
-
-def _returned(mail: Mail) -> tuple[Returned, ...]:
-    parts = tuple(islice(returned_by_parts(mail), MOST_RETURNED))
-    return parts or (returned_in_text(mail.words) or Returned(Extent.NOTHING),)

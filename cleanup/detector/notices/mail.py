@@ -24,7 +24,7 @@ from cleanup.detector.notices.phrases import (
     SENDER_NAME,
     SENDER_ROLE,
 )
-from cleanup.detector.subjects import answers_or_forwards, forwards, subject_key, untagged
+from cleanup.detector.subjects import answers_or_forwards, forwards, subject_key, without_marks
 
 MOST_WORDS = 65_536  # characters of the notice's own text
 MOST_WRAPPERS = 3
@@ -83,7 +83,7 @@ class Mail:
     @cached_property
     def subject(self) -> str:
         """The decoded subject, without the marks that gateways put before it."""
-        return untagged(self.fields.text("Subject"))
+        return without_marks(self.fields.text("Subject"))
 
     @cached_property
     def own_subject(self) -> str:
@@ -295,41 +295,32 @@ def unwrapped(mail: Mail) -> Mail:
     was; InterScan and MailScanner send it on under their own name: that is followed only to a notice.
     """
     for _ in range(MOST_WRAPPERS):
-        inner = None if _has_status_part(mail) else _wrapped(mail)
+        inner = _wrapped(mail)
         if inner is None:
             return mail
         mail = inner
     return mail
 
 
-def _has_status_part(mail: Mail) -> bool:
-    return any(True for _ in mail.of_type(*STATUS_TYPES))
-
-
 def _wrapped(mail: Mail) -> Mail | None:
-    inner = _only_message(mail)
-    if inner is None:
+    if any(True for _ in mail.of_type(*STATUS_TYPES)):
         return None
-    if _declared_original(mail) or _WRAPPED.search(mail.fields.text("X-Amavis-Modified")) or _same_header(mail, inner):
-        return inner
-    if mail.answer or not (mail.role_sender or mail.null_sender) or not (inner.role_sender or inner.null_sender):
-        return None
-    wordless = inner.is_report and "@" not in mail.words
-    return inner if wordless or _SUSPECTED.search(mail.words[:2_000]) else None
-
-
-def _only_message(mail: Mail) -> Mail | None:
-    """Return the one message in a mail: a part of its own type, or text that SpamAssassin declares to be one."""
+    # A part of its own type, or text that SpamAssassin declares to be a message.
     found = [part for part in mail.parts if (part.is_message and part.children) or part.option("x-spam-type")]
     if len(found) != 1:
         return None
     raw = found[0].octets
     fields = found[0].children[0].fields if found[0].children else read_fields(raw)[0]
-    return Mail(fields, raw) if fields.items else None
-
-
-def _declared_original(mail: Mail) -> bool:
-    return any(part.option("x-spam-type") == "original" for part in mail.parts)
+    if not fields.items:
+        return None
+    inner = Mail(fields, raw)
+    declared = any(part.option("x-spam-type") == "original" for part in mail.parts)
+    if declared or _WRAPPED.search(mail.fields.text("X-Amavis-Modified")) or _same_header(mail, inner):
+        return inner
+    if mail.answer or not (mail.role_sender or mail.null_sender) or not (inner.role_sender or inner.null_sender):
+        return None
+    wordless = inner.is_report and "@" not in mail.words
+    return inner if wordless or _SUSPECTED.search(mail.words[:2_000]) else None
 
 
 def _same_header(mail: Mail, inner: Mail) -> bool:
@@ -424,14 +415,13 @@ def _is_whole(part: Part) -> bool:
     if main_type(part.fields.first("Content-Type") or "").startswith("multipart/"):
         closing = f"--{part.option('boundary').rstrip()}--".encode("utf-8", "replace")
         return bool(part.children) and closing in part.body
-    return part.is_message or (part.is_text and _is_in_charset(part.octets, part.option("charset")))
-
-
-def _is_in_charset(octets: bytes, declared: str) -> bool:
-    if octets.isascii() and b"\x1b" not in octets:
-        return True
+    if part.is_message or not part.is_text:
+        return part.is_message
+    octets = part.octets
+    if b"\x1b" in octets:  # ISO-2022 shifts charsets by escapes, which readers without its declaration pass on
+        return False
     try:
-        return bool(octets.decode(_codec(declared.strip().lower()) or "ascii")) and b"\x1b" not in octets
+        return octets.isascii() or bool(octets.decode(_codec(part.option("charset").strip().lower()) or "ascii"))
     except ValueError:
         return False
 
@@ -439,19 +429,16 @@ def _is_in_charset(octets: bytes, declared: str) -> bool:
 def untransferred(body: bytes, encoding: str) -> bytes:
     """Return a body with its transfer encoding undone; what is broken is decoded as far as it goes."""
     if encoding == "base64":
-        return _from_base64(body)
+        # What follows the first "=" is another block, or a footer that a list added; six bits left over are no byte.
+        plain = _NOT_BASE64.sub(b"", body).split(b"=", 1)[0]
+        plain = plain[: len(plain) - 1] if len(plain) % 4 == 1 else plain
+        try:
+            return base64.b64decode(plain + b"=" * (-len(plain) % 4))
+        except binascii.Error:
+            return body
     if encoding == "quoted-printable":
         return quopri.decodestring(body)
     return body
-
-
-def _from_base64(body: bytes) -> bytes:
-    plain = _NOT_BASE64.sub(b"", body).split(b"=", 1)[0]
-    plain = plain[: len(plain) - 1] if len(plain) % 4 == 1 else plain
-    try:
-        return base64.b64decode(plain + b"=" * (-len(plain) % 4))
-    except binascii.Error:
-        return body
 
 
 def _message(raw: bytes, depth: int, count: list[int], header: tuple[Fields, int] | None = None) -> Part:
@@ -460,26 +447,24 @@ def _message(raw: bytes, depth: int, count: list[int], header: tuple[Fields, int
 
 
 def _part(fields: Fields, body: bytes, depth: int, count: list[int], default: str) -> Part:
+    """Return one part with all in it. `count` is how many there are so far, of the whole message."""
     declared = fields.first("Content-Type") or ""
     kind, options = main_type(declared) or default, params(declared)
     count[0] += 1
     children: tuple[Part, ...] = ()
     if depth < MOST_DEPTH and count[0] < MOST_PARTS:
-        children = _children(kind, fields, options.get("boundary", ""), body, depth, count)
+        if kind.startswith("multipart/"):
+            pieces = _pieces(body, options.get("boundary", ""))
+            if not pieces and (guessed := _GUESSED.search(body)):  # the declared boundary is missing, or not used
+                pieces = _pieces(body, guessed[1].decode("latin-1"))
+            of_children = "message/rfc822" if kind == "multipart/digest" else "text/plain"  # RFC 2046 section 5.1.5
+            children = tuple(_piece(piece, depth + 1, count, of_children) for piece in pieces[:MOST_PARTS])
+        elif kind in _MESSAGES:
+            encoding = (fields.first("Content-Transfer-Encoding") or "").strip().lower()
+            children = (_message(untransferred(body, encoding), depth + 1, count),)
     if kind.startswith("multipart/") and not children:
         kind = "text/plain"  # its structure is lost; what it says is not
     return Part(kind, fields, body, tuple(options.items()), children)
-
-
-def _children(kind: str, fields: Fields, boundary: str, body: bytes, depth: int, count: list[int]) -> tuple[Part, ...]:
-    if kind.startswith("multipart/"):
-        pieces = _pieces(body, boundary) or _pieces(body, _guessed_boundary(body))
-        default = "message/rfc822" if kind == "multipart/digest" else "text/plain"
-        return tuple(_piece(piece, depth + 1, count, default) for piece in pieces[:MOST_PARTS])
-    if kind in _MESSAGES:
-        encoding = (fields.first("Content-Transfer-Encoding") or "").strip().lower()
-        return (_message(untransferred(body, encoding), depth + 1, count),)
-    return ()
 
 
 def _piece(piece: bytes, depth: int, count: list[int], default: str) -> Part:
@@ -489,21 +474,12 @@ def _piece(piece: bytes, depth: int, count: list[int], default: str) -> Part:
     if not fields.items:
         return _part(fields, piece, depth, count, default)
     if piece[start : start + 8].lower() == b"content-":
+        # Fields after an empty line are the part's own where that line stands in its header by mistake.
         more, end = read_fields(piece[start:])
-        if _belong_to_the_part(more) and piece[start + end - 1 : start + end] == b"\n":
+        names = {name.lower() for name, _ in more.items}
+        if names and names <= _OF_A_PART and piece[start + end - 1 : start + end] == b"\n":
             fields, start = Fields((*fields.items, *more.items)), start + end
     return _part(fields, piece[start:], depth, count, default)
-
-
-def _belong_to_the_part(fields: Fields) -> bool:
-    """Return whether fields after an empty line are the part's own: the empty line stands in its header by mistake."""
-    names = {name.lower() for name, _ in fields.items}
-    return bool(names) and names <= _OF_A_PART
-
-
-def _guessed_boundary(body: bytes) -> str:
-    found = _GUESSED.search(body)
-    return found[1].decode("latin-1") if found else ""
 
 
 def _pieces(body: bytes, boundary: str) -> list[bytes]:
@@ -518,15 +494,12 @@ def _pieces(body: bytes, boundary: str) -> list[bytes]:
         if match.start() and body[match.start() - 1] != _LINE_FEED:
             continue
         if start >= 0:
-            found.append(_without_last_break(body[start : match.start()]))
+            # the line break before a delimiter belongs to the delimiter (RFC 2046 section 5.1.1)
+            found.append(body[start : match.start()].removesuffix(b"\n").removesuffix(b"\r"))
         start = match.end()
         if match[1] or len(found) >= MOST_PARTS:
             return found
     return [*found, body[start:]] if start >= 0 else found
-
-
-def _without_last_break(piece: bytes) -> bytes:
-    return piece[:-2] if piece.endswith(b"\r\n") else piece[:-1] if piece.endswith(b"\n") else piece
 
 
 # --- Text out of bytes: declared charsets, lying ones, none at all; and plain text out of HTML ----------------------
@@ -576,16 +549,12 @@ def _decoded(octets: bytes, charset: str) -> str:
             return octets.decode(name)
         except (UnicodeDecodeError, ValueError):
             pass
-    return _guessed(octets, name)
-
-
-def _guessed(octets: bytes, declared: str) -> str:
     try:
         return octets.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start > MOST_TEXT - 8 or (declared and declared not in _EVERY_BYTE):
-            return octets.decode(declared or "utf-8", "replace")
-    if declared in ("iso8859-1", "latin-1"):
+        if error.start > MOST_TEXT - 8 or (name and name not in _EVERY_BYTE):
+            return octets.decode(name or "utf-8", "replace")
+    if name in ("iso8859-1", "latin-1"):
         return octets.decode("cp1252", "replace")
     return octets.decode(_likely(bytes(octets[:GUESS_FROM])), "replace")
 

@@ -14,6 +14,7 @@ from cleanup.detector.notices.mail import Mail, Part, read_parts, walk
 from cleanup.model import Extent, Returned
 
 MOST_RETURNED = 20
+MOST_ID = 998  # characters: the longest line of a header (RFC 5322 section 2.1.1)
 MOST_TEXT = 65_536
 MOST_BLOCKS = 8  # header blocks of one text that are looked at
 MOST_RAW = 1_048_576
@@ -54,7 +55,12 @@ _WORD = re.compile(r"[^\W\d_]{2,}")
 def returned_by_parts(mail: Mail) -> Iterator[Returned]:
     """Yield the messages that a notice carries as parts, in their order."""
     for part in mail.parts:
-        found = _from_part(part) or (_headless(part) if part is not mail.root else None)
+        found = _from_part(part)
+        # Some begin the message right after the delimiter line, so that its header looks like the part's own.
+        headless = part is not mail.root and {name.lower() for name, _ in part.fields.items} >= _MESSAGE_FIELDS
+        if found is None and headless:
+            extent = Extent.FULL if part.body.strip() else Extent.HEADERS
+            found = from_fields(part.fields, extent, digest=_digest(part))
         if found is not None:
             yield found
 
@@ -88,12 +94,13 @@ def from_fields(fields: Fields, extent: Extent, *, raw: bytes | None = None, dig
     """Return what a header block of the returned message says."""
     message_ids = read_ids(fields.all("Message-ID")[:1]) or read_ids(fields.all("Message-Id")[:1])
     sender, name = first_person(fields.all("From")[:1])
+    bare = (fields.first("Message-ID") or "").strip().strip("<>").strip()  # without brackets, or with spaces in it
     date_text = fields.first("Date")
     moment = read_date(date_text or fields.first("Sent") or "")
     subject = fields.first("Subject")
     return Returned(
         extent=extent,
-        message_id=next(iter(message_ids), None) or _bare_id(fields.first("Message-ID")),
+        message_id=next(iter(message_ids), None) or (bare if 0 < len(bare) <= MOST_ID else None),
         other_ids=tuple(i for other in _OTHER_IDS for i in read_ids(fields.all(other))),
         from_address=sender,
         from_name=name,
@@ -112,48 +119,27 @@ def from_fields(fields: Fields, extent: Extent, *, raw: bytes | None = None, dig
     )
 
 
-def _bare_id(value: str | None) -> str | None:
-    """Return an id that stands without brackets or has spaces in it, as far as it can be compared."""
-    text = (value or "").strip().strip("<>").strip()
-    return text if text and len(text) <= 998 else None
-
-
 # --- as a part -----------------------------------------------------------------------------------------------------
 
 
 def _from_part(part: Part) -> Returned | None:
     if part.is_message and part.children:
-        return _whole(part)
+        inner = part.children[0]
+        if len(inner.fields.items) < 2:
+            text = part.octets.decode("utf-8", "replace") if not inner.fields.items else ""
+            return returned_in_text(text) if text.strip() else None
+        full = bool(inner.body.strip())
+        return from_fields(
+            inner.fields, Extent.FULL if full else Extent.HEADERS, raw=part.octets[:MOST_RAW], digest=_digest(inner)
+        )
     if part.type in _HEADER_TYPES:
-        return _headers_only(part.octets)
+        fields, start = read_fields(part.octets)
+        if not fields.items:
+            return returned_in_text(part.octets[:MOST_TEXT].decode("utf-8", "replace"))
+        extent = Extent.FULL if part.octets[start:].strip() else Extent.HEADERS
+        digest = _digest(read_parts(part.octets)) if extent is Extent.FULL else None
+        return from_fields(fields, extent, raw=part.octets[:MOST_RAW], digest=digest)
     return None
-
-
-def _headless(part: Part) -> Returned | None:
-    """Return the message that begins right after the delimiter line, in a part without a header of its own."""
-    if not {name.lower() for name, _ in part.fields.items} >= _MESSAGE_FIELDS:
-        return None
-    return from_fields(part.fields, Extent.FULL if part.body.strip() else Extent.HEADERS, digest=_digest(part))
-
-
-def _whole(part: Part) -> Returned | None:
-    inner = part.children[0]
-    if len(inner.fields.items) < 2:
-        text = part.octets.decode("utf-8", "replace") if not inner.fields.items else ""
-        return returned_in_text(text) if text.strip() else None
-    full = bool(inner.body.strip())
-    return from_fields(
-        inner.fields, Extent.FULL if full else Extent.HEADERS, raw=part.octets[:MOST_RAW], digest=_digest(inner)
-    )
-
-
-def _headers_only(octets: bytes) -> Returned | None:
-    fields, start = read_fields(octets)
-    if not fields.items:
-        return returned_in_text(octets[:MOST_TEXT].decode("utf-8", "replace"))
-    extent = Extent.FULL if octets[start:].strip() else Extent.HEADERS
-    digest = _digest(read_parts(octets)) if extent is Extent.FULL else None
-    return from_fields(fields, extent, raw=octets[:MOST_RAW], digest=digest)
 
 
 def _digest(message: Part) -> str | None:
@@ -171,25 +157,20 @@ def _blocks(text: str) -> Iterator[str]:
     at = 0
     text = f"\n{text}"  # a line end is quicker to find than the beginning of a line
     while start := _START.search(text, at):
-        block, at = _block(text, start.start(1), start[1])
-        yield block
-        at = max(at, start.end()) - 1
-
-
-def _block(text: str, start: int, indent: str) -> tuple[str, int]:
-    lines: list[str] = []
-    at = start
-    while at < len(text) and len(lines) < MOST_LINES:
-        line, following = _line(text, at, indent)
-        if not line.strip():
-            break
-        if not (_LINE.match(line) or line[0] in " \t"):
-            if not lines or not _goes_on(text, at, indent):
+        indent, here = start[1], start.start(1)
+        lines: list[str] = []
+        while here < len(text) and len(lines) < MOST_LINES:
+            line, following = _line(text, here, indent)
+            if not line.strip():
                 break
-            line = "\t" + line
-        lines.append(line)
-        at = following
-    return "\n".join(lines), at
+            if not (_LINE.match(line) or line[0] in " \t"):
+                if not lines or not _goes_on(text, here, indent):
+                    break
+                line = "\t" + line
+            lines.append(line)
+            here = following
+        yield "\n".join(lines)
+        at = max(here, start.end()) - 1
 
 
 def _line(text: str, at: int, indent: str) -> tuple[str, int]:
@@ -217,15 +198,13 @@ def _goes_on(text: str, at: int, indent: str) -> bool:
 def _from_quoted(block: str) -> Returned | None:
     fields, _ = read_fields(block.encode("utf-8", "replace"))
     names = {name.lower() for name, _ in fields.items}
-    telling = names & {"from", "to", "subject", "message-id", "date", "received", "sent"}
-    if len(telling) < 2:
+    if len(names & {"from", "to", "subject", "message-id", "date", "received", "sent"}) < 2:
         return None
-    return from_fields(Fields(tuple((name, _unquoted(value)) for name, value in fields.items)), Extent.QUOTED)
-
-
-def _unquoted(value: str) -> str:
-    """Return a value without the quotes that some systems put around what they quote (Subject: 'Minutes')."""
-    return value[1:-1] if len(value) > 2 and value[0] == value[-1] and value[0] in "'\"" else value
+    items = []
+    for name, value in fields.items:  # some systems put quotes around what they quote: Subject: 'Minutes'
+        in_quotes = len(value) > 2 and value[0] == value[-1] and value[0] in "'\""
+        items.append((name, value[1:-1] if in_quotes else value))
+    return from_fields(Fields(tuple(items)), Extent.QUOTED)
 
 
 def _worth(returned: Returned) -> int:

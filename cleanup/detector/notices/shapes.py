@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from cleanup.detector.notices.addresses import plain_address, plain_addresses
-from cleanup.detector.notices.formats.record import Failure, listed, names_no_recipient
+from cleanup.detector.notices.formats.record import Failure, listed_addresses, names_no_recipient
 from cleanup.detector.notices.mail import Mail
 from cleanup.detector.notices.phrases import NOTICE_SUBJECT
 from cleanup.model import Returned
@@ -67,13 +67,19 @@ def read_shapes(mail: Mail, text: str, returned: Iterable[Returned] = ()) -> tup
     """Return the recipients that a text of the notice names in one of the common shapes; () where it names none."""
     if not mail.machine_made:
         return ()
-    lines = _own_lines(text)
-    return (
-        _shaped(lines, mail)
-        or _shaped(_without_summary(text), mail)
-        or _addressed(lines, mail, returned)
-        or _only_one(lines, mail)
-    )
+    whole = text.splitlines()[:MOST_LINES]
+    end = next((n for n, line in enumerate(whole) if _RETURNED.match(line)), len(whole))
+    lines = [line[:2_000] for line in whole[:end]]
+    if found := _shaped(lines, mail):
+        return found
+    # Some notices begin with To and Subject, which end the text above before it has begun.
+    end = next((n for n, line in enumerate(whole) if _COPIED.search(line)), len(whole))
+    if found := _shaped([line[:2_000] for line in whole[:end] if not _SUMMARY.match(line)], mail):
+        return found
+    # An address in the text to which the returned message went.
+    went_to = {address.lower() for one in returned for address in one.to} - mail.own_addresses
+    addressed = tuple(f for f in _others(lines, mail) if f.address.lower() in went_to) if went_to else ()
+    return addressed or _only_one(lines, mail)
 
 
 def _shaped(lines: list[str], mail: Mail) -> tuple[Failure, ...]:
@@ -83,12 +89,6 @@ def _shaped(lines: list[str], mail: Mail) -> tuple[Failure, ...]:
             if address.lower() not in mail.own_addresses and len(found) < MOST_FOUND:
                 found.setdefault(address.lower(), Failure(address, _why(line, lines[number + 1 : number + 6])))
     return tuple(found.values())
-
-
-def _addressed(lines: list[str], mail: Mail, returned: Iterable[Returned]) -> tuple[Failure, ...]:
-    """Return the addresses in the text to which the returned message went."""
-    went_to = {address.lower() for one in returned for address in one.to} - mail.own_addresses
-    return tuple(f for f in _others(lines, mail) if f.address.lower() in went_to) if went_to else ()
 
 
 def _only_one(lines: list[str], mail: Mail) -> tuple[Failure, ...]:
@@ -113,36 +113,23 @@ def _others(lines: list[str], mail: Mail) -> Iterator[Failure]:
                 yield Failure(address, _why(line, lines[number + 1 : number + 6]))
 
 
-def _without_summary(text: str) -> list[str]:
-    """Return the lines up to what is returned, less those that sum it up: some notices begin with To and Subject."""
-    lines = text.splitlines()[:MOST_LINES]
-    end = next((n for n, line in enumerate(lines) if _COPIED.search(line)), len(lines))
-    return [line[:2_000] for line in lines[:end] if not _SUMMARY.match(line)]
-
-
-def _own_lines(text: str) -> list[str]:
-    lines = text.splitlines()[:MOST_LINES]
-    end = next((n for n, line in enumerate(lines) if _RETURNED.match(line)), len(lines))
-    return [line[:2_000] for line in lines[:end]]
-
-
 def _named(line: str, after: list[str]) -> tuple[str, ...]:
     if "@" not in line or names_no_recipient(line):
         return ()
-    if _LABEL.match(line) and (several := listed(line)):
+    if _LABEL.match(line) and (several := listed_addresses(line)):
         return several
     address = None
     if named := _RCPT.search(line) or _LABEL.match(line) or _DELIVERED_TO.search(line):
         address = plain_address(named[1])
-    elif (_LINE.match(line) and (_REFUSED.search(line) or any(map(_REFUSED.search, after)) or _alone(line))) or (
-        _REFUSED.search(line) and not _CONTACT.search(line.partition("@")[0])
-    ):
-        address = plain_address(line)
+    else:
+        # A line that an address begins needs a refusal on it or below it, or nothing else; any other needs one on it,
+        # and no word before the address that says whom to ask.
+        refused = bool(_REFUSED.search(line))
+        alone = len(line.split()) == 1
+        leads = bool(_LINE.match(line)) and (refused or alone or any(map(_REFUSED.search, after)))
+        if leads or (refused and not _CONTACT.search(line.partition("@")[0])):
+            address = plain_address(line)
     return (address,) if address else ()
-
-
-def _alone(line: str) -> bool:
-    return len(line.split()) == 1
 
 
 def _why(line: str, after: list[str]) -> str:

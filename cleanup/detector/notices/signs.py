@@ -16,7 +16,7 @@ from cleanup.detector.notices.phrases import (
     SENDER_ROLE,
 )
 from cleanup.detector.sent import InboxClue, clue_in, inbox_clue
-from cleanup.detector.subjects import untagged
+from cleanup.detector.subjects import without_marks
 
 Header = Mapping[str, Sequence[str]]  # the values of each field by its name in lower case
 
@@ -29,13 +29,38 @@ _AUTOMATIC = {name.lower(): name for name in AUTOMATIC_FIELDS}
 
 
 def reason(header: Header) -> str | None:
-    """Return why a message with these fields may be a notice; None where it cannot be one."""
-    return (
-        _by_structure(header)
-        or _by_sender(header)
-        or _by_subject(untagged(decoded(_first(header, "subject"))))
-        or _by_what_it_may_hold(header)
-    )
+    """Return why a message with these fields may be a notice; None where it cannot be one.
+
+    A sieve, not a verdict: whatever passes is read whole, and what does not is never looked at. So it lets through too
+    much rather than too little.
+    """
+    declared = _first(header, "content-type").lower()
+    if ("report" in declared or "message/" in declared) and any(kind in declared for kind in _TYPES):
+        return "it is a report"
+    if any(_NULL.match(path) for path in header.get("return-path", ())):
+        return "it has no return path"
+    precedence = _first(header, "precedence").lower()
+    submitted = _first(header, "auto-submitted").strip().lower()
+    if submitted.startswith(("auto-replied", "auto-notified")) or "auto_reply" in precedence:
+        return "it says that it is an automatic answer"
+    if not header.keys().isdisjoint(_AUTOMATIC):
+        return next(f"it carries {name}" for key, name in _AUTOMATIC.items() if key in header)
+    authors = header.get("from", ())
+    if any(_kind_of_sender(one)[0] for one in (*authors, *header.get("sender", ()))):
+        return "a mail system sent it"
+    if any(_kind_of_sender(author)[1] for author in authors):
+        return "a list's own address sent it"
+    subject = without_marks(decoded(_first(header, "subject")))
+    if NOTICE_SUBJECT.search(subject):
+        return "its subject is that of a notice"
+    if AUTO_SUBJECT.search(subject):
+        return "its subject is that of an automatic answer"
+    # Some notices show nothing else in their header than that a program sent parts of several kinds, among which a
+    # message given back may be. It costs little to look: one of two hundred ordinary mails is so.
+    to_one = "multipart/mixed" in declared and precedence.strip() not in ("bulk", "list", "junk")
+    if to_one and any(_PROGRAM.search(author) for author in authors):
+        return "a program sent it, and a message may be in it"
+    return None
 
 
 def _first(header: Header, name: str) -> str:
@@ -43,42 +68,7 @@ def _first(header: Header, name: str) -> str:
     return values[0] if values else ""
 
 
-def _by_structure(header: Header) -> str | None:
-    declared = _first(header, "content-type").lower()
-    if ("report" in declared or "message/" in declared) and any(kind in declared for kind in _TYPES):
-        return "it is a report"
-    if any(_NULL.match(path) for path in header.get("return-path", ())):
-        return "it has no return path"
-    if _first(header, "auto-submitted").strip().lower().startswith(("auto-replied", "auto-notified")):
-        return "it says that it is an automatic answer"
-    if "auto_reply" in _first(header, "precedence").lower():
-        return "it says that it is an automatic answer"
-    if header.keys().isdisjoint(_AUTOMATIC):
-        return None
-    return next(f"it carries {name}" for key, name in _AUTOMATIC.items() if key in header)
-
-
-def _by_sender(header: Header) -> str | None:
-    authors = header.get("from", ())
-    if any(_told_of(one)[0] for one in (*authors, *header.get("sender", ()))):
-        return "a mail system sent it"
-    return "a list's own address sent it" if any(_told_of(author)[1] for author in authors) else None
-
-
-def _by_what_it_may_hold(header: Header) -> str | None:
-    """Return whether a program sent parts of several kinds: a message given back may be among them.
-
-    Some notices show nothing else in their header. It costs little: one of two hundred ordinary mails is so.
-    """
-    if "multipart/mixed" not in _first(header, "content-type").lower():
-        return None
-    if not any(_PROGRAM.search(author) for author in header.get("from", ())):
-        return None
-    many = _first(header, "precedence").strip().lower() in ("bulk", "list", "junk")
-    return None if many else "a program sent it, and a message may be in it"
-
-
-def _told_of(sender: str) -> tuple[bool, bool]:
+def _kind_of_sender(sender: str) -> tuple[bool, bool]:
     """Return whether a sender is a mail system, and whether it is a list's own address."""
     return _known_senders(sender) if len(sender) <= SHORT else _signs_of(sender)
 
@@ -90,12 +80,6 @@ def _signs_of(sender: str) -> tuple[bool, bool]:
 
 
 _known_senders = lru_cache(maxsize=2_048)(_signs_of)
-
-
-def _by_subject(subject: str) -> str | None:
-    if NOTICE_SUBJECT.search(subject):
-        return "its subject is that of a notice"
-    return "its subject is that of an automatic answer" if AUTO_SUBJECT.search(subject) else None
 
 
 # --- Which messages may be notices, told from a few header fields alone ---------------------------------------------

@@ -1,7 +1,7 @@
 """Many mailboxes on a Dask cluster: shards of the list are its tasks, and it repeats those of a lost worker.
 
-A task carries names, places of settings and ledger, and limits; every secret is found by the worker itself. A shard
-that is repeated finds what the lost worker had done: the ledger says so, and an open move is settled first.
+A shard carries names, places of settings and ledger, and limits; every secret is found by the worker itself. A shard
+that is repeated finds what the lost worker had done: the ledger says so, and an open move is reconciled first.
 https://distributed.dask.org/en/stable/resilience.html
 """
 
@@ -34,7 +34,7 @@ LARGEST_SHARD = 200  # mailboxes; what is looked at again when its worker is los
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class Shard:
     """One shard, as it travels to a worker. `until` is in seconds since 1970; None: no end."""
 
     mailboxes: tuple[Listed, ...]
@@ -45,47 +45,57 @@ class Task:
 
 
 def run_on_dask(
-    scheduler: str, mailboxes: Sequence[Listed], shared: Shared, limits: Limits, told: Callable[[Ended], None]
+    scheduler: str, mailboxes: Sequence[Listed], shared: Shared, limits: Limits, report: Callable[[Ended], None]
 ) -> list[Ended]:
     """File the backscatter of many mailboxes on a cluster's workers; return how each ended, in the list's order.
 
-    `limits.threads` are threads of each worker process, `limits.per_host` connections of the whole cluster. `told`
-    hears of the mailboxes as their shards end. An exception in the calling thread, such as a signal's, begins no
+    `limits.threads` are threads of each worker process, `limits.per_host` connections of the whole cluster. `report`
+    is called with each mailbox as its shard ends. An exception in the calling thread, such as a signal's, begins no
     further shard.
 
     Raises CannotConnect where there is no scheduler, UsageError where it has no workers, they run another version of
     this program, or a password would travel.
     """
-    _refuse_passwords(mailboxes, shared)
+    for where in {shared.ledger, *(one.options.get("ledger") for one in mailboxes)} - {None}:
+        if has_password(str(where)):
+            raise UsageError(
+                "The ledger's URL holds a password, which would travel with every task",
+                hint="Set CLEANUP_LEDGER for the workers, or leave the password to ~/.pgpass",
+            )
     ends: dict[str, Ended] = {}
     with _client(scheduler) as client, ExitStack() as stack:
         slots = _slots(client)
         fleet = stack.enter_context(_ledgers_in_workers(client))
-        tasks = _tasks(mailboxes, shared, limits, fleet, slots=slots)
-        futures = {client.submit(work, task, pure=False): task for task in tasks}
+        until = time.time() + limits.deadline_s if limits.deadline_s is not None else None
+        size = min(LARGEST_SHARD, max(1, math.ceil(len(mailboxes) / (slots * SHARDS_A_SLOT))))
+        parts = [tuple(mailboxes[first : first + size]) for first in range(0, len(mailboxes), size)]
+        # Only as many shards as there are slots begin at once: the others have waited for their turn already.
+        spread = replace(limits, spread_s=limits.spread_s * min(1.0, slots / max(1, len(parts))))
+        shards = [Shard(part, shared, spread, until, fleet) for part in parts]
+        futures = {client.submit(work, shard, pure=False): shard for shard in shards}
         try:
             for future in as_completed(list(futures), loop=client.loop):
                 for ended in _ends(future, futures[future]):
                     ends[ended.name] = ended
-                    told(ended)
+                    report(ended)
         finally:
             client.cancel(list(futures))
     return [ends[one.name] for one in mailboxes]
 
 
-def work(task: Task) -> list[Ended]:
+def work(shard: Shard) -> list[Ended]:
     """Do one shard in a worker; return how its mailboxes ended."""
     worker = get_worker()
-    left_s = task.until - time.time() if task.until is not None else None
-    threads = max(1, task.limits.threads // worker.state.nthreads)
-    limits = replace(task.limits, threads=threads, deadline_s=left_s)
-    kept: OpenLedgers | None = worker.plugins.get(task.fleet)  # gone where the client is
-    settings_of = task.shared.settings_of
-    counted = Gates(lambda host: _semaphore(worker, host, limits.mailboxes_at_once), len(task.mailboxes))
+    left_s = shard.until - time.time() if shard.until is not None else None
+    threads = max(1, shard.limits.threads // worker.state.nthreads)
+    limits = replace(shard.limits, threads=threads, deadline_s=left_s)
+    kept: OpenLedgers | None = worker.plugins.get(shard.fleet)  # gone where the client is
+    settings_of = shard.shared.settings_of
+    counted = Gates(lambda host: _semaphore(worker, host, limits.mailboxes_at_once), len(shard.mailboxes))
     second = _SecondGates(lambda host: _semaphore(worker, f"{host} again", limits.looking_on))
     with kept.lent() if kept else nullcontext() as ledgers, closing(counted) as gates:
         return run_fleet(
-            task.mailboxes,
+            shard.mailboxes,
             settings_of,
             limits,
             lambda _: None,
@@ -191,42 +201,26 @@ def _slots(client: Client) -> int:
     threads = client.nthreads()
     if not threads:
         raise UsageError("The Dask scheduler has no workers", hint="Start some: dask worker SCHEDULER --nthreads 1")
-    versions = Counter(str(said) for said in client.run(_version, on_error="return").values())
+    versions = Counter(str(version) for version in client.run(_version, on_error="return").values())
     if set(versions) != {__version__}:
         raise UsageError(
             f"The Dask workers do not all have mailbox-cleanup {__version__}",
-            why=", ".join(f"{count} say: {said}" for said, count in versions.items()),
+            why=", ".join(f"{count} say: {version}" for version, count in versions.items()),
             hint="Install the same version on each",
         )
     return sum(threads.values())
 
 
 def _version() -> str:
+    """Return the version of this program in the worker that runs it: a function of a module travels by its name."""
     return __version__
 
 
-def _tasks(mailboxes: Sequence[Listed], shared: Shared, limits: Limits, fleet: str, *, slots: int) -> list[Task]:
-    until = time.time() + limits.deadline_s if limits.deadline_s is not None else None
-    size = min(LARGEST_SHARD, max(1, math.ceil(len(mailboxes) / (slots * SHARDS_A_SLOT))))
-    shards = [tuple(mailboxes[first : first + size]) for first in range(0, len(mailboxes), size)]
-    spread = replace(limits, spread_s=limits.spread_s * min(1.0, slots / max(1, len(shards))))
-    return [Task(shard, shared, spread, until, fleet) for shard in shards]
-
-
-def _ends(future: Future, task: Task) -> list[Ended]:
+def _ends(future: Future, shard: Shard) -> list[Ended]:
     error = future.exception()
     if error is None:
         ends: list[Ended] = future.result()
         return ends
     cause = "worker-lost" if isinstance(error, KilledWorker) else "unexpected"
     says = "Dask lost every worker that tried it" if cause == "worker-lost" else f"{type(error).__name__}: {error}"
-    return [Ended(one.name, Result.FAILED, says, cause) for one in task.mailboxes]
-
-
-def _refuse_passwords(mailboxes: Sequence[Listed], shared: Shared) -> None:
-    for where in {shared.ledger, *(one.options.get("ledger") for one in mailboxes)} - {None}:
-        if has_password(str(where)):
-            raise UsageError(
-                "The ledger's URL holds a password, which would travel with every task",
-                hint="Set CLEANUP_LEDGER for the workers, or leave the password to ~/.pgpass",
-            )
+    return [Ended(one.name, Result.FAILED, says, cause) for one in shard.mailboxes]

@@ -32,7 +32,10 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How one mailbox ended. `cause` is the code of the error, `says` its words; `counts` where it was looked at."""
+    """How one mailbox ended. `cause` is the code of the error, `says` its words; `counts` where it was looked at.
+
+    `sent_at_least`: the lower bound of the share of certainly sent mail that Sent holds, where it was measured.
+    """
 
     name: str
     result: Result
@@ -41,22 +44,22 @@ class Ended:
     moved: int = 0
     took_s: float = 0.0
     counts: Counts | None = None
+    sent_at_least: float | None = None
 
     @classmethod
     def of(cls, name: str, done: Done, took_s: float) -> Ended:
         """Return how a mailbox ended whose run came to its end."""
-        plan = done.look.plan
+        plan, measured = done.look.plan, done.look.sent.coverage.measured()
+        seen = (done.counts, measured.at_least if measured.samples else None)
         if plan.refusals and plan.moves:
-            return cls(
-                name, Result.REFUSED, " ".join(plan.refusals), SafetyStop.code, took_s=took_s, counts=done.counts
-            )
+            return cls(name, Result.REFUSED, " ".join(plan.refusals), SafetyStop.code, 0, took_s, *seen)
         if done.not_moved:
             says = f"{done.not_moved} messages could not be moved"
-            return cls(name, Result.FAILED, says, "partly", done.moved, took_s, done.counts)
+            return cls(name, Result.FAILED, says, "partly", done.moved, took_s, *seen)
         if why := done.cannot_judge:
             says = f"{why} {NOTHING_JUDGED}"
-            return cls(name, Result.FAILED, says, SentCannotVouch.code, done.moved, took_s, done.counts)
-        return cls(name, Result.DONE, done.in_words(), None, done.moved, took_s, done.counts)
+            return cls(name, Result.FAILED, says, SentCannotVouch.code, done.moved, took_s, *seen)
+        return cls(name, Result.DONE, done.in_words(), None, done.moved, took_s, *seen)
 
 
 def by_cause(ends: Iterable[Ended]) -> list[tuple[str, int, str]]:
@@ -78,8 +81,8 @@ def write_ends(file: Path, ends: Iterable[Ended], *, before: Iterable[Row] = ())
     """
     rows = {row["mailbox"]: row for row in before}
     for e in ends:
-        told = (e.name, e.result.value, e.cause or "", str(e.moved), f"{e.took_s:.1f}")
-        rows[e.name] = dict(zip(_COLUMNS, told, strict=True))
+        values = (e.name, e.result.value, e.cause or "", str(e.moved), f"{e.took_s:.1f}")
+        rows[e.name] = dict(zip(_COLUMNS, values, strict=True))
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, _COLUMNS, extrasaction="ignore")
     writer.writeheader()

@@ -6,8 +6,8 @@ import random
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +19,6 @@ from cleanup.access import account_of, host_of
 from cleanup.config import MailboxSettings, load_mailbox
 from cleanup.errors import CleanupError, MailboxLocked, UsageError, as_named
 from cleanup.jobs.fleet.results import Ended, Listed, Result
-from cleanup.jobs.result import Done
 from cleanup.jobs.run import run_mailbox
 from cleanup.jobs.session import Ledgers
 
@@ -72,7 +71,7 @@ def run_fleet(
     mailboxes: Sequence[Listed],
     settings_of: SettingsOf,
     limits: Limits,
-    told: Callable[[Ended], None],
+    report: Callable[[Ended], None],
     *,
     stop: threading.Event | None = None,
     gates: GateByServer | None = None,
@@ -81,10 +80,10 @@ def run_fleet(
 ) -> list[Ended]:
     """File the backscatter of many mailboxes; return how each ended, in the order of the list.
 
-    `told` hears of each as it ends, in the calling thread. One bad mailbox stops no other. After the deadline, or once
-    `stop` is set, none is begun; those that are under way are finished. An exception in the calling thread, such as a
-    signal's, does the same and goes on. `gates` and `second_gates`, of a mailbox's first and second connection, replace
-    `limits.per_host`; `ledgers` are open for longer.
+    `report` is called with each as it ends, in the calling thread. One bad mailbox stops no other. After the deadline,
+    or once `stop` is set, none is begun; those that are under way are finished. An exception in the calling thread,
+    such as a signal's, does the same and goes on. `gates` and `second_gates`, of a mailbox's first and second
+    connection, replace `limits.per_host`; `ledgers` are open for longer.
     """
     stop = stop or threading.Event()
     began = time.monotonic()
@@ -105,16 +104,12 @@ def run_fleet(
         pool = stack.enter_context(ThreadPoolExecutor(limits.threads, thread_name_prefix="mailbox"))
         stack.callback(stop.set)  # before the pool waits for its threads
         waiting = {pool.submit(work, one, late.uniform(0, limits.spread_s)) for one in mailboxes}
-        for ended in _as_they_end(waiting):
-            ends[ended.name] = ended
-            told(ended)
+        while waiting:
+            finished, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)  # signals come in between
+            for ended in (future.result() for future in finished):
+                ends[ended.name] = ended
+                report(ended)
     return [ends[one.name] for one in mailboxes]
-
-
-def _as_they_end(waiting: set[Future[Ended]]) -> Iterator[Ended]:
-    while waiting:
-        finished, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)  # signals come in between
-        yield from (future.result() for future in finished)
 
 
 def _one(
@@ -125,7 +120,15 @@ def _one(
         settings = settings_of(one)
         host = host_of(settings) or ""
         with gates[host]:
-            done = _file(settings, ledgers, second_gates[host] if second_gates is not None else None)
+            done = run_mailbox(
+                account_of(settings, ask=_no_password),
+                settings,
+                now=datetime.now(UTC),
+                agreed=lambda _: True,
+                progress=lambda *_: None,
+                ledgers=ledgers,
+                second_gate=second_gates[host] if second_gates is not None else None,
+            )
     except MailboxLocked as error:
         return Ended(one.name, Result.LOCKED, str(error), error.code, took_s=time.monotonic() - began)
     except CleanupError as error:
@@ -136,20 +139,7 @@ def _one(
     return Ended.of(one.name, done, time.monotonic() - began)
 
 
-def _file(settings: MailboxSettings, ledgers: Ledgers, second_gate: AbstractContextManager[object] | None) -> Done:
-    account = account_of(settings, ask=_nobody)
-    return run_mailbox(
-        account,
-        settings,
-        now=datetime.now(UTC),
-        agreed=lambda _: True,
-        progress=lambda *_: None,
-        ledgers=ledgers,
-        second_gate=second_gate,
-    )
-
-
-def _nobody(login: str) -> str:
+def _no_password(login: str) -> str:
     raise UsageError(f"No password for {login}", hint="Name its source in the profile or in the list's columns")
 
 

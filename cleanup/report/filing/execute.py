@@ -10,8 +10,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
+from cleanup.connector.mailbox import Mailbox
 from cleanup.errors import (
     CleanupError,
     CommandUnknown,
@@ -25,7 +26,6 @@ from cleanup.ledger import MoveRecord, MoveState
 from cleanup.model import FilingPlan, MessageRef, NotFiled, PlannedMove
 from cleanup.progress import Progress, unseen
 from cleanup.report.filing.journal import Journal, MoveOutcome, is_in_both
-from cleanup.report.filing.mailbox import FilingMailbox
 from cleanup.report.filing.races import Before, Watch, put_flags_right
 from cleanup.report.filing.verify import (
     BROKEN,
@@ -166,11 +166,11 @@ def _counted(ones: Sequence[NotFiled], one_is: str, several_are: str) -> list[st
 
 def file_all(
     plan: FilingPlan,
-    mailbox: FilingMailbox,
+    mailbox: Mailbox,
     journal: Journal,
     *,
-    reopen: Callable[[], FilingMailbox] | None = None,
-    look_on: Callable[[], FilingMailbox] | None = None,
+    reopen: Callable[[], Mailbox] | None = None,
+    look_on: Callable[[], Mailbox] | None = None,
     batches: Batches = BATCHES,
     progress: Progress = unseen,
     pause: Callable[[float], None] = time.sleep,
@@ -209,19 +209,6 @@ def _none_tried(plan: FilingPlan, why: CleanupError) -> MoveResults:
     return MoveResults(plan.target, not_tried=tuple(NotFiled(move.ref, str(why)) for move in plan.moves), stopped=why)
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """What became of one batch: the same as of all of them."""
-
-    checked: Checked = field(default_factory=Checked)
-    outcomes: tuple[MoveOutcome, ...] = ()
-    stopped: CleanupError | None = None
-
-    @property
-    def arrived(self) -> bool:
-        return any(one.state is MoveState.MOVED for one in self.outcomes)
-
-
 def move_all(
     route: MoveRoute,
     moves: Sequence[PlannedMove],
@@ -235,7 +222,7 @@ def move_all(
 
     `progress` is told after each batch how many were tried.
     """
-    watch, done, stopped = Watch(connection, journal, route), list[_Batch](), None
+    watch, done, stopped = Watch(connection, journal, route), list[MoveResults](), None
     waiting, left, not_tried = list(moves), list[NotFiled](), list[NotFiled]()
     try:
         check_able(connection.mailbox, route)
@@ -247,24 +234,27 @@ def move_all(
     while waiting and stopped is None:
         batch, waiting = waiting[:size], waiting[size:]
         nearby = NEARBY if known and connection.mailbox.can_move else None
+        one = None
         try:
-            with finishing():
+            with finishing(f"this batch of {len(batch):,}"):
                 one = _move_batch(route, batch, connection, journal, watch, _looked_at_from(batch, len(done), nearby))
                 progress(len(moves) - len(waiting))
-        except CleanupError as error:  # before anything was sent
-            stopped, waiting = error, batch + waiting
+        except CleanupError as error:
+            stopped = error
+        if one is None:  # nothing was sent
+            waiting = batch + waiting
             break
-        done.append(one)
-        stopped = one.stopped
-        size = _next_size(len(batch), batches, connection, watch) if one.arrived else 1
+        done.append(one)  # also where a signal came meanwhile: the batch is done
+        stopped = stopped or one.stopped
+        size = _next_size(len(batch), batches, connection, watch) if one.moved else 1
     outcomes, late = _looked_after([o for one in done for o in one.outcomes], watch, journal)
     stopped = stopped or late
     not_tried += [NotFiled(move.ref, f"not tried: {stopped}" if stopped else "not tried") for move in waiting]
     return MoveResults(
         route.target,
         tuple(outcomes),
-        tuple(gone for one in done for gone in one.checked.gone),
-        tuple(kept for one in done for kept in one.checked.kept) + tuple(not_tried),
+        tuple(gone for one in done for gone in one.gone_before),
+        (*(kept for one in done for kept in one.not_tried), *not_tried),
         tuple(left),
         stopped,
     )
@@ -318,7 +308,7 @@ def _looked_after(
 ) -> tuple[list[MoveOutcome], CleanupError | None]:
     """Return the outcomes after one more look at what somebody else did to the same messages."""
     try:
-        with finishing():
+        with finishing("the last look at what was moved"):
             seen = watch.look_after()
             journal.write(one for one in seen if one.state is not one.record.state)
     except CleanupError as error:
@@ -343,6 +333,10 @@ class _Sent:
     checked: Checked
     others_from: int | None
 
+    def results(self, outcomes: Sequence[MoveOutcome], stopped: CleanupError | None = None) -> MoveResults:
+        """Return what became of the batch."""
+        return MoveResults(self.route.target, tuple(outcomes), self.checked.gone, self.checked.kept, stopped=stopped)
+
 
 def _move_batch(
     route: MoveRoute,
@@ -351,16 +345,15 @@ def _move_batch(
     journal: Journal,
     watch: Watch,
     others_from: int | None,
-) -> _Batch:
+) -> MoveResults:
     """Move one batch and return what became of it. Raises only what happens before anything is written down."""
     watch.begin()
     mailbox = connection.mailbox
-    ahead = watch.expected_on_first(mailbox.ahead())
-    mailbox.send_ahead(what_check_asks(ahead, route, batch, others_from=others_from))
+    mailbox.send_ahead(*watch.asks_at_first(), *what_check_asks(route, batch, others_from=others_from))
     before = watch.look_before([move.ref.uid for move in batch])
     checked = connection.reconnecting(lambda mailbox: check(route, batch, mailbox, others_from=others_from))
     if not checked.present:
-        return _Batch(checked)
+        return MoveResults(route.target, gone_before=checked.gone, not_tried=checked.kept)
     if others_from is not None and all(move.undoes is None for move in batch):
         connection.reconnecting(lambda mailbox: check_takes_back(mailbox, route.target))
         if connection.mailbox is not mailbox:  # a new one has nothing open
@@ -371,15 +364,15 @@ def _move_batch(
         return _send(sent)
     except CleanupError as error:  # written down as intended, and so found by the next run
         lost = [MoveOutcome(r, MoveState.UNCLEAR, None, f"nobody could look where it is: {error}") for r in records]
-        return _Batch(checked, tuple(lost), error)
+        return sent.results(lost, error)
 
 
-def _send(sent: _Sent) -> _Batch:
+def _send(sent: _Sent) -> MoveResults:
     """MOVE, look, write down; COPY where the server does not know MOVE."""
     mailbox, route = sent.connection.mailbox, sent.route
     if route.keeps_source or not mailbox.can_move:
         return _by_copy(sent)
-    looks = expected(mailbox.ahead(), sent.records, others_from=sent.others_from)
+    looks = expected(sent.records, others_from=sent.others_from)
     try:
         with sent.watch.timing():
             told = dict(mailbox.move([r.intent.uid for r in sent.records], route.target, looks).pairs)
@@ -392,7 +385,7 @@ def _send(sent: _Sent) -> _Batch:
     return _after_yes(sent, told)
 
 
-def _after_bad(sent: _Sent, error: CleanupError) -> _Batch:
+def _after_bad(sent: _Sent, error: CleanupError) -> MoveResults:
     """COPY what is where it was. Exchange 2010 offers MOVE and answers BAD; who knows whether nothing came of it."""
     if not sent.connection.mailbox.can_uid_expunge:
         return _after_trouble(sent, error)
@@ -400,43 +393,42 @@ def _after_bad(sent: _Sent, error: CleanupError) -> _Batch:
     kept = [one.record for one in outcomes if one.state is MoveState.KEPT]
     others = _written(sent, [one for one in outcomes if one.state is not MoveState.KEPT])
     if not kept:
-        return _Batch(sent.checked, tuple(others))
+        return sent.results(others)
     sent.connection.reconnecting(lambda mailbox: open_source(mailbox, sent.route))
     copied = _by_copy(replace(sent, records=kept))
     return replace(copied, outcomes=(*others, *copied.outcomes))
 
 
-def _by_copy(sent: _Sent) -> _Batch:
+def _by_copy(sent: _Sent) -> MoveResults:
     """COPY, look; what arrived is then removed from the source by name, and looked at again (verify.reconcile)."""
     mailbox, uids = sent.connection.mailbox, [r.intent.uid for r in sent.records]
     try:
         with sent.watch.timing():
-            told = dict(mailbox.copy(uids, sent.route.target, expected(mailbox.ahead(), sent.records)).pairs)
+            told = dict(mailbox.copy(uids, sent.route.target, expected(sent.records)).pairs)
     except CleanupError as error:
         return _after_trouble(sent, error)
     return _after_yes(sent, told)
 
 
-def _after_yes(sent: _Sent, told: Mapping[int, int]) -> _Batch:
+def _after_yes(sent: _Sent, told: Mapping[int, int]) -> MoveResults:
     """Look whether it is true; stop where the server said yes and a message is where it was, or nowhere."""
     outcomes = reconcile(sent.records, sent.connection, sent.journal, told, others_from=sent.others_from)
     stopped: CleanupError | None = _more_than_asked(sent, outcomes)
     now = _written(sent, outcomes)
     states = [one.state for one in outcomes]
     if MoveState.KEPT in states or MoveState.UNCLEAR in states:
-        why = next(
-            (one.note for one in outcomes if one.state is MoveState.UNCLEAR), "messages are still where they were"
-        )
+        notes = (one.note for one in outcomes if one.state in (MoveState.UNCLEAR, MoveState.KEPT) and one.note)
+        why = next(notes, "messages are still where they were")
         stopped = stopped or ServerMisbehaved("The server said that it moved the messages, which is not so", why=why)
     elif set(states) == {MoveState.TAKEN} and (len(states) > 1 or sent.checked.gone):
         stopped = stopped or ServerMisbehaved(
             "Messages vanished while they were moved",
             hint="Another program may be moving them, too. Look for them before you run again",
         )
-    return _Batch(sent.checked, tuple(now), stopped)
+    return sent.results(now, stopped)
 
 
-def _after_trouble(sent: _Sent, error: CleanupError) -> _Batch:
+def _after_trouble(sent: _Sent, error: CleanupError) -> MoveResults:
     """Look what happened, and never try again: the server may still be at it. Too slow a server is asked no more.
 
     What has not arrived after a broken connection stays open in the journal, for the next run to look at again.
@@ -450,7 +442,7 @@ def _after_trouble(sent: _Sent, error: CleanupError) -> _Batch:
         stopped = stopped or error
     if broken:
         outcomes = [_left_open(one, error) for one in outcomes]
-    return _Batch(sent.checked, tuple(_written(sent, outcomes)), stopped)
+    return sent.results(_written(sent, outcomes), stopped)
 
 
 def _left_open(one: MoveOutcome, error: CleanupError) -> MoveOutcome:

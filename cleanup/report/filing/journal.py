@@ -59,7 +59,7 @@ class Journal:
         """Write down what became of moves, all or none; return it with their lines as they now are.
 
         What a person did with a message is a word of his on it, so that no run files it again: moved back by hand is
-        genuine, undone is unsure.
+        genuine, undone is unsure, even where the server did not let go what it had copied back.
         """
         told = list(outcomes)
         labels = [label for one in told if (label := self._label(one))]
@@ -74,7 +74,7 @@ class Journal:
         digest = one.record.intent.fingerprint.digest
         if one.state is MoveState.RETURNED:
             return Label(self.mailbox, digest, Verdict.GENUINE, MOVED_BACK_LABEL)
-        if one.state is MoveState.MOVED and one.record.intent.undoes is not None:
+        if one.record.intent.undoes is not None and (one.state is MoveState.MOVED or one.is_in_both):
             return Label(self.mailbox, digest, Verdict.UNSURE, UNDO_LABEL)
         return None
 

@@ -18,11 +18,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from cleanup.connector.mailbox import FolderState, Mailbox
+from cleanup.connector.questions import Examine, Flags, Numbering, Question, Uids, WatchFolder
 from cleanup.errors import CleanupError, CommandRefused, FolderNotFound, PermissionMissing
 from cleanup.ledger import MoveIntent, MoveState
 from cleanup.report.filing.journal import Journal, MoveOutcome
-from cleanup.report.filing.mailbox import Ahead, FilingMailbox, FolderState
 from cleanup.report.filing.verify import DELETED, Connection, MoveRoute, likeness, view
 
 CALM = 5  # times as long as our own slowest move: others' moves take a server as long
@@ -40,7 +42,7 @@ Arrivals = Mapping[tuple[int, str], Sequence[str]]  # by likeness: the folders i
 class Before:
     """The second connection, and the flags that it told before a batch was moved."""
 
-    onlooker: FilingMailbox
+    onlooker: Mailbox
     flags: Mapping[int, tuple[str, ...]]
 
 
@@ -75,9 +77,9 @@ class Watch:
         except CleanupError:
             self.connection.without_onlooker()
 
-    def expected_on_first(self, ahead: Ahead) -> Ahead:
+    def asks_at_first(self) -> Sequence[Question[Any]]:
         """Return what the first connection will be asked before the first batch."""
-        return ahead.numbering() if self._numbering is None and self.connection.may_look_on else ahead
+        return [Numbering()] if self._numbering is None and self.connection.may_look_on else []
 
     def look_before(self, batch: Sequence[int]) -> Before | None:
         """Open the source on the second connection and note the flags; None: nobody looks on.
@@ -90,14 +92,15 @@ class Watch:
             if onlooker is None:
                 return None
             is_first = self._numbering is None
-            ahead = onlooker.ahead().numbering() if is_first else onlooker.ahead()
-            onlooker.send_ahead(ahead.watch(self.route.source).flags(batch))
+            first = [Numbering()] if is_first else []
+            opening, flags = WatchFolder(self.route.source), Flags(batch)
+            onlooker.send_ahead(*first, opening, flags)
             if is_first:
                 told = onlooker.numbering() or {}
                 self._numbering = _later(told, self.connection.reconnecting(lambda mailbox: mailbox.numbering() or {}))
-            if onlooker.watch(self.route.source).uidvalidity != self.route.uidvalidity:
+            if onlooker.ask(opening).uidvalidity != self.route.uidvalidity:
                 return None
-            return Before(onlooker, onlooker.flags(batch))
+            return Before(onlooker, onlooker.ask(flags))
         except CleanupError:
             self.connection.without_onlooker()
             return None
@@ -175,15 +178,14 @@ def _without_cleared(one: MoveOutcome, change: Change | None) -> MoveOutcome:
 
 
 def what_came(
-    outcomes: Sequence[MoveOutcome], before: Mapping[str, FolderState], mailbox: FilingMailbox, journal: Journal
+    outcomes: Sequence[MoveOutcome], before: Mapping[str, FolderState], mailbox: Mailbox, journal: Journal
 ) -> Arrivals:
     """Return what came into any folder since `before`, but for what our moves put into the target."""
     target, uidvalidity = outcomes[0].record.intent.target, outcomes[0].record.intent.target_uidvalidity
     mailbox.look_afresh()  # nothing that was asked before counts
-    ahead = mailbox.ahead().numbering()
-    if target in before:  # what is seen there, if only our own moves put something somewhere
-        ahead.examine(target).uids(before[target].uidnext)
-    mailbox.send_ahead(ahead)
+    # what is seen at the target, if only our own moves put something somewhere
+    there = (Examine(target), Uids(target, before[target].uidnext)) if target in before else ()
+    mailbox.send_ahead(Numbering(), *there)
     found: dict[tuple[int, str], list[str]] = defaultdict(list)
     for folder, first in _grown(before, mailbox.numbering() or {}):
         mailbox.examine(folder)
@@ -290,7 +292,7 @@ def may_lack(outcomes: Sequence[MoveOutcome], changes: Mapping[int, Change]) -> 
     ]
 
 
-def mend(lacking: Sequence[Lacking], mailbox: FilingMailbox) -> None:
+def mend(lacking: Sequence[Lacking], mailbox: Mailbox) -> None:
     """Make the changes that a move to one folder lost, and no others. May be begun again after it was done.
 
     A server with CONDSTORE sets no flag on a message that changed after we looked; then we look again.
@@ -307,7 +309,7 @@ def mend(lacking: Sequence[Lacking], mailbox: FilingMailbox) -> None:
             return
 
 
-def _left_to_do(lacking: Sequence[Lacking], mailbox: FilingMailbox) -> Iterator[tuple[int, Change]]:
+def _left_to_do(lacking: Sequence[Lacking], mailbox: Mailbox) -> Iterator[tuple[int, Change]]:
     """Yield the UID of every message that lacks a change, and what is left of it. It has to look like the message."""
     seen = mailbox.fingerprints(lacking[0].intent.target, [one.uid for one in lacking])
     for one in lacking:
@@ -337,7 +339,7 @@ def put_flags_right(outcomes: Sequence[MoveOutcome], connection: Connection, jou
     return _give_back(outcomes, connection, journal)
 
 
-def _unmark(marked: Sequence[MoveOutcome], mailbox: FilingMailbox) -> None:
+def _unmark(marked: Sequence[MoveOutcome], mailbox: Mailbox) -> None:
     intent = marked[0].record.intent
     if mailbox.select(intent.target).uidvalidity == intent.target_uidvalidity:
         mailbox.change_flags(sorted(one.target_uid or 0 for one in marked), remove=[DELETED])
@@ -366,7 +368,7 @@ def _give_back(outcomes: Sequence[MoveOutcome], connection: Connection, journal:
     ]
 
 
-def _set(back: Mapping[int, tuple[str, ...]], intent: MoveIntent, mailbox: FilingMailbox) -> dict[int, tuple[str, ...]]:
+def _set(back: Mapping[int, tuple[str, ...]], intent: MoveIntent, mailbox: Mailbox) -> dict[int, tuple[str, ...]]:
     """Set flags on messages at the target; return by UID those that are not there afterwards."""
     if mailbox.select(intent.target).uidvalidity != intent.target_uidvalidity:
         return dict(back)

@@ -9,21 +9,25 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
+from cleanup.connector.mailbox import Mailbox
+from cleanup.connector.questions import Examine, Question, StillThere, Uids
 from cleanup.errors import CleanupError, CommandRefused, FolderNotFound, PermissionMissing
 from cleanup.ledger import Ledger, MoveRecord, MoveState
+from cleanup.ledger.values import Target
 from cleanup.model import MessageRef
 from cleanup.report.filing.journal import Journal, MoveOutcome
-from cleanup.report.filing.mailbox import Ahead, FilingMailbox
 from cleanup.report.filing.races import put_flags_right
 from cleanup.report.filing.verify import DELETED, Connection, grouped, has_mark, likeness, reconcile, view
 from cleanup.report.text import plural
 
 YOUNG = timedelta(seconds=60)
 CALM_S = 2.0  # a server may still be at a command whose client died; measured on Dovecot: milliseconds
+FEW = 2_000  # messages: of more the whole folder is listed, by one command
 _NO_RUN = 0
 BEING_REMOVED = "it came into two folders at once, and is being removed from one"  # a note of versions up to schema 3
-Then = Callable[[Ahead], Ahead] | None
+Then = Callable[[], Sequence[Question[Any]]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,9 @@ class Recovered:
 
 
 def _in_words(one: MoveOutcome) -> str:
+    if one.state is MoveState.MOVED and one.record.intent.keeps_source:
+        intent = one.record.intent
+        return f"had been copied back from {intent.source} to {intent.target}. Nothing was removed from {intent.source}"
     if one.state is MoveState.MOVED:
         return "had arrived"
     if one.state is MoveState.TAKEN:
@@ -58,15 +65,15 @@ def _in_words(one: MoveOutcome) -> str:
 def recover(
     ledger: Ledger,
     name: str,
-    mailbox: FilingMailbox,
+    mailbox: Mailbox,
     *,
-    reopen: Callable[[], FilingMailbox] | None = None,
+    reopen: Callable[[], Mailbox] | None = None,
     pause: Callable[[float], None] = time.sleep,
     then: Then = None,
 ) -> Recovered:
     """Reconcile what earlier runs in the mailbox `name` left open, then notice what the owner moved back.
 
-    `then` adds what will be asked for next, to be sent together with the last look.
+    `then` returns what will be asked next, to be sent together with the last look.
     Sends nothing where the ledger holds no open and no standing move; changes the mailbox only to finish a message that
     is in both folders. Raises nothing that is a CleanupError: with `stopped` set, nothing more must be moved.
     """
@@ -88,15 +95,15 @@ class Foretold:
     """
 
     leaving: frozenset[MessageRef]
-    mailbox: FilingMailbox
+    mailbox: Mailbox
 
 
 def foretell(
     copy: Ledger,
     name: str,
-    mailbox: FilingMailbox,
+    mailbox: Mailbox,
     *,
-    reopen: Callable[[], FilingMailbox] | None = None,
+    reopen: Callable[[], Mailbox] | None = None,
     pause: Callable[[float], None] = time.sleep,
 ) -> Foretold:
     """Reconcile in a copy of the ledger what recover() would reconcile, by looking alone: for a dry run.
@@ -145,7 +152,7 @@ def reconcile_open(
     return reconciled
 
 
-def _unmark(one: MoveOutcome, mailbox: FilingMailbox) -> None:
+def _unmark(one: MoveOutcome, mailbox: Mailbox) -> None:
     r"""Take the mark \Deleted from what an older version was about to remove, as it came into two folders at once."""
     intent = one.record.intent
     where = (intent.target, intent.target_uidvalidity, one.target_uid)
@@ -166,42 +173,55 @@ def _unmark(one: MoveOutcome, mailbox: FilingMailbox) -> None:
 def notice_returned(journal: Journal, connection: Connection, then: Then = None) -> tuple[MoveRecord, ...]:
     """Return the filed messages that the owner moved back, and label them genuine; others that are gone are noted.
 
-    A target that was renumbered, renamed or deleted says nothing of single messages: then nothing is concluded.
+    Costs a look at each target's numbers, and no more where it did not change, however much was ever filed there. A
+    target that was renumbered, renamed or deleted says nothing of single messages: then nothing is concluded.
     """
-    standing = journal.ledger.moves(mailbox=journal.mailbox, states=[MoveState.MOVED], undoing=False)
-    returned: list[MoveRecord] = []
-    groups = grouped(standing)
-    for group in groups:
-        and_then = then if group is groups[-1] else None
-        missing, back = connection.reconnecting(partial(_moved_away, group, and_then))
-        states = {True: MoveState.RETURNED, False: MoveState.LOST_SIGHT}
-        journal.write(MoveOutcome(record, states[record.move_id in back]) for record in missing)
-        returned += [record for record in missing if record.move_id in back]
+    ledger, returned = journal.ledger, list[MoveRecord]()
+    targets = ledger.targets(journal.mailbox)
+    for target in targets:
+        and_then = then if target is targets[-1] else None
+        missing, now = connection.reconnecting(partial(_missing, target, journal, and_then))
+        for group in grouped(missing):
+            back = connection.reconnecting(partial(_back_at_source, group))
+            states = {True: MoveState.RETURNED, False: MoveState.LOST_SIGHT}
+            journal.write(MoveOutcome(record, states[record.move_id in back]) for record in group)
+            returned += [record for record in group if record.move_id in back]
+        if now != target:
+            ledger.note_target(journal.mailbox, now)
     return tuple(returned)
 
 
-def _moved_away(group: Sequence[MoveRecord], then: Then, mailbox: FilingMailbox) -> tuple[list[MoveRecord], set[int]]:
-    """Return which messages are no longer at the target, and which moves' messages are at the source again."""
-    missing = _missing(group, mailbox, then)
-    return missing, _back_at_source(missing, mailbox)
+def _missing(target: Target, journal: Journal, then: Then, mailbox: Mailbox) -> tuple[list[MoveRecord], Target]:
+    """Return the moves whose messages are no longer in the target, and what it is now, to be remembered after that.
 
-
-def _missing(group: Sequence[MoveRecord], mailbox: FilingMailbox, then: Then) -> list[MoveRecord]:
-    first = group[0].intent
-    filed = [r.target_uid for r in group if r.target_uid is not None]
-    ahead = mailbox.ahead().examine(first.target).still_there(filed)
-    mailbox.send_ahead(then(ahead) if then else ahead)
+    Where nothing left it, as its numbers tell, only what came since it was last looked at is compared.
+    """
+    ledger, whose, folder = journal.ledger, journal.mailbox, target.folder
+    first, is_known = target.uidnext or 1, target.uidnext is not None
+    filed = ledger.standing_uids(whose, target, first=first)
+    opening = Examine(folder)
+    looks = Uids(folder, first) if is_known or len(filed) > FEW else StillThere(folder, filed)
+    mailbox.send_ahead(opening, looks, *(then() if then else ()))
     try:
-        state = mailbox.examine(first.target)
+        state = mailbox.ask(opening)
     except FolderNotFound:
-        return []
-    if state.uidvalidity != first.target_uidvalidity:
-        return []
-    there = set(mailbox.still_there(first.target, filed))
-    return [record for record in group if record.target_uid not in there]
+        return [], target
+    if state.uidvalidity != target.uidvalidity:
+        return [], target
+    now = replace(target, uidnext=state.uidnext, held=state.exists)
+    there: set[int] = set()
+    if is_known:
+        there = {uid for uid in mailbox.uids(folder, first=first) if uid < state.uidnext}
+        if now == target:
+            return [], target
+        if state.exists - len(there) != target.held:  # something of before left it
+            is_known, filed = False, ledger.standing_uids(whose, target)
+    if not is_known:
+        there = {*(mailbox.uids(folder) if len(filed) > FEW else mailbox.still_there(folder, filed))}
+    return ledger.standing(whose, target, [uid for uid in filed if uid not in there]), now
 
 
-def _back_at_source(missing: Sequence[MoveRecord], mailbox: FilingMailbox) -> set[int]:
+def _back_at_source(missing: Sequence[MoveRecord], mailbox: Mailbox) -> set[int]:
     """Return which of the moves' messages are at the source again; they have new UIDs there, above the old ones."""
     if not missing:
         return set()

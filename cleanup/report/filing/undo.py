@@ -13,14 +13,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from cleanup.connector.mailbox import Mailbox
 from cleanup.errors import CleanupError, CommandRefused, FolderNotFound, PermissionMissing, UsageError
 from cleanup.ledger import Ledger, MoveRecord, MoveState
 from cleanup.model import Fingerprint, MessageRef, NotFiled, PlannedMove
 from cleanup.progress import Progress, unseen
 from cleanup.report.filing.execute import BATCHES, Batches, doubled_in_words, move_all, remarks
 from cleanup.report.filing.journal import Journal, MoveOutcome
-from cleanup.report.filing.mailbox import FilingMailbox
-from cleanup.report.filing.recovery import reconcile_open
+from cleanup.report.filing.recovery import Recovered, reconcile_open
 from cleanup.report.filing.verify import REDATED, Connection, FolderView, MoveRoute, grouped, likeness, view
 
 UNDOABLE = (MoveState.MOVED, MoveState.LOST_SIGHT, MoveState.TAKEN)  # all that a command was sent for and that left
@@ -38,11 +38,13 @@ class UndoOutcome:
     doubled: tuple[NotFiled, ...] = ()  # of what was put back, what is in another folder, too
     altered: tuple[NotFiled, ...] = ()  # of what was put back, what is not quite as it was
     stopped: CleanupError | None = None
+    reconciled: tuple[MoveOutcome, ...] = ()  # what runs that were cut off had left open, looked for first
 
     def in_words(self) -> str:
         """Return the outcome, a sentence a line."""
         count = len(self.put_back)
-        lines = [f"{count:,} message{'' if count == 1 else 's'} of run {self.undone_run} {_were(count)} put back."]
+        lines = Recovered(self.reconciled).in_words().splitlines()
+        lines += [f"{count:,} message{'' if count == 1 else 's'} of run {self.undone_run} {_were(count)} put back."]
         reasons = dict.fromkeys(one.reason for one in self.not_put_back)
         for reason in reasons:
             uids = [str(one.ref.uid) for one in self.not_put_back if one.reason == reason]
@@ -64,13 +66,13 @@ def _were(count: int) -> str:
 
 def undo(
     run_id: int,
-    mailbox: FilingMailbox,
+    mailbox: Mailbox,
     ledger: Ledger,
     *,
     only: Collection[int] = (),
     noted: Mapping[str, object] | None = None,
-    reopen: Callable[[], FilingMailbox] | None = None,
-    look_on: Callable[[], FilingMailbox] | None = None,
+    reopen: Callable[[], Mailbox] | None = None,
+    look_on: Callable[[], Mailbox] | None = None,
     batches: Batches = BATCHES,
     progress: Progress = unseen,
     pause: Callable[[float], None] = time.sleep,
@@ -88,16 +90,25 @@ def undo(
     connection = Connection(mailbox, reopen, look_on, pause)
     number = ledger.start_run(run.mailbox, "undo", options={"run": run_id, **(noted or {})})
     journal = Journal(ledger, number, run.mailbox)
-    told = _Told()
+    told, reconciled = _Told(), list[MoveOutcome]()
     try:
-        reconcile_open(journal, connection, pause=pause)
+        reconciled = reconcile_open(journal, connection, pause=pause)
         records = [r for r in undoable(ledger, run_id) if not only or r.intent.uid in only]
         putting = _PuttingBack(connection, journal, batches, lambda done: progress(PUTTING_BACK, done, len(records)))
         for group in grouped(records):
             told = told.and_also(putting.group(group) if told.stopped is None else _not_tried(group, told.stopped))
     except CleanupError as error:
         told = replace(told, stopped=error)
-    outcome = UndoOutcome(journal.run_id, run_id, told.back, told.left, told.doubled, told.altered, told.stopped)
+    outcome = UndoOutcome(
+        journal.run_id,
+        run_id,
+        told.back,
+        told.left,
+        told.doubled,
+        told.altered,
+        told.stopped,
+        tuple(reconciled),
+    )
     counts = {"put_back": len(outcome.put_back), "not_put_back": len(outcome.not_put_back)}
     try:
         ledger.finish_run(outcome.run_id, counts, "partly" if outcome.not_put_back or outcome.stopped else "done")
@@ -237,7 +248,7 @@ def _altered(record: MoveRecord, outcome: MoveOutcome, now: Fingerprint) -> list
     return told or ([REDATED] if now.arrived != record.intent.fingerprint.arrived else [])
 
 
-def _find(group: Sequence[MoveRecord], mailbox: FilingMailbox, journal: Journal) -> tuple[_Found, bool, set[int]]:
+def _find(group: Sequence[MoveRecord], mailbox: Mailbox, journal: Journal) -> tuple[_Found, bool, set[int]]:
     """Return what is where it was filed, whether that folder is there, and which moves' messages are back already."""
     intent = group[0].intent
     there = view(mailbox, intent.target)
@@ -249,7 +260,7 @@ def _find(group: Sequence[MoveRecord], mailbox: FilingMailbox, journal: Journal)
     return _Found(intent.target, there.uidvalidity, found), bool(there.uidvalidity), back
 
 
-def _search(missing: Sequence[MoveRecord], folder: str, mailbox: FilingMailbox) -> _Found:
+def _search(missing: Sequence[MoveRecord], folder: str, mailbox: Mailbox) -> _Found:
     """Return which of the messages are in a folder that nothing was filed in; nothing where it cannot be opened."""
     wanted = [record.intent.fingerprint for record in missing]
     try:

@@ -10,9 +10,12 @@ import hashlib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from cleanup.connector.mailbox import FolderState, Mailbox, Seen
+from cleanup.connector.questions import Bodies, Examine, Fingerprints, Question, Select, Status, StillThere, Uids
 from cleanup.errors import (
     CleanupError,
     CommandRefused,
@@ -26,12 +29,13 @@ from cleanup.errors import (
 from cleanup.ledger import MoveIntent, MoveRecord, MoveState
 from cleanup.model import Fingerprint, NotFiled, PlannedMove
 from cleanup.report.filing.journal import Journal, MoveOutcome
-from cleanup.report.filing.mailbox import Ahead, FilingMailbox, FolderState, Seen
+from cleanup.report.text import plural
 
 BROKEN = (ConnectionLost, ServerMisbehaved)
 MOST_RENEWALS = 3
 LARGEST = 1 << 20  # bytes of a message that are compared
 MOST_NAMED = 10
+NO_MESSAGE = 1000  # so far above the next UID nothing is numbered yet
 MOST_AT_ONCE = 3  # messages that you mark as deleted in the moment in which one is moved
 REDATED = "the server gave it a new date of arrival"
 DELETED = "\\Deleted"
@@ -49,19 +53,20 @@ class Connection:
 
     def __init__(
         self,
-        mailbox: FilingMailbox,
-        reopen: Callable[[], FilingMailbox] | None = None,
-        look_on: Callable[[], FilingMailbox] | None = None,
+        mailbox: Mailbox,
+        reopen: Callable[[], Mailbox] | None = None,
+        look_on: Callable[[], Mailbox] | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.mailbox = mailbox
         self.pause = pause
         self._reopen = reopen
+        self.expunges_by_name = False  # whether UID EXPUNGE was seen to leave alone what it does not name
         self._left = MOST_RENEWALS
         self._look_on = look_on
-        self._onlooker: FilingMailbox | None = None
+        self._onlooker: Mailbox | None = None
 
-    def reconnecting(self, work: Callable[[FilingMailbox], _T]) -> _T:
+    def reconnecting(self, work: Callable[[Mailbox], _T]) -> _T:
         """Return what `work` returns; it is begun again on a new connection where the old one breaks.
 
         So it has to be something that may be done twice. Raises the last error where there is no new connection.
@@ -88,7 +93,7 @@ class Connection:
         """Whether there is a second connection, or may be."""
         return self._onlooker is not None or self._look_on is not None
 
-    def onlooker(self) -> FilingMailbox | None:
+    def onlooker(self) -> Mailbox | None:
         """Return the second connection, made when it is first asked for. Raises what making it raises."""
         if self._onlooker is None and self._look_on is not None:
             look_on, self._look_on = self._look_on, None
@@ -130,7 +135,7 @@ class Checked:
     others: frozenset[int] | None = None
 
 
-def check_able(mailbox: FilingMailbox, route: MoveRoute) -> None:
+def check_able(mailbox: Mailbox, route: MoveRoute) -> None:
     """Raise MoveNotSupported where messages can be moved in no safe way; nothing was sent then."""
     if not mailbox.can_move and not mailbox.can_uid_expunge and not route.keeps_source:
         raise MoveNotSupported(
@@ -140,33 +145,38 @@ def check_able(mailbox: FilingMailbox, route: MoveRoute) -> None:
 
 
 def check(
-    route: MoveRoute, batch: Sequence[PlannedMove], mailbox: FilingMailbox, *, others_from: int | None = None
+    route: MoveRoute, batch: Sequence[PlannedMove], mailbox: Mailbox, *, others_from: int | None = None
 ) -> Checked:
     """Return what of a batch is there and as it was judged. Leaves the source open for writing.
 
     Nothing is changed but for making the target. `others_from`: also what else is in the source, from that UID on.
     """
     uids = [move.ref.uid for move in batch]
-    mailbox.send_ahead(what_check_asks(mailbox.ahead(), route, batch, others_from=others_from))
+    mailbox.send_ahead(*what_check_asks(route, batch, others_from=others_from))
     open_source(mailbox, route)
     target = _target_state(mailbox, route.target)
-    seen = mailbox.fingerprints(route.source, uids)
-    others = None
-    if others_from is not None:
-        others = frozenset(mailbox.uids(route.source, first=others_from)) - set(uids)
+    looks, others = Fingerprints(route.source, uids), None
+    if others_from is None:
+        seen = mailbox.ask(looks)
+    else:
+        seen, listed = mailbox.ask_all(looks, Uids(route.source, others_from))
+        others = frozenset(listed) - set(uids)
     missing = [uid for uid in uids if uid not in seen]
     if missing and mailbox.still_there(route.source, missing):  # then they are not gone
         raise ServerMisbehaved(f"The server lists messages in {route.source} and does not show them")
     return _as_judged(route, batch, seen, target, others)
 
 
-def what_check_asks(ahead: Ahead, route: MoveRoute, batch: Sequence[PlannedMove], *, others_from: int | None) -> Ahead:
-    """Return what check() will ask for."""
-    asked = ahead.select(route.source).status(route.target).fingerprints([move.ref.uid for move in batch])
-    return asked if others_from is None else asked.uids(others_from)
+def what_check_asks(
+    route: MoveRoute, batch: Sequence[PlannedMove], *, others_from: int | None
+) -> tuple[Question[Any], ...]:
+    """Return what check() will ask."""
+    others = () if others_from is None else (Uids(route.source, others_from),)
+    looks = Fingerprints(route.source, [move.ref.uid for move in batch])
+    return (Select(route.source), Status(route.target), looks, *others)
 
 
-def open_source(mailbox: FilingMailbox, route: MoveRoute) -> None:
+def open_source(mailbox: Mailbox, route: MoveRoute) -> None:
     """Open the source for changes. Raises UidValidityChanged, PermissionMissing."""
     state = mailbox.select(route.source)
     if state.uidvalidity != route.uidvalidity:
@@ -179,7 +189,7 @@ def open_source(mailbox: FilingMailbox, route: MoveRoute) -> None:
         )
 
 
-def check_takes_back(mailbox: FilingMailbox, folder: str) -> None:
+def check_takes_back(mailbox: Mailbox, folder: str) -> None:
     """Raise PermissionMissing where this login may put messages into a folder and not take them out again.
 
     With the rights t and e (RFC 4314 section 4), or d on servers that only know RFC 2086. Servers without ACL, and
@@ -195,7 +205,7 @@ def check_takes_back(mailbox: FilingMailbox, folder: str) -> None:
     )
 
 
-def _target_state(mailbox: FilingMailbox, folder: str) -> FolderState:
+def _target_state(mailbox: Mailbox, folder: str) -> FolderState:
     try:
         try:
             return mailbox.status(folder)
@@ -273,21 +283,26 @@ def reconcile(
     that fails; then the lines stay open in the journal.
     """
 
-    def looked_and_finished(mailbox: FilingMailbox) -> list[MoveOutcome]:
+    def looked_and_finished(mailbox: Mailbox) -> list[MoveOutcome]:
         outcomes = _look(records, mailbox, journal, told or {})
         both = [one for one in outcomes if one.is_in_both]
         if not both or by_looking_alone:
             return outcomes
-        why_not = _finish(both, mailbox, expected(mailbox.ahead(), records, others_from=others_from))
-        why_not = why_not or "it is in both folders: the server did not remove it"
+        why_not = _finish(both, connection, expected(records, others_from=others_from))
+        were = {one.record.move_id for one in both}
         return [
-            one.with_note(why_not) if one.is_in_both else one for one in _look(records, mailbox, journal, told or {})
+            one.with_note(why_not or "it is in both folders: the server did not remove it")
+            if one.is_in_both
+            else one.with_note(why_not)
+            if why_not and one.state is MoveState.KEPT and one.record.move_id in were
+            else one
+            for one in _look(records, mailbox, journal, told or {})
         ]
 
     return connection.reconnecting(looked_and_finished)
 
 
-def view(mailbox: FilingMailbox, folder: str, *, first: int = 1, only: Sequence[int] | None = None) -> FolderView:
+def view(mailbox: Mailbox, folder: str, *, first: int = 1, only: Sequence[int] | None = None) -> FolderView:
     """Return what a folder holds: from UID `first` on, or `only` some UIDs. A missing folder is an empty one."""
     try:
         state = mailbox.examine(folder)
@@ -303,17 +318,22 @@ def view(mailbox: FilingMailbox, folder: str, *, first: int = 1, only: Sequence[
     raise ServerMisbehaved(f"The server lists messages in {folder} and does not show them")
 
 
-def expected(ahead: Ahead, records: Sequence[MoveRecord], *, others_from: int | None = None) -> Ahead:
-    """Return what reconcile() will ask for, if each message got the next number of the target."""
+def expected(records: Sequence[MoveRecord], *, others_from: int | None = None) -> tuple[Question[Any], ...]:
+    """Return what reconcile() will ask, if each message got the next number of the target."""
     first, uids = records[0].intent, [record.intent.uid for record in records]
-    ahead.examine(first.target).uids(first.target_uidnext)
-    ahead.fingerprints(range(first.target_uidnext, first.target_uidnext + len(records)))
-    ahead.examine(first.source).still_there(uids)
-    return ahead if others_from is None else ahead.uids(others_from)
+    arrived = range(first.target_uidnext, first.target_uidnext + len(records))
+    return (
+        Examine(first.target),
+        Uids(first.target, first.target_uidnext),
+        Fingerprints(first.target, arrived),
+        Examine(first.source),
+        StillThere(first.source, uids),
+        *(() if others_from is None else (Uids(first.source, others_from),)),
+    )
 
 
 def _look(
-    records: Sequence[MoveRecord], mailbox: FilingMailbox, journal: Journal, told: Mapping[int, int]
+    records: Sequence[MoveRecord], mailbox: Mailbox, journal: Journal, told: Mapping[int, int]
 ) -> list[MoveOutcome]:
     """Return where the messages of these records, all between the same two folders, are now."""
     first = records[0].intent
@@ -453,26 +473,27 @@ def grouped(records: Sequence[MoveRecord]) -> list[list[MoveRecord]]:
 # --- the second half of a COPY -------------------------------------------------------------------------------------
 
 
-def _finish(both: Sequence[MoveOutcome], mailbox: FilingMailbox, then: Ahead) -> str | None:
+def _finish(both: Sequence[MoveOutcome], connection: Connection, then: Sequence[Question[Any]]) -> str | None:
     """Remove from the source what was just seen whole at the target; return why it could not be done.
 
     UID EXPUNGE names exactly these messages: a plain EXPUNGE would take along what you marked as deleted.
     """
-    first = both[0].record.intent
+    mailbox, first = connection.mailbox, both[0].record.intent
     source = first.source
     if not mailbox.can_uid_expunge:
         return "it is in both folders, and the server cannot expunge by UID"
     intents = {one.record.intent.uid: one.record.intent for one in both}
-    mailbox.send_ahead(mailbox.ahead().select(source).fingerprints(sorted(intents)))
+    opening, looks = Select(source), Fingerprints(source, sorted(intents))
+    mailbox.send_ahead(opening, looks)
     try:
-        if mailbox.select(source).uidvalidity != first.source_uidvalidity:
+        if mailbox.ask(opening).uidvalidity != first.source_uidvalidity:
             return f"it is in both folders, and {source} was renumbered meanwhile"
-        seen = mailbox.fingerprints(source, sorted(intents))
+        seen = mailbox.ask(looks)
         same = [uid for uid, s in sorted(seen.items()) if uid in intents and s.fingerprint == intents[uid].fingerprint]
         whole = _copied_whole(mailbox, [one for one in both if one.record.intent.uid in same])
         if whole and mailbox.select(source).uidvalidity == first.source_uidvalidity:
             copies = {one.record.intent.uid: one.target_uid or 0 for one in both}
-            if why_not := _marked_amiss(mailbox, first, {uid: copies[uid] for uid in whole}):
+            if why_not := _marked_amiss(connection, first, {uid: copies[uid] for uid in whole}):
                 return why_not
             mailbox.uid_expunge(whole, then=then)
         if len(whole) < len(same):
@@ -484,13 +505,21 @@ def _finish(both: Sequence[MoveOutcome], mailbox: FilingMailbox, then: Ahead) ->
     return None
 
 
-def _marked_amiss(mailbox: FilingMailbox, first: MoveIntent, copies: Mapping[int, int]) -> str | None:
+def _marked_amiss(connection: Connection, first: MoveIntent, copies: Mapping[int, int]) -> str | None:
     r"""Mark originals as \Deleted; return why they must not be expunged, their marks taken off again.
 
     Where the mark shows at the copy, too, both are one message under two names. Where the server marked more than it
-    was told to, it may expunge more, too.
+    was told to, it may expunge more, too. Where you have marked others, it is tried first whether it spares them.
     """
+    mailbox = connection.mailbox
     uids, marked_before = sorted(copies), set(mailbox.deleted(first.source))
+    yours = marked_before - set(uids)
+    if yours and not connection.expunges_by_name:
+        if ours := marked_before - yours:  # a run was killed here
+            mailbox.change_flags(sorted(ours), remove=[DELETED])
+        if why_not := _expunges_more(mailbox, first, copies, len(yours)):
+            return why_not
+        connection.expunges_by_name = True
     mailbox.examine(first.target)
     came_marked = {uid for uid, flags in mailbox.flags(sorted(copies.values())).items() if has_mark(flags)}
     if mailbox.select(first.source).uidvalidity != first.source_uidvalidity:
@@ -518,7 +547,51 @@ def _marked_amiss(mailbox: FilingMailbox, first: MoveIntent, copies: Mapping[int
     return why_not
 
 
-def _copied_whole(mailbox: FilingMailbox, both: Sequence[MoveOutcome]) -> list[int]:
+def _expunges_more(mailbox: Mailbox, first: MoveIntent, copies: Mapping[int, int], yours: int) -> str | None:
+    r"""Return why UID EXPUNGE must not be used in a folder in which you have marked messages; None: it may be.
+
+    A server that ignores its set would take yours along, and that cannot be tried on them. So it is tried at the
+    target, on a copy of which the original is still at the source: marked, the copy has to outlast an UID EXPUNGE that
+    names a number which nothing has. Left marked by a kill, it gets the mark taken off when the move is finished.
+    """
+    original, copy = next(iter(sorted(copies.items())))
+    state = mailbox.select(first.target)
+    if state.uidvalidity != first.target_uidvalidity:
+        return f"it is in both folders, and {first.target} was renumbered meanwhile"
+    before = set(mailbox.deleted(first.target))
+    if others := before - set(copies.values()):
+        return (
+            f"it is in both folders: {plural(yours, 'other message')} in {first.source} and {len(others):,} in "
+            f"{first.target} are marked as deleted, so it cannot be tried out whether the server would expunge those, "
+            f"too, and nothing was expunged; it can be once nothing in {first.target} bears that mark"
+        )
+    mailbox.mark_deleted([copy])
+    amiss = None
+    if copy not in mailbox.deleted(first.target):
+        amiss = f"it is in both folders, and the server does not mark messages in {first.target} as deleted"
+    elif original in _deleted_now(mailbox, first.source):
+        amiss = f"{first.source} and {first.target} show one and the same message, or somebody is deleting it"
+    mailbox.select(first.target)
+    if amiss is None:
+        with suppress(CommandRefused):  # one that refuses a number that nothing has looks at its set
+            mailbox.uid_expunge([max(state.uidnext, copy) + NO_MESSAGE])
+        if not mailbox.still_there(first.target, [copy]):
+            return (
+                f"the server expunged in {first.target} what it was not told to. That was tried out on our own copy, "
+                f"as {plural(yours, 'other message')} in {first.source} {'is' if yours == 1 else 'are'} marked as "
+                f"deleted; so nothing was expunged from {first.source}"
+            )
+    if copy not in before:
+        mailbox.change_flags([copy], remove=[DELETED])
+    return amiss
+
+
+def _deleted_now(mailbox: Mailbox, folder: str) -> Sequence[int]:
+    mailbox.examine(folder)
+    return mailbox.deleted(folder)
+
+
+def _copied_whole(mailbox: Mailbox, both: Sequence[MoveOutcome]) -> list[int]:
     """Return which messages have a copy that holds the same, byte for byte: of a large one, its first MiB.
 
     Size and header may be an index's word. The source is opened again right behind: little time is left for somebody to
@@ -529,13 +602,12 @@ def _copied_whole(mailbox: FilingMailbox, both: Sequence[MoveOutcome]) -> list[i
     way = both[0].record.intent
     here = {one.record.intent.uid: one.record.intent.fingerprint.size for one in both}
     there = {one.target_uid or 0: one.record.intent.fingerprint.size for one in both}
-    ahead = mailbox.ahead().bodies_of(way.source, here, LARGEST).bodies_of(way.target, there, LARGEST)
-    mailbox.send_ahead(ahead.select(way.source))
-    original, copied = _checksums(mailbox, way.source, here), _checksums(mailbox, way.target, there)
+    originals = Bodies(way.source, sorted(here), LARGEST, here)
+    copies = Bodies(way.target, sorted(there), LARGEST, there)
+    mailbox.send_ahead(originals, copies, Select(way.source))
+    original, copied = (
+        {uid: hashlib.sha256(content).digest() for uid, content in mailbox.ask(bodies)}
+        for bodies in (originals, copies)
+    )
     pairs = [(one.record.intent.uid, one.target_uid or 0) for one in both]
     return sorted(uid for uid, copy in pairs if uid in original and original[uid] == copied.get(copy))
-
-
-def _checksums(mailbox: FilingMailbox, folder: str, sizes: Mapping[int, int]) -> dict[int, bytes]:
-    bodies = mailbox.pull_bodies(folder, sorted(sizes), max_bytes=LARGEST, sizes=sizes) if sizes else ()
-    return {uid: hashlib.sha256(content).digest() for uid, content in bodies}

@@ -18,7 +18,7 @@ from cleanup.extras import install_command
 from cleanup.report.summary.frames import NAMES, Frames
 from cleanup.report.summary.summarize import Summary
 from cleanup.report.summary.tables import Section
-from cleanup.report.text import csv_text, markdown_text, safe_text
+from cleanup.report.text import csv_text, local_time, markdown_text, safe_text
 
 LONGEST = 2000
 EXCEL_ROWS = 1_048_575  # below the heading
@@ -167,12 +167,15 @@ def _needs(extra: str, what: str) -> UsageError:
 # --- A frame's cells as people read them. Strangers' texts pass safe_text on the way --------------------------------
 
 
-def shown(value: Any, *, limit: int = 200) -> str:
-    """Return a cell as text: times to the minute in UTC, shares in per cent, thousands separated, nothing for none."""
+def shown(value: Any, *, limit: int = 200, local: bool = False) -> str:
+    """Return a cell as text: times to the minute, shares in per cent, thousands separated, nothing for none.
+
+    Times are in UTC, as a page is read anywhere, or in this machine's zone.
+    """
     if pd.isna(value):
         return ""
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M}"
+        return local_time(value) if local else f"{value:%Y-%m-%d %H:%M}"
     if isinstance(value, float):
         return f"{value:.0%}"
     if isinstance(value, bool):

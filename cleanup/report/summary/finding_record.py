@@ -68,6 +68,45 @@ def find_recorded(ledger: Ledger, mailbox: str, folder: str, uid: int) -> Record
     return None if rows.empty else recorded(frames, int(rows["finding_id"].max()))
 
 
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """A notice among those that a person looks for, by what they remember of it."""
+
+    uid: int
+    arrived: datetime
+    verdict: str
+    to: str
+    subject: str
+
+
+def find_alike(ledger: Ledger, mailbox: str, folder: str, to: str, subject: str) -> list[Alike]:
+    """Return the notices of a folder in whose recipients and subjects these words occur, the newest first.
+
+    Letter case does not matter, and "" occurs in everything. The subject is that of the notice or of what it answers.
+    """
+    frames = load(ledger, [mailbox])
+    here = frames.notices[frames.notices["folder"] == folder]
+    rows = frames.bounces[frames.bounces["finding_id"].isin(here["finding_id"])]
+    fits = rows[_holds(rows["recipient"], to)] if to else rows
+    fits = fits[_holds(fits["original_subject"], subject) | _holds(fits["notice_subject"], subject)]
+    newest = fits.drop_duplicates("finding_id").sort_values("arrived", ascending=False)
+    verdicts = here.set_index("finding_id")["verdict"]
+    return [
+        Alike(
+            int(row["uid"]),
+            row["arrived"].to_pydatetime(),
+            str(verdicts[row["finding_id"]]),
+            _plain(row["recipient"]) or "?",
+            _plain(row["original_subject"]) or _plain(row["notice_subject"]) or "",
+        )
+        for row in newest.to_dict("records")
+    ]
+
+
+def _holds(column: pd.Series, word: str) -> pd.Series:
+    return column.astype(pd.StringDtype()).fillna("").str.contains(word, case=False, regex=False)
+
+
 def last_word(ledger: Ledger, mailbox: str, digest: str) -> Said | None:
     """Return a person's latest word on a message; None where the ledger knows of none."""
     return said_of(load(ledger, [mailbox]), mailbox_key(mailbox), digest)

@@ -14,6 +14,7 @@ from cleanup.ledger.values import MOVED_BACK_LABEL, UNDO_LABEL
 from cleanup.model import Verdict
 from cleanup.report.counts import Fate
 from cleanup.report.summary.frames import Frames, load
+from cleanup.report.text import local_time
 
 _KEY = ["mailbox", "digest"]
 _WAYS = {"review": "in review", "import": "by labels import"}
@@ -30,7 +31,7 @@ class Said:
 
     def in_words(self) -> str:
         """Return it as a sentence, with its day."""
-        day = f"{self.when:%Y-%m-%d %H:%M} UTC"
+        day = local_time(self.when, zone=True)
         if self.said_by == UNDO_LABEL:
             which = f"undo of run {self.undone_run}" if self.undone_run else "an undo"
             return f"It was put back by {which} on {day}."

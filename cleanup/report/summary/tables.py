@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from cleanup.model import Action, Kind, Strength, Verdict
+from cleanup.model import Kind, Strength, Verdict
 from cleanup.report.counts import Fate
 from cleanup.report.summary.frames import Frames
 from cleanup.report.summary.labels import sentences
-from cleanup.report.text import KINDS, LABELLED, cause_in_words, row_in_words, rule_in_words
+from cleanup.report.text import KINDS, LABELLED, row_in_words, rule_in_words, why_not_arrived
 
 MOST_ROWS = 50
 MOST_BARS = 10
@@ -37,14 +37,13 @@ def undelivered(notices: pd.DataFrame, bounces: pd.DataFrame) -> Section:
     """Return the owner's own mail that did not arrive, newest first, one row a notice."""
     chosen = notices[are_undelivered(notices)]
     newest = chosen.sort_values("arrived", ascending=False).head(MOST_ROWS)
-    causes = newest["cause"].astype("str").map(cause_in_words)
     table = pd.DataFrame(
         {
             **_whose(newest, notices),
             "When": newest["arrived"],
             "To": newest["finding_id"].map(_recipients_of(bounces, newest["finding_id"])),
             "Subject": newest["original_subject"],
-            "Why": causes.where(newest["action"] != Action.DELAYED.value, "It is still being tried. " + causes),
+            "Why": [why_not_arrived(*both) for both in zip(newest["cause"].astype(str), newest["action"], strict=True)],
             "Status": newest["status"].astype("str").where(newest["status"].notna()),
             "UID": newest["uid"].astype("str"),
         }
@@ -188,19 +187,20 @@ def sent(frames: Frames) -> Section:
     measured = last["found"].astype("str") + " of " + last["samples"].astype("str")
     table = pd.DataFrame(
         {
-            "Mailbox": last["mailbox"],
-            "Sent messages": last["messages"],
-            "Oldest": last["oldest"],
-            "Newest": last["newest"],
+            **_whose(last, frames.runs),
+            "Messages": last["messages"],
+            "Oldest": last["oldest"].dt.strftime("%Y-%m-%d"),
+            "Newest": last["newest"].dt.strftime("%Y-%m-%d"),
             "Holes": last["holes"],
-            "Found of what was certainly sent": measured.where(last["samples"] > 0, "not measured"),
+            "Found": measured.where(last["samples"] > 0, "not measured"),
             "At least": last["at_least"].where(last["samples"] > 0),
             "Problem": last["unusable"],
         }
     )
     says = (
         "Not in Sent is not the same as not sent. So the program measures how complete Sent is: mail that "
-        "was replied to, that bounced to you for certain, or that you sent to yourself, too, must be found there."
+        "was replied to, that bounced to you for certain, or that you sent to yourself, too, must be found there; "
+        "this much of it was."
     )
     return cut("sent", "What your Sent folder can vouch for", says, table)
 

@@ -19,9 +19,8 @@ import pandas as pd
 from cleanup.detector.coverage import Coverage
 from cleanup.detector.evidence.question import Known, Question
 from cleanup.detector.owner import know_owner
-from cleanup.detector.policy import Evidence
+from cleanup.detector.policy import Evidence, decide
 from cleanup.detector.sent import Profile, SentRows
-from cleanup.detector.verdict import decide
 from cleanup.model import (
     Extent,
     Family,

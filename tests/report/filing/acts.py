@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from cleanup.connector.mailbox import Mailbox
 from cleanup.ledger import Ledger
 from cleanup.model import FilingPlan, MessageRef, PlannedMove
 from cleanup.progress import Progress, unseen
 from cleanup.report.filing.execute import Batches, MoveResults, file_all
 from cleanup.report.filing.journal import Journal
-from cleanup.report.filing.mailbox import FilingMailbox
 from cleanup.report.filing.recovery import Recovered, recover
 from cleanup.report.filing.undo import UndoOutcome, undo
 
 OWNER = "anna@example.org"
 TARGET = "Backscatter"
 BATCHES = Batches(first=3, usual=3, large=3)  # few, so that a handful of messages takes several
-Reopen = Callable[[], FilingMailbox]
+Reopen = Callable[[], Mailbox]
 
 
-def plan_of(mailbox: FilingMailbox, uids: list[int], source: str = "INBOX", target: str = TARGET) -> FilingPlan:
+def plan_of(mailbox: Mailbox, uids: list[int], source: str = "INBOX", target: str = TARGET) -> FilingPlan:
     state = mailbox.examine(source)
     seen = mailbox.fingerprints(source, uids)
     moves = [PlannedMove(MessageRef(source, state.uidvalidity, u), s.fingerprint, s.flags) for u, s in seen.items()]
@@ -28,7 +28,7 @@ def plan_of(mailbox: FilingMailbox, uids: list[int], source: str = "INBOX", targ
 
 def file_these(
     ledger: Ledger,
-    mailbox: FilingMailbox,
+    mailbox: Mailbox,
     plan: FilingPlan,
     reopen: Reopen | None = None,
     look_on: Reopen | None = None,
@@ -44,13 +44,13 @@ def file_these(
     return outcome
 
 
-def recover_now(ledger: Ledger, mailbox: FilingMailbox, reopen: Reopen | None = None) -> Recovered:
+def recover_now(ledger: Ledger, mailbox: Mailbox, reopen: Reopen | None = None) -> Recovered:
     return recover(ledger, OWNER, mailbox, reopen=reopen, pause=lambda _: None)
 
 
 def undo_run(
     ledger: Ledger,
-    mailbox: FilingMailbox,
+    mailbox: Mailbox,
     run: int,
     *,
     only: tuple[int, ...] = (),

@@ -7,13 +7,30 @@ it holds for them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from cleanup.connector.mailbox import Folder, FolderState
-from cleanup.connector.move import MoveAnswer
-from cleanup.connector.pull import Seen
+from cleanup.connector.account import MIB
+from cleanup.connector.mailbox import Folder, FolderState, Mailbox, MoveAnswer, Seen
+from cleanup.connector.questions import (
+    Bodies,
+    Deleted,
+    Examine,
+    Fingerprints,
+    Flags,
+    Folders,
+    Numbering,
+    OfSize,
+    Question,
+    Select,
+    Status,
+    StillThere,
+    Uids,
+    WatchFolder,
+)
 from cleanup.errors import (
     CommandRefused,
     CommandUnknown,
@@ -23,7 +40,6 @@ from cleanup.errors import (
     PermissionMissing,
 )
 from cleanup.model import Fingerprint
-from cleanup.report.filing.mailbox import Ahead
 
 EPOCH = datetime(2026, 10, 1, tzinfo=UTC)
 
@@ -81,6 +97,7 @@ class ModelServer:
         self.amid: Callable[[], None] = lambda: None  # what they do between the copying and the removing of a MOVE
         self.lists_status = True
         self.log: list[str] = []
+        self.copied: Counter[tuple[str, str]] = Counter()  # by folder and name: what MOVE and COPY took from there
         self._late: list[Callable[[], None]] = []
         self._uidvalidity = 10
 
@@ -114,20 +131,8 @@ class ModelServer:
         self._late.append(effect)
 
 
-class NothingAhead:
-    """Looks that nobody needs to send ahead."""
-
-    asks: Sequence[str] = ()
-
-    def _noted(self, *_: object) -> NothingAhead:
-        return self
-
-    folders = headers_of = bodies_of = numbering = status = examine = watch = select = _noted
-    uids = still_there = of_size = fingerprints = flags = _noted
-
-
 @dataclass
-class ModelMailbox:
+class ModelMailbox(Mailbox):
     """One connection."""
 
     server: ModelServer
@@ -144,6 +149,34 @@ class ModelMailbox:
     @property
     def can_uid_expunge(self) -> bool:
         return self.server.uidplus
+
+    def ask(self, question: Question[Any]) -> Any:
+        match question:
+            case Select(folder):
+                return self.select(folder)
+            case Examine(folder) | WatchFolder(folder):
+                return self.examine(folder)
+            case Status(folder):
+                return self.status(folder)
+            case Folders():
+                return self.folders()
+            case Numbering():
+                return self.numbering()
+            case Uids(folder, first):
+                return self.uids(folder, first=first)
+            case StillThere(folder, uids):
+                return self.still_there(folder, uids)
+            case Deleted(folder):
+                return self.deleted(folder)
+            case OfSize(folder, sizes, arrived):
+                return self.of_size(folder, sizes, arrived)
+            case Fingerprints(folder, uids):
+                return self.fingerprints(folder, uids)
+            case Bodies(folder, uids, max_bytes, sizes):
+                return self.pull_bodies(folder, uids, max_bytes=max_bytes, sizes=sizes)
+            case Flags(uids):
+                return self.flags(uids)
+        raise NotImplementedError(question)
 
     # --- looking -----------------------------------------------------------------------------------------------
 
@@ -177,10 +210,7 @@ class ModelMailbox:
         mails = self._box().mails
         return {u: Seen(mails[u].fingerprint, tuple(sorted(mails[u].flags))) for u in uids if u in mails}
 
-    def ahead(self) -> NothingAhead:
-        return NothingAhead()
-
-    def send_ahead(self, ahead: Ahead) -> None:
+    def send_ahead(self, *questions: object) -> None:
         """Nothing here takes time."""
 
     def look_afresh(self) -> None:
@@ -199,9 +229,9 @@ class ModelMailbox:
         rights = self.server.boxes[folder].rights
         return None if rights is None else frozenset(rights)
 
-    def folders(self) -> list[Folder]:
+    def folders(self) -> tuple[Folder, ...]:
         self._command("LIST")
-        return [Folder(name, "/") for name in sorted(self.server.boxes)]
+        return tuple(Folder(name, "/") for name in sorted(self.server.boxes))
 
     def of_size(self, folder: str, sizes: Collection[int], arrived: Collection[datetime]) -> list[int]:
         self._look_at(folder)
@@ -217,20 +247,20 @@ class ModelMailbox:
     last_flags = flags
 
     def pull_bodies(
-        self, folder: str, uids: Sequence[int], *, max_bytes: int, sizes: Mapping[int, int] | None = None
-    ) -> list[tuple[int, bytes]]:
+        self, folder: str, uids: Sequence[int], *, max_bytes: int = MIB, sizes: Mapping[int, int] | None = None
+    ) -> Iterator[tuple[int, bytes]]:
         self._look_at(folder)
         self._command("FETCH")
         mails = self._box().mails
-        return [(uid, mails[uid].name.encode()[:max_bytes]) for uid in uids if uid in mails]
+        return iter([(uid, mails[uid].name.encode()[:max_bytes]) for uid in uids if uid in mails])
 
     # --- changing ----------------------------------------------------------------------------------------------
 
-    def move(self, uids: Sequence[int], target: str, then: Ahead | None = None) -> MoveAnswer:
+    def move(self, uids: Sequence[int], target: str, then: Sequence[object] = ()) -> MoveAnswer:
         self._must_write()
         return self._change("MOVE", uids, target, removes=True)
 
-    def copy(self, uids: Sequence[int], target: str, then: Ahead | None = None) -> MoveAnswer:
+    def copy(self, uids: Sequence[int], target: str, then: Sequence[object] = ()) -> MoveAnswer:
         self._must_write()
         return self._change("COPY", uids, target, removes=False)
 
@@ -259,7 +289,7 @@ class ModelMailbox:
 
         self._perform("STORE", uids, effect)
 
-    def uid_expunge(self, uids: Sequence[int], then: Ahead | None = None) -> None:
+    def uid_expunge(self, uids: Sequence[int], then: Sequence[object] = ()) -> None:
         self._must_write()
         if not self.server.uidplus:
             raise MoveNotSupported("no UIDPLUS")
@@ -291,10 +321,12 @@ class ModelMailbox:
         if target not in self.server.boxes:
             raise FolderNotFound(target)
         source, there, pairs = self._box(), self.server.boxes[target], []
+        selected = str(self._selected)
 
         def effect(some: Sequence[int]) -> None:
             here = [uid for uid in some if uid in source.mails]
             pairs.extend((uid, there.add(source.mails[uid])) for uid in here)
+            self.server.copied.update((selected, source.mails[uid].name) for uid in here)
             self.server.amid()
             for uid in here if removes else ():
                 source.expunge(uid)
@@ -303,6 +335,7 @@ class ModelMailbox:
             for uid in some:
                 if uid in source.mails:
                     there.add(source.mails[uid])
+                    self.server.copied[selected, source.mails[uid].name] += 1
 
         self._perform(name, uids, effect, instead=copy_only)
         return MoveAnswer(tuple(pairs) if self.server.tells_copyuid else (), there.uidvalidity)

@@ -10,7 +10,7 @@ from cleanup.connector.mailbox import Account, open_mailbox
 from cleanup.ledger import Ledger, MoveState
 from cleanup.model import Verdict
 from tests.report.filing.acts import OWNER, file_these, plan_of, recover_now, undo_run
-from tests.report.filing.on_server import both, fill, uids_of
+from tests.report.filing.on_server import a_message, both, fill, uids_of
 from tests.servers.running import RunningServer
 
 COUNT = 12
@@ -82,7 +82,10 @@ def test_what_the_owner_marked_deleted_survives(ledger: Ledger, account: Account
 
     filed(ledger, account, target)
 
-    assert any(b"<900@" in raw for raw, _, _ in both(account, target)[0])
+    inbox, backscatter = both(account, target)
+    assert [raw for raw, flags, _ in inbox if "\\Deleted" in flags] == [a_message(900)]
+    assert len(backscatter) == COUNT // 2
+    assert not any("\\Deleted" in flags for _, flags, _ in backscatter)
 
 
 def test_a_second_run_changes_nothing(ledger: Ledger, account: Account) -> None:
@@ -158,5 +161,5 @@ def renumber(mailbox, target: str, other: str) -> None:
     """Put `other` in the target's place, so that its messages have other numbers under another UIDVALIDITY."""
     command = mailbox._wire.command
     mailbox.examine("INBOX")
-    command("DELETE", mailbox._phrasing.written(target))
-    command("RENAME", mailbox._phrasing.written(other), mailbox._phrasing.written(target))
+    command("DELETE", mailbox._session.written(target))
+    command("RENAME", mailbox._session.written(other), mailbox._session.written(target))

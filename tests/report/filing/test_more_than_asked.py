@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cleanup.errors import SafetyStop
 from cleanup.ledger import Ledger
 from cleanup.report.filing.execute import MoveResults
-from tests.report.filing.acts import TARGET, file_these, plan_of, undo_run
+from tests.report.filing.acts import TARGET, file_these, plan_of, recover_now, undo_run
 from tests.report.filing.on_server import a_message
 from tests.report.filing.test_lies_about_moving import a_mailbox, filled, messages
 from tests.servers.lying import CAPABILITIES, WATCHED, Box, Lie, LyingServer, Session, lying_server, uid_set
@@ -45,17 +44,72 @@ def _expunges_all_that_is_marked(session: Session, name: str, _: list[bytes]) ->
     return True
 
 
-def test_a_uid_expunge_that_ignores_its_set_is_noticed_with_the_first_message(ledger: Ledger) -> None:
+def test_a_uid_expunge_that_ignores_its_set_is_found_out_on_our_own_copy(ledger: Ledger) -> None:
+    """It took along nine messages that the owner had marked: it is tried first on a copy whose original is there."""
+    with lying_server(capabilities=WITHOUT_MOVE) as server:
+        filled(server)
+        with_nine_marked(server)
+        before = list(server.folders["INBOX"].mails)
+
+        outcome = filed(ledger, server, _expunges_all_that_is_marked)
+
+        assert server.folders["INBOX"].mails == before
+        assert sum("\\Deleted" in mail.flags for mail in before) == 9
+        assert (server.folders[TARGET].mails, outcome.moved) == ([], ())
+        assert "the server expunged in Backscatter what it was not told to" in str(outcome.stopped)
+        assert server.commands.count("UID EXPUNGE") == 1
+        with a_mailbox(server) as mailbox:
+            assert recover_now(ledger, mailbox).stopped is None
+        assert server.folders["INBOX"].mails == before
+
+
+def test_a_uid_expunge_that_heeds_its_set_is_tried_once_and_goes_on(ledger: Ledger) -> None:
+    with lying_server(capabilities=WITHOUT_MOVE) as server:
+        before = filled(server)
+        with_nine_marked(server)
+        before = messages(server)
+
+        outcome = filed(ledger, server)
+
+        assert outcome.complete and len(outcome.moved) == 4
+        assert messages(server) == before
+        assert sum("\\Deleted" in mail.flags for mail in server.folders["INBOX"].mails) == 9
+        assert not any("\\Deleted" in mail.flags for mail in server.folders[TARGET].mails)
+        assert server.commands.count("UID EXPUNGE") == 1 + 2  # and one for each batch
+
+
+def test_where_you_marked_messages_in_both_folders_nothing_can_be_tried_and_nothing_is_expunged(ledger: Ledger) -> None:
+    with lying_server(capabilities=WITHOUT_MOVE) as server:
+        filled(server)
+        with_nine_marked(server)
+        server.folders[TARGET].add(a_message(70), {"\\Deleted"})
+        before = messages(server)
+
+        outcome = filed(ledger, server)
+
+        assert "UID EXPUNGE" not in server.commands
+        assert before - messages(server) == Counter()
+        assert "9 other messages in INBOX and 1 in Backscatter are marked as deleted" in str(outcome.stopped)
+        assert [sum("\\Deleted" in mail.flags for mail in server.folders[f].mails) for f in ("INBOX", TARGET)] == [9, 1]
+
+
+def test_two_names_of_one_message_are_seen_before_anything_is_tried(ledger: Ledger) -> None:
+    def marks_both(session: Session, name: str, args: list[bytes]) -> bool:
+        if name == "UID STORE" and args[1].startswith(b"+"):
+            session.server.folders["INBOX"].mails[0].flags.add("\\Deleted")
+        if name == "UID STORE" and args[1].startswith(b"-"):
+            session.server.folders["INBOX"].mails[0].flags.discard("\\Deleted")
+        return False
+
     with lying_server(capabilities=WITHOUT_MOVE) as server:
         filled(server)
         with_nine_marked(server)
 
-        outcome = filed(ledger, server, _expunges_all_that_is_marked)
+        outcome = filed(ledger, server, marks_both)
 
-        assert isinstance(outcome.stopped, SafetyStop)
-        assert "9 other messages left INBOX while 1 message was moved to Backscatter" in str(outcome.stopped)
-        assert [ref.uid for ref in outcome.moved] == [1]
-        assert server.commands.count("UID EXPUNGE") == 1
+        assert "UID EXPUNGE" not in server.commands
+        assert "show one and the same message" in str(outcome.stopped)
+        assert sum("\\Deleted" in mail.flags for mail in server.folders["INBOX"].mails) == 9
 
 
 def _marks_everything(session: Session, name: str, args: list[bytes]) -> bool:

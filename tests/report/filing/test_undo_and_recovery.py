@@ -157,6 +157,36 @@ def test_an_undo_that_was_cut_off_is_finished_by_the_next(ledger: Ledger, move: 
     assert len(ledger.labels(OWNER)) == 4
 
 
+def test_what_an_undo_that_was_killed_had_put_back_is_told_by_the_next(ledger: Ledger) -> None:
+    server, mailbox, run = a_filed_server(ledger)
+    server.trouble = once("MOVE", "kill-after")
+    with pytest.raises(Killed):
+        undo_run(ledger, mailbox, run)
+    server.trouble = lambda _: None
+
+    told = undo_run(ledger, ModelMailbox(server), run).in_words()
+
+    assert told.splitlines() == [
+        "Of an earlier run that was cut off, 1 message had arrived.",
+        f"3 messages of run {run} were put back.",
+    ]
+
+
+@pytest.mark.parametrize("then", ["run", "undo"])
+def test_what_an_undo_that_was_killed_had_copied_back_is_said_to_be_in_both(ledger: Ledger, then: str) -> None:
+    server, mailbox, run = a_filed_server(ledger)
+    server.boxes["Old"] = server.boxes.pop(TARGET)
+    server.trouble = once("COPY", "kill-after")
+    with pytest.raises(Killed):
+        undo_run(ledger, mailbox, run)
+    server.trouble = lambda _: None
+
+    mailbox = ModelMailbox(server)
+    told = (recover_now(ledger, mailbox) if then == "run" else undo_run(ledger, mailbox, run)).in_words()
+
+    assert "1 message had been copied back from Old to INBOX. Nothing was removed from Old." in told
+
+
 def test_the_inbox_cannot_be_undone_into_a_run_that_never_was(ledger: Ledger) -> None:
     _, mailbox, _ = a_filed_server(ledger)
 
@@ -203,6 +233,26 @@ def test_a_half_copied_message_is_finished_and_not_copied_twice(ledger: Ledger) 
 
     assert [s.state for s in recovered.reconciled] == [MoveState.MOVED]
     assert "m0" not in server.names("INBOX")
+
+
+@pytest.mark.parametrize("command, at", [("STORE", 1), ("EXPUNGE", 1), ("STORE", 2), ("STORE", 3), ("EXPUNGE", 2)])
+@pytest.mark.parametrize("when", ["kill-before", "kill-after"])
+def test_a_kill_while_it_is_tried_what_is_expunged_ends_as_an_undisturbed_run(
+    ledger: Ledger, command: str, at: int, when: str
+) -> None:
+    server, _ = a_server(move=False)
+    server.arrive("the owner's own", "INBOX", "\\Deleted")
+    server.trouble = once(command, when, at=at)
+    killed(ledger, server)
+
+    mailbox = ModelMailbox(server)
+    recovered = recover_now(ledger, mailbox)
+    file_these(ledger, mailbox, plan_of(mailbox, [1, 2, 3, 4]))
+
+    assert recovered.stopped is None
+    assert (server.names("INBOX"), server.names(TARGET)) == (["m4", "the owner's own"], ["m0", "m1", "m2", "m3"])
+    marked = {mail.name for box in server.boxes.values() for mail in box.mails.values() if "\\Deleted" in mail.flags}
+    assert marked == {"the owner's own"}
 
 
 def test_a_folder_that_was_renumbered_meanwhile_is_never_expunged_by_number(ledger: Ledger) -> None:

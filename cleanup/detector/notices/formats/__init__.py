@@ -8,6 +8,7 @@ from __future__ import annotations
 from cleanup.detector.notices.formats import (
     carriers,
     gateways,
+    generic_english,
     groupware,
     languages,
     languages_far,
@@ -15,9 +16,6 @@ from cleanup.detector.notices.formats import (
     older,
     providers,
     unix,
-)
-from cleanup.detector.notices.formats import (
-    generic_english as wild,
 )
 from cleanup.detector.notices.formats.record import NoticeFormat
 
@@ -31,5 +29,5 @@ FORMATS: tuple[NoticeFormat, ...] = (
     *older.FORMATS,
     *languages.FORMATS,
     *languages_far.FORMATS,
-    *wild.FORMATS,
+    *generic_english.FORMATS,
 )

@@ -36,21 +36,16 @@ This page is written by
 
 def formats_page(formats: Iterable[NoticeFormat]) -> str:
     """Return the page in Markdown, one row a format."""
-    return _OPENING + "".join(f"{_row(record)}\n" for record in formats)
-
-
-def _row(record: NoticeFormat) -> str:
-    cells = (f"`{record.name}`", record.family, record.language, _recognised_by(record), record.source)
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def _recognised_by(record: NoticeFormat) -> str:
-    """Return the first phrase, and the header fields that have to be there."""
-    marks = [f"\u201c{record.text[0].strip()}\u201d"] if record.text else []
-    marks += [f"{name}: {phrase}".rstrip(": ") for name, phrase in record.headers[:1]]
-    marks += [f"From: {phrase}" for phrase in record.sender[:1]]
-    marks += [f"Subject: {phrase}" for phrase in record.subject[:1]]
-    return "; ".join(marks)
+    rows = []
+    for record in formats:
+        # Of all conditions only the first phrase, and the header fields that have to be there: the record has the rest.
+        marks = [f"\u201c{record.text[0].strip()}\u201d"] if record.text else []
+        marks += [f"{name}: {phrase}".rstrip(": ") for name, phrase in record.headers[:1]]
+        marks += [f"From: {phrase}" for phrase in record.sender[:1]]
+        marks += [f"Subject: {phrase}" for phrase in record.subject[:1]]
+        columns = (f"`{record.name}`", record.family, record.language, "; ".join(marks), record.source)
+        rows.append("| " + " | ".join(column.replace("|", "\\|") for column in columns) + " |\n")
+    return _OPENING + "".join(rows)
 
 
 if __name__ == "__main__":

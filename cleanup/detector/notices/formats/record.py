@@ -189,6 +189,7 @@ def _conditions(formats: tuple[NoticeFormat, ...]) -> tuple[_Conditions, ...]:
 
 def _fitting(letter: Letter, formats: Iterable[NoticeFormat]) -> Iterator[NoticeFormat]:
     text, sender, subject = (_folded(t) for t in (own_words(letter.text), letter.sender, letter.subject))
+
     for asked in _conditions(tuple(formats)):
         if not (asked.bound or letter.machine_made):
             continue
@@ -198,8 +199,12 @@ def _fitting(letter: Letter, formats: Iterable[NoticeFormat]) -> Iterator[Notice
             continue
         if asked.text and not _is_in(asked.text, text):
             continue
-        if asked.headers and not _shows(letter.fields, asked.headers):
-            continue
+        if asked.headers:
+            names = {name for name, _ in asked.headers}
+            header = ((name.casefold(), value) for name, value in letter.fields[:MOST_FIELDS])
+            there = [(key, _folded(value[:MOST_LINE])) for key, value in header if key in names]
+            if not any(name == key and phrase in value for name, phrase in asked.headers for key, value in there):
+                continue
         if all(phrase in text for phrase in asked.also):
             yield asked.record
 
@@ -209,13 +214,6 @@ def _is_in(phrases: tuple[str, ...], text: str) -> bool:
         if phrase in text:
             return True
     return False
-
-
-def _shows(fields: tuple[tuple[str, str], ...], wanted: tuple[tuple[str, str], ...]) -> bool:
-    """Return whether one of the wanted fields is there with its phrase."""
-    names = {name for name, _ in wanted}
-    there = [(key, _folded(v[:MOST_LINE])) for name, v in fields[:MOST_FIELDS] if (key := name.casefold()) in names]
-    return any(name == key and phrase in value for name, phrase in wanted for key, value in there)
 
 
 def own_words(text: str) -> str:
@@ -244,8 +242,16 @@ def _apply(record: NoticeFormat, letter: Letter) -> Reading:
     lines = [line[:MOST_LINE] for line in letter.text[:MOST_TEXT].splitlines()[:MOST_LINES]]
     own, returned = _split(lines, record.returned_after)
     action = Action.DELAYED if record.delayed and _any_in(record.delayed, _folded("\n".join(own))) else record.action
-    failures = _failures(own if record.before else own[_start(own, record.text) :], record)
-    return Reading(record, action, failures, returned)
+    start = 0
+    if not record.before:
+        # Recipients stand below the phrase by which the record fits; a phrase may run over two lines.
+        phrases = [phrase[:30] for phrase in _folded_all(record.text)]
+        for number, line in enumerate(own):
+            pair = _folded(line + " " + (own[number + 1] if number + 1 < len(own) else ""))
+            if any(phrase in pair for phrase in phrases):
+                start = number
+                break
+    return Reading(record, action, _failures(own[start:], record), returned)
 
 
 def _split(lines: list[str], marks: tuple[str, ...]) -> tuple[list[str], str | None]:
@@ -253,32 +259,17 @@ def _split(lines: list[str], marks: tuple[str, ...]) -> tuple[list[str], str | N
     for number, line in enumerate(lines):
         is_mark = bool(marks) and _any_in(marks, _folded(line))
         if _RETURNED.match(line) or (is_mark and _HEADER_LINE.match(line)):  # the first line counts, a mark or not
-            start = _header_start(lines, number)
+            start = number  # and the block began above it, where fields stand there that notices have of their own, too
+            while start and number - start < MOST_HEADER_LINES and _OF_A_HEADER.match(lines[start - 1]):
+                start -= 1
             return lines[:start], "\n".join(lines[start:])
         if is_mark:
             return lines[:number], "\n".join(lines[number + 1 :]).lstrip("\n")
     return lines, None
 
 
-def _header_start(lines: list[str], number: int) -> int:
-    """Return the number of the first line of the header block that a line is in."""
-    start = number
-    while start and number - start < MOST_HEADER_LINES and _OF_A_HEADER.match(lines[start - 1]):
-        start -= 1
-    return start
-
-
-def _start(lines: list[str], phrases: tuple[str, ...]) -> int:
-    """Return the number of the line on which the first phrase begins; a phrase may run over two lines."""
-    starts = [phrase[:30] for phrase in _folded_all(phrases)]
-    for number, line in enumerate(lines):
-        pair = _folded(line + " " + (lines[number + 1] if number + 1 < len(lines) else ""))
-        if any(start in pair for start in starts):
-            return number
-    return 0
-
-
 def _failures(lines: list[str], record: NoticeFormat) -> tuple[Failure, ...]:
+    """Return the recipients that the lines name, each with the words that follow it until an empty line."""
     found: dict[str, _Found] = {}
     apart: list[str] = []
     current: _Found | None = None
@@ -290,8 +281,14 @@ def _failures(lines: list[str], record: NoticeFormat) -> tuple[Failure, ...]:
             break
         if record.why_after and _any_in(record.why_after, _folded(line)):
             reading_why = True
-        if current and _came_from(current, line, record):
+        if current and (given := _recipient(line, record.expanded)):
+            current.address = given[0]
             continue
+        if current and not current.why and (original := _recipient(line, record.originals)):
+            current.original = original[0]
+            current.why += [original[1]] if original[1] else []
+            continue
+        # An indented line below a reason goes on with it: an address in it is a server's words, no further recipient.
         goes_on = current is not None and bool(current.why) and not current.closed and indent > current.indent
         hits = () if goes_on or names_no_recipient(line) else _named(line, record)
         for address, why in hits if len(found) < MOST_RECIPIENTS else ():
@@ -304,20 +301,17 @@ def _failures(lines: list[str], record: NoticeFormat) -> tuple[Failure, ...]:
             apart.append(line)
         elif current:
             current.indent = current.indent if indent > current.indent or not line else MOST_LINE  # it ends there
-            _gather(current, line)
-    return tuple(Failure(f.address, _why(f.why, apart), f.original) for f in found.values())
-
-
-def _came_from(current: _Found, line: str, record: NoticeFormat) -> bool:
-    """Return whether a line says which address the recipient above it came from, and note it."""
-    if given := _recipient(line, record.expanded):
-        current.address = given[0]
-    elif not current.why and (original := _recipient(line, record.originals)):
-        current.original = original[0]
-        current.why += [original[1]] if original[1] else []
-    else:
-        return False
-    return True
+            if not line:
+                current.closed = bool(current.why)
+            elif not current.closed and len(current.why) < MOST_WHY:
+                current.why.append(line)
+    failures = []
+    for one in found.values():
+        words = " ".join(one.why[:MOST_WHY])
+        if not _REPLY.search(words):  # what stands apart counts where this holds no server's reply
+            words = " ".join([words, *apart[:MOST_WHY]])
+        failures.append(Failure(one.address, _SPACE.sub(" ", words).strip(), one.original))
+    return tuple(failures)
 
 
 def names_no_recipient(line: str) -> bool:
@@ -325,7 +319,7 @@ def names_no_recipient(line: str) -> bool:
     return "@" in line and _OF_THE_SENDER.match(line) is not None
 
 
-def listed(line: str) -> tuple[str, ...]:
+def listed_addresses(line: str) -> tuple[str, ...]:
     """Return the addresses of a line that is a list of them, with or without a label; () for any other line."""
     if line.count("@") < 2 or not (found := _LIST.fullmatch(line)):
         return ()
@@ -334,7 +328,7 @@ def listed(line: str) -> tuple[str, ...]:
 
 def _named(line: str, record: NoticeFormat) -> tuple[tuple[str, str], ...]:
     """Return the recipients that a line names, and the reason on the same line."""
-    if several := listed(line):
+    if several := listed_addresses(line):
         return tuple((address, "") for address in several)
     hit = (
         _recipient(line, record.originals)
@@ -343,22 +337,6 @@ def _named(line: str, record: NoticeFormat) -> tuple[tuple[str, str], ...]:
         or (_match(line, record.names) if record.names else None)
     )
     return (hit,) if hit else ()
-
-
-def _gather(current: _Found, line: str) -> None:
-    """Take a line as part of the reason, until an empty line follows one."""
-    if not line:
-        current.closed = bool(current.why)
-    elif not current.closed and len(current.why) < MOST_WHY:
-        current.why.append(line)
-
-
-def _why(own: list[str], apart: list[str]) -> str:
-    """Return the reason: what stands with the recipient, and what stands apart where that holds no reply."""
-    words = " ".join(own[:MOST_WHY])
-    if not _REPLY.search(words):
-        words = " ".join([words, *apart[:MOST_WHY]])
-    return _SPACE.sub(" ", words).strip()
 
 
 def _recipient(line: str, patterns: tuple[str, ...]) -> tuple[str, str] | None:

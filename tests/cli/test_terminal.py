@@ -1,0 +1,170 @@
+"""What a terminal of 80 columns shows: whole addresses, a row a line, each reason once, colours and the local time."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from cleanup import signals
+from cleanup.cli import options as opt
+from cleanup.cli.render import print_closing
+from cleanup.cli.screen import print_list
+from cleanup.demo import OWNER, anna_on_a_server
+from cleanup.errors import Stopped
+from cleanup.jobs.result import Done
+from tests.cli.command import cleanup
+from tests.house.screens import COLUMNS, typed
+from tests.servers.running import free_port
+
+ADDRESS = re.compile(r"[\w.-]+@[\w.-]+")
+
+
+def _drawn(*rows: tuple[str, ...], why: str = "", width: int = 40) -> list[str]:
+    console = Console(file=StringIO(), width=width, color_system=None)
+    print_list(console, ("UID", "to", "subject"), {why: rows}, numbers=("UID",))
+    return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+
+
+def test_a_report_breaks_no_address_and_says_each_reason_once(annas_ledger: Path, tmp_path: Path) -> None:
+    screen = typed(["report", "--ledger", str(annas_ledger), "--now", "2026-10-20"], tmp_path)
+
+    rows = screen[screen.index("Your own mail that did not arrive") :].splitlines()
+    assert max(map(len, rows)) <= COLUMNS
+    assert {a for a in ADDRESS.findall(screen) if a.startswith("bob")} == {"bob@partner.test"}
+    assert screen.count("There is no such mailbox") == 1
+    assert "There is no such mailbox (10):" in rows
+    assert [row for row in rows if "carla@studio.test" in row] == [
+        "  539  2026-10-16 15:20  carla@studio.test  Offer for the garden fence"
+    ]
+
+
+def test_what_is_too_long_for_its_column_has_a_line_of_its_own() -> None:
+    long = "somebody.with.a.long.name@department.example"
+
+    drawn = _drawn(("7", "a@b.test", "Hello"), ("12", long, "An offer for a garden fence"))
+
+    assert drawn == [
+        "UID  to                    subject",
+        "  7  a@b.test              Hello",
+        f" 12  {long}",
+        "                           An offer for a",
+        "                           garden fence",
+    ]
+
+
+def test_what_rows_have_in_common_is_said_above_them_with_their_number() -> None:
+    assert _drawn(("7", "a@b.test", "Hi"), why="It is full.")[1:] == ["It is full (1):", "    7  a@b.test  Hi"]
+
+
+def test_people_see_their_own_time_and_programs_utc(annas_ledger: Path, tmp_path: Path) -> None:
+    words = ["explain", OWNER, "459", "--ledger", str(annas_ledger)]
+
+    assert "arrived 2026-10-14 05:10 CEST" in typed(words, tmp_path, TZ="CEST-2")
+    assert "arrived 2026-10-14 03:10 UTC" in typed(words, tmp_path, TZ="UTC")
+    rows = cleanup("history", "--ledger", annas_ledger, "--format", "jsonl", TZ="CEST-2").out.splitlines()
+    assert all(json.loads(row)["started"].endswith("Z") for row in rows)
+
+
+def test_a_failure_is_red_unless_colours_are_switched_off(tmp_path: Path) -> None:
+    words = ["doctor", OWNER, "--host", "127.0.0.1", "--port", str(free_port()), "--security", "plain"]
+
+    coloured = typed(words, tmp_path, TERM="xterm-256color", NO_COLOR="")
+
+    assert "\x1b[1;31mFAILED" in coloured
+    assert "\x1b" not in typed(words, tmp_path)
+
+
+def test_a_notice_is_found_by_whom_the_mail_went_to_or_by_its_subject(annas_ledger: Path) -> None:
+    one = cleanup("explain", OWNER, "--to", "CARLA@", "--ledger", annas_ledger)
+    several = cleanup("explain", OWNER, "--to", "bob@", "--ledger", annas_ledger)
+    both = cleanup("explain", OWNER, "--to", "bob@", "--subject", "minutes", "--ledger", annas_ledger)
+    none = cleanup("explain", OWNER, "--to", "nobody@x.test", "--ledger", annas_ledger)
+
+    assert "carla@studio.test" in one.out
+    assert "Decided by:" in one.out
+    assert re.findall(r"^ +(\d+)  2026", several.out, re.MULTILINE) == ["453", "367", "314"]
+    assert "explain anna.berg@example.org 453" in several.err
+    assert "Minutes of Tuesday" in both.out
+    assert "Decided by:" in both.out
+    assert (none.code, "nobody@x.test" in none.err) == (2, True)
+
+
+def test_a_time_of_day_is_when_the_clock_here_showed_it_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime(2026, 10, 20, 16, 0, tzinfo=UTC)
+
+    begins = [opt.since(text, now) for text in ("15:30", "17:30")]
+
+    assert begins == [datetime(2026, 10, 20, 15, 30, tzinfo=UTC), datetime(2026, 10, 19, 17, 30, tzinfo=UTC)]
+
+
+def test_a_failed_login_keeps_the_answers(tmp_path: Path) -> None:
+    port, secret = free_port(), tmp_path / "secret"
+    secret.write_text("x")
+    secret.chmod(0o600)
+    given = ("--address", "a@example.org", "--host", "127.0.0.1", "--port", port, "--security", "plain")
+
+    done = cleanup(
+        *("config", "init", *given, "--password-file", secret, "--outbound-host", "192.0.2.1"),
+        *("--config", tmp_path / "c.toml"),
+    )
+
+    assert done.code == 10
+    assert not (tmp_path / "c.toml").exists()
+    assert "mailbox-cleanup config init --address a@example.org --host 127.0.0.1" in done.err
+    assert f"--password-file {secret} --outbound-host 192.0.2.1 --config {tmp_path / 'c.toml'}" in done.err
+
+
+@pytest.fixture
+def told() -> Iterator[list[str]]:
+    """What is said at once when a signal comes."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
+    heard: list[str] = []
+    signals.watch(heard.append)
+    yield heard
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    signals._watch.came = None
+
+
+def test_a_run_ends_with_a_table_also_after_ctrl_c_which_is_answered_at_once(told: list[str], tmp_path: Path) -> None:
+    def interrupt(stage: str, done: int, _total: int) -> None:
+        if stage == "Moving" and done == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with anna_on_a_server(tmp_path / "ledger.sqlite") as anna:
+        with pytest.raises(Stopped) as stopped:
+            anna.run(interrupt)
+        signals._watch.came = None
+        finished = anna.run()
+
+    assert told == ["Finishing this batch of 1 ..."]
+    assert isinstance(stopped.value.done, Done)
+    assert _closing(stopped.value.done)[1:3] == [
+        "moved  kept  undecided  genuine  seconds",
+        "    1    71          6       14      1.5",
+    ]
+    assert _closing(finished)[2] == "   71     0          6       14      1.5"
+
+
+def _closing(done: Done) -> list[str]:
+    console = Console(file=StringIO(), width=COLUMNS, color_system=None)
+    print_closing(console, done, 1.5)
+    return console.file.getvalue().strip().splitlines()  # type: ignore[attr-defined]
+
+
+def test_the_long_look_of_doctor_shows_how_far_it_is(tmp_path: Path) -> None:
+    with anna_on_a_server(tmp_path / "unused.sqlite") as anna:
+        reach = ("--host", anna.account.host, "--port", str(anna.account.port), "--security", "plain")
+        screen = typed(["doctor", OWNER, *reach, "--username", "anna"], tmp_path, TERM="xterm")
+
+    assert re.search(r"Reading .* \d+/\d+", screen)
+    assert "a trial look found 92 notices" in screen
