@@ -23,7 +23,6 @@ from cleanup.connector.account import Account
 from cleanup.connector.folders import Folder, backscatter_folder_name, find_sent, sent_not_opened
 from cleanup.connector.mailbox import Mailbox, open_mailbox
 from cleanup.detector.sender_questions import foremost
-from cleanup.detector.who_sends import failing_record_in_words
 from cleanup.errors import (
     CleanupError,
     CommandRefused,
@@ -243,7 +242,7 @@ def _coverage(patient: _Patient) -> Iterator[str]:
         yield f"{verb}: {one.who} ({one.source.value}; it {one.says})"
     if not any(one.sends for one in seen.senders):
         yield "nobody is known to send for you; --outbound-host names hosts that you know"
-    patient.warnings += [f"{failing_record_in_words(*one)}." for one in seen.failing_records]
+    patient.warnings += [f"{one.in_words()}." for one in seen.failing_records]
     asked = foremost(seen.questions)
     for question in asked:
         yield f"only you can say: {question.in_words()}"
