@@ -49,20 +49,19 @@ def find_ledger(
     Raises UsageError where profiles have different ledgers and none is named, and where there is no such ledger, as
     looking makes none, unless it `may_be_new`; ConfigurationError for a configuration that cannot be read.
     """
-    where = str(ledger) if ledger else _configured(mailboxes, config)
+    if ledger:
+        where = str(ledger)
+    elif not mailboxes:
+        where = shared_ledger(config)
+    else:
+        by_ledger = {ledger_of(load_mailbox(name, config=config)): name for name in reversed(mailboxes)}
+        if len(by_ledger) > 1:
+            named = ", ".join(f"{without_password(path)} ({name})" for path, name in reversed(by_ledger.items()))
+            raise UsageError("These mailboxes have different ledgers", why=named, hint="Name one of them with --ledger")
+        where = next(iter(by_ledger))
     if not may_be_new and not is_there(where):
         raise UsageError(f"There is no ledger {where}", hint="The first run makes it; --ledger names another")
     return where
-
-
-def _configured(mailboxes: Sequence[str], config: Path | None) -> str:
-    if not mailboxes:
-        return shared_ledger(config)
-    by_ledger = {ledger_of(load_mailbox(name, config=config)): name for name in reversed(mailboxes)}
-    if len(by_ledger) > 1:
-        named = ", ".join(f"{without_password(where)} ({name})" for where, name in reversed(by_ledger.items()))
-        raise UsageError("These mailboxes have different ledgers", why=named, hint="Name one of them with --ledger")
-    return next(iter(by_ledger))
 
 
 @contextmanager

@@ -58,7 +58,10 @@ def load_frames(
     with looking_back(asked, where, None) as (ledger, names):
         if days is None:
             return load(ledger, names, run=run)
-        end = now or _latest(load(ledger, names, run=run).runs)
+        end = now
+        if end is None:
+            runs = load(ledger, names, run=run).runs
+            end = runs["finished"].fillna(runs["started"]).max().to_pydatetime() if len(runs) else datetime.now(UTC)
         return load(ledger, names, run=run, since=end - timedelta(days=days))
 
 
@@ -136,6 +139,9 @@ def show(table: pd.DataFrame | Section, caption: str | None = None, *, rows: int
     frame, title = (table.table, table.title) if isinstance(table, Section) else (table, caption)
     if isinstance(table, Section) and table.left_out:
         title = f"{title}: {len(frame):,} of {len(frame) + table.left_out:,}; report --format csv has them all"
+    types = list(enumerate(frame.dtypes))
+    texts = [n for n, kind in types if not pd.api.types.is_numeric_dtype(kind)]
+    times = [n for n, kind in types if pd.api.types.is_datetime64_any_dtype(kind)]
     itables.show(
         _safe(frame),
         caption=caption or title,
@@ -145,8 +151,8 @@ def show(table: pd.DataFrame | Section, caption: str | None = None, *, rows: int
         classes="display compact",
         style="table-layout:auto;width:auto;margin-left:0;caption-side:top;text-align:left",
         columnDefs=[
-            {"className": "dt-left", "targets": _columns_of_text(frame)},
-            {"className": "dt-nowrap", "targets": _columns_of_time(frame)},
+            {"className": "dt-left", "targets": texts},
+            {"className": "dt-nowrap", "targets": times},
         ],
         maxBytes="2MB",
         allow_html=False,
@@ -158,12 +164,12 @@ def tell(summary: Summary | DomainSummary) -> None:
     from IPython.display import HTML, display
 
     if isinstance(summary, Summary):
-        said, then, lines = summary.headline, "What to do:", list(summary.to_do)
+        headline, then, lines = summary.headline, "What to do:", list(summary.to_do)
     else:
-        said, then = summary.says, "What would help:"
+        headline, then = summary.says, "What would help:"
         lines = [f"{measure.name}: {measure.says}" for measure in summary.measures]
     items = "".join(f"<li>{_escaped(line)}</li>" for line in lines)
-    display(HTML(f"<h3>{_escaped(said)}</h3><p>{then}</p><ul>{items}</ul>"))  # type: ignore[no-untyped-call]
+    display(HTML(f"<h3>{_escaped(headline)}</h3><p>{then}</p><ul>{items}</ul>"))  # type: ignore[no-untyped-call]
 
 
 def _escaped(text: str) -> str:
@@ -174,14 +180,6 @@ def section(summary: Summary, name: str) -> Section:
     """Return a summary's section by its name ("sent", "mailboxes", "undelivered", ...); an empty one if it has none."""
     found = [one for one in summary.sections if one.name == name]
     return found[0] if found else Section(name, f"Nothing to show: {name}", "", pd.DataFrame({"": []}))
-
-
-def _columns_of_text(table: pd.DataFrame) -> list[int]:
-    return [n for n, name in enumerate(table.columns) if not pd.api.types.is_numeric_dtype(table[name])]
-
-
-def _columns_of_time(table: pd.DataFrame) -> list[int]:
-    return [n for n, name in enumerate(table.columns) if pd.api.types.is_datetime64_any_dtype(table[name])]
 
 
 def _safe(table: pd.DataFrame) -> pd.DataFrame:
@@ -211,8 +209,3 @@ def _as_html(spec: dict[str, Any], **_: Any) -> dict[str, str]:
     place = f"mailbox-cleanup-chart-{next(_PLACES)}"
     drawn = json.dumps(spec).replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     return {"text/html": _CHART.format(place=place, spec=drawn)}
-
-
-def _latest(runs: pd.DataFrame) -> datetime:
-    ended = runs["finished"].fillna(runs["started"])
-    return ended.max().to_pydatetime() if len(runs) else datetime.now(UTC)

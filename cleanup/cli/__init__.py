@@ -14,10 +14,10 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from cleanup import __version__
 from cleanup.cli.console import prepare_streams, say_at_once
-from cleanup.cli.values import Named
 from cleanup.errors import CleanupError, ExitCode, Stopped, UsageError, as_named
 from cleanup.signals import StopNow, watch
 
@@ -86,9 +86,7 @@ def _version(wanted: bool) -> None:
 
 
 def _common(
-    version: bool = typer.Option(
-        False, "--version", callback=_version, is_eager=True, help="Say the versions and stop."
-    ),
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show versions and exit."),
 ) -> None:
     pass
 
@@ -159,3 +157,56 @@ def _end(error: CleanupError) -> NoReturn:
 
     complain(error)
     sys.exit(int(error.exit_code))
+
+
+# --- how --help shows arguments and defaults: Typer would show Python's types, and defaults in several ways -----------
+
+
+class Named(TyperGroup):
+    """A group of commands whose arguments and defaults, and those of the groups in it, are shown for people."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command, ready to be shown."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            _show_for_people(command)
+        return command
+
+
+def _show_for_people(command: Any) -> None:
+    for parameter in command.params:
+        if parameter.param_type_name == "argument":
+            _show_as_word(parameter)
+        _show_default(parameter)
+    for inner in getattr(command, "commands", {}).values():
+        _show_for_people(inner)
+
+
+def _show_as_word(argument: Any) -> None:
+    """Let an argument be called SOURCE everywhere: not {SOURCE}, nor SOURCE <str>, nor by its name in the code."""
+    word = argument.metavar
+    many = "..." if argument.nargs != 1 else ""
+    usage = f"{word}{many}" if argument.required else f"[{word}]{many}"
+    argument.get_usage_pieces = lambda *_: [usage]
+    argument.get_help_record = lambda *_: (f"{word}{many}", argument.help or "")
+    argument.get_error_hint = lambda *_: word
+
+
+def _show_default(parameter: Any) -> None:
+    """Show a default in brackets behind the help, in one way whoever wrote it."""
+    shown = _default_in_words(parameter)
+    if shown:
+        parameter.help = f"{parameter.help} [{shown}]"
+        parameter.show_default = False
+
+
+def _default_in_words(parameter: Any) -> str:
+    wanted, default = getattr(parameter, "show_default", False), parameter.default
+    if isinstance(wanted, str):
+        return wanted
+    if not wanted or default is None:
+        return ""
+    if isinstance(default, bool):
+        names = parameter.opts if default else parameter.secondary_opts
+        return str(names[0]).lstrip("-") if parameter.secondary_opts else ""
+    return str(default)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cleanup.config import MailboxSettings
 
 config = typer.Typer(help="Write, show and check the configuration file.", rich_markup_mode=None, no_args_is_help=True)
-File = Annotated[Path | None, typer.Option("--config", help="Configuration file.")]
+File = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Configuration file.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -28,16 +28,22 @@ def register(app: typer.Typer) -> None:
 
 
 def init(
-    address: Annotated[str | None, typer.Option(help="The mailbox's address.")] = None,
-    name: Annotated[str | None, typer.Option(help="The profile's name.")] = None,
-    host: Annotated[str | None, typer.Option(help="IMAP server.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port; 993 for TLS, else 143.")] = None,
-    security: Annotated[str, typer.Option(help="tls, starttls, or plain (loopback only).")] = "tls",
-    username: Annotated[str | None, typer.Option(help="Login, if not the address.")] = None,
-    password_command: Annotated[str | None, typer.Option(help="Command that prints the password.")] = None,
-    password_file: Annotated[Path | None, typer.Option(help="File with the password, mode 0600.")] = None,
-    outbound_host: Annotated[list[str] | None, typer.Option(help="Where your mail leaves from; repeatable.")] = None,
-    ca_file: Annotated[Path | None, typer.Option(help="Additional CA certificates (PEM).")] = None,
+    address: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The mailbox's address.")] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="The profile's name.")] = None,
+    host: Annotated[str | None, typer.Option(metavar="HOST", help="IMAP server.")] = None,
+    port: Annotated[int | None, typer.Option(metavar="N", help="Port; 993 for TLS, else 143.")] = None,
+    security: Annotated[str, typer.Option(metavar="HOW", help="tls, starttls, or plain (loopback only).")] = "tls",
+    username: Annotated[str | None, typer.Option(metavar="NAME", help="Login, if not the address.")] = None,
+    password_command: Annotated[
+        str | None, typer.Option(metavar="COMMAND", help="Command that prints the password.")
+    ] = None,
+    password_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File with the password, mode 0600.")
+    ] = None,
+    outbound_host: Annotated[
+        list[str] | None, typer.Option(metavar="HOST", help="Where your mail leaves from; repeatable.")
+    ] = None,
+    ca_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Additional CA certificates (PEM).")] = None,
     test: Annotated[bool, typer.Option("--test/--no-test", help="Try the login first.")] = True,
     file: File = None,
 ) -> None:
@@ -93,9 +99,9 @@ def _as_options(given: dict[str, Any]) -> list[str]:
 
 
 def show(
-    mailbox: Annotated[str, typer.Argument(help="A profile or an address.")],
+    mailbox: Annotated[str, typer.Argument(metavar="MAILBOX", help="A profile or an address.")],
     origin: Annotated[bool, typer.Option("--origin", help="Also say where each value came from.")] = False,
-    form: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json.")] = "table",
     file: File = None,
 ) -> None:
     """Show every setting of a mailbox. Secrets are not among them: the settings only say where those are."""

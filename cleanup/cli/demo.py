@@ -26,12 +26,14 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where the HTML report goes.")] = Path(
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the HTML report goes.")] = Path(
         "mailbox-cleanup-report.html"
     ),
     serve: Annotated[bool, typer.Option("--serve", help="Keep the server up, to look around.")] = False,
-    port: Annotated[int, typer.Option(help="Port of the server; 0 takes a free one.")] = 0,
-    ledger: Annotated[Path | None, typer.Option(help="Ledger file; without it a temporary one.")] = None,
+    port: Annotated[int, typer.Option(metavar="N", help="Port of the server; 0 takes a free one.")] = 0,
+    ledger: Annotated[
+        Path | None, typer.Option(metavar="LEDGER", help="Ledger file; without it a temporary one.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> None:
     """Show the whole job on a made-up mailbox. Look, file, report, look again, compare with the truth."""

@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(
-    mailbox: Annotated[str, typer.Argument(help="A profile or an address.")],
+    mailbox: Annotated[str, typer.Argument(metavar="MAILBOX", help="A profile or an address.")],
     rules: opt.Rules,
     reach: opt.Reach,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a stage.")] = False,
@@ -47,7 +47,7 @@ def _print(check: Check) -> None:
     from cleanup.cli.screen import ALARM, WARNING, out, print_hanging
 
     console = out()
-    mark, style = ("FAILED", ALARM) if check.error else ("look", WARNING) if check.warning else ("ok", "")
+    mark, style = ("FAILED", ALARM) if check.error else ("WARN", WARNING) if check.warning else ("ok", "")
     lines = [*check.says, *([check.warning] if check.warning else [])]
     if check.error:
         lines.append(f"{check.error} [{check.error.code}]")

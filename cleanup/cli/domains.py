@@ -29,12 +29,17 @@ def register(app: typer.Typer) -> None:
 
 def domains(
     letter: Annotated[
-        str | None, typer.Option(help="Print the letter to this organisation's postmaster, and nothing else.")
+        str | None,
+        typer.Option(
+            metavar="ORGANISATION", help="Print the letter to this organisation's postmaster, and nothing else."
+        ),
     ] = None,
-    since: Annotated[str | None, typer.Option(help="30d, 12h, 2w, today, or ISO 8601.")] = None,
-    ledger: Annotated[str | None, typer.Option(help="Ledger file or database URL.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
-    now: Annotated[str | None, typer.Option(help="ISO 8601: as of this moment.", show_default=False)] = None,
+    since: Annotated[str | None, typer.Option(metavar="WHEN", help="30d, 12h, 2w, today, or ISO 8601.")] = None,
+    ledger: Annotated[str | None, typer.Option(metavar="LEDGER", help="Ledger file or database URL.")] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Configuration file.")] = None,
+    now: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="ISO 8601: as of this moment.", show_default=False)
+    ] = None,
 ) -> None:
     """Say for each domain who forges it, and what would help. Also who sends the backscatter."""
     from cleanup.cli.console import say
@@ -45,13 +50,13 @@ def domains(
         sys.stdout.write(_letter(summaries, letter).text)
         return
     if not summaries:
-        say("The ledger holds no backscatter of that time.")
+        say("The ledger holds no backscatter from that time.")
     for summary in summaries:
         _print(summary)
 
 
 def sieve(
-    mailbox: Annotated[str, typer.Argument(help="A profile or an address.")],
+    mailbox: Annotated[str, typer.Argument(metavar="MAILBOX", help="A profile or an address.")],
     rules: opt.Rules,
     reach: opt.Reach,
     stored: Annotated[
@@ -72,12 +77,12 @@ def sieve(
     frames = _frames((mailbox,), ledger_of(settings), reach.config, None, moment)
     campaigns = running_campaigns(frames, now=moment)
     if not campaigns:
-        say("No campaign is running: none of 20 bounces or more went on within the last 24 hours.")
+        say("No forged campaign is running: none with 20 bounces or more in the last 24 hours.")
         return
     by_subjects = stored or host_of(settings) is None
     if by_subjects:
         why = "" if stored else " For whole mail, name the mailbox's --host."
-        say(f"The trial sees stored subjects alone, not what else the rule looks at.{why}")
+        say(f"The trial sees only the stored subjects, not everything that the rule looks at.{why}")
     trials = [None] * len(campaigns) if by_subjects else _tried(settings, frames, campaigns, own_hosts, reach.quiet)
     rules_made: list[SieveRule] = []
     for campaign, tried in zip(campaigns, trials, strict=True):

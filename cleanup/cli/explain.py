@@ -29,15 +29,21 @@ def register(app: typer.Typer) -> None:
 
 
 def explain(
-    source: Annotated[str, typer.Argument(help="An .eml file, - for stdin, or a profile or an address.")],
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="An .eml file, - for stdin, or a profile or an address.")
+    ],
     rules: opt.Rules,
     reach: opt.Reach,
-    uid: Annotated[int | None, typer.Argument(help="The message's UID in the Inbox, as reports show it.")] = None,
+    uid: Annotated[
+        int | None, typer.Argument(metavar="UID", help="The message's UID in the Inbox, as reports show it.")
+    ] = None,
     to: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Find it by whom the mail went to, or a part of that.")
     ] = None,
     subject: Annotated[str | None, typer.Option(metavar="TEXT", help="Find it by a part of its subject.")] = None,
-    sent: Annotated[list[Path] | None, typer.Option(help="Archived sent mail (a path); repeatable.")] = None,
+    sent: Annotated[
+        list[Path] | None, typer.Option(metavar="PATH", help="Archived sent mail (a path); repeatable.")
+    ] = None,
     live: Annotated[bool, typer.Option("--live", help="Look at the mailbox again, whatever the ledger knows.")] = False,
 ) -> None:
     """Say why one message got its verdict. What was read, what counted, and what would change it."""

@@ -45,18 +45,28 @@ def _group() -> None:
 
 def run(
     watching: opt.Watching,
-    mailboxes: Annotated[Path | None, typer.Option(help="CSV: a column mailbox, and settings.")] = None,
-    query: Annotated[str | None, typer.Option(help="SQL that selects the same columns from the ledger.")] = None,
-    shard: Annotated[str | None, typer.Option(help="I/N: only the I-th of N parts, from 0.")] = None,
+    mailboxes: Annotated[Path | None, typer.Option(metavar="FILE", help="CSV: a column mailbox, and settings.")] = None,
+    query: Annotated[
+        str | None, typer.Option(metavar="SQL", help="SQL that selects the same columns from the ledger.")
+    ] = None,
+    shard: Annotated[str | None, typer.Option(metavar="I/N", help="I/N: only the I-th of N parts, from 0.")] = None,
     only_failed: Annotated[bool, typer.Option("--only-failed", help="Only what failed, as --results says.")] = False,
-    results: Annotated[Path | None, typer.Option(help="CSV to write how each mailbox ended.")] = None,
-    threads: Annotated[int, typer.Option(help="Mailboxes at once.")] = 16,
-    per_host: Annotated[int, typer.Option(help="Connections to one server at once.")] = 8,
-    deadline_min: Annotated[float | None, typer.Option(help="Begin no mailbox after so many minutes.")] = None,
-    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler whose workers do it.")] = None,
-    spread_min: Annotated[float, typer.Option(help="Begin the mailboxes within so many minutes.")] = 0,
-    config: Annotated[Path | None, typer.Option("--config", help="Configuration file.")] = None,
-    ledger: Annotated[str | None, typer.Option("--ledger", help="Ledger file or database URL.")] = None,
+    results: Annotated[Path | None, typer.Option(metavar="FILE", help="CSV to write how each mailbox ended.")] = None,
+    threads: Annotated[int, typer.Option(metavar="N", help="Mailboxes at once.")] = 16,
+    per_host: Annotated[int, typer.Option(metavar="N", help="Connections to one server at once.")] = 8,
+    deadline_min: Annotated[
+        float | None, typer.Option(metavar="MINUTES", help="Begin no mailbox after so many minutes.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Address of a Dask scheduler whose workers do it.")
+    ] = None,
+    spread_min: Annotated[
+        float, typer.Option(metavar="MINUTES", help="Begin the mailboxes within so many minutes.")
+    ] = 0,
+    config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Configuration file.")] = None,
+    ledger: Annotated[
+        str | None, typer.Option("--ledger", metavar="LEDGER", help="Ledger file or database URL.")
+    ] = None,
 ) -> None:
     """File the backscatter of many mailboxes. One line for each, and the failures by cause in the end."""
     from cleanup.cli.console import log_as, say
@@ -64,13 +74,15 @@ def run(
     from cleanup.jobs.fleet import Limits, Shared, read_ends, write_ends
 
     log_as(watching.log_format)
-    _check_counts({"--threads": threads, "--per-host": per_host})
+    for option, count in (("--threads", threads), ("--per-host", per_host)):
+        if count < 1:
+            raise UsageError(f"{option} {count} is too few", hint="It must be 1 at least")
     if only_failed and results is None:
         raise UsageError("--only-failed needs --results", hint="It names the file that the last run wrote")
     before = read_ends(results) if only_failed and results else []
     chosen = _chosen(mailboxes, query, shard, ledger, config)
     if only_failed and not (chosen := _failed(chosen, before, in_part=shard is not None)):
-        say("Nothing is to be taken up again.")
+        say("Every mailbox is done: nothing to take up again.")
         return
     limits = Limits(threads, per_host, deadline_min * 60 if deadline_min is not None else None, spread_min * 60)
     name = mailboxes.stem if mailboxes else "fleet"
@@ -111,12 +123,6 @@ def _run(
     except ImportError as error:
         raise UsageError("--scheduler needs Dask", hint=install_command("dask")) from error
     return run_on_dask(scheduler, chosen, shared, limits, tell)
-
-
-def _check_counts(counts: Mapping[str, int]) -> None:
-    for option, count in counts.items():
-        if count < 1:
-            raise UsageError(f"{option} {count} is too few", hint="It must be 1 at least")
 
 
 def _failed(listed: list[Listed], before: Sequence[Mapping[str, str]], *, in_part: bool) -> list[Listed]:

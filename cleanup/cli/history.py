@@ -16,14 +16,14 @@ from cleanup.errors import UsageError
 if TYPE_CHECKING:
     from cleanup.ledger import RunRecord
 
-Config = Annotated[Path | None, typer.Option("--config", help="Configuration file.")]
-LedgerAt = Annotated[str | None, typer.Option("--ledger", help="Ledger file or database URL.")]
+Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Configuration file.")]
+LedgerAt = Annotated[str | None, typer.Option("--ledger", metavar="LEDGER", help="Ledger file or database URL.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 _STATES = {
     "intended": "not settled: the next run looks where they are",
     "unclear": "unclear: the next run looks where they are",
-    "moved": "where they were moved to",
+    "moved": "moved, still in {target}",
     "kept": "where they were; they could not be moved",
     "taken": "in neither folder; somebody moved or deleted them",
     "undone": "back where they were, by undo",
@@ -45,9 +45,9 @@ def register(app: typer.Typer) -> None:
 
 def show_all(
     context: typer.Context,
-    mailbox: Annotated[str | None, typer.Option(help="A profile or an address.")] = None,
-    limit: Annotated[int, typer.Option(help="How many runs.")] = 20,
-    form: Annotated[str, typer.Option("--format", help="table, json, jsonl or csv.")] = "table",
+    mailbox: Annotated[str | None, typer.Option(metavar="MAILBOX", help="A profile or an address.")] = None,
+    limit: Annotated[int, typer.Option(metavar="N", help="How many runs.")] = 20,
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, json, jsonl or csv.")] = "table",
     config: Config = None,
     ledger: LedgerAt = None,
 ) -> None:
@@ -62,8 +62,8 @@ def show_all(
 
 
 def show(
-    run: Annotated[int, typer.Argument(help="The number of a run.")],
-    form: Annotated[str, typer.Option("--format", help="table, json, jsonl or csv.")] = "table",
+    run: Annotated[int, typer.Argument(metavar="RUN", help="The number of a run.")],
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, json, jsonl or csv.")] = "table",
     config: Config = None,
     ledger: LedgerAt = None,
 ) -> None:
@@ -90,12 +90,12 @@ def show(
     local = {name: local_time(time, zone=True) for name, time in times.items() if time}
     said = {key.replace("_", " "): value for key, value in (_row(record) | local).items() if value not in (None, "")}
     _print_table([[key, value] for key, value in said.items()], ("", ""))
-    states = Counter(_STATES[m.state.value] for m in moved)
+    states = Counter(_STATES[m.state.value].format(target=m.intent.target) for m in moved)
     _print_table([[count, state] for state, count in states.items()], ("moves", "of which now"))
 
 
 def prune(
-    keep: Annotated[str, typer.Option(help="What is younger stays: 180d, 12w, or ISO 8601.")],
+    keep: Annotated[str, typer.Option(metavar="AGE", help="Keep what is younger: 180d, 12w, or ISO 8601.")],
     yes: Yes = False,
     config: Config = None,
     ledger: LedgerAt = None,
@@ -105,9 +105,10 @@ def prune(
     from cleanup.ledger import Ledger
     from cleanup.ledger.retention import prune as drop
     from cleanup.ledger_lookup import find_ledger
+    from cleanup.report.text import local_time
 
     before = opt.since(keep, datetime.now(UTC), "--keep")
-    if not confirmed(f"Drop what runs before {before:%Y-%m-%d %H:%M} UTC found?", yes=yes):
+    if not confirmed(f"Drop what runs before {local_time(before, zone=True)} found?", yes=yes):
         say("Nothing was dropped.")
         return
     with Ledger.open(find_ledger((), ledger, config)) as opened:
@@ -116,7 +117,12 @@ def prune(
 
 
 def forget(
-    address: Annotated[str, typer.Argument(help="Whose data is to go: a mailbox's owner or anybody else.")],
+    address: Annotated[
+        str,
+        typer.Argument(
+            metavar="ADDRESS", help="Whose data to drop: the owner of a mailbox, or anybody who wrote to one."
+        ),
+    ],
     yes: Yes = False,
     config: Config = None,
     ledger: LedgerAt = None,
@@ -157,20 +163,15 @@ def _print_runs(records: list[RunRecord], form: str) -> None:
     else:
         counted = ("notices", "filed", "put_back")
         columns = ("run", "started", "command", "status", *counted)
-        times = [local_time(record.started) for record in records]
-        shown = [row | {"started": time, "status": _status(row)} for row, time in zip(rows, times, strict=True)]
         groups: dict[str, list[list[str]]] = {}
-        for row in shown:
-            cells = ["" if row[column] is None else str(row[column]) for column in columns]
+        for record, row in zip(records, rows, strict=True):
+            # a run that failed before it found anything shows the error's code (docs/exit-codes.md)
+            seen = row | {"started": local_time(record.started), "status": row["error"] or row["status"]}
+            cells = ["" if seen[column] is None else str(seen[column]) for column in columns]
             groups.setdefault(row["mailbox"], []).append(cells)
         headings = [column.replace("_", " ") for column in columns]
         headings[1] += f" ({local_zone(records[0].started)})"
         print_list(out(), headings, groups, numbers=["run", "notices", "filed", "put back"])
-
-
-def _status(row: dict[str, Any]) -> str:
-    """Return how a run ended; where it failed before it found anything, the error's code (docs/exit-codes.md)."""
-    return str(row["error"] or row["status"])
 
 
 def _row(record: RunRecord) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import typer
 from cleanup.atomic_write import write_for_owner
 from cleanup.errors import UsageError
 
-_Ledger = Annotated[str | None, typer.Option(help="Ledger file or database URL.")]
-_Config = Annotated[Path | None, typer.Option(help="Configuration file.")]
+_Ledger = Annotated[str | None, typer.Option(metavar="LEDGER", help="Ledger file or database URL.")]
+_Config = Annotated[Path | None, typer.Option(metavar="FILE", help="Configuration file.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -25,9 +25,11 @@ def register(app: typer.Typer) -> None:
 
 def export_labels(
     mailboxes: Annotated[
-        list[str] | None, typer.Argument(help="Profiles or addresses; none: all in the ledger.")
+        list[str] | None, typer.Argument(metavar="MAILBOX", help="Profiles or addresses; none: all in the ledger.")
     ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write, instead of stdout.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write, instead of stdout.")
+    ] = None,
     ledger: _Ledger = None,
     config: _Config = None,
 ) -> None:
@@ -48,7 +50,9 @@ def export_labels(
 
 
 def import_labels(
-    file: Annotated[Path, typer.Argument(help="CSV with mailbox, digest and verdict, and a note if you like.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="CSV with mailbox, digest and verdict, and a note if you like.")
+    ],
     ledger: _Ledger = None,
     config: _Config = None,
 ) -> None:

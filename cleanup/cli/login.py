@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
 
 def login(
-    mailbox: Annotated[str, typer.Argument(help="A profile or an address.")],
+    mailbox: Annotated[str, typer.Argument(metavar="MAILBOX", help="A profile or an address.")],
     reach: opt.Reach,
 ) -> None:
     """Try the login. A token is got with the help of a browser, and kept for the nightly runs."""

@@ -21,32 +21,38 @@ if TYPE_CHECKING:
     from cleanup.model import Identity, Policy
 
 
-def _option(name: str, text: str, *, default: str | None = None) -> Any:
-    return typer.Option(name, help=f"{text} [{default}]" if default else text, show_default=False)
+def _option(name: str, value: str | None, text: str, *, default: str | None = None) -> Any:
+    """Return an option; `value` is what its value is called in the help, None where it takes none."""
+    return typer.Option(name, metavar=value, help=f"{text} [{default}]" if default else text, show_default=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
     """How to get to a mailbox and to the ledger."""
 
-    config: Annotated[Path | None, _option("--config", "Configuration file.")] = None
-    ledger: Annotated[str | None, _option("--ledger", "Ledger file or database URL.")] = None
-    host: Annotated[str | None, _option("--host", "IMAP server.")] = None
-    port: Annotated[int | None, _option("--port", "Port; 993 for TLS, else 143.")] = None
-    security: Annotated[str | None, _option("--security", "tls, starttls, or plain (loopback only).")] = None
-    username: Annotated[str | None, _option("--username", "Login, if not the address.")] = None
+    config: Annotated[Path | None, _option("--config", "FILE", "Configuration file.")] = None
+    ledger: Annotated[str | None, _option("--ledger", "LEDGER", "Ledger file or database URL.")] = None
+    host: Annotated[str | None, _option("--host", "HOST", "IMAP server.")] = None
+    port: Annotated[int | None, _option("--port", "N", "Port; 993 for TLS, else 143.")] = None
+    security: Annotated[str | None, _option("--security", "HOW", "tls, starttls, or plain (loopback only).")] = None
+    username: Annotated[str | None, _option("--username", "NAME", "Login, if not the address.")] = None
     authorization_id: Annotated[
-        str | None, _option("--authorization-id", "Whose mailbox, where the login is a helpdesk's.")
+        str | None, _option("--authorization-id", "NAME", "Whose mailbox, where the login is a helpdesk's.")
     ] = None
-    password_file: Annotated[Path | None, _option("--password-file", "File with the password, mode 0600.")] = None
-    password_command: Annotated[str | None, _option("--password-command", "Command that prints the password.")] = None
-    password_env: Annotated[
-        str | None, _option("--password-env", "Environment variable with the password.", default="CLEANUP_PASSWORD")
-    ] = None
-    token_command: Annotated[str | None, _option("--token-command", "Command that prints an OAuth 2 access token.")] = (
+    password_file: Annotated[Path | None, _option("--password-file", "FILE", "File with the password, mode 0600.")] = (
         None
     )
-    ca_file: Annotated[Path | None, _option("--ca-file", "Additional CA certificates (PEM).")] = None
+    password_command: Annotated[
+        str | None, _option("--password-command", "COMMAND", "Command that prints the password.")
+    ] = None
+    password_env: Annotated[
+        str | None,
+        _option("--password-env", "NAME", "Environment variable with the password.", default="CLEANUP_PASSWORD"),
+    ] = None
+    token_command: Annotated[
+        str | None, _option("--token-command", "COMMAND", "Command that prints an OAuth 2 access token.")
+    ] = None
+    ca_file: Annotated[Path | None, _option("--ca-file", "FILE", "Additional CA certificates (PEM).")] = None
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False
 
 
@@ -54,25 +60,34 @@ class Reach:
 class Rules:
     """Whose mail it is, and how to judge."""
 
-    identity: Annotated[list[str] | None, _option("--identity", "An address of the owner's; repeatable.")] = None
+    identity: Annotated[list[str] | None, _option("--identity", "ADDRESS", "An address of yours; repeatable.")] = None
     outbound_host: Annotated[
         list[str] | None,
-        _option("--outbound-host", "Name, address or network that the owner's mail leaves from; repeatable."),
+        _option("--outbound-host", "HOST", "Name, address or network that your mail leaves from; repeatable."),
     ] = None
-    sent_folder: Annotated[list[str] | None, _option("--sent-folder", "A folder of sent mail; repeatable.")] = None
+    sent_folder: Annotated[
+        list[str] | None, _option("--sent-folder", "FOLDER", "A folder of sent mail; repeatable.")
+    ] = None
     not_sent_folder: Annotated[
         list[str] | None,
-        _option("--not-sent-folder", "A folder that holds no mail of yours, whatever its name; repeatable."),
+        _option(
+            "--not-sent-folder", "FOLDER", "A folder that holds none of your sent mail, whatever its name; repeatable."
+        ),
     ] = None
     sent_complete_since: Annotated[
-        str | None, _option("--sent-complete-since", "ISO 8601: from then on all sent mail is in Sent.")
+        str | None, _option("--sent-complete-since", "WHEN", "ISO 8601: from then on all sent mail is in Sent.")
     ] = None
-    target: Annotated[str | None, _option("--target", "Folder for the backscatter.", default="Backscatter")] = None
-    policy: Annotated[str | None, _option("--policy", "cautious, balanced or storm.", default="balanced")] = None
+    target: Annotated[
+        str | None, _option("--target", "FOLDER", "Folder for the backscatter.", default="Backscatter")
+    ] = None
+    policy: Annotated[str | None, _option("--policy", "NAME", "cautious, balanced or storm.", default="balanced")] = (
+        None
+    )
     file_other_notices: Annotated[
         bool | None,
         _option(
             "--file-other-notices/--no-file-other-notices",
+            None,
             "File forged automatic replies, challenges, receipts and virus notices, too.",
             default="no",
         ),
@@ -81,33 +96,41 @@ class Rules:
         bool | None,
         _option(
             "--spf/--no-spf",
+            None,
             "Ask DNS which hosts may send for your own domains.",
             default="yes; no for archives",
         ),
     ] = None
     dkim: Annotated[
         bool | None,
-        _option("--dkim/--no-dkim", "Ask DNS for your domains' DKIM keys.", default="no"),
+        _option("--dkim/--no-dkim", None, "Ask DNS for your domains' DKIM keys.", default="no"),
     ] = None
-    dkim_keys: Annotated[Path | None, _option("--dkim-keys", "File with DKIM keys: NAME TEXT a line.")] = None
-    dnsbl: Annotated[bool | None, _option("--dnsbl/--no-dnsbl", "Ask Backscatterer.org; only said.", default="no")] = (
-        None
-    )
-    now: Annotated[str | None, _option("--now", "ISO 8601: judge as of this moment.")] = None
+    dkim_keys: Annotated[Path | None, _option("--dkim-keys", "FILE", "File with DKIM keys: NAME TEXT a line.")] = None
+    dnsbl: Annotated[
+        bool | None, _option("--dnsbl/--no-dnsbl", None, "Ask Backscatterer.org; shown, never counted.", default="no")
+    ] = None
+    now: Annotated[str | None, _option("--now", "WHEN", "ISO 8601: judge as of this moment.")] = None
 
 
 @dataclass(frozen=True, slots=True)
 class Watching:
     """Who watches a job that runs by itself."""
 
-    metrics_file: Annotated[Path | None, _option("--metrics-file", "Write figures for Prometheus to this file.")] = None
+    metrics_file: Annotated[
+        Path | None, _option("--metrics-file", "FILE", "Write figures for Prometheus to this file.")
+    ] = None
     ping_url: Annotated[
         str | None,
         typer.Option(
-            help="Health check to ping; URL/fail after a failure.", envvar="CLEANUP_PING_URL", show_envvar=True
+            metavar="URL",
+            help="Health check to ping; URL/fail after a failure.",
+            envvar="CLEANUP_PING_URL",
+            show_envvar=True,
         ),
     ] = None
-    log_format: Annotated[str, _option("--log-format", "How to talk on stderr: text or json.", default="text")] = "text"
+    log_format: Annotated[
+        str, _option("--log-format", "FORMAT", "How to talk on stderr: text or json.", default="text")
+    ] = "text"
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
@@ -158,10 +181,10 @@ _SINCE = {"h": "hours", "d": "days", "w": "weeks"}
 def since(text: str, now: datetime, option: str = "--since") -> datetime:
     """Return the beginning that "12h", "30d", "2w", "today", "17:30" or an ISO 8601 moment mean.
 
-    "17:30" is when this machine's clock showed that last.
+    "today" and "17:30" go by this machine's clock: its last midnight, and when it showed that last.
     """
     if text == "today":
-        return now.replace(hour=0, minute=0, second=0, microsecond=0)
+        return now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
     number, unit = text[:-1], text[-1:]
     if number.isdigit() and unit in _SINCE and len(number) < 6:
         try:

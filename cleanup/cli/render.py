@@ -124,7 +124,7 @@ def print_closing(console: Console, done: Done, took_s: float) -> None:
     console.print(f"\n{look.task.mailbox}, run {done.run_id}: {plural(counts.messages, 'message')}", style="bold")
     print_list(console, columns, {"": [[*(f"{n:,}" for n in row), f"{took_s:.1f}"]]}, numbers=columns)
     if done.moved:
-        console.print(f"What was moved is in {safe_text(look.plan.target)}.", soft_wrap=True)
+        console.print(f"{plural(done.moved, 'message')} filed in {safe_text(look.plan.target)}.", soft_wrap=True)
     if look.resting:
         console.print(f"Nothing is new since run {look.resting.run_id}.")
     for remark in done.remarks():
@@ -225,7 +225,8 @@ def _passed_over(console: Console, look: Look) -> None:
     )
     for one in look.passed_over[:MOST_LINES]:
         print_hanging(console, "  ", f"UID {one.ref.uid}: {one.reason}.")
-    _and_more(console, len(look.passed_over))
+    if (left := len(look.passed_over) - MOST_LINES) > 0:
+        console.print(f"... and {left} more")
 
 
 def _coverage(console: Console, look: Look) -> None:
@@ -251,11 +252,6 @@ def _senders(console: Console, look: Look, command: Sequence[object]) -> None:
         if left := len(look.questions) - len(asked):
             told = f"{'and ' if asked else ''}{plural(left, 'smaller question')}; after a run, this lists them"
             console.print(f"    {told}: {command_line(command)}", soft_wrap=True)
-
-
-def _and_more(console: Console, count: int) -> None:
-    if count > MOST_LINES:
-        console.print(f"... and {count - MOST_LINES} more")
 
 
 def _write_csv(rows: Sequence[dict[str, Any]]) -> None:

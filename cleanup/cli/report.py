@@ -40,18 +40,22 @@ def register(app: typer.Typer) -> None:
 
 def report(
     mailboxes: Annotated[
-        list[str] | None, typer.Argument(help="Profiles or addresses; none: all in the ledger.")
+        list[str] | None, typer.Argument(metavar="MAILBOX", help="Profiles or addresses; none: all in the ledger.")
     ] = None,
-    since: Annotated[str | None, typer.Option(help="30d, 12h, 2w, today, or ISO 8601.")] = None,
-    run: Annotated[int | None, typer.Option(help="One run alone.")] = None,
-    form: Annotated[str, typer.Option("--format", help=", ".join(FORMATS) + ".")] = "table",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write, instead of stdout.")] = None,
-    frame: Annotated[str, typer.Option(help="Which frame csv, jsonl and parquet hold.")] = "notices",
-    anonymous: Annotated[bool, typer.Option("--anonymize", help="Leave out who is who.")] = False,
+    since: Annotated[str | None, typer.Option(metavar="WHEN", help="30d, 12h, 2w, today, or ISO 8601.")] = None,
+    run: Annotated[int | None, typer.Option(metavar="RUN", help="One run alone.")] = None,
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help=", ".join(FORMATS) + ".")] = "table",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write, instead of stdout.")
+    ] = None,
+    frame: Annotated[str, typer.Option(metavar="FRAME", help="Which frame csv, jsonl and parquet hold.")] = "notices",
+    anonymous: Annotated[bool, typer.Option("--anonymize", help="Leave out names and addresses.")] = False,
     open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
-    config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
-    ledger: Annotated[str | None, typer.Option(help="Ledger file or database URL.")] = None,
-    now: Annotated[str | None, typer.Option(help="ISO 8601: report as of this moment.", show_default=False)] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Configuration file.")] = None,
+    ledger: Annotated[str | None, typer.Option(metavar="LEDGER", help="Ledger file or database URL.")] = None,
+    now: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="ISO 8601: report as of this moment.", show_default=False)
+    ] = None,
 ) -> None:
     """Say what was found and done. For people as a table or a page, for programs as data."""
     _check(form, frame, output, open_it)

@@ -21,11 +21,11 @@ def register(app: typer.Typer) -> None:
 
 
 def rescue(
-    mailbox: Annotated[str, typer.Argument(help="A profile or an address.")],
+    mailbox: Annotated[str, typer.Argument(metavar="MAILBOX", help="A profile or an address.")],
     rules: opt.Rules,
     reach: opt.Reach,
     move: Annotated[bool, typer.Option("--move", help="Move them to the Inbox.")] = False,
-    only: Annotated[list[int] | None, typer.Option(help="Only what has this UID; repeatable.")] = None,
+    only: Annotated[list[int] | None, typer.Option(metavar="UID", help="Only what has this UID; repeatable.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Find genuine bounces in Junk and in the backscatter folder. They are moved back only with --move."""

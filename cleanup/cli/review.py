@@ -28,9 +28,9 @@ def register(app: typer.Typer) -> None:
 
 
 def review(
-    mailbox: Annotated[str, typer.Argument(help="A profile or an address.")],
-    ledger: Annotated[str | None, typer.Option(help="Ledger file or database URL.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
+    mailbox: Annotated[str, typer.Argument(metavar="MAILBOX", help="A profile or an address.")],
+    ledger: Annotated[str | None, typer.Option(metavar="LEDGER", help="Ledger file or database URL.")] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Configuration file.")] = None,
 ) -> None:
     """Say who sends for you, and what the unsure notices are. One word on a sender decides all that it sent.
 
@@ -49,7 +49,7 @@ def review(
         frames = load(opened, [address])
         queue = waiting(frames)
         if not queue:
-            say("Nothing waits for you: no notice is unsure and without your word.")
+            say("Nothing waits for you: there is no undecided notice.")
             return
         decided = _ask_who_sends(opened, address)
         if decided:
@@ -58,7 +58,8 @@ def review(
         said = _walk(opened, address, frames, queue) if decided is not None else {}
     left = sum(1 for one in queue if one.digest not in said)
     counts = Counter(verdict.value for verdict in said.values())
-    say(f"You called {counts['genuine']} genuine and {counts['backscatter']} backscatter; {left} still wait.")
+    waits = "waits" if left == 1 else "wait"
+    say(f"You called {counts['genuine']} genuine and {counts['backscatter']} backscatter; {left} still {waits}.")
     if said:
         say("That counts at the next run. What you called genuine is never filed, and neither is its like.")
 

@@ -27,27 +27,34 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    mailbox: Annotated[str, typer.Argument(help="A profile or an address.")],
+    mailbox: Annotated[str, typer.Argument(metavar="MAILBOX", help="A profile or an address.")],
     rules: opt.Rules,
     reach: opt.Reach,
     watching: opt.Watching,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Print the plan and change nothing.")] = False,
     max_moves: Annotated[
-        int | None, typer.Option(help="Move more only if you agree; with --yes, refuse.", show_default="500")
+        int | None,
+        typer.Option(metavar="N", help="Move more only if you agree; with --yes, refuse.", show_default="500"),
     ] = None,
     max_share: Annotated[
         float | None,
-        typer.Option(help="The same for a larger share of the folder; 20 messages always pass.", show_default="0.2"),
+        typer.Option(
+            metavar="SHARE",
+            help="The same for a larger share of the folder; 20 messages always pass.",
+            show_default="0.2",
+        ),
     ] = None,
     since: Annotated[
-        str | None, typer.Option(help="File only what arrived since: 12h, 2d, today, or ISO 8601.")
+        str | None, typer.Option(metavar="WHEN", help="File only what arrived since: 12h, 2d, today, or ISO 8601.")
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="File again what an undo put back.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Read everything, not only what is new.")] = False,
-    digest: Annotated[str | None, typer.Option(help="folder, inbox or never.", show_default="folder")] = None,
+    digest: Annotated[
+        str | None, typer.Option(metavar="WHERE", help="folder, inbox or never.", show_default="folder")
+    ] = None,
     strict_review: Annotated[bool, typer.Option("--strict-review", help="Exit with 4 if unsure ones wait.")] = False,
-    form: Annotated[str, typer.Option("--format", help="table, json, jsonl or csv.")] = "table",
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, json, jsonl or csv.")] = "table",
 ) -> None:
     """File the backscatter of one mailbox: look, ask, move, write down."""
     from cleanup.access import account_of
@@ -172,17 +179,24 @@ def _past_limits(plan: FilingPlan) -> list[str]:
 
 def undo(
     reach: opt.Reach,
-    which: Annotated[str, typer.Argument(help="The number of a run, or 'last'.")] = "last",
-    mailbox: Annotated[str | None, typer.Option(help="A profile or an address.", show_default=False)] = None,
+    which: Annotated[str, typer.Argument(metavar="RUN", help="The number of a run, or 'last'.")] = "last",
+    mailbox: Annotated[
+        str | None, typer.Option(metavar="MAILBOX", help="A profile or an address.", show_default=False)
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     since: Annotated[
-        str | None, typer.Option(help="All runs since: 17:30, 2h, today, or ISO 8601.", show_default=False)
+        str | None,
+        typer.Option(metavar="WHEN", help="All runs since: 17:30, 2h, today, or ISO 8601.", show_default=False),
     ] = None,
-    only: Annotated[list[int] | None, typer.Option(help="Put back only what had this UID; repeatable.")] = None,
+    only: Annotated[
+        list[int] | None, typer.Option(metavar="UID", help="Put back only what had this UID; repeatable.")
+    ] = None,
     where: Annotated[
         str | None,
         typer.Option(
-            help="Put back only what this holds for, over the columns of `report --frame bounces`.", show_default=False
+            metavar="CONDITION",
+            help="Put back only what this holds for, over the columns of `report --frame bounces`.",
+            show_default=False,
         ),
     ] = None,
 ) -> None:

@@ -18,15 +18,19 @@ def register(app: typer.Typer) -> None:
 
 
 def scan(
-    source: Annotated[str, typer.Argument(help="A profile, an address, or a path: .eml folder, mbox, Maildir.")],
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="A profile, an address, or a path: .eml folder, mbox, Maildir.")
+    ],
     rules: opt.Rules,
     reach: opt.Reach,
-    sent: Annotated[list[Path] | None, typer.Option(help="Archived sent mail (a path); repeatable.")] = None,
+    sent: Annotated[
+        list[Path] | None, typer.Option(metavar="PATH", help="Archived sent mail (a path); repeatable.")
+    ] = None,
     since: Annotated[
-        str | None, typer.Option(help="File only what arrived since: 12h, 2d, today, or ISO 8601.")
+        str | None, typer.Option(metavar="WHEN", help="File only what arrived since: 12h, 2d, today, or ISO 8601.")
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Read everything, not only what is new since a run.")] = False,
-    form: Annotated[str, typer.Option("--format", help="table, json, jsonl or csv.")] = "table",
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, json, jsonl or csv.")] = "table",
 ) -> None:
     """Look, and change nothing: verdicts, reasons and the plan. `run` would carry out that very plan."""
     from cleanup.cli.machine import check_format

@@ -30,14 +30,19 @@ def register(app: typer.Typer) -> None:
 
 
 def senders(
-    mailbox: Annotated[str, typer.Argument(help="A profile or an address.")],
+    mailbox: Annotated[str, typer.Argument(metavar="MAILBOX", help="A profile or an address.")],
     yes: Annotated[
-        list[str] | None, typer.Option("--yes", help="This network, or the one of this question, sends for you.")
+        list[str] | None,
+        typer.Option("--yes", metavar="NETWORK", help="This network, or the one of this question, sends for you."),
     ] = None,
-    no: Annotated[list[str] | None, typer.Option("--no", help="It does not: its bounces answer forged mail.")] = None,
-    forget: Annotated[list[str] | None, typer.Option("--forget", help="Take your answer about it back.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
-    ledger: Annotated[str | None, typer.Option(help="Ledger file or database URL.")] = None,
+    no: Annotated[
+        list[str] | None, typer.Option("--no", metavar="NETWORK", help="It does not: its bounces answer forged mail.")
+    ] = None,
+    forget: Annotated[
+        list[str] | None, typer.Option("--forget", metavar="NETWORK", help="Take your answer about it back.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Configuration file.")] = None,
+    ledger: Annotated[str | None, typer.Option(metavar="LEDGER", help="Ledger file or database URL.")] = None,
 ) -> None:
     """Say who sends for you. Without options: who is known to, from where, and what only you can say."""
     from cleanup.config import load_mailbox
@@ -89,7 +94,7 @@ def _list(ledger: Ledger, address: str, command: Sequence[object]) -> None:
             shown.add_row(*cells(*row))
         console.print(shown)
     else:
-        console.print(f"Nobody is known to send for {address} yet; a run finds out.")
+        console.print(f"Nobody is known to send for {address} yet; the next run finds out.")
     questions = questions_about(met for _, met in ledger.unplaced(address))
     asked = foremost(questions)
     if asked:
@@ -124,7 +129,7 @@ def _answer(ledger: Ledger, address: str, yes: Iterable[str], no: Iterable[str],
     ledger.advance((), labels=[Label(address, label_of_sender(str(n)), v, SAID_BY) for n, v in said.items()])
     told = {
         Verdict.GENUINE: "{} sends for you: bounces of its mail are never filed.",
-        Verdict.BACKSCATTER: "{} does not send for you: bounces of its mail are filed as far as all else allows.",
+        Verdict.BACKSCATTER: "{} does not send for you: its bounces are filed unless something speaks for them.",
         Verdict.UNSURE: "Your answer about {} is taken back.",
     }
     for network, verdict in said.items():

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
@@ -19,16 +20,6 @@ from cleanup.connector.client import (
     new_budget,
     send_at_once,
     untagged,
-)
-from cleanup.connector.commands import (
-    ANSWERED_BY,
-    LOOKING,
-    NAMES_A_FOLDER,
-    OF_MESSAGES,
-    OPENING,
-    RELOCATING,
-    Answer,
-    Ask,
 )
 from cleanup.connector.folders import name_of, shown
 from cleanup.connector.login import TurnedAway, connect, log_in
@@ -44,6 +35,64 @@ LONGEST_PAUSE_S = 60.0
 _GONE = frozenset({"EXPUNGE", "VANISHED"})
 # What a server may do without naming it that speaks IMAP4rev2 and nothing older (RFC 9051 appendix E).
 _OF_REV2 = frozenset({"ENABLE", "ESEARCH", "LIST-STATUS", "MOVE", "NAMESPACE", "UIDPLUS", "UNSELECT"})
+
+
+# --- One command, and what a server says to it ----------------------------------------------------------------------
+
+LOOKING = frozenset(
+    {"LOGIN", "AUTHENTICATE", "STARTTLS", "CAPABILITY", "ID", "ENABLE", "NAMESPACE", "LIST", "STATUS", "EXAMINE",
+     "SEARCH", "FETCH", "GETQUOTAROOT", "MYRIGHTS", "NOOP", "UNSELECT", "LOGOUT"}
+)  # fmt: skip
+OPENING = frozenset({"EXAMINE", "SELECT"})
+NAMES_A_FOLDER = OPENING | {"STATUS", "CREATE", "SUBSCRIBE", "APPEND", "MYRIGHTS"}  # as its first argument
+RELOCATING = frozenset({"MOVE", "COPY"})
+# Untagged data that answer a command; whatever else comes belongs to the opening of a folder, or to the last command.
+ANSWERED_BY = {
+    "NAMESPACE": ("NAMESPACE",),
+    "LIST": ("LIST", "STATUS"),
+    "STATUS": ("STATUS",),
+    "SEARCH": ("SEARCH", "ESEARCH"),
+    "FETCH": ("FETCH",),
+    "MYRIGHTS": ("MYRIGHTS",),
+}
+OF_MESSAGES = frozenset(
+    {"SEARCH", "ESEARCH", "FETCH", "EXPUNGE", "VANISHED"}
+)  # data about messages of the folder that is open
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One command that only looks."""
+
+    name: str
+    args: tuple[bytes, ...]
+    uid: bool = False
+
+    @property
+    def line(self) -> bytes:
+        """The command as it is sent, without its tag."""
+        return b" ".join([*([b"UID"] if self.uid else []), self.name.encode(), *self.args])
+
+    @property
+    def logged(self) -> str:
+        """Its name for the log."""
+        return f"UID {self.name}" if self.uid else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server said to one command: its untagged data by name, as imaplib keeps it, and the final text."""
+
+    untagged: dict[str, list[Any]]
+    text: str
+
+    def code(self, name: str) -> bytes | None:
+        """Return the argument of a response code (COPYUID, UIDNEXT, ...), tagged or untagged, or None."""
+        values = self.untagged.get(name, [])
+        return values[-1] if values and isinstance(values[-1], bytes) else None
+
+
+# --- The connection -------------------------------------------------------------------------------------------------
 
 
 class Wire:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from typing import Any
 
 from cleanup.connector.client import decode_folder, encode_folder, parse_nested
 from cleanup.connector.redact import hide
-from cleanup.errors import SentFolderNotFound, ServerMisbehaved, UsageError
+from cleanup.errors import CleanupError, SentFolderNotFound, ServerMisbehaved, UsageError
 
 _LIST_LINE = re.compile(rb'\(([^()]*)\) (NIL|"(?:[^"\\]|\\.)?"|[^\s"(){]) ?(.*)', re.DOTALL | re.IGNORECASE)
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
@@ -274,6 +275,11 @@ def find_sent(
             hint="Name the one that holds it: --sent-folder NAME, or sent_folders in the profile",
         )
     return found
+
+
+def sent_not_opened(folder: str, error: CleanupError) -> str:
+    """Return what to say of a Sent folder that cannot be opened: until it can, or is left out, nothing is filed."""
+    return f"{error}. If it holds no mail of yours, leave it out: --not-sent-folder {shlex.quote(folder)}"
 
 
 def _that_exist(folders: Sequence[Folder]) -> str:

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any, TypeVar, overload
 
 from cleanup.connector.account import MIB, Account
-from cleanup.connector.commands import Answer, Ask, read_set, uid_sets, written
-from cleanup.connector.connection import Wire
+from cleanup.connector.commands import read_set, uid_sets, written
+from cleanup.connector.connection import Answer, Ask, Wire
 from cleanup.connector.fetch import written_internal_date
 from cleanup.connector.folders import Folder, FolderState, shown
 from cleanup.connector.pull import Seen
@@ -310,10 +310,6 @@ class Mailbox:
     def flags(self, uids: Sequence[int]) -> FlagsByUid:
         """Return the flags of messages of the open folder, by UID."""
         return self.ask(Flags(uids))
-
-    def flags_again(self, uids: Sequence[int]) -> FlagsByUid:
-        """Return what flags() told, asked for anew where last_flags() could not be told otherwise."""
-        return self._session.flags.again(uids)
 
     def last_flags(self, uids: Sequence[int]) -> FlagsByUid:
         """Return the flags of messages that flags() told, as they are or were when they were expunged."""

@@ -13,14 +13,13 @@ from cleanup.connector.account import MIB
 from cleanup.connector.commands import (
     FINGERPRINT_FIELDS,
     LONGEST_FIELDS,
-    Ask,
     ask_bodies,
     ask_fetch,
     fetch_items,
     read_set,
     uid_sets,
 )
-from cleanup.connector.connection import Wire
+from cleanup.connector.connection import Ask, Wire
 from cleanup.connector.fetch import Fetched, not_understood, read_fetches
 from cleanup.detector.header import header_block
 from cleanup.errors import CommandUnknown, MessageNotShown, ServerMisbehaved, Throttled

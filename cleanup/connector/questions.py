@@ -16,8 +16,6 @@ from cleanup.connector import pull
 from cleanup.connector.account import MIB
 from cleanup.connector.commands import (
     FLAGS,
-    Answer,
-    Ask,
     ask_bodies,
     ask_fetch,
     ask_of_size,
@@ -26,7 +24,7 @@ from cleanup.connector.commands import (
     uid_sets,
     written,
 )
-from cleanup.connector.connection import Wire
+from cleanup.connector.connection import Answer, Ask, Wire
 from cleanup.connector.fetch import read_fetches
 from cleanup.connector.folders import (
     MOST_MESSAGES,
@@ -92,8 +90,9 @@ class Session:
 
     def written(self, folder: str) -> bytes:
         """Return a folder's name as it is sent."""
-        unknown = folder.encode() if self.wire.writes_utf8 else folder
-        return quoted(self.raw_names.get(folder, unknown))
+        if folder in self.raw_names:
+            return quoted(self.raw_names[folder])
+        return quoted(folder.encode() if self.wire.writes_utf8 else folder)
 
     def looking_at(self, folder: str, behind: Question[Any] | None = None) -> FolderState:
         """Return the state of the folder that is open; another one is opened to look at it, with a question behind."""
@@ -317,10 +316,6 @@ class InFolder:
 
     folder: str
 
-    def asks(self, session: Session) -> Sequence[Ask]:
-        """Return its commands, for the folder that is open then."""
-        raise NotImplementedError
-
 
 @dataclass(frozen=True, slots=True)
 class Uids(InFolder):
@@ -487,10 +482,6 @@ class WatchedFlags:
             if self._numbers or not self._told:
                 break
         return self._told
-
-    def again(self, uids: Sequence[int]) -> FlagsByUid:
-        """Return what was told; it is asked for anew where messages were expunged since, as numbers changed then."""
-        return self._told if self._expunges == self._wire.expunges else self.ask(uids)
 
     def last(self, uids: Sequence[int]) -> FlagsByUid:
         """Return the flags as they are now, or were when the messages were expunged.

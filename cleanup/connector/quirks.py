@@ -137,7 +137,7 @@ HABITS = (
     Habit("flags-of-others", "Dovecot", "FETCH data of other messages without a UID", "connector.fetch.read_fetches",
           "imapclient #334"),
     Habit("move-in-examine", "Dovecot, pymap", "carries out a MOVE in a folder opened with EXAMINE",
-          "connector.commands.LOOKING", "measured, Dovecot 2.3.19"),
+          "connector.connection.LOOKING", "measured, Dovecot 2.3.19"),
     Habit("id-wanted", "NetEase (163.com)", "opens no folder for a program that did not say ID",
           "connector.connection.Wire", "RFC 2971, and its users' reports"),
     Habit("login-disabled", "servers with LOGINDISABLED over TLS", "take a password by AUTHENTICATE PLAIN only",

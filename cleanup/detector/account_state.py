@@ -79,10 +79,14 @@ def account_state(judged: Sequence[JudgedNotice]) -> AccountState:
 
 
 class _Count(int):
-    """A number that is written with its noun: "{n:bounce}" becomes "1 bounce" or "1,234 bounces"."""
+    """A number that is written with its noun: "{n:bounce}" becomes "1 bounce" or "1,234 bounces".
+
+    "{n:notice is|notices are}" names both forms.
+    """
 
     def __format__(self, noun: str) -> str:
-        return f"{int(self):,} {noun if self == 1 else noun + 's'}"
+        one, _, many = noun.partition("|")
+        return f"{int(self):,} {one if self == 1 else many or one + 's'}"
 
 
 def advice(answer: Answer) -> tuple[str, ...]:
@@ -166,7 +170,7 @@ _WORDS: dict[Answer, tuple[str, tuple[str, ...]]] = {
         ("Take the dead addresses off your list.",),
     ),
     Answer.CANNOT_SAY: (
-        "We can't tell yet: {unsure:notice} could not be decided.",
+        "We can't tell yet: {unsure:notice is|notices are} undecided.",
         ("Tell it which servers send your mail (--outbound-host), make sure that Sent can be read, and look again.",),
     ),
     Answer.QUIET: ("Nothing points to a hacked or forged address.", ()),

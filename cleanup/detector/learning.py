@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from cleanup.detector.addresses import domain_of, untagged_key
 from cleanup.detector.coverage import Proof
-from cleanup.detector.evidence.matching import Bond
+from cleanup.detector.evidence.matching import Bond, best_match
 from cleanup.detector.evidence.question import Question
 from cleanup.detector.evidence.standing import is_forwarded, lower_hops
 from cleanup.detector.message_ids import id_key, id_shape
@@ -64,29 +64,24 @@ def learn_hosts(questions: Iterable[Question], policy: Policy) -> LearnedHosts:
                 sightings[hop.address].append(seen)
                 if not owner.provider_of(hop) and not owner.is_own_host(hop.name):
                     unnamed.append(seen)
-    known = {address for address, seen in sightings.items() if _is_learned(seen, policy)}
+    known = set()
+    for address, shown in sightings.items():
+        # Enough sent messages show a host, on the word of organisations that do not share one server.
+        witnesses = min(len({s.witness for s in shown}), len({s.network for s in shown}))
+        if _messages(shown) >= policy.min_hop_samples and witnesses >= MIN_WITNESSES:
+            known.add(address)
+    messages = [_messages(shown) for shown in sightings.values()]
     return LearnedHosts(
         hosts=Hosts(addresses=frozenset(known)),
         organisations=frozenset(s.name for address in known for s in sightings[address] if s.name),
         providers=frozenset(providers),
         glimpsed=frozenset(glimpsed),
         near=frozenset(neighbourhood(address) for address in glimpsed),
-        saturated=bool(known) and _hardly_any_seen_once(sightings.values()),
+        saturated=bool(known) and messages.count(1) <= MOST_UNSEEN * sum(messages),
         seen_at={address: _times(sightings[address]) for address in known},
         once_at=tuple(when for seen in sightings.values() if _messages(seen) == 1 for when in _times(seen)),
         elsewhere=_refuting(one for one in unnamed if one.address not in known),
     )
-
-
-def _is_learned(seen: Sequence[_Sighting], policy: Policy) -> bool:
-    """Return whether enough sent messages show a host, on the word of organisations that do not share one server."""
-    witnesses = min(len({s.witness for s in seen}), len({s.network for s in seen}))
-    return _messages(seen) >= policy.min_hop_samples and witnesses >= MIN_WITNESSES
-
-
-def _hardly_any_seen_once(sightings: Iterable[Sequence[_Sighting]]) -> bool:
-    messages = [_messages(seen) for seen in sightings]
-    return messages.count(1) <= MOST_UNSEEN * sum(messages)
 
 
 def _messages(seen: Sequence[_Sighting]) -> int:
@@ -142,7 +137,7 @@ def learn_rewriting(questions: Iterable[Question]) -> frozenset[str]:
     held: dict[str, set[tuple[str, int]]] = defaultdict(set)
     hands: dict[str, set[str]] = defaultdict(set)
     for question in questions:
-        message_id, match = question.returned.message_id, question.match
+        message_id, match = question.returned.message_id, best_match(question)
         if not message_id or match.sent is None or match.bond not in (Bond.ID, Bond.CONTENT):
             continue
         shape, sent = id_shape(message_id), (match.sent.folder, match.sent.uid)
@@ -165,22 +160,20 @@ def measure_proved(questions: Iterable[Question], owner: Owner) -> Iterator[Proo
     hands: dict[str, set[str]] = defaultdict(set)
     for question in questions:
         message_id, path = question.returned.message_id, question.path
-        own = path.submitted or (path.hop is not None and _is_the_owners_alone(path.hop, owner))
-        if not (message_id and own and path.certain and question.match.bond is not Bond.ID_REUSED):
+        # An own host that others share teaches nothing of the owner's ids: strangers send there, too.
+        alone = path.hop is not None and owner.has_own_address(path.hop) and not owner.provider_of(path.hop)
+        own = path.submitted or alone
+        bond = best_match(question).bond
+        if not (message_id and own and path.certain and bond is not Bond.ID_REUSED):
             continue
         hand, wrote = _handed_over_by_name(question), organisation(path.hop.by or "") if path.hop else ""
         if hand in (OWN_SIDE, wrote):
             shape = id_shape(message_id)
-            found[shape][id_key(message_id)] = question.match.bond in (Bond.ID, Bond.CONTENT, Bond.ID_ONLY)
+            found[shape][id_key(message_id)] = bond in (Bond.ID, Bond.CONTENT, Bond.ID_ONLY)
             hands[shape].add(hand)
     for shape, messages in found.items():
         if _is_enough(hands[shape]):
             yield from (Proof("proved", shape, in_sent) for in_sent in messages.values())
-
-
-def _is_the_owners_alone(hop: Hop, owner: Owner) -> bool:
-    """Return whether an own host is no shared one: what strangers send there teaches nothing of the owner's ids."""
-    return owner.has_own_address(hop) and not owner.provider_of(hop)
 
 
 def _is_enough(hands: set[str]) -> bool:
@@ -190,7 +183,7 @@ def _is_enough(hands: set[str]) -> bool:
 def _proved_hops(questions: Iterable[Question]) -> Iterator[tuple[Question, Hop, SentMessage]]:
     """Yield the trusted hops of proved notices, with the sent message."""
     for question in questions:
-        match, path = question.match, question.path
+        match, path = best_match(question), question.path
         if match.bond not in (Bond.ID, Bond.CONTENT) or match.sent is None or match.agreement is None:
             continue
         if not match.agreement.recipient or path.hop is None or not path.certain or path.submitted:
@@ -241,10 +234,8 @@ def _handing_over(question: Question) -> _Hand:
             continue
         came_from = organisation(hop.name or "")
         if not came_from or came_from != organisation(hop.by or ""):
-            return _Hand(came_from, _network(hop.address))
+            # Of customers of one hoster: not neighbourhood(), which in examples knows each address for itself.
+            width = 24 if hop.address and hop.address.version == 4 else 48
+            near = str(ip_network((hop.address, width), strict=False)) if hop.address else ""
+            return _Hand(came_from, near)
     return _Hand(OWN_SIDE)
-
-
-def _network(address: Address | None) -> str:
-    """Return the network that one customer of a hoster commonly has: a /24, of IPv6 a /48."""
-    return str(ip_network((address, 24 if address.version == 4 else 48), strict=False)) if address else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -127,11 +128,11 @@ class Owner:
             self._names[name] = known
         return known
 
-    def is_own_host_or_address(self, said: str | None) -> bool:
+    def is_own_host_or_address(self, helo: str | None) -> bool:
         """Return whether what a sender says of itself is a host of the owner's, or the address of one."""
-        if self.is_own_host(said):
+        if self.is_own_host(helo):
             return True
-        address = read_address(said) if said else None
+        address = read_address(helo) if helo else None
         return self.configured.has_address(address) or self.learned.hosts.has_address(address)
 
     def has_own_address(self, hop: Hop) -> bool:
@@ -153,19 +154,17 @@ class Owner:
         """
         if self.shared_hosts.has_address(hop.address) or self.shared_hosts.has_name(hop.name):
             return organisation(hop.name or "") or str(hop.address)
-        name = hop.name or _helo_of_unnamed(hop)
+        # Where the receiver looked nothing up its HELO is enough to spare a provider's mail, never to accuse.
+        name = hop.name or hop.helo
         if self.home and name and (home := organisation(name)) in self.home:
             return home
         provider = shared_provider(name, hop.address)
         if provider:
             spared = provider in self.providers or verifies_senders(provider) or is_gateway(provider)
             return provider if spared or self.has_own_address(hop) else ""
-        return self._hoster_of(hop)
-
-    def _hoster_of(self, hop: Hop) -> str:
-        """Return the organisation of a learned host that is not the owner's own: a hoster has other customers."""
         if not self.learned.hosts.has_address(hop.address) or self.configured.has_address(hop.address):
             return ""
+        # A learned host that is not the owner's own is a hoster's, who has other customers.
         names = {organisation(hop.name)} if hop.name else self.learned.organisations
         return "" if not names or names & self.organisations else min(names)
 
@@ -176,7 +175,13 @@ def know_owner(identity: Identity, profile: Profile, learned: LearnedHosts | Non
     configured = Hosts.read(identity.outbound_hosts)
     addresses = _addresses(identity, profile)
     domains = frozenset(d for a in addresses if (d := domain_of(a)) and not is_provider(organisation(d)))
-    home = _home(identity, profile, domains)
+    made_ids: Counter[str] = Counter()  # how many ids in Sent each organisation made
+    for right, seen in profile.right_sides.items():
+        made_ids[organisation(right)] += seen
+    home = _home(identity, profile, domains, made_ids)
+    aliases: dict[str, tuple[str, ...]] = {}
+    for alias, target in identity.aliases:
+        aliases[untagged_key(target)] = (*aliases.get(untagged_key(target), ()), untagged_key(alias))
     return Owner(
         addresses=addresses,
         domains=domains,
@@ -186,9 +191,9 @@ def know_owner(identity: Identity, profile: Profile, learned: LearnedHosts | Non
         configured=configured,
         learned=learned,
         shared_hosts=Hosts.read(identity.shared_providers),
-        providers=_providers(identity, profile, addresses) | learned.providers | home,
+        providers=_providers(identity, profile, addresses, made_ids) | learned.providers | home,
         home=home,
-        aliases=_aliases(identity),
+        aliases=aliases,
         foreign_sent=_is_somebody_elses(identity, profile),
         marks=() if home else _marks(configured, learned.hosts),
     )
@@ -206,19 +211,20 @@ def _addresses(identity: Identity, profile: Profile) -> frozenset[str]:
     return frozenset(sure | {untagged_key(a) for a in profile.own_addresses if domain_of(a) in domains})
 
 
-def _providers(identity: Identity, profile: Profile, addresses: frozenset[str]) -> frozenset[str]:
+def _providers(
+    identity: Identity, profile: Profile, addresses: frozenset[str], made_ids: Mapping[str, int]
+) -> frozenset[str]:
     """Return the shared providers that the owner uses: named, shown by ids in Sent, or by the mail domain itself."""
     named = {organisation(name) for name in identity.shared_providers if not read_address(name)}
     at_home = {organisation(domain_of(address)) for address in addresses}
     least = max(3.0, PROVIDER_SHARE * profile.messages) if profile.messages >= MIN_HABIT else 3.0
-    made_ids: dict[str, int] = {}
-    for right, seen in profile.right_sides.items():
-        made_ids[organisation(right)] = made_ids.get(organisation(right), 0) + seen
     shown = {o for o, seen in made_ids.items() if seen >= least}
     return frozenset(o for o in named if o) | frozenset(o for o in at_home | shown if is_provider(o))
 
 
-def _home(identity: Identity, profile: Profile, own_domains: frozenset[str]) -> frozenset[str]:
+def _home(
+    identity: Identity, profile: Profile, own_domains: frozenset[str], made_ids: Mapping[str, int]
+) -> frozenset[str]:
     """Return the organisations that hold the mailbox, as far as they are not the owner's own.
 
     The server that we are logged in to tells it, the provider's mail domain, or that it made most ids in Sent: programs
@@ -226,10 +232,8 @@ def _home(identity: Identity, profile: Profile, own_domains: frozenset[str]) -> 
     """
     server = organisation(identity.imap_host)
     at_home = {organisation(domain_of(address)) for address in identity.addresses}
-    made: dict[str, int] = {}
-    for right, seen in profile.right_sides.items():
-        made[organisation(right)] = made.get(organisation(right), 0) + seen
-    most = {o for o, seen in made.items() if profile.messages >= MIN_HABIT and seen >= MADE_AT_HOME * profile.messages}
+    least = MADE_AT_HOME * profile.messages
+    most = {o for o, seen in made_ids.items() if profile.messages >= MIN_HABIT and seen >= least}
     ours = {organisation(domain) for domain in own_domains}
     return frozenset(({server} - ours - {""}) | {o for o in at_home | most if is_provider(o)})
 
@@ -244,22 +248,10 @@ def _is_somebody_elses(identity: Identity, profile: Profile) -> bool:
     return not written_as & addresses and not any(domain_of(address) in domains for address in written_as)
 
 
-def _aliases(identity: Identity) -> dict[str, tuple[str, ...]]:
-    leads: dict[str, tuple[str, ...]] = {}
-    for alias, target in identity.aliases:
-        leads[untagged_key(target)] = (*leads.get(untagged_key(target), ()), untagged_key(alias))
-    return leads
-
-
 def _marks(*known: Hosts) -> tuple[str, ...]:
     if any(hosts.networks for hosts in known):
-        return ()
+        return ()  # no text of a line shows that its address is in a network
     if any(address.version == 6 for hosts in known for address in hosts.addresses):
         return ()  # an IPv6 address has many spellings
     texts = [str(a) for hosts in known for a in hosts.addresses] + [n for hosts in known for n in hosts.names]
     return tuple(sorted(texts))
-
-
-def _helo_of_unnamed(hop: Hop) -> str | None:
-    """Return the HELO where the receiver looked nothing up: enough to spare a provider's mail, never to accuse."""
-    return None if hop.name else hop.helo

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from cleanup.detector.evidence.matching import Bond
+from cleanup.detector.evidence.matching import Bond, best_match
 from cleanup.detector.evidence.question import Question
 from cleanup.detector.evidence.standing import Kind as Standing
+from cleanup.detector.evidence.standing import seen_of, standing_of
 from cleanup.detector.networks import neighbourhood
 from cleanup.model import Extent, Family, Finding, Reason, Strength, UnknownSender, Verdict
 
@@ -142,7 +143,7 @@ def decide(evidence: Evidence) -> Finding:
         reasons=reasons,
         leaning=row.leaning if verdict is Verdict.UNSURE else None,
         flags=_flags(evidence, verdict),
-        nearest_sent=question.match.sent,
+        nearest_sent=best_match(question).sent,
         trusted_hop=(hop.name or (str(hop.address) if hop.address else hop.helo)) if hop else None,
         sender=_unknown_sender(question) if verdict is Verdict.UNSURE else None,
     )
@@ -169,10 +170,10 @@ def _flags(evidence: Evidence, verdict: Verdict) -> tuple[str, ...]:
 
 def _unknown_sender(question: Question) -> UnknownSender | None:
     """Return the host that a person may place: nothing else decides who it is, and Sent has no such message."""
-    seen = question.seen
-    if seen is None or question.match.bond is not Bond.NONE:
+    seen = seen_of(question)
+    if seen is None or best_match(question).bond is not Bond.NONE:
         return None
-    if question.standing.kind not in (Standing.SERVICE, Standing.OPEN):
+    if standing_of(question).kind not in (Standing.SERVICE, Standing.OPEN):
         return None
     return UnknownSender(str(neighbourhood(seen.address)), str(seen.address), seen.name)
 
@@ -181,12 +182,12 @@ def _unknown_sender(question: Question) -> UnknownSender | None:
 
 _BY_ROW = {
     "a-person-said-so": (
-        "Another word of a person: `mailbox-cleanup labels import FILE`.",
+        "Another word of yours: `mailbox-cleanup labels import FILE`.",
         "Where an undo put it back: `mailbox-cleanup run MAILBOX --again` files it, if the evidence says so.",
     ),
     "no-sent-given": ("The sent mail: name where it is (--sent, or --sent-folder on a server).",),
     "id-was-stolen": ("A recipient, or subject and Date, that agree with the sent message of that id.",),
-    "proved-genuine": ("Nothing short of a person's label.",),
+    "proved-genuine": ("Nothing but another word of yours.",),
     "sent-cannot-vouch": (
         "A Sent folder that is read whole, has no hole and reaches back to the time of the message.",
         "Your word on how far Sent is complete (--sent-complete-since).",
@@ -197,7 +198,7 @@ _BY_ROW = {
         "Naming the host that handed it over as one of yours (--outbound-host).",
     ),
     "disproved-once": ("A second hard disproof, such as a foreign path; `--policy storm` files it as it is.",),
-    "in-a-storm": ("A person's word on the whole campaign; `--policy storm` files it as it is.",),
+    "in-a-storm": ("Your word on the whole campaign; `--policy storm` files it as it is.",),
     "one-family-against": (
         "A disproof from a second family. If your outbound hosts are not known, name them (--outbound-host).",
     ),
@@ -212,7 +213,7 @@ _BY_ROW = {
 def what_would_change(finding: Finding) -> tuple[str, ...]:
     """Return, a sentence each, what would lead to another verdict on this notice."""
     if finding.row != "hint-of-the-contrary":
-        return _BY_ROW.get(finding.row, ("A person's label.",))
+        return _BY_ROW.get(finding.row, ("A word of yours.",))
     return tuple(
         f"Without this it might be decided: {reason.says}"
         for reason in finding.reasons

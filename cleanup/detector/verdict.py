@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, time
 from cleanup.detector.evidence import gather
 from cleanup.detector.evidence.campaign import campaign_reasons, member_of
 from cleanup.detector.evidence.question import Known, Question
+from cleanup.detector.evidence.standing import survey_of
 from cleanup.detector.learning import learn_hosts, learn_rewriting, measure_proved, refuted_records
 from cleanup.detector.mailings import campaign_key, vouched_for
 from cleanup.detector.message_ids import id_key
@@ -19,7 +20,6 @@ from cleanup.detector.owner import LearnedHosts, Owner, know_owner
 from cleanup.detector.path import handing_over
 from cleanup.detector.policy import Evidence, decide
 from cleanup.detector.sender_questions import answers_about_senders
-from cleanup.detector.senders import survey
 from cleanup.detector.sent import Coverage, SentIndex
 from cleanup.detector.spf import SpfAnswers
 from cleanup.model import (
@@ -195,7 +195,7 @@ def _after_learning(known: Known, questions: Sequence[Question]) -> Known:
         refuted=refuted_records(questions),
     )
     again = (question.again(known) for question in questions)
-    return replace(known, senders=survey([seen for question in again if (seen := question.seen) is not None]))
+    return replace(known, senders=survey_of(again))
 
 
 def _again(known: Known, learned: LearnedHosts) -> Owner:
@@ -232,7 +232,7 @@ def _with_a_sensible_arrival(case: Case) -> Case:
 def _with_likes(cases: Sequence[Case], found: Sequence[Judgement], labels: Mapping[str, Verdict]) -> list[Judgement]:
     """Return the judgements; a notice of a mailing of which a person called one genuine is held back."""
     vouched = vouched_for(((case.key, case.notice) for case in cases), labels)
-    says = "A person said of another notice of the same mailing that it is genuine."
+    says = "You called another notice of the same mailing genuine, or moved one back."
     like = Reason("label.like", Family.PEOPLE, Verdict.UNSURE, Strength.HARD, says)
     judgements = []
     for case, (evidence, finding) in zip(cases, found, strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from cleanup.detector.evidence.question import Known
 from cleanup.detector.networks import Network
@@ -61,19 +62,27 @@ def known_beforehand(identity: Identity, spf: SpfAnswers) -> tuple[KnownSender, 
     return (*_configured(identity), *records, *_providers(owner))
 
 
-def failing_records(known: Known) -> tuple[tuple[str, str], ...]:
-    """Return the owner's domains whose own SPF record proved mail fails, each with the host that sent it, for telling.
+class FailingRecord(NamedTuple):
+    """A domain of the owner's whose own SPF record proved mail fails, and the host that sent it."""
 
-    Others may refuse such mail. Left out is what one organisation alone saw: that may have been a gateway of its own.
+    domain: str
+    address: str
+
+    def in_words(self) -> str:
+        """Return what a person is told of it: others may refuse such mail."""
+        return (
+            f"Mail of yours by {self.address} fails your own SPF record ({self.domain}): have that host added to the "
+            "record, or others may refuse what it sends"
+        )
+
+
+def failing_records(known: Known) -> tuple[FailingRecord, ...]:
+    """Return the owner's records that lack a host of the owner's, for telling.
+
+    Left out is what one organisation alone saw: that may have been a gateway of its own.
     """
-    return tuple((domain, str(host.address)) for domain, host in sorted(known.refuted.items()) if host.is_sure)
-
-
-def failing_record_in_words(domain: str, address: str) -> str:
-    """Return what a person is told of a record that lacks a host of the owner's."""
-    return (
-        f"Mail of yours by {address} fails your own SPF record ({domain}): have that host added to the record, "
-        "or others may refuse what it sends"
+    return tuple(
+        FailingRecord(domain, str(host.address)) for domain, host in sorted(known.refuted.items()) if host.is_sure
     )
 
 

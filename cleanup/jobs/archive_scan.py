@@ -81,17 +81,17 @@ def _read_sent(places: Sequence[Path]) -> tuple[list[SentMessage], list[SentSour
     messages: list[SentMessage] = []
     sources: list[SentSource] = []
     for place in places:
-        read = list(read_archive(place))
-        whole = [m for m in read if m.problem is None and _is_mail(m.raw)]
-        problem = next((f"{m.path}: {m.problem or 'it is no mail'}" for m in read if m not in whole), None)
-        sources.append(SentSource(str(place), len(read), len(whole), problem=problem))
-        messages += [
-            read_sent_header(str(place), number, m.arrived, header_block(m.raw)) for number, m in enumerate(whole, 1)
-        ]
+        announced = read = 0
+        problem: str | None = None
+        for message in read_archive(place):
+            announced += 1
+            header = header_block(message.raw)
+            # What begins with no field that a sent message has must not pass for one: Sent would seem to be read.
+            is_mail = not header_fields(header).keys().isdisjoint(("from", "to", "date", "message-id", "subject"))
+            if message.problem or not is_mail:
+                problem = problem or f"{message.path}: {message.problem or 'it is no mail'}"
+                continue
+            read += 1
+            messages.append(read_sent_header(str(place), read, message.arrived, header))
+        sources.append(SentSource(str(place), announced, read, problem=problem))
     return messages, sources
-
-
-def _is_mail(raw: bytes) -> bool:
-    """Return whether bytes begin with a header that a sent message has: what is none must not pass for one."""
-    fields = header_fields(header_block(raw))
-    return not fields.keys().isdisjoint(("from", "to", "date", "message-id", "subject"))

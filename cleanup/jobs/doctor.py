@@ -20,10 +20,9 @@ from cleanup.access import account_of
 from cleanup.config import MailboxSettings, ledger_of
 from cleanup.connector import probe
 from cleanup.connector.account import Account
-from cleanup.connector.folders import Folder, backscatter_folder_name, find_sent
+from cleanup.connector.folders import Folder, backscatter_folder_name, find_sent, sent_not_opened
 from cleanup.connector.mailbox import Mailbox, open_mailbox
 from cleanup.detector.sender_questions import foremost
-from cleanup.detector.who_sends import failing_record_in_words
 from cleanup.errors import (
     CleanupError,
     CommandRefused,
@@ -34,7 +33,6 @@ from cleanup.errors import (
 )
 from cleanup.jobs.look import look
 from cleanup.jobs.run import known_before, task_of
-from cleanup.jobs.sync import not_opened
 from cleanup.ledger import Ledger, is_there
 from cleanup.progress import Progress, unseen
 from cleanup.report.counts import Fate, count_judged
@@ -137,7 +135,8 @@ def _ledger(patient: _Patient) -> Iterator[str]:
         waiting = len(ledger.open_moves(patient.settings.address))
     yield f"{shown if '://' in where else where} holds {count} runs of this mailbox"
     if waiting:
-        patient.warnings.append(f"{waiting} moves of a run that was cut off wait to be settled by the next run.")
+        moves = plural(waiting, "move")
+        patient.warnings.append(f"The next run first finds out what became of {moves} of a run that was cut off.")
 
 
 def _name(patient: _Patient) -> Iterator[str]:
@@ -190,7 +189,7 @@ def _folders(patient: _Patient) -> Iterator[str]:
         try:
             yield f"sent mail is in {folder.name}: {mailbox.examine(folder.name).exists:,} messages"
         except (CommandRefused, FolderNotFound, PermissionMissing) as error:
-            patient.warnings.append(f"{not_opened(folder.name, error)}. Until then nothing is filed.")
+            patient.warnings.append(f"{sent_not_opened(folder.name, error)}. Until then nothing is filed.")
     for name in settings.not_sent_folders:
         yield f"{name} is left out as a folder of sent mail, as you say"
     target = backscatter_folder_name(patient.folders, settings.target)
@@ -243,7 +242,7 @@ def _coverage(patient: _Patient) -> Iterator[str]:
         yield f"{verb}: {one.who} ({one.source.value}; it {one.says})"
     if not any(one.sends for one in seen.senders):
         yield "nobody is known to send for you; --outbound-host names hosts that you know"
-    patient.warnings += [f"{failing_record_in_words(*one)}." for one in seen.failing_records]
+    patient.warnings += [f"{one.in_words()}." for one in seen.failing_records]
     asked = foremost(seen.questions)
     for question in asked:
         yield f"only you can say: {question.in_words()}"

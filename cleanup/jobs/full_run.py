@@ -8,7 +8,6 @@ from datetime import datetime
 from itertools import takewhile
 
 from cleanup.connector.mailbox import Mailbox
-from cleanup.detector.who_sends import failing_record_in_words
 from cleanup.errors import CleanupError
 from cleanup.jobs.idle_check import READ_BY, IdleCheck, Look, Task
 from cleanup.jobs.look import look
@@ -53,8 +52,7 @@ def look_and_file(
     _remember(memory, run_id, seen, outcome)
     remark = _leave_digest(session, run_id, seen, outcome, mailbox, now) if outcome else None
     before = _ended_early(session, run_id) if outcome and outcome.moved else ()
-    to_tell = tuple(failing_record_in_words(*one) for one in seen.failing_records if one[0] not in told_before)
-    return Done(run_id, seen, recovered, outcome, remark, session.bytes_read, session.round_trips, before, to_tell)
+    return Done(run_id, seen, recovered, outcome, remark, session.bytes_read, session.round_trips, before, told_before)
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
@@ -73,7 +71,7 @@ def _record(session: MailboxSession, seen: Look, told_before: frozenset[str]) ->
         "headline": seen.state.headline,
         "target": seen.plan.target,
         SENDERS: [[one.who, one.source.value, one.says] for one in seen.senders],
-        TOLD_RECORDS: sorted(told_before.union(domain for domain, _ in seen.failing_records)),
+        TOLD_RECORDS: sorted(told_before.union(one.domain for one in seen.failing_records)),
     }
     run_id = session.start_run(options, _counts(seen))
     session.ledger.record_findings(run_id, seen.judged, seen.plan)

@@ -37,7 +37,7 @@ from cleanup.model import (
 
 if TYPE_CHECKING:
     from cleanup.detector.sender_questions import SenderQuestion
-    from cleanup.detector.who_sends import KnownSender
+    from cleanup.detector.who_sends import FailingRecord, KnownSender
 
 _ROWS = 3  # counts up when what stands in the rows of the memory changes
 _SHAPES = [[f.name for f in fields(kind)] for kind in (Profile, Notice, Returned, Recipient, SentMessage)]
@@ -80,7 +80,7 @@ class Look:
     passed_over: tuple[NotFiled, ...] = ()  # messages that could not be read, and why; the next run looks at them again
     senders: tuple[KnownSender, ...] = ()  # who is known to send for the owner, and from where
     questions: tuple[SenderQuestion, ...] = ()  # who may, and a person has to say
-    failing_records: tuple[tuple[str, str], ...] = ()  # own domains that mail by this own host fails SPF of
+    failing_records: tuple[FailingRecord, ...] = ()  # own SPF records that mail of the owner's fails
     resting: Remembered | None = None
 
     @property

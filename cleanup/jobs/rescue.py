@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -72,9 +73,19 @@ def rescue(
         noted = {LOCK: lock_of(account)}
         run_id = ledger.start_run(settings.address, "rescue", actor=account.who, version=__version__, options=noted)
         journal = Journal(ledger, run_id, settings.address)
+        by_place: dict[tuple[str, int], list[PlannedMove]] = defaultdict(list)  # a plan moves out of one folder
+        for one in (offered.judged for offered in chosen):
+            by_place[one.ref.folder, one.ref.uidvalidity].append(PlannedMove(one.ref, one.fingerprint, one.flags))
         outcomes = tuple(
-            file_all(plan, mailbox, journal, reopen=session.open, look_on=session.look_on, progress=progress)
-            for plan in _plans(chosen, settings)
+            file_all(
+                FilingPlan(folder, settings.inbox, uidvalidity, tuple(moves)),
+                mailbox,
+                journal,
+                reopen=session.open,
+                look_on=session.look_on,
+                progress=progress,
+            )
+            for (folder, uidvalidity), moves in sorted(by_place.items())
         )
         done = Rescued(run_id, outcomes)
         complete = all(outcome.complete for outcome in outcomes)
@@ -108,10 +119,3 @@ def _put_away(folders: Sequence[Folder], settings: MailboxSettings) -> tuple[str
     junk = {f.name for f in own if "\\junk" in f.attributes or f.parts[-1].lower() in ("junk", "spam")}
     target = backscatter_folder_name(folders, settings.target)
     return tuple(sorted(f.name for f in folders if f.selectable and f.name in {*junk, target}))
-
-
-def _plans(chosen: Sequence[Rescue], settings: MailboxSettings) -> Iterator[FilingPlan]:
-    for place in sorted({(one.judged.ref.folder, one.judged.ref.uidvalidity) for one in chosen}):
-        here = [one.judged for one in chosen if (one.judged.ref.folder, one.judged.ref.uidvalidity) == place]
-        moves = tuple(PlannedMove(one.ref, one.fingerprint, one.flags) for one in here)
-        yield FilingPlan(place[0], settings.inbox, place[1], moves)

@@ -28,7 +28,7 @@ class Done:
     bytes_read: int = 0  # from the server
     round_trips: int = 0
     carried_on: tuple[tuple[int, int], ...] = ()  # earlier runs that ended early: number, and how many they moved
-    to_tell: tuple[str, ...] = ()  # what is told once a mailbox: an SPF record that mail of the owner's fails
+    told_before: frozenset[str] = frozenset()  # own domains of whose incomplete SPF records earlier runs told
 
     @property
     def moved(self) -> int:
@@ -72,7 +72,8 @@ class Done:
         silent = look.why_sent_is_silent if look.judged else look.sent.coverage.unusable()
         recovered = self.recovered.in_words().splitlines() if self.recovered else []
         moved = self.outcome.remarks if self.outcome else []
-        told = (*recovered, self._passed_over(), silent, *moved, self._questions(senders), *self.to_tell, self.remark)
+        failing = [one.in_words() for one in look.failing_records if one.domain not in self.told_before]
+        told = (*recovered, self._passed_over(), silent, *moved, self._questions(senders), *failing, self.remark)
         return [remark.rstrip(".") for remark in told if remark]
 
     def _questions(self, senders: str | None) -> str | None:

@@ -6,7 +6,6 @@ Chunk by chunk, each written down with how far it goes, so that a run that was c
 from __future__ import annotations
 
 import hashlib
-import shlex
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from cleanup.connector.folders import Folder, find_sent, shown
+from cleanup.connector.folders import Folder, find_sent, sent_not_opened, shown
 from cleanup.connector.mailbox import FolderState, Mailbox
 from cleanup.connector.questions import Examine, Folders, Headers, Question
 from cleanup.detector.addresses import untagged_key
@@ -182,7 +181,7 @@ def read_sent(
     except ConnectionLost:
         raise
     except (CommandRefused, FolderNotFound, PermissionMissing) as error:
-        problem = not_opened(folder, error)
+        problem = sent_not_opened(folder, error)
     except CleanupError as error:
         problem = str(error)
     known = memory.cursors().get(folder)
@@ -193,11 +192,6 @@ def _not_shown(mailbox: Mailbox, folder: str, uids: Sequence[int]) -> str:
     """Return what to say of messages that a Sent folder lists and does not show; one may be the one that bounced."""
     why = mailbox.passed_over(folder).get(uids[0], "the server does not show it")
     return f"{len(uids):,} of its messages cannot be read (UID {uids[0]}: {why})"
-
-
-def not_opened(folder: str, error: CleanupError) -> str:
-    """Return what to say of a Sent folder that cannot be opened: until it can, or is left out, nothing is filed."""
-    return f"{error}. If it holds no mail of yours, leave it out: --not-sent-folder {shlex.quote(folder)}"
 
 
 def fetch_sent(mailbox: Mailbox, places: SentPlaces) -> Iterator[SentMessage]:

@@ -208,7 +208,10 @@ def _make(file: Path) -> None:
             file.parent.mkdir(parents=True, mode=0o700, exist_ok=True)  # another program may be quicker
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
         if not file.is_file():  # root may open a device, and must not change its mode
-            raise LedgerUnusable(f"The ledger {file} is no file", hint="Name another with --ledger")
+            what = "folder" if file.is_dir() else "device file"
+            raise LedgerUnusable(
+                f"A {what} cannot be used as a ledger", why=str(file), hint="Name another with --ledger"
+            )
     except OSError as error:
         raise _cannot_be_opened(file, error) from error
 

@@ -38,7 +38,7 @@ def test_one_run_shows_what_became_of_its_moves(ledger: Path) -> None:
     done = cleanup("history", "show", 1, "--ledger", ledger)
 
     assert done.code == 0
-    assert "72     where they were moved to" in done.out
+    assert "72     moved, still in Backscatter" in done.out
     assert cleanup("history", "show", 99, "--ledger", ledger).code == 2
 
 

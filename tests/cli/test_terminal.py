@@ -6,8 +6,9 @@ import json
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -98,12 +99,26 @@ def test_a_notice_is_found_by_whom_the_mail_went_to_or_by_its_subject(annas_ledg
     assert (none.code, "nobody@x.test" in none.err) == (2, True)
 
 
-def test_a_time_of_day_is_when_the_clock_here_showed_it_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = datetime(2026, 10, 20, 16, 0, tzinfo=UTC)
+@pytest.fixture(params=[0, 2], ids=["UTC", "CEST"])
+def east(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[timedelta]:
+    """How far east of UTC the clock here is."""
+    monkeypatch.setenv("TZ", f"HERE-{request.param}")
+    time.tzset()
+    yield timedelta(hours=request.param)
+    monkeypatch.undo()
+    time.tzset()
 
-    begins = [opt.since(text, now) for text in ("15:30", "17:30")]
 
-    assert begins == [datetime(2026, 10, 20, 15, 30, tzinfo=UTC), datetime(2026, 10, 19, 17, 30, tzinfo=UTC)]
+def test_a_time_of_day_is_when_the_clock_here_showed_it_last(east: timedelta) -> None:
+    now = datetime(2026, 10, 20, 16, 0, tzinfo=UTC) - east
+
+    begins = [opt.since(text, now) + east for text in ("15:30", "17:30", "today")]
+
+    assert begins == [
+        datetime(2026, 10, 20, 15, 30, tzinfo=UTC),
+        datetime(2026, 10, 19, 17, 30, tzinfo=UTC),
+        datetime(2026, 10, 20, tzinfo=UTC),
+    ]
 
 
 def test_a_failed_login_keeps_the_answers(tmp_path: Path) -> None:

@@ -272,7 +272,7 @@ def test_a_server_may_tell_of_messages_before_it_ends_the_search() -> None:
 
 
 def test_a_list_that_ends_while_the_next_folder_is_opened_leaves_that_its_numbers() -> None:
-    """Dovecot does so behind a long answer: it says what EXAMINE shows, then that LIST is done, then that EXAMINE is."""
+    """Dovecot does so behind a long answer, saying what EXAMINE shows, then that LIST is done, then that EXAMINE is."""
     held: list[bytes] = []
 
     def overlaps(session: Session, name: str, args: list[bytes]) -> bool:

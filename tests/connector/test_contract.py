@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cleanup.connector.commands import LOOKING
+from cleanup.connector.connection import LOOKING
 from cleanup.connector.credentials import from_text
 from cleanup.connector.folders import backscatter_folder_name, find_sent
 from cleanup.connector.mailbox import Account, Mailbox, open_mailbox
@@ -341,7 +341,7 @@ def test_the_last_flags_are_never_another_messages(mailbox: Mailbox, account: Ac
         onlooker.fingerprints("INBOX", uids[1:])  # where some servers tell of the expunge: the numbers are others now
 
         unaware = onlooker.last_flags(uids[1:])
-        onlooker.flags_again(uids[1:])
+        onlooker.flags(uids[1:])
         aware = onlooker.last_flags(uids[1:])
 
     right = {uids[1]: ("\\Answered",), uids[2]: ()}

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from cleanup.connector.commands import LOOKING
+from cleanup.connector.connection import LOOKING
 from cleanup.connector.mailbox import Account, open_mailbox
 from cleanup.errors import CannotConnect, CleanupError, ConnectionLost, ServerMisbehaved
 from tests.connector.test_contract import a_message, uids_in

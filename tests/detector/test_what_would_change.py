@@ -17,7 +17,7 @@ def test_every_row_has_its_answer():
 def test_a_spared_forgery_names_what_spared_it():
     finding = judged(a_notice(a_returned(received=(STRANGER, OUT1))))
 
-    assert "an own host stands deeper down" in " ".join(what_would_change(finding))
+    assert "a host of yours stands deeper down" in " ".join(what_would_change(finding))
 
 
 def test_a_silent_sent_folder_asks_for_a_word_on_it():

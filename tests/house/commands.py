@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from cleanup.cli import program
+from cleanup.cli.options import Reach, Rules, Watching
 
 FILE = Path(__file__).parents[2] / "docs" / "commands.md"
 _HEAD = """# Commands
@@ -16,19 +18,36 @@ _HEAD = """# Commands
 Written from the program's own help by `python -m tests.house.commands`; a test keeps it equal. stdout carries data,
 stderr talk. Off a terminal no question is asked: `--yes` answers it, or the command ends with exit code 2.
 [exit-codes.md](exit-codes.md) lists the exit codes, [configuration.md](configuration.md) the keys of the file.
+
+Options that many commands share stand once, at the end: [how to reach a mailbox](#how-to-reach-a-mailbox),
+[how to judge](#how-to-judge) and [who watches](#who-watches).
 """
+# What commands share, by heading: commands that take all of it point there.
+_SHARED: Mapping[str, type] = {"How to reach a mailbox": Reach, "How to judge": Rules, "Who watches": Watching}
 
 
 def document() -> str:
     """Return the text of docs/commands.md."""
     root = typer.main.get_command(program())
-    parts = [_HEAD]
+    parts, last = [_HEAD], dict[str, list[Any]]()
     for name, command in _commands(root, "mailbox-cleanup"):
         parts.append(f"## {name}\n\n{_first(command)}\n")
-        rows = list(_rows(command))
-        if rows:
-            parts.append("| option | meaning |\n|---|---|\n" + "\n".join(rows) + "\n")
+        own, shared = list(command.params), list[str]()
+        for heading, group in _SHARED.items():
+            names = {field.name for field in fields(group)}
+            theirs = [one for one in own if one.name in names and one.param_type_name == "option"]
+            if {one.name for one in theirs} == names:
+                own = [one for one in own if one not in theirs]
+                last.setdefault(heading, theirs)
+                shared.append(f"[{heading[0].lower()}{heading[1:]}](#{heading.lower().replace(' ', '-')})")
+        parts += [_table(own)] if own else []
+        parts += [f"Also the options of {', '.join(shared)}.\n"] if shared else []
+    parts += [f"## {heading}\n\n{_table(options)}" for heading, options in last.items()]
     return "\n".join(parts)
+
+
+def _table(parameters: list[Any]) -> str:
+    return "| option | meaning |\n|---|---|\n" + "\n".join(_rows(parameters)) + "\n"
 
 
 def _commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
@@ -41,8 +60,8 @@ def _first(command: Any) -> str:
     return " ".join((command.help or "").split())
 
 
-def _rows(command: Any) -> Iterator[str]:
-    for parameter in command.params:
+def _rows(parameters: list[Any]) -> Iterator[str]:
+    for parameter in parameters:
         names = [*parameter.opts, *parameter.secondary_opts]
         shown = (
             ", ".join(f"`{name}`" for name in names) if parameter.param_type_name == "option" else _argument(parameter)
@@ -52,7 +71,7 @@ def _rows(command: Any) -> Iterator[str]:
 
 
 def _argument(parameter: Any) -> str:
-    word = parameter.name.upper()
+    word = parameter.metavar or parameter.name.upper()
     return f"`{word}`" if parameter.required else f"`[{word}]`"
 
 

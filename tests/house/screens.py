@@ -111,6 +111,7 @@ def _read(terminal: int) -> Iterator[bytes]:
 
 
 def _even(text: str, reach: str) -> str:
+    text = re.sub(r"(genuine  seconds\n.*?) +[\d.]+$", r"\1      1.2", text, flags=re.MULTILINE)
     lines = text.replace(f" {_NOW}", "").replace(reach, _HOST).splitlines()
     return "".join(f"{line.rstrip()}\n" for line in _without_the_machine(lines))
 
@@ -130,7 +131,7 @@ def _without_the_machine(lines: list[str]) -> Iterator[str]:
     """Yield the lines; of doctor's stages, those that only tell of the machine become one line of dots."""
     dropped = False
     for line in lines:
-        stage = re.match(r"(?:ok|look)  +(\w+(?: \w+)?)  ", line)
+        stage = re.match(r"(?:ok|WARN)  +(\w+(?: \w+)?)  ", line)
         if stage is None and dropped and line.startswith(" "):
             continue
         was_dropped, dropped = dropped, stage is not None and stage[1] in _OF_THE_MACHINE

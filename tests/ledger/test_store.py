@@ -254,7 +254,7 @@ def test_a_device_is_no_ledger_and_keeps_its_mode(tmp_path: Path) -> None:
         pytest.skip("only root can make a device")
     device.chmod(0o666)
 
-    with pytest.raises(LedgerUnusable, match="is no file"):
+    with pytest.raises(LedgerUnusable, match="cannot be used as a ledger"):
         Ledger.open(device)
 
     assert stat.S_IMODE(device.stat().st_mode) == 0o666

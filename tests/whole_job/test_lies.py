@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cleanup.errors import CleanupError
+from cleanup.errors import CleanupError, SentFolderNotFound
 from tests.servers import lying
 from tests.servers.lying import (
     Box,
@@ -252,8 +252,7 @@ def test_a_mailbox_whose_sent_mail_lies_under_an_unknown_name_ends_with_an_error
 
         ended = run(server, tmp_path)
 
-        assert ended.error is not None
-        assert ended.error.code == "sent-not-found"
+        assert isinstance(ended.error, SentFolderNotFound)
         assert '"Postausgang 2020"' in str(ended.error)
         assert State.of(server) == before
 

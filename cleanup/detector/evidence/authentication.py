@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from cleanup.detector.addresses import domain_key, domain_of, untagged_key
 from cleanup.detector.evidence.matching import compare, could_be_a_replay
 from cleanup.detector.evidence.question import Question, points
-from cleanup.detector.evidence.standing import Kind
+from cleanup.detector.evidence.standing import Kind, standing_of
 from cleanup.detector.message_ids import envelope_id_key
 from cleanup.detector.signatures import Signature, read_signatures
 from cleanup.detector.spf import SpfResult
@@ -95,7 +95,7 @@ def _own_record(question: Question) -> Iterator[Reason]:
             f"The SPF record of {word.domain} names the hosts that may send for it; {word.address} is not one of them."
         )
         if proved_by is not None:
-            says += f" But mail of yours by {proved_by.address} fails that record too: it does not say who else sends."
+            says += f" But mail of yours by {proved_by.address} fails it, too: it does not say who else sends for you."
             yield points("spf.refuted", AUTHENTICATION, Verdict.UNSURE, Strength.NOTE, says)
         else:
             yield points("spf.not_named", AUTHENTICATION, Verdict.BACKSCATTER, _of_a_denial(question), says)
@@ -103,7 +103,7 @@ def _own_record(question: Question) -> Iterator[Reason]:
 
 def _of_a_denial(question: Question) -> Strength:
     """Return how much a "may not send" weighs: little where a service or a forwarding server would get it, too."""
-    return Strength.HARD if question.standing.kind is Kind.DENIED else Strength.NOTE
+    return Strength.HARD if standing_of(question).kind is Kind.DENIED else Strength.NOTE
 
 
 # --- What the owner's side put into the envelope and the notice brings back -----------------------------------------
@@ -127,7 +127,7 @@ def _tagged(question: Question, senders: Sequence[str]) -> Iterator[Reason]:
     """Yield what BATV and SRS tags are worth. A tag that has run out was copied from an old letter, or came late."""
     checks = _checked(question, senders)
     if Tag.VALID in checks:
-        says = "The notice came to a tagged address whose tag only the owner's server can make."
+        says = "The notice came to a tagged address whose tag only your server can make."
         yield points("tag.valid", AUTHENTICATION, Verdict.GENUINE, Strength.HARD, says)
     elif Tag.STALE in checks:
         says = "The notice came to a tagged address whose tag had run out; who has an old letter can copy it."
@@ -136,7 +136,7 @@ def _tagged(question: Question, senders: Sequence[str]) -> Iterator[Reason]:
         says = "The notice came to a tagged address; there is no key to check the tag with."
         yield points("tag.unchecked", AUTHENTICATION, Verdict.GENUINE, Strength.SUPPORTING, says)
     elif _should_be_tagged(question):
-        says = f"All outbound mail is tagged since {question.known.identity.tagged_since:%Y-%m-%d}, and this is not."
+        says = f"All mail of yours is tagged since {question.known.identity.tagged_since:%Y-%m-%d}, and this is not."
         yield points("tag.missing", AUTHENTICATION, Verdict.BACKSCATTER, Strength.SUPPORTING, says)
 
 
@@ -174,10 +174,10 @@ def _own_digest(question: Question) -> Iterator[Reason]:
     if not any(check_own(carrier, keys) is Tag.VALID for carrier in carriers):
         return
     if _by_a_strangers_host(question):
-        says = "It carries a digest that only the owner's server can make, but a stranger's host brought it: copied?"
+        says = "It carries a digest that only your server can make, but a stranger's host brought it: copied?"
         yield points("tag.own_copied", AUTHENTICATION, Verdict.GENUINE, Strength.SUPPORTING, says)
     else:
-        says = "Its id or envelope sender ends in a digest that only the owner's server can make."
+        says = "Its id or envelope sender ends in a digest that only your server can make."
         yield points("tag.own", AUTHENTICATION, Verdict.GENUINE, Strength.HARD, says)
 
 

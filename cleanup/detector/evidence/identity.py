@@ -43,7 +43,7 @@ def _never_used(question: Question) -> Iterator[Reason]:
     # In a small Sent an address that the owner does use, seldom, may well be missing.
     enough = profile.messages >= MIN_NEVER_USED
     strength = Strength.HARD if enough else Strength.NOTE
-    says = f"None of {profile.messages} sent messages was written as {question.sender}."
+    says = f"None of your {profile.messages:,} sent messages was written as {question.sender}."
     yield points("sender.never_used", IDENTITY, Verdict.BACKSCATTER, strength, says)
 
 
@@ -65,11 +65,11 @@ def _not_the_owners(question: Question) -> Iterator[Reason]:
     owner = question.known.owner
     if not question.sender or not owner.addresses or _is_ours(question):
         return
-    says = f"The returned message was written as {question.sender}, which is not the owner's address."
+    says = f"The returned message was written as {question.sender}, which is not an address of yours."
     if any(owner.is_own_address(a) or owner.is_own_domain(a) for a in _senders(question.returned)):
         yield points("sender.not_the_owner", IDENTITY, Verdict.UNSURE, Strength.NOTE, says)
     else:
-        says += " Nothing in it names the owner as its sender: it may be a copy of somebody else's mail."
+        says += " Nothing in it names you as its sender: it may be a copy of somebody else's mail."
         yield points("sender.not_the_owner", IDENTITY, Verdict.UNSURE, Strength.HARD, says)
 
 
@@ -94,14 +94,14 @@ def _name_foreign(question: Question) -> Iterator[Reason]:
     # Only with the owner's own address: with another one the name is somebody else's by right (a list, an assistant).
     names, name = question.known.profile.names, (question.returned.from_name or "").casefold().strip()
     if name and names and name not in names and question.known.owner.is_own_address(question.returned.from_address):
-        says = f"No sent message was signed with the name “{question.returned.from_name}”."
+        says = f"No sent message of yours was signed with the name “{question.returned.from_name}”."
         yield points("sender.name_foreign", IDENTITY, Verdict.BACKSCATTER, Strength.SUPPORTING, says)
 
 
 def _id_foreign(question: Question) -> Iterator[Reason]:
     rights, message_id = question.known.profile.right_sides, question.returned.message_id
     if message_id and rights and right_side(message_id) not in rights:
-        says = f"No sent message has an id at {right_side(message_id) or 'no host at all'}."
+        says = f"No sent message of yours has an id at {right_side(message_id) or 'no host at all'}."
         yield points("profile.message_id", IDENTITY, Verdict.BACKSCATTER, Strength.SUPPORTING, says)
 
 
@@ -114,7 +114,11 @@ def _mailer_foreign(question: Question) -> Iterator[Reason]:
     named = (v for n, v in question.returned.headers if n.lower() in ("x-mailer", "user-agent"))
     mailer = mailer_key(next(named, ""))
     if mailer not in profile.mailers:
-        says = f"No sent message was written with “{mailer}”." if mailer else "Sent messages name their mail program."
+        says = (
+            f"No sent message of yours was written with “{mailer}”."
+            if mailer
+            else "Your sent messages name their mail program."
+        )
         yield points("profile.mailer", IDENTITY, Verdict.BACKSCATTER, Strength.SUPPORTING, says)
 
 
@@ -125,12 +129,12 @@ def _zone_foreign(question: Question) -> Iterator[Reason]:
     if len(zone) == 5 and zone[0] in "+-" and zone[1:].isdigit() and zones:
         minutes = (int(zone[1:3]) * 60 + int(zone[3:])) * (-1 if zone[0] == "-" else 1)
         if minutes not in zones:
-            says = f"No sent message was written in the time zone {zone}."
+            says = f"No sent message of yours was written in the time zone {zone}."
             yield points("profile.zone", IDENTITY, Verdict.BACKSCATTER, Strength.SUPPORTING, says)
 
 
 def _never_written(question: Question) -> Iterator[Reason]:
     people, rows = question.recipients, question.known.rows
     if people and not any(rows.written_to(person) for person in people):
-        says = f"{people[0]} was never written to."
+        says = f"You never wrote to {people[0]}."
         yield points("recipient.never_written", IDENTITY, Verdict.BACKSCATTER, Strength.SUPPORTING, says)

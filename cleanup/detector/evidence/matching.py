@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from cleanup.detector.addresses import domain_of, untagged_key
+from cleanup.detector.evidence.question import Question, once_a_question
 from cleanup.detector.networks import organisation
 from cleanup.detector.path import own_lines
 from cleanup.detector.providers import is_provider
 from cleanup.detector.sent import moment_of
 from cleanup.detector.subjects import is_telling, is_uncommon, subjects_agree
 from cleanup.model import Kind, SentMessage
-
-if TYPE_CHECKING:
-    from cleanup.detector.evidence.question import Question
 
 
 def could_be_a_replay(question: Question) -> bool:
@@ -90,6 +88,7 @@ class Match(NamedTuple):
     ambiguous: int = 0  # further sent messages that fit as well
 
 
+@once_a_question
 def best_match(question: Question) -> Match:
     """Return what Sent holds of the returned message: by id, by content, in part, by conversation, or nothing."""
     named = [sent for message_id in question.ids for sent in question.known.rows.by_id(message_id)]

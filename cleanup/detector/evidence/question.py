@@ -13,13 +13,11 @@ import authres
 
 from cleanup.detector.addresses import address_key, domain_of, untagged_key
 from cleanup.detector.coverage import Coverage
-from cleanup.detector.evidence.matching import Match, best_match
-from cleanup.detector.evidence.standing import Standing, seen_of, standing_of
 from cleanup.detector.message_ids import id_key
 from cleanup.detector.networks import Address, Network, organisation
 from cleanup.detector.owner import Owner, SeenElsewhere
 from cleanup.detector.path import Path, for_returned
-from cleanup.detector.senders import Seen, Senders
+from cleanup.detector.senders import Senders
 from cleanup.detector.sent import Profile, SentRows
 from cleanup.detector.spf import SpfAnswers, SpfWord
 from cleanup.model import Family, Identity, Kind, Notice, Policy, Reason, Returned, Strength, Verdict
@@ -157,9 +155,7 @@ class Known:
     def unusable(self) -> str | None:
         """Why Sent says nothing at all; None where it was read whole."""
         if self.owner.foreign_sent:
-            return (
-                "The Sent folder holds nothing that was written as one of the owner's addresses: it is somebody else's."
-            )
+            return "The Sent folder holds nothing that was written as one of your addresses: it is somebody else's."
         return self.coverage.unusable()
 
     @worked_out_once
@@ -169,7 +165,7 @@ class Known:
 
 
 _ANSWERED_BY_RECIPIENT = (Kind.AUTO_REPLY, Kind.MDN, Kind.CHALLENGE, Kind.VIRUS_NOTICE)
-_NOT_LEARNED = ("match", "recipients", "addressees", "ids", "sender")
+_NOT_LEARNED = ("best_match", "recipients", "addressees", "ids", "sender")
 
 
 @dataclass(frozen=True)
@@ -213,16 +209,6 @@ class Question:
         return written_results(self)
 
     @worked_out_once
-    def seen(self) -> Seen | None:
-        """The message as the survey of unknown senders sees it; None where no unknown host handed it over."""
-        return seen_of(self)
-
-    @worked_out_once
-    def standing(self) -> Standing:
-        """How the host at the trusted hop stands to the owner, where it is none that is known."""
-        return standing_of(self)
-
-    @worked_out_once
     def recipients(self) -> tuple[str, ...]:
         """The recipients that the notice names, as Sent knows them: with what leads to them, in compared form.
 
@@ -246,11 +232,6 @@ class Question:
         returned = self.returned
         named = (returned.message_id, *returned.other_ids, *self.notice.in_reply_to, *self.notice.references[-1:])
         return tuple(dict.fromkeys([i for i in named if i and id_key(i)]))
-
-    @worked_out_once
-    def match(self) -> Match:
-        """What Sent holds of it."""
-        return best_match(self)
 
     @worked_out_once
     def sender(self) -> str:
@@ -287,6 +268,20 @@ class Question:
     def vouched(self) -> bool:
         """Whether absence from Sent counts for this message."""
         return self.unusable is None and self.silent is None and self.incomplete is None
+
+
+def once_a_question(work_out: Callable[[Question], Answer]) -> Callable[[Question], Answer]:
+    """Return a function that keeps its answer with the question, under its own name: many rules ask the same."""
+    name = work_out.__name__
+
+    def answer(question: Question) -> Answer:
+        try:
+            found: Answer = question.__dict__[name]
+        except KeyError:
+            found = question.__dict__[name] = work_out(question)
+        return found
+
+    return answer
 
 
 def points(rule: str, family: Family, to: Verdict, strength: Strength, says: str) -> Reason:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cleanup.detector.evidence.matching import Agreement, Bond, could_be_a_replay
+from cleanup.detector.evidence.matching import Agreement, Bond, best_match, could_be_a_replay
 from cleanup.detector.evidence.question import Question, points
-from cleanup.detector.evidence.standing import Kind
+from cleanup.detector.evidence.standing import Kind, standing_of
 from cleanup.detector.message_ids import id_shape
 from cleanup.model import Family, Reason, SentMessage, Strength, Verdict
 
@@ -15,7 +15,7 @@ LEDGER = Family.LEDGER
 
 def sent_match(question: Question) -> Iterator[Reason]:
     """Yield what the Sent index says for and against."""
-    bond = question.match.bond
+    bond = best_match(question).bond
     if question.unusable:
         yield points("sent.unusable", LEDGER, Verdict.UNSURE, Strength.HARD, question.unusable)
     elif bond in _BONDS:
@@ -29,7 +29,8 @@ def sent_match(question: Question) -> Iterator[Reason]:
 
 
 def _by_id(question: Question) -> Reason:
-    sent, agreement = question.match.sent, question.match.agreement
+    match = best_match(question)
+    sent, agreement = match.sent, match.agreement
     looks_at_ways = Family.TRANSPORT not in question.known.policy.switched_off
     if agreement and not agreement.recipient and looks_at_ways and could_be_a_replay(question):
         says = f"The message is in {_where(sent)}, but a stranger sent it again to somebody else: a replay?"
@@ -39,29 +40,32 @@ def _by_id(question: Question) -> Reason:
 
 
 def _by_content(question: Question) -> Reason:
-    says = f"Recipient, subject and Date agree with a message in {_where(question.match.sent)}."
-    if question.match.ambiguous:
-        says = f"{says} So they do with {question.match.ambiguous} more."
+    match = best_match(question)
+    says = f"Recipient, subject and Date agree with a message in {_where(match.sent)}."
+    if match.ambiguous:
+        says = f"{says} So they do with {match.ambiguous} more."
     return points("sent.recipient_subject_date", LEDGER, Verdict.GENUINE, Strength.HARD, says)
 
 
 def _id_only(question: Question) -> Reason:
-    says = f"The id is in {_where(question.match.sent)}, but too little else can be compared to believe it."
+    says = f"The id is in {_where(best_match(question).sent)}, but too little else can be compared to believe it."
     return points("sent.id_only", LEDGER, Verdict.GENUINE, Strength.SUPPORTING, says)
 
 
 def _id_reused(question: Question) -> Reason:
-    says = f"The id is that of a message in {_where(question.match.sent)}, yet everything else differs: it was reused."
+    sent = best_match(question).sent
+    says = f"The id is that of a message in {_where(sent)}, yet everything else differs: it was reused."
     return points("sent.id_reused", LEDGER, Verdict.UNSURE, Strength.HARD, says)
 
 
 def _partly(question: Question) -> Reason:
-    says = f"It agrees in part with a message in {_where(question.match.sent)}: {_agreed(question.match.agreement)}."
+    match = best_match(question)
+    says = f"It agrees in part with a message in {_where(match.sent)}: {_agreed(match.agreement)}."
     return points("sent.two_of_three", LEDGER, Verdict.GENUINE, Strength.SUPPORTING, says)
 
 
 def _thread(question: Question) -> Reason:
-    says = f"It belongs to a conversation in {_where(question.match.sent)} (Thread-Index)."
+    says = f"It belongs to a conversation in {_where(best_match(question).sent)} (Thread-Index)."
     return points("sent.thread_index", LEDGER, Verdict.GENUINE, Strength.SUPPORTING, says)
 
 
@@ -90,11 +94,11 @@ def _recently_written(question: Question) -> Iterator[Reason]:
         return
     # Only what shows a stranger by itself: one text from many networks, or a host that may not send for the domain.
     # Any other unknown host may be one more of the owner's, and then this hint is all that spares the notice.
-    stranger = question.standing.kind in (Kind.SPREAD, Kind.DENIED)
+    stranger = standing_of(question).kind in (Kind.SPREAD, Kind.DENIED)
     vouched = question.known.coverage.complete_since is not None and question.known.owner.knows_hosts
     certain = _comparable(question) and (vouched or stranger)
     strength = Strength.NOTE if certain else Strength.SUPPORTING
-    says = f"{written} was written to in the {question.known.policy.queue_lifetime.days} days before the notice came."
+    says = f"You wrote to {written} in the {question.known.policy.queue_lifetime.days} days before the notice came."
     yield points("sent.recipient_recent", LEDGER, Verdict.GENUINE, strength, says)
 
 

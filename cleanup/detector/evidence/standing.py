@@ -6,11 +6,13 @@ Not being known is no proof. What else came from that network, and with that tex
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from cleanup.detector.addresses import domain_of
-from cleanup.detector.evidence.matching import Bond
+from cleanup.detector.evidence.matching import Bond, best_match
+from cleanup.detector.evidence.question import Question, once_a_question
 from cleanup.detector.mailings import campaign_key
 from cleanup.detector.message_ids import id_key, id_shape, right_side
 from cleanup.detector.networks import is_public, organisation
@@ -21,15 +23,14 @@ from cleanup.detector.senders import (
     FEW,
     MANY,
     Seen,
+    Senders,
     is_line,
     is_of_no_domain,
     neighbourhoods,
+    survey,
 )
 from cleanup.detector.spf import SpfResult
 from cleanup.model import Family
-
-if TYPE_CHECKING:
-    from cleanup.detector.evidence.question import Question
 
 NAMED = 0.9  # share of sent messages that show a name, from which on none is unlike them
 MOST_BELOW = 5  # lower lines that are looked at
@@ -67,13 +68,14 @@ class Standing(NamedTuple):
         return self.kind in (Kind.SPREAD, Kind.HOUR, Kind.ALIEN)
 
 
+@once_a_question
 def seen_of(question: Question) -> Seen | None:
     """Return a returned message as the survey of unknown senders sees it; None where no such host handed it over."""
     path, owner, returned = question.path, question.known.owner, question.returned
     hop = path.hop
     if hop is None or path.submitted or hop.address is None or not is_public(hop.address):
         return None
-    if owner.has_own_address(hop) or owner.provider_of(hop) or question.match.bond in (Bond.ID, Bond.CONTENT):
+    if owner.has_own_address(hop) or owner.provider_of(hop) or best_match(question).bond in (Bond.ID, Bond.CONTENT):
         return None
     profile, rows, message_id = question.known.profile, question.known.rows, returned.message_id or ""
     made_by = organisation(right_side(message_id)) if message_id else ""
@@ -110,9 +112,15 @@ def seen_of(question: Question) -> Seen | None:
     )
 
 
+def survey_of(questions: Iterable[Question]) -> Senders:
+    """Return who handed these messages over, of all hosts that are not known."""
+    return survey([seen for question in questions if (seen := seen_of(question)) is not None])
+
+
+@once_a_question
 def standing_of(question: Question) -> Standing:
     """Return how the host stands to the owner; what spares comes first, then what is more certain."""
-    seen = question.seen
+    seen = seen_of(question)
     if seen is None:
         return Standing(Kind.NONE)
     if question.known.said_of(seen.address) is not None:

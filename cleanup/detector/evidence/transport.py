@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cleanup.detector.evidence.question import Question, points
-from cleanup.detector.evidence.standing import Kind
+from cleanup.detector.evidence.standing import Kind, standing_of
 from cleanup.detector.networks import organisation
 from cleanup.detector.path import handed_over_by, own_lines, written_at_home
 from cleanup.detector.received import Hop, read_received
@@ -24,7 +24,7 @@ def transport(question: Question) -> Iterator[Reason]:
     elif path.hop is not None:
         yield from _trusted_hop(question, path.hop)
     elif path.untied is not None and owner.has_own_address(path.untied):
-        says = f"{_named(path.untied)} is an own host, but nothing ties that line to this notice."
+        says = f"{_named(path.untied)} is a host of yours, but nothing ties that line to this notice."
         yield points("origin.own_unproved", TRANSPORT, Verdict.GENUINE, Strength.SUPPORTING, says)
     elif question.returned.received:
         says = "No line of the way can be tied to the host that wrote this notice."
@@ -51,7 +51,7 @@ def _trusted_hop(question: Question, hop: Hop) -> Iterator[Reason]:
     owner = question.known.owner
     provider = owner.provider_of(hop)
     if provider:
-        says = f"It came through {provider}, which the owner shares with strangers."
+        says = f"It came through {provider}, which you share with strangers."
         yield points("origin.shared_provider", TRANSPORT, Verdict.UNSURE, Strength.HARD, says)
     elif owner.has_own_address(hop):
         yield _own(question, hop)
@@ -62,25 +62,27 @@ def _trusted_hop(question: Question, hop: Hop) -> Iterator[Reason]:
 def _submitted(question: Question) -> Reason:
     """Return that the own server took it in: hard, unless others handed the notice over, who can write such a line."""
     if not _handed_over_by(question, ""):
-        says = "A line of the owner's own mail server stands at the top, but strangers handed the notice over."
+        says = "A line of your own mail server stands at the top, but strangers handed the notice over."
         return points("origin.own_unproved", TRANSPORT, Verdict.GENUINE, Strength.SUPPORTING, says)
-    says = "The owner's own mail server took it from inside or from someone who logged in."
+    says = "Your own mail server took it from inside or from somebody who logged in."
     return points("origin.own_host", TRANSPORT, Verdict.GENUINE, Strength.HARD, says)
 
 
 def _own(question: Question, hop: Hop) -> Reason:
     """Return the own host at the trusted hop: hard, unless a stranger wrote the line or handed the message to us."""
     if not question.path.certain:
-        says = f"{_named(hop)} is an own host, but a stranger's HELO had to be believed to get there."
+        says = f"{_named(hop)} is a host of yours, but a stranger's HELO had to be believed to get there."
         return points("origin.own_unproved", TRANSPORT, Verdict.GENUINE, Strength.SUPPORTING, says)
     if not _handed_over_by(question, organisation(hop.by or "")):
-        says = f"{_named(hop)} is an own host, but another organisation handed the notice over than wrote that line."
+        says = (
+            f"{_named(hop)} is a host of yours, but another organisation handed the notice over than wrote that line."
+        )
         return points("origin.own_unproved", TRANSPORT, Verdict.GENUINE, Strength.SUPPORTING, says)
     if question.path.at_own_server or _relayed_from_outside(question):
-        says = f"{_named(hop)} is an own host, which itself took the message from outside without a login."
+        says = f"{_named(hop)} is a host of yours, which itself took the message from outside without a login."
         return points("origin.own_relay", TRANSPORT, Verdict.UNSURE, Strength.HARD, says)
     return points(
-        "origin.own_host", TRANSPORT, Verdict.GENUINE, Strength.HARD, f"It left by the own host {_named(hop)}."
+        "origin.own_host", TRANSPORT, Verdict.GENUINE, Strength.HARD, f"It left by your own host {_named(hop)}."
     )
 
 
@@ -109,20 +111,20 @@ def _outside(question: Question, hop: Hop) -> Iterator[Reason]:
     # The owner's mail that a list or a forwarding server passes on looks just like this, and so does what a forger
     # makes who copies a whole header.
     if with_address or _a_known_sender_below(question):
-        says = f"It came from {_named(hop)}, but an own host stands deeper down: forwarded, from a list, or forged."
+        says = f"It came from {_named(hop)}, but a host of yours stands deeper down: forwarded, from a list, or forged."
         yield points("origin.own_name_below", TRANSPORT, Verdict.UNSURE, Strength.HARD, says)
         return
     if bare:
-        says = "An own host is named deeper down, without its address; anyone can write that."
+        says = "A host of yours is named deeper down, without its address; anybody can write that."
         yield points("origin.own_name_bare", TRANSPORT, Verdict.UNSURE, Strength.NOTE, says)
     # It bounced the mail of somebody who had logged in there, and put the notice into this mailbox itself: it may well
     # be the server through which the owner sends, though nobody has named it.
     if hop.authenticated and written_at_home(question.notice, organisation(hop.by or ""), owner):
-        says = f"Somebody logged in at {hop.by}, which bounced it itself and may be the owner's mail server."
+        says = f"Somebody logged in at {hop.by}, which bounced it itself and may be your mail server."
         yield points("origin.own_unproved", TRANSPORT, Verdict.GENUINE, Strength.SUPPORTING, says)
         return
     if _claims_to_be_own(question, hop):
-        says = f"{_named(hop)} goes by a name of the owner's side, though its address is not known to be an own one."
+        says = f"{_named(hop)} goes by a name of your side, though its address is not known to be yours."
         yield points("origin.own_name_claimed", TRANSPORT, Verdict.UNSURE, Strength.HARD, says)
         return
     yield _unknown_host(question, hop)
@@ -130,10 +132,10 @@ def _outside(question: Question, hop: Hop) -> Iterator[Reason]:
 
 def _unknown_host(question: Question, hop: Hop) -> Reason:
     """Return what a host is worth that is not known: hard where it shows itself a stranger, else a veto or a note."""
-    owner, standing = question.known.owner, question.standing
+    owner, standing = question.known.owner, standing_of(question)
     # Outbound hosts stand side by side: mail-1 was learned, and mail-2 has sent nothing yet that bounced.
     if owner.learned.is_near(hop.address) or organisation(hop.name or "") in owner.learned.organisations:
-        says = f"{_named(hop)} is, or is a neighbour of, a host that mail of the owner's came from."
+        says = f"{_named(hop)} is, or is a neighbour of, a host that mail of yours came from."
         return points("origin.own_neighbour", TRANSPORT, Verdict.UNSURE, Strength.HARD, says)
     if standing.kind is Kind.FORWARDED:
         says = f"{_named(hop)} passed it on for somebody it was written to; whom it came from cannot be seen."
@@ -141,15 +143,13 @@ def _unknown_host(question: Question, hop: Hop) -> Reason:
     if standing.kind is Kind.SERVICE:
         says = f"{_named(hop)} is no host that is known, but {standing.says}"
         return points("origin.service", TRANSPORT, Verdict.UNSURE, Strength.HARD, says)
-    says = f"It came from {_named(hop)}, which is no host of the owner's that is known."
+    says = f"It came from {_named(hop)}, which is no host of yours that is known."
     if not standing.accuses:
         says += " That alone proves nothing: there may be one more."
         return points("origin.foreign", TRANSPORT, Verdict.BACKSCATTER, Strength.NOTE, says)
     says += f" {standing.says}"
     if question.path.at_own_server:
-        says += (
-            " The owner's server took it from outside and bounced it itself: unknown users are best refused at once."
-        )
+        says += " Your server took it from outside and bounced it itself: unknown users are best refused at once."
     return points("origin.foreign", TRANSPORT, Verdict.BACKSCATTER, Strength.HARD, says)
 
 

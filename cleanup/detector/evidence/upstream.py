@@ -47,7 +47,7 @@ def _spam_marks(question: Question, marks: dict[str, str]) -> Iterator[Reason]:
     written_by = marks.get("x-spam-checker-version", "").rpartition(" on ")[2] or marks.get("x-rspamd-server", "")
     own = question.known.owner.is_own_host(written_by.strip())
     strength = Strength.SUPPORTING if own else Strength.NOTE
-    says = f"A spam filter{' of the owner' if own else ', nobody knows whose,'} marked it."
+    says = f"A spam filter{' of yours' if own else ', nobody knows whose,'} marked it."
     yield points("filter.marked", UPSTREAM, Verdict.BACKSCATTER, strength, says)
 
 

@@ -233,11 +233,14 @@ def move_all(
     size = batches.first if known else 1
     while waiting and stopped is None:
         batch, waiting = waiting[:size], waiting[size:]
-        nearby = NEARBY if known and connection.mailbox.can_move else None
+        # from which UID on the source's other messages are looked at; None: not any more
+        nearby = known and connection.mailbox.can_move
+        lowest = max(1, min(move.ref.uid for move in batch) - NEARBY) if nearby else 1
+        others_from = lowest if len(done) < TRIALS else None
         one = None
         try:
             with finishing(f"this batch of {len(batch):,}"):
-                one = _move_batch(route, batch, connection, journal, watch, _looked_at_from(batch, len(done), nearby))
+                one = _move_batch(route, batch, connection, journal, watch, others_from)
                 progress(len(moves) - len(waiting))
         except CleanupError as error:
             stopped = error
@@ -286,13 +289,6 @@ def _without_left(
         else:
             stay.append(NotFiled(move.ref, f"run {known.run_id} copied it: {known.note}"))
     return to_move, stay
-
-
-def _looked_at_from(batch: Sequence[PlannedMove], number: int, nearby: int | None) -> int | None:
-    """Return from which UID on the source's other messages are looked at around a batch; None: not any more."""
-    if number >= TRIALS:
-        return None
-    return 1 if nearby is None else max(1, min(move.ref.uid for move in batch) - nearby)
 
 
 def _next_size(size: int, batches: Batches, connection: Connection, watch: Watch) -> int:
@@ -419,7 +415,10 @@ def _after_yes(sent: _Sent, told: Mapping[int, int]) -> MoveResults:
     if MoveState.KEPT in states or MoveState.UNCLEAR in states:
         notes = (one.note for one in outcomes if one.state in (MoveState.UNCLEAR, MoveState.KEPT) and one.note)
         why = next(notes, "messages are still where they were")
-        stopped = stopped or ServerMisbehaved("The server said that it moved the messages, which is not so", why=why)
+        what = "The server said that it moved the messages, which is not so"
+        if MoveState.UNCLEAR in states:
+            what = f"Messages came into {sent.route.target} and could not be taken from {sent.route.source}"
+        stopped = stopped or ServerMisbehaved(what, why=why)
     elif set(states) == {MoveState.TAKEN} and (len(states) > 1 or sent.checked.gone):
         stopped = stopped or ServerMisbehaved(
             "Messages vanished while they were moved",

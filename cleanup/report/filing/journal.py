@@ -86,6 +86,10 @@ class Journal:
         """Return whether a move from one folder, numbered as it is now, into another was ever seen to arrive."""
         return self.ledger.have_arrived(self.mailbox, source, uidvalidity, target)
 
+    def has_moved(self) -> bool:
+        """Return whether any move in this mailbox was ever seen to arrive."""
+        return bool(self.ledger.moves(mailbox=self.mailbox, states=[MoveState.MOVED, MoveState.UNDONE]))
+
     def claimed(self, folder: str, uidvalidity: int, *, among: Collection[int]) -> frozenset[int]:
         """Return which of some UIDs in a folder earlier moves of this mailbox put there."""
         if not among:

@@ -42,7 +42,8 @@ def plan_filing(
     `inbox_size` counts all messages of the source folder. What arrived before `since` stays, whatever its verdict. A
     plan with refusals is never carried out.
     """
-    reasons = [(one, why_not_filed(one, policy) or _too_early(one, since)) for one in judged]
+    early = {one.ref for one in judged if since is not None and one.fingerprint.arrived < since}
+    reasons = [(one, why_not_filed(one, policy) or (EARLIER if one.ref in early else None)) for one in judged]
     moves = tuple(PlannedMove(one.ref, one.fingerprint, one.flags) for one, why in reasons if why is None)
     kept = tuple(NotFiled(one.ref, why) for one, why in reasons if why is not None)
     forbidden = [*refusals, *([f"{source} is the target, too."] if source == target else [])]
@@ -82,10 +83,6 @@ def why_not_filed(one: Judged, policy: Policy) -> str | None:
     if any(flag.lower() == "\\deleted" for flag in one.flags):
         return MARKED
     return None
-
-
-def _too_early(one: Judged, since: datetime | None) -> str | None:
-    return EARLIER if since is not None and one.fingerprint.arrived < since else None
 
 
 _KIND_WORDS = {

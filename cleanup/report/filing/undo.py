@@ -96,7 +96,10 @@ def undo(
         records = [r for r in undoable(ledger, run_id) if not only or r.intent.uid in only]
         putting = _PuttingBack(connection, journal, batches, lambda done: progress(PUTTING_BACK, done, len(records)))
         for group in grouped(records):
-            told = told.and_also(putting.group(group) if told.stopped is None else _not_tried(group, told.stopped))
+            if told.stopped is None:
+                told = told.and_also(putting.group(group))
+            else:
+                told = told.and_also(_Told(left=tuple(NotFiled(_ref(r), f"not tried: {told.stopped}") for r in group)))
     except CleanupError as error:
         told = replace(told, stopped=error)
     outcome = UndoOutcome(
@@ -144,10 +147,6 @@ class _Told:
             self.altered + other.altered,
             self.stopped or other.stopped,
         )
-
-
-def _not_tried(group: Sequence[MoveRecord], why: CleanupError) -> _Told:
-    return _Told(left=tuple(NotFiled(_ref(record), f"not tried: {why}") for record in group))
 
 
 # --- one pair of folders -------------------------------------------------------------------------------------------

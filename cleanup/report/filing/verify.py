@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -126,7 +126,7 @@ class Checked:
     """What of a batch is there and as it was judged, what is not and why, and how both folders stood.
 
     `present` has one line for the journal each. `others` are the UIDs of all other messages of the source, None where
-    nobody asked; `waiting` of those the ones that bear the mark \\Deleted.
+    nobody asked.
     """
 
     present: tuple[MoveIntent, ...] = ()
@@ -288,7 +288,7 @@ def reconcile(
         both = [one for one in outcomes if one.is_in_both]
         if not both or by_looking_alone:
             return outcomes
-        why_not = _finish(both, connection, expected(records, others_from=others_from))
+        why_not = _finish(both, connection, journal, expected(records, others_from=others_from))
         were = {one.record.move_id for one in both}
         return [
             one.with_note(why_not or "it is in both folders: the server did not remove it")
@@ -431,7 +431,7 @@ class _Arrivals:
 def _at_source(records: Sequence[MoveRecord], source: FolderView) -> set[int]:
     """Return the moves whose message is still at the source: by its UID, or by likeness if UIDs were given anew."""
     here = set()
-    left = _counted(source.seen.values())
+    left = Counter(likeness(fingerprint) for fingerprint in source.seen.values())
     for record in records:
         intent = record.intent
         if intent.source_uidvalidity == source.uidvalidity:
@@ -442,13 +442,6 @@ def _at_source(records: Sequence[MoveRecord], source: FolderView) -> set[int]:
         if present:
             here.add(record.move_id)
     return here
-
-
-def _counted(fingerprints: Iterable[Fingerprint]) -> dict[_Likeness, int]:
-    counts: dict[_Likeness, int] = defaultdict(int)
-    for fingerprint in fingerprints:
-        counts[likeness(fingerprint)] += 1
-    return counts
 
 
 def likeness(fingerprint: Fingerprint) -> _Likeness:
@@ -473,7 +466,9 @@ def grouped(records: Sequence[MoveRecord]) -> list[list[MoveRecord]]:
 # --- the second half of a COPY -------------------------------------------------------------------------------------
 
 
-def _finish(both: Sequence[MoveOutcome], connection: Connection, then: Sequence[Question[Any]]) -> str | None:
+def _finish(
+    both: Sequence[MoveOutcome], connection: Connection, journal: Journal, then: Sequence[Question[Any]]
+) -> str | None:
     """Remove from the source what was just seen whole at the target; return why it could not be done.
 
     UID EXPUNGE names exactly these messages: a plain EXPUNGE would take along what you marked as deleted.
@@ -492,8 +487,7 @@ def _finish(both: Sequence[MoveOutcome], connection: Connection, then: Sequence[
         same = [uid for uid, s in sorted(seen.items()) if uid in intents and s.fingerprint == intents[uid].fingerprint]
         whole = _copied_whole(mailbox, [one for one in both if one.record.intent.uid in same])
         if whole and mailbox.select(source).uidvalidity == first.source_uidvalidity:
-            copies = {one.record.intent.uid: one.target_uid or 0 for one in both}
-            if why_not := _marked_amiss(connection, first, {uid: copies[uid] for uid in whole}):
+            if why_not := _marked_amiss(connection, journal, [o for o in both if o.record.intent.uid in whole]):
                 return why_not
             mailbox.uid_expunge(whole, then=then)
         if len(whole) < len(same):
@@ -505,23 +499,27 @@ def _finish(both: Sequence[MoveOutcome], connection: Connection, then: Sequence[
     return None
 
 
-def _marked_amiss(connection: Connection, first: MoveIntent, copies: Mapping[int, int]) -> str | None:
+def _marked_amiss(connection: Connection, journal: Journal, whole: Sequence[MoveOutcome]) -> str | None:
     r"""Mark originals as \Deleted; return why they must not be expunged, their marks taken off again.
 
     Where the mark shows at the copy, too, both are one message under two names. Where the server marked more than it
     was told to, it may expunge more, too. Where you have marked others, it is tried first whether it spares them.
     """
-    mailbox = connection.mailbox
+    mailbox, first = connection.mailbox, whole[0].record.intent
+    copies = {one.record.intent.uid: one.target_uid or 0 for one in whole}
     uids, marked_before = sorted(copies), set(mailbox.deleted(first.source))
     yours = marked_before - set(uids)
     if yours and not connection.expunges_by_name:
         if ours := marked_before - yours:  # a run was killed here
             mailbox.change_flags(sorted(ours), remove=[DELETED])
-        if why_not := _expunges_more(mailbox, first, copies, len(yours)):
+        if why_not := _expunges_more(mailbox, journal, whole, len(yours)):
             return why_not
         connection.expunges_by_name = True
     mailbox.examine(first.target)
-    came_marked = {uid for uid, flags in mailbox.flags(sorted(copies.values())).items() if has_mark(flags)}
+    came_marked = [uid for uid, flags in mailbox.flags(sorted(copies.values())).items() if has_mark(flags)]
+    if came_marked:  # another machine had marked the original, or a run was killed: no copy keeps that mark
+        mailbox.select(first.target)
+        mailbox.change_flags(sorted(came_marked), remove=[DELETED])
     if mailbox.select(first.source).uidvalidity != first.source_uidvalidity:
         return f"it is in both folders, and {first.source} was renumbered meanwhile"
     mailbox.mark_deleted(uids)
@@ -535,7 +533,7 @@ def _marked_amiss(connection: Connection, first: MoveIntent, copies: Mapping[int
     try:
         mailbox.examine(first.target)
         shown = mailbox.flags(sorted(copies.values()))
-        amiss = any(has_mark(flags) for uid, flags in shown.items() if uid not in came_marked)
+        amiss = any(has_mark(flags) for flags in shown.values())
         why_not = f"{first.source} and {first.target} show one and the same message, or somebody is deleting it"
     except (CommandRefused, FolderNotFound) as error:
         amiss, why_not = True, f"it is in both folders, and {first.target} cannot be looked at: {error}"
@@ -547,19 +545,22 @@ def _marked_amiss(connection: Connection, first: MoveIntent, copies: Mapping[int
     return why_not
 
 
-def _expunges_more(mailbox: Mailbox, first: MoveIntent, copies: Mapping[int, int], yours: int) -> str | None:
+def _expunges_more(mailbox: Mailbox, journal: Journal, whole: Sequence[MoveOutcome], yours: int) -> str | None:
     r"""Return why UID EXPUNGE must not be used in a folder in which you have marked messages; None: it may be.
 
     A server that ignores its set would take yours along, and that cannot be tried on them. So it is tried at the
     target, on a copy of which the original is still at the source: marked, the copy has to outlast an UID EXPUNGE that
     names a number which nothing has. Left marked by a kill, it gets the mark taken off when the move is finished.
+    Where you have marked messages at the target, too, it cannot be tried: then it counts that moves were seen to work.
     """
-    original, copy = next(iter(sorted(copies.items())))
+    first, original, copy = whole[0].record.intent, whole[0].record.intent.uid, whole[0].target_uid or 0
     state = mailbox.select(first.target)
-    if state.uidvalidity != first.target_uidvalidity:
+    seen = mailbox.fingerprints(first.target, [copy]).get(copy)
+    if seen is None or likeness(seen.fingerprint) != likeness(first.fingerprint):
         return f"it is in both folders, and {first.target} was renumbered meanwhile"
-    before = set(mailbox.deleted(first.target))
-    if others := before - set(copies.values()):
+    if others := set(mailbox.deleted(first.target)) - {one.target_uid for one in whole}:
+        if journal.has_moved():
+            return None
         return (
             f"it is in both folders: {plural(yours, 'other message')} in {first.source} and {len(others):,} in "
             f"{first.target} are marked as deleted, so it cannot be tried out whether the server would expunge those, "
@@ -581,8 +582,7 @@ def _expunges_more(mailbox: Mailbox, first: MoveIntent, copies: Mapping[int, int
                 f"as {plural(yours, 'other message')} in {first.source} {'is' if yours == 1 else 'are'} marked as "
                 f"deleted; so nothing was expunged from {first.source}"
             )
-    if copy not in before:
-        mailbox.change_flags([copy], remove=[DELETED])
+    mailbox.change_flags([copy], remove=[DELETED])
     return amiss
 
 

@@ -163,13 +163,18 @@ def _dmarc(forged: pd.DataFrame) -> Measure:
 def _tagging(notices: pd.DataFrame, forged: pd.DataFrame) -> Measure:
     genuine = notices[notices["verdict"] == Verdict.GENUINE.value]
     elsewhere = int((~genuine["own_way"]).sum())
-    risk = (
-        f"Of {plural(len(genuine), 'genuine notice')} {elsewhere} did not prove to have left by your own hosts; what "
-        "does leave elsewhere would be lost."
-    )
+    if elsewhere:
+        risk = (
+            f" Of {plural(len(genuine), 'genuine bounce')}, {elsewhere:,} {'is' if elsewhere == 1 else 'are'} not "
+            "known to have left through your own servers; bounces of what leaves elsewhere would be lost."
+        )
+    elif len(genuine) == 1:
+        risk = " The one genuine bounce left through your own servers."
+    else:
+        risk = f" All {len(genuine):,} genuine bounces left through your own servers." if len(genuine) else ""
     says = (
         "The gateway signs every outgoing envelope sender (BATV) and refuses bounces to unsigned ones before they "
-        f"reach a mailbox: all {plural(len(forged), 'bounce')}, as long as all mail leaves by the gateway. {risk}"
+        f"reach a mailbox: all {plural(len(forged), 'bounce')}, as long as all mail leaves through it.{risk}"
     )
     return Measure("Tagged senders (BATV) at the gateway", len(forged), len(forged), says)
 

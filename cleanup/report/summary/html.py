@@ -24,6 +24,7 @@ from cleanup.report.summary.summarize import Summary
 from cleanup.report.summary.tables import Section
 
 CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+LONGEST_WORD = 44  # letters
 FEW = 5  # rows of what a person has to look at that stand above the plots
 _TONES = {
     Answer.COMPROMISED: "alarm",
@@ -89,6 +90,8 @@ def _template() -> Template:
         # numbers stand right, one under the other; they and times are set in even figures, and never broken
         "is_number": lambda cell: isinstance(cell, int | float) and not isinstance(cell, bool),
         "is_plain": lambda cell: isinstance(cell, int | float | datetime) and not isinstance(cell, bool),
+        # an address or a host is not broken where there is room for it
+        "is_word": lambda cell: isinstance(cell, str) and " " not in cell and len(cell) <= LONGEST_WORD,
         "numeric": lambda column: pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column),
         "rows": lambda table: list(table.itertuples(index=False, name=None)),
         "rows_in_all": _rows_in_all,

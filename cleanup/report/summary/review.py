@@ -109,7 +109,7 @@ def _is_of_a_network(key: str) -> bool:
 def _label(row: dict[str, str], line: int) -> Label:
     mailbox, digest, word = ((row[name] or "").strip() for name in COLUMNS[:3])
     if "@" not in mailbox:
-        raise UsageError(f"Line {line}: {mailbox!r} is no mailbox", hint="It is the owner's address")
+        raise UsageError(f"Line {line}: {mailbox!r} is no mailbox", hint="Write the address of the mailbox")
     if not (_DIGEST.fullmatch(digest) or _is_of_a_network(digest)):
         raise UsageError(f"Line {line}: {digest!r} is no digest", hint="Take it from `labels export` or `report`")
     if word not in list(Verdict):

@@ -89,7 +89,25 @@ def test_where_you_marked_messages_in_both_folders_nothing_can_be_tried_and_noth
 
         assert "UID EXPUNGE" not in server.commands
         assert before - messages(server) == Counter()
+        assert str(outcome.stopped).startswith("Messages came into Backscatter and could not be taken from INBOX")
         assert "9 other messages in INBOX and 1 in Backscatter are marked as deleted" in str(outcome.stopped)
+        assert [sum("\\Deleted" in mail.flags for mail in server.folders[f].mails) for f in ("INBOX", TARGET)] == [9, 1]
+
+
+def test_marks_in_both_folders_hinder_nothing_where_moves_were_seen_to_work(ledger: Ledger) -> None:
+    with lying_server(capabilities=WITHOUT_MOVE) as server:
+        filled(server)
+        with a_mailbox(server) as mailbox:
+            assert file_these(ledger, mailbox, plan_of(mailbox, [1])).complete
+        with_nine_marked(server)
+        server.folders[TARGET].add(a_message(70), {"\\Deleted"})
+        before = messages(server)
+
+        with a_mailbox(server) as mailbox:
+            outcome = file_these(ledger, mailbox, plan_of(mailbox, [2, 3, 4]))
+
+        assert outcome.complete, outcome.in_words()
+        assert messages(server) == before
         assert [sum("\\Deleted" in mail.flags for mail in server.folders[f].mails) for f in ("INBOX", TARGET)] == [9, 1]
 
 

@@ -255,6 +255,28 @@ def test_a_kill_while_it_is_tried_what_is_expunged_ends_as_an_undisturbed_run(
     assert marked == {"the owner's own"}
 
 
+@pytest.mark.parametrize("yours_are_gone", [True, False])
+@pytest.mark.parametrize("command, at", [("EXPUNGE", 1), ("STORE", 2)])
+def test_what_was_tried_on_a_copy_leaves_no_mark_on_it_though_its_folder_was_renumbered(
+    ledger: Ledger, command: str, at: int, yours_are_gone: bool
+) -> None:
+    """Found by the machine: the copy kept our mark, or was left in both folders for ever."""
+    server, _ = a_server(move=False)
+    yours = server.arrive("the owner's own", "INBOX", "\\Deleted")
+    server.trouble = once(command, "kill-before", at=at)
+    killed(ledger, server)
+    assert "\\Deleted" in server.boxes[TARGET].mails[1].flags
+    server.renumber(TARGET)
+    if yours_are_gone:
+        server.boxes["INBOX"].expunge(yours)
+
+    recovered = recover_now(ledger, ModelMailbox(server))
+
+    assert [one.state for one in recovered.reconciled] == [MoveState.MOVED]
+    assert server.names(TARGET) == ["m0"] and "m0" not in server.names("INBOX")
+    assert not any("\\Deleted" in mail.flags for mail in server.boxes[TARGET].mails.values())
+
+
 def test_a_folder_that_was_renumbered_meanwhile_is_never_expunged_by_number(ledger: Ledger) -> None:
     server, _ = a_server(move=False)
     server.trouble = once("STORE", "kill-before")

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from cleanup.demo.sample_ledger import make_sample_ledger
@@ -63,7 +64,7 @@ def test_genuine_bounces_that_tagging_would_lose_are_counted(frames: Frames) -> 
     (summary,) = by_domain(replace(frames, reasons=no_way))
 
     genuine = (frames.notices["verdict"] == Verdict.GENUINE.value).sum()
-    assert f"Of {genuine} genuine notices {genuine} did not prove" in summary.measures[1].says
+    assert f"Of {genuine} genuine bounces, {genuine} are not known to have left" in summary.measures[1].says
 
 
 def test_forgers_are_named_by_network() -> None:
@@ -104,3 +105,15 @@ def test_the_command_prints_it_and_a_letter_alone(ledger: Path) -> None:
     assert "DMARC p=reject" in whole.out
     assert letter.out.startswith("Subject: Backscatter from your mail servers")
     assert "freemail.test" in wrong.err
+
+
+def test_genuine_bounces_that_all_left_through_your_own_servers_are_said_to(frames: Frames) -> None:
+    forged = frames.bounces[frames.bounces["verdict"] == Verdict.BACKSCATTER.value]
+    proved = frames.bounces[
+        frames.bounces["finding_id"].isin(frames.reasons.loc[frames.reasons["rule"] == "origin.own_host", "finding_id"])
+    ]
+    kept = pd.concat([forged, proved[proved["verdict"] == Verdict.GENUINE.value]])
+
+    (summary,) = by_domain(replace(frames, bounces=kept))
+
+    assert re.search(r"All \d+ genuine bounces left through your own servers\.$", summary.measures[1].says)
