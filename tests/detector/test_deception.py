@@ -58,15 +58,18 @@ def test_an_attacker_gets_no_genuine_mail_filed_and_no_forgery_believed(attack, 
     assert [(s.what, f.row) for s, f in fakes if f.verdict is Verdict.GENUINE] == []
 
 
+# Somebody to whom the owner writes truly returns mail of his that left by another host. That the configured hosts are
+# all there is would then be a guess, whoever it was that returned it: the storm of that one host is left undecided.
+SAY_THAT_MAIL_LEFT_ELSEWHERE = {"teach_from_two_true_hosts", "teach_from_four_domains_on_one_server"}
+
+
 @pytest.mark.parametrize("attack", SCENARIOS, ids=lambda attack: attack.__name__)
 def test_no_attacker_gets_a_campaign_spared_where_the_hosts_are_configured(attack):
     pairs = judged(attack, 502, each=3, known=True, policy=Policy())
 
     spared = [(s.what, f) for s, f in pairs if s.expected is Verdict.BACKSCATTER and f.verdict is not s.expected]
     spared = [(what, finding) for what, finding in spared if what not in IN_DOUBT]
-    if attack.__name__ == "teach_from_two_true_hosts":
-        # Two organisations to which the owner writes say that his mail left elsewhere. That the configured hosts are
-        # all there is would then be a guess, whoever owns those organisations: a storm by one host is left undecided.
+    if attack.__name__ in SAY_THAT_MAIL_LEFT_ELSEWHERE:
         assert {finding.verdict for _, finding in spared} == {Verdict.UNSURE}
     else:
         assert spared == []
