@@ -12,45 +12,35 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
-from cleanup.connector.account import MIB
 from cleanup.connector.folders import backscatter_folder_name, find_sent
 from cleanup.connector.mailbox import FolderState, Mailbox
-from cleanup.connector.pull import fingerprint_of, is_of
 from cleanup.detector.account_state import JudgedNotice, account_state
 from cleanup.detector.evidence.question import Known
-from cleanup.detector.notices import read_notice
 from cleanup.detector.sender_questions import sender_questions
 from cleanup.detector.sent import MemorySentIndex
 from cleanup.detector.verdict import Case, judge_knowing
 from cleanup.detector.who_sends import failing_records, who_sends
 from cleanup.dns import answers_for, spf_for
 from cleanup.jobs.idle_check import READ_BY, IdleCheck, Look, Task, judged_by
+from cleanup.jobs.notices import DELETED, read_candidates
 from cleanup.jobs.sync import (
     read_inbox,
     read_sent_folders,
-    reader,
     sent_index,
-    wants_signed_bytes,
     what_look_asks,
 )
 from cleanup.ledger import Ledger, Memory
-from cleanup.ledger.values import Cursor, KeptNotice, Remembered
+from cleanup.ledger.values import KeptNotice, Remembered
 from cleanup.model import (
     DNS_KEPT_FOR,
     FilingPlan,
     Judged,
     MessageRef,
     NotFiled,
-    Notice,
-    PulledHeaders,
     Verdict,
 )
 from cleanup.progress import Progress, unseen
 from cleanup.report.filing.plan import plan_filing
-
-TWO_MESSAGES = "the server showed two different messages under this UID"
-AT_ONCE = 500  # candidates that are written into the memory: a run that is cut off reads no more than so many again
-DELETED = "\\Deleted"
 
 
 def look(
@@ -80,16 +70,16 @@ def look(
         inbox = read_inbox(mailbox, task, known, state, progress)
         candidates = {uid: pulled for uid, pulled in inbox.fresh.items() if pulled.ref not in leaving}
         sources = read_sent_folders(mailbox, task, known, folders, seen.sent if seen else {}, progress)
-        read, bodiless = _read_candidates(mailbox, task, known, inbox.cursor, candidates, progress)
+        read, bodiless = read_candidates(mailbox, task, known, inbox.cursor, candidates, progress)
         going = {ref.uid for ref in leaving if ref.uidvalidity == state.uidvalidity and ref.folder == task.inbox}
         set_aside = going & (inbox.fresh.keys() | inbox.kept.keys())
         kept = {uid: one for uid, one in inbox.kept.items() if uid not in set_aside}
         notices = [one for _, one in sorted({**kept, **read}.items())]
         if notices:
             find_sent(folders, task.sent_folders, task.not_sent_folders)  # raises: without it none can be judged
-        cases = [Case(one.notice, one.fingerprint.arrived, one.fingerprint.digest) for one in notices]
-        sent = sent_index(mailbox, task, known, inbox.cursor, cases, sources, now)
-        judged, learned = _judge(notices, cases, sent, task, state, labels or {}, known, now)
+        arrived = [(one.notice, one.fingerprint.arrived) for one in notices]
+        sent = sent_index(mailbox, task, known, inbox.cursor, arrived, sources, now)
+        judged, learned = _judge(notices, sent, task, state, labels or {}, known, now)
         ordinary = known.cursors()[task.inbox].held - len(set_aside) - len(judged)
 
     def planned(judged: Sequence[Judged]) -> FilingPlan:
@@ -151,66 +141,6 @@ def _remembering(memory: Memory | None, task: Task) -> Iterator[Memory]:
     yield memory
 
 
-# --- the notices ---------------------------------------------------------------------------------------------------
-
-
-def _read_candidates(
-    mailbox: Mailbox,
-    task: Task,
-    memory: Memory,
-    cursor: Cursor,
-    candidates: Mapping[int, PulledHeaders],
-    progress: Progress,
-) -> tuple[dict[int, KeptNotice], set[int]]:
-    """Return what is a notice, by UID, and what was not shown; let the memory know both, and what is no notice.
-
-    What is shown in part, or is another message than its header, is judged tonight and read again the next night.
-    """
-    found: dict[int, KeptNotice] = {}
-    to_keep: list[KeptNotice] = []
-    none: list[int] = []
-
-    def write() -> None:
-        if to_keep:
-            memory.keep_notices(cursor, reader(), to_keep)
-        if none:
-            memory.no_notices(cursor, none)
-        to_keep.clear()
-        none.clear()
-
-    unread = set(candidates)
-    sizes = {uid: pulled.size for uid, pulled in candidates.items()}
-    bodies = mailbox.pull_bodies(cursor.folder, sorted(candidates), sizes=sizes) if candidates else ()
-    for done, (uid, raw) in enumerate(bodies, start=1):
-        progress("Reading the notices", done, len(candidates))
-        unread.discard(uid)
-        notice, pulled = read_notice(raw), candidates[uid]
-        fingerprint = fingerprint_of(pulled)
-        as_announced = is_of(fingerprint, raw)
-        is_whole = len(raw) >= min(pulled.size, MIB)
-        if notice is not None:
-            notice = notice if as_announced else replace(notice, too_hostile=TWO_MESSAGES)
-            flags = tuple(flag for flag in pulled.flags if flag.lower() != DELETED.lower())
-            found[uid] = KeptNotice(
-                uid, fingerprint, pulled.flags, *_lean(notice, with_signed=wants_signed_bytes(task))
-            )
-            if as_announced and is_whole:
-                to_keep.append(replace(found[uid], flags=flags))
-        elif as_announced and is_whole:
-            none.append(uid)
-        if len(to_keep) + len(none) >= AT_ONCE:
-            write()
-    write()
-    return found, unread
-
-
-def _lean(notice: Notice, *, with_signed: bool) -> tuple[bool, Notice]:
-    """Return whether a notice returned signed mail, and the notice without bytes that nobody will look at."""
-    signed = {one for one in notice.returned if b"dkim-signature" in (one.raw or b"").lower()}
-    lean = (one if with_signed and one in signed else replace(one, raw=None) for one in notice.returned)
-    return bool(signed), replace(notice, returned=tuple(lean))
-
-
 def _with_marks(judged: Sequence[Judged], kept: Container[int], deleted: Collection[int]) -> tuple[Judged, ...]:
     r"""Return what was judged with the mark \Deleted as it is now, also on what is known from earlier nights."""
     marked = frozenset(deleted)
@@ -231,7 +161,6 @@ def _passed_over(mailbox: Mailbox, inbox: FolderState, uids: Iterable[int]) -> t
 
 def _judge(
     notices: Sequence[KeptNotice],
-    cases: Sequence[Case],
     sent: MemorySentIndex,
     task: Task,
     inbox: FolderState,
@@ -239,8 +168,9 @@ def _judge(
     memory: Memory,
     now: datetime,
 ) -> tuple[tuple[Judged, ...], Known]:
+    cases = [Case(one.notice, one.fingerprint.arrived, one.fingerprint.digest) for one in notices]
     answers = answers_for([one.notice for one in notices], task.identity, task.policy, task.network)
-    arrived, since = [(case.notice, case.arrived) for case in cases], now - DNS_KEPT_FOR
+    arrived, since = [(one.notice, one.fingerprint.arrived) for one in notices], now - DNS_KEPT_FOR
     kept = memory.dns_lookups(since) if task.network.spf else ()
     spf, made = spf_for(arrived, task.identity, sent.profile, task.network, now, kept)
     if task.network.spf:

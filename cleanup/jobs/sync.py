@@ -5,15 +5,10 @@ Chunk by chunk, each written down with how far it goes, so that a run that was c
 
 from __future__ import annotations
 
-import hashlib
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from cleanup.connector.folders import Folder, find_sent, sent_not_opened, shown
@@ -24,7 +19,6 @@ from cleanup.detector.coverage import cover_times
 from cleanup.detector.header import INBOX_FIELDS
 from cleanup.detector.notices.signs import clue_of_ordinary
 from cleanup.detector.sent import SENT_FIELDS, MemorySentIndex, SentRows, read_sent_header, wanted_by
-from cleanup.detector.verdict import Case
 from cleanup.errors import (
     CleanupError,
     CommandRefused,
@@ -34,11 +28,14 @@ from cleanup.errors import (
     SentFolderNotFound,
     ServerMisbehaved,
 )
-from cleanup.jobs.idle_check import READ_BY, IdleCheck, Task, is_unchanged
+from cleanup.jobs.idle_check import IdleCheck, Task, is_unchanged
+from cleanup.jobs.notices import known_notices, reader
 from cleanup.ledger import Memory
 from cleanup.ledger.values import Cursor, InboxRow, KeptNotice, SentPlaces, SentQuery, Stretch, Stretches
 from cleanup.model import Identity, Notice, Policy, PulledHeaders, SentMessage, SentSource
 from cleanup.progress import Progress
+
+Arrived = tuple[Notice, datetime | None]  # a notice, and when it came
 
 CHUNK = 2_000
 MOST_HIDDEN = 20  # messages that a server lists and cannot show, and that are passed over
@@ -100,34 +97,13 @@ def read_inbox(mailbox: Mailbox, task: Task, memory: Memory, state: FolderState,
 
     count = _counting(progress, "Reading the Inbox", state)
     hidden = _catch_up(mailbox, memory, cursor, state, INBOX_FIELDS, save, count, also=sorted(again))
-    return InboxRead(cursor, fresh, _kept(task, memory, cursor), hidden)
+    return InboxRead(cursor, fresh, known_notices(task, memory, cursor), hidden)
 
 
 def _to_be_read(task: Task, memory: Memory, cursor: Cursor) -> list[int]:
     """Return the UIDs of what earlier runs saw, is or may be a notice, and has to be read again."""
-    kept = _kept(task, memory, cursor)
+    kept = known_notices(task, memory, cursor)
     return [uid for uid in memory.notices(cursor) if uid not in kept]
-
-
-def _kept(task: Task, memory: Memory, cursor: Cursor) -> dict[int, KeptNotice]:
-    """Return the notices of which all is known that this look needs."""
-    kept = memory.kept_notices(cursor, reader())
-    return {uid: one for uid, one in kept.items() if not (one.signed and wants_signed_bytes(task))}
-
-
-def wants_signed_bytes(task: Task) -> bool:
-    """Return whether signatures are verified over what was returned: then its bytes are needed, which nobody keeps."""
-    return task.network.dkim or task.network.dnsbl or bool(task.network.keys)
-
-
-@cache
-def reader() -> str:
-    """Return a name for what reads a message now: this program, with the libraries and the Python that it rests on."""
-    parts = [READ_BY, sys.version]
-    for library in ("mail-parser", "selectolax", "charset-normalizer"):
-        with suppress(PackageNotFoundError):
-            parts.append(version(library))
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 def _inbox_row(pulled: PulledHeaders) -> InboxRow:
@@ -213,13 +189,13 @@ def sent_index(
     task: Task,
     memory: Memory,
     inbox: Cursor,
-    cases: Sequence[Case],
+    arrived: Sequence[Arrived],
     sources: Sequence[SentSource],
     now: datetime,
 ) -> MemorySentIndex:
-    """Return what is known of the owner's sent mail, with the messages that these cases ask for."""
+    """Return what is known of the owner's sent mail, with the messages that these notices ask for."""
     memory.forget_the_gone(now - KEEP_GONE)
-    places = memory.answers(what_they_ask(cases, task.identity, task.policy))
+    places = memory.answers(what_they_ask(arrived, task.identity, task.policy))
     sent = {(message.folder, message.uid): message for message in memory.kept_sent(places.there, reader())}
     try:
         fetched = list(fetch_sent(mailbox, _without(places, sent)))
@@ -339,14 +315,14 @@ SLACK = timedelta(minutes=1)
 EARLIEST, LATEST = datetime(1902, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)  # room for arithmetic
 
 
-def what_they_ask(cases: Sequence[Case], identity: Identity, policy: Policy) -> SentQuery:
-    """Return at least what judging these cases looks up."""
-    wanted = wanted_by(case.notice for case in cases)
+def what_they_ask(arrived: Sequence[Arrived], identity: Identity, policy: Policy) -> SentQuery:
+    """Return at least what judging these notices looks up."""
+    wanted = wanted_by(notice for notice, _ in arrived)
     people: dict[str, Stretches] = defaultdict(Stretches)
     aliases = [untagged_key(alias) for alias, _ in identity.aliases]
-    for case in cases:
-        lifetime, dates = _lifetime(case, policy), _dates(case.notice, policy)
-        for person in (*_people(case.notice), *aliases):
+    for notice, when in arrived:
+        lifetime, dates = _lifetime(when, policy), _dates(notice, policy)
+        for person in (*_people(notice), *aliases):
             people[person].any_within |= lifetime
             people[person].all_within |= dates
     return SentQuery(wanted.ids, wanted.subjects, wanted.threads, people)
@@ -361,9 +337,9 @@ def _people(notice: Notice) -> Iterable[str]:
     return dict.fromkeys(key for a in named if (key := untagged_key(a)))
 
 
-def _lifetime(case: Case, policy: Policy) -> set[Stretch]:
-    """Return the queue lifetime before the notice came."""
-    arrived = _in_utc(case.arrived)
+def _lifetime(when: datetime | None, policy: Policy) -> set[Stretch]:
+    """Return the queue lifetime before a notice came."""
+    arrived = _in_utc(when)
     return {(arrived - policy.queue_lifetime, arrived)} if arrived is not None else set()
 
 

@@ -34,6 +34,7 @@ FLOORS_OF_A_NIGHT = (
     ("full_run",),
     ("look",),
     ("sync", "session", "result"),
+    ("notices",),
     ("idle_check",),
 )
 PURE = (
