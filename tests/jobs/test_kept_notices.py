@@ -16,8 +16,7 @@ from cleanup.demo import LAST_DAY, Demo, anna_on_a_server
 from cleanup.detector.notices import read_notice
 from cleanup.dns.network import Network
 from cleanup.errors import ConnectionLost
-from cleanup.jobs import look as looking
-from cleanup.jobs import sync
+from cleanup.jobs import notices, sync
 from cleanup.jobs.look import look
 from cleanup.jobs.result import Done
 from cleanup.jobs.run import run_mailbox, task_of
@@ -129,7 +128,7 @@ def test_two_rows_that_were_swapped_are_read_anew(anna: Demo, asked: list[int], 
 def test_another_reader_reads_everything_anew(anna: Demo, asked: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     before = declined(anna)
     asked.clear()
-    for module in (sync, looking):
+    for module in (sync, notices):
         monkeypatch.setattr(module, "reader", lambda: "a later mail-parser")
     a_letter_comes(anna)
 
@@ -143,7 +142,7 @@ def test_another_reader_reads_everything_anew(anna: Demo, asked: list[int], monk
 
 
 def test_a_reading_that_is_cut_off_is_carried_on(anna: Demo, asked: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looking, "AT_ONCE", 10)
+    monkeypatch.setattr(notices, "AT_ONCE", 10)
     left = [35]
 
     def cut(raw: bytes) -> object:
@@ -153,7 +152,7 @@ def test_a_reading_that_is_cut_off_is_carried_on(anna: Demo, asked: list[int], m
         return read_notice(raw)
 
     with monkeypatch.context() as broken:
-        broken.setattr(looking, "read_notice", cut)
+        broken.setattr(notices, "read_notice", cut)
         with pytest.raises(ConnectionLost):
             declined(anna)
     candidates = len(asked)
