@@ -417,13 +417,14 @@ class Wire:
     def _taken_by(self, ask: Ask) -> dict[str, list[Any]]:
         """Return what answers a command; the rest stays for those that were sent together with it.
 
-        Data about messages that came before a folder was open are about another folder's.
+        Data about messages that came before a folder was open are about another folder's. What MOVE and COPY are told
+        (COPYUID) has names of its own, whatever was sent behind them.
         """
         there, opens = self._imap.untagged_responses, ask.name in OPENING
         beside = list(takewhile(lambda other: other.name not in OPENING, (other for other, _ in self._ahead)))
         others = {name for other in beside for name in ANSWERED_BY.get(other.name, ())}
         others -= OF_MESSAGES if opens else set()
-        own = ANSWERED_BY.get(ask.name, ()) if self._ahead and not opens else there.keys() - others
+        own = ANSWERED_BY[ask.name] if self._ahead and ask.name in ANSWERED_BY else there.keys() - others
         found = {name: list(there.pop(name)) for name in list(there) if name in own}
         self.expunges += len(found.keys() & _GONE)
         return {name: values for name, values in found.items() if not (opens and name in OF_MESSAGES)}

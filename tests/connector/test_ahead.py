@@ -26,7 +26,7 @@ from cleanup.connector.questions import (
 from cleanup.errors import FolderNotFound, PermissionMissing, ServerMisbehaved
 from tests.connector.test_contract import filled
 from tests.connector.test_lies import account
-from tests.servers.lying import Session, lying_server
+from tests.servers.lying import Box, Session, lying_server
 from tests.servers.running import RunningServer
 
 COUNT = 3
@@ -291,3 +291,19 @@ def test_a_list_that_ends_while_the_next_folder_is_opened_leaves_that_its_number
 
         assert [folder.name for folder in mailbox.folders()] == ["INBOX"]
         assert mailbox.examine("INBOX").uidvalidity == 7
+
+
+@pytest.mark.parametrize("name", ["MOVE", "COPY"])
+def test_what_is_asked_behind_a_move_takes_nothing_of_what_the_move_is_told(name: str) -> None:
+    with lying_server() as server:
+        server.folders["INBOX"].add(b"Subject: one\r\n\r\none\r\n")
+        server.folders["There"] = Box()
+        with open_mailbox(account(server)) as mailbox:
+            mailbox.select("INBOX")
+            relocate = mailbox.move if name == "MOVE" else mailbox.copy
+
+            told = relocate([1], "There", view_of("There", 1, [1]))
+
+            assert told.pairs == ((1, 1),)
+            assert told.target_uidvalidity == server.folders["There"].uidvalidity
+            assert set(looked(mailbox, "There", 1)) == {1}

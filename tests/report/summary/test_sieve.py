@@ -121,7 +121,7 @@ def test_the_command_prints_the_rule_and_nothing_else_on_stdout(ledger: Path) ->
     assert (running.code, over.code) == (0, 0)
     assert running.out.startswith("require [")
     assert over.out == ""
-    assert "No campaign is running" in over.err
+    assert "No forged campaign is running" in over.err
 
 
 def _outside_strings(text: str) -> str:
