@@ -62,11 +62,17 @@ class _Pair:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def requests(self) -> None:
-        """Pass on what the client says, a command at a time; what is inside a literal is no command."""
-        with contextlib.suppress(OSError, ValueError), self.client.makefile("rb") as lines:
-            for line in lines:
+        """Pass on what the client says, a command at a time; what is inside a literal is no command.
+
+        What came together is looked at together: no answer to the first of it comes in between.
+        """
+        rest = b""
+        with contextlib.suppress(OSError, ValueError):
+            while said := self.client.recv(65536):
+                *lines, rest = (rest + said).split(b"\n")
                 with self.lock:
-                    self._request(line)
+                    for line in lines:
+                        self._request(line + b"\n")
         self._end()
 
     def _request(self, line: bytes) -> None:
