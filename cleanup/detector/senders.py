@@ -28,6 +28,8 @@ ALIKE = 3  # messages of one text with ids made alike, from machines that are no
 SHARED_BELOW = 3  # messages whose lower lines name one network: passed on from one place
 FEW_NAMED = 3  # named hosts from which on they are part of a pattern, and no service that others imitate,
 NAMED_SHARE = 0.2  # where they are no small part of it
+DEVICES = 2  # names and makers of ids that one text shows where one device writes it, or two
+LINES = 8  # networks that the lines of such devices, which are renewed a few times a day, show in a day
 AN_HOUR = 10  # unrelated networks that notices of one hour come from, with ids of one shape
 KNOWN_SHARE = 0.1  # of recipients that the owner wrote to: more than chance
 
@@ -57,6 +59,7 @@ class Seen(NamedTuple):
     made_at_home: bool  # its id was made at the host that handed it over, or in the owner's domain
     made_there: bool  # at that host
     made_by: str  # the organisation of the id's right side; "" where it names none, as with printers and scanners
+    made_nowhere: bool  # its id's right side is of no registered domain: "nas", "localhost", "scanner.local"
     is_alien: bool  # a machine without a name that is like nothing of the owner's and like no device (standing.py)
     message_id: str  # as ids are compared; "" where none came back
     id_shape: str
@@ -130,7 +133,8 @@ class Senders:
     named_of_text: Mapping[str, int] = field(default_factory=dict)  # text -> places of those that have a name
     of_text: Mapping[tuple[str, str], int] = field(default_factory=dict)  # text and network -> messages
     days: Mapping[tuple[str, date], frozenset[str]] = field(default_factory=dict)  # text and day -> its places
-    hours: Mapping[tuple[datetime, str], int] = field(default_factory=dict)  # hour and shape of ids -> places
+    makers: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)  # text -> shown names, makers of ids
+    hours: Mapping[tuple[datetime, str], int] = field(default_factory=dict)  # hour and shape, whole or left -> places
     passed_on: frozenset[str] = frozenset()  # neighbourhoods that lower lines of several name
 
     def network_of(self, address: Address, name: str | None, *, is_line: bool) -> str:
@@ -150,6 +154,10 @@ class Senders:
         Nor does it of a host with a name that makes ids of its own, or otherwise than the others that send this text,
         or that is nearly the only one of them with a name: somebody may imitate what a service of the owner's writes.
         Of what such a host sends only what came around the same day counts.
+
+        A machine without a name may be a device of the owner's, on a line that gets an address in another network each
+        night. One device or two show one or two names and makers of ids: of their text only a day counts that has more
+        addresses than such lines get.
         """
         text = seen.template
         if text is None or seen.forwarded or not self.passed_on.isdisjoint(seen.below):
@@ -160,19 +168,31 @@ class Senders:
         alone = self.shapes.get((text, seen.left_shape), 0) < ALIKE or self._has_few_names(text)
         if not seen.is_line and (seen.made_there or alone):
             return 0
-        if seen.is_line or seen.arrived is None:
+        if seen.is_alien or (seen.is_line and len(self.makers.get(text, ())) > DEVICES):
             return self.spread.get(text, 0)
-        around = (seen.arrived.date() + timedelta(days=n) for n in (-1, 0, 1))
-        return len(frozenset().union(*(self.days.get((text, day), frozenset()) for day in around)))
+        if seen.arrived is None:
+            return 0
+        around = [self.days.get((text, seen.arrived.date() + timedelta(days=n)), frozenset()) for n in (-1, 0, 1)]
+        if not seen.is_line:
+            return len(frozenset().union(*around))
+        in_a_day = max(map(len, around))
+        return in_a_day if in_a_day > LINES else 0
 
     def _has_few_names(self, text: str) -> bool:
         return self.named_of_text.get(text, 0) < max(FEW_NAMED, NAMED_SHARE * self.spread.get(text, 0))
 
     def networks_of_hour(self, seen: Seen) -> int:
-        """Return from how many unrelated networks notices of its hour came whose ids are made like its own."""
+        """Return from how many unrelated networks notices of its hour came whose ids are made like its own.
+
+        A device's id is of no domain, and its bounce may come in the middle of a storm: then it counts only where such
+        ids came from more networks than a few.
+        """
         if seen.arrived is None or not seen.message_id:
             return 0
-        return self.hours.get((_hour(seen.arrived), seen.left_shape), 0)
+        hour = _hour(seen.arrived)
+        if seen.made_nowhere and self.hours.get((hour, seen.id_shape), 0) < MANY:
+            return 0
+        return self.hours.get((hour, seen.left_shape), 0)
 
 
 def survey(messages: Sequence[Seen]) -> Senders:
@@ -201,6 +221,7 @@ def survey(messages: Sequence[Seen]) -> Senders:
     named_of_text: dict[str, set[str]] = defaultdict(set)
     shapes: dict[tuple[str, str], set[str]] = defaultdict(set)
     days: dict[tuple[str, date], set[str]] = defaultdict(set)
+    makers: dict[str, set[tuple[str, str]]] = defaultdict(set)
     hours: dict[tuple[datetime, str], set[str]] = defaultdict(set)
     carriers: dict[str, str] = {}
     for seen in messages:
@@ -211,11 +232,13 @@ def survey(messages: Sequence[Seen]) -> Senders:
         place = place or carriers.get(_region(seen.address), _region(seen.address))
         if seen.template and seen.template not in own_texts and not seen.is_proper:
             spread[seen.template].add(place)
+            makers[seen.template].add((seen.shown_name, seen.made_by))
             if seen.arrived:
                 days[seen.template, seen.arrived.date()].add(place)
             shapes[seen.template, seen.left_shape].add(place)
         if seen.arrived and seen.message_id:
-            hours[_hour(seen.arrived), seen.left_shape].add(place)
+            for shape in (seen.left_shape, seen.id_shape):
+                hours[_hour(seen.arrived), shape].add(place)
         if seen.template and not seen.is_line and not seen.made_there:
             named_of_text[seen.template].add(place)
     return Senders(
@@ -226,6 +249,7 @@ def survey(messages: Sequence[Seen]) -> Senders:
         named_of_text={text: len(places) for text, places in named_of_text.items()},
         of_text=texts,
         days={text_and_day: frozenset(places) for text_and_day, places in days.items()},
+        makers={text: frozenset(pairs) for text, pairs in makers.items()},
         hours={alike: len(places) for alike, places in hours.items()},
         passed_on=passed_on,
     )

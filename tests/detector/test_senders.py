@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import ip_address
 
 import pytest
@@ -168,6 +168,41 @@ def test_a_machine_at_home_that_has_another_address_of_its_carrier_each_day_is_n
         return Case(a_notice(a_returned(received=(way,), **how)), ARRIVED - timedelta(days=3 * number), str(number))
 
     assert {f.verdict for f in found([by_home(n) for n in range(12)])} == {Verdict.UNSURE}
+
+
+def by_device(number: int, arrived: datetime, name: str = "Scanner") -> Case:
+    """A bounce of what a device wrote by itself, on a line that had an address in another network each time."""
+    way = f"from nas (unknown [{60 + number}.7.9.{number + 1}]) by mx.far.test (Postfix) with ESMTP id 4; Mon"
+    how = {"message_id": f"{number:010x}.1@nas", "subject": "Scan from MFP", "from_name": name}
+    return Case(a_notice(a_returned(received=(way,), **how)), arrived, f"device {number}")
+
+
+@pytest.mark.parametrize("name", ["Scanner", "Anna Berg", ""])
+@pytest.mark.parametrize("denied", [False, True], ids=["no record", "denied by the record"])
+def test_a_device_that_has_an_address_in_another_network_each_day_is_not_one_of_many(name, denied):
+    device = [by_device(n, ARRIVED - timedelta(days=n // 2, hours=3 * (n % 2)), name) for n in range(16)]
+    spf = record(*(f"{60 + n}.7.9.{n + 1}" for n in range(16))) if denied else None
+
+    assert {f.verdict for f in found(device, spf=spf)} == {Verdict.UNSURE}
+    assert {f.verdict for f in found(device, spf=spf, identity=NOBODY_TOLD)} == {Verdict.UNSURE}
+
+
+def test_bots_that_write_in_a_day_what_a_device_might_are_found():
+    bots = [by_device(n, ARRIVED - timedelta(minutes=9 * n)) for n in range(40)]
+
+    assert {f.verdict for f in found(bots)} == {Verdict.BACKSCATTER}
+
+
+def test_a_device_that_bounces_in_the_hour_of_a_storm_of_many_texts_is_not_accused():
+    storm = [
+        by_bot(n, subject=f"{'abcdefghijklmnopqrstuvwxyz'[n % 26]} parcel {n}", message_id=f"{n:010x}.1@bulk{n}.test")
+        for n in range(40)
+    ]
+
+    findings = found([by_device(1, ARRIVED - timedelta(minutes=10)), *storm])
+
+    assert findings[0].verdict is Verdict.UNSURE
+    assert sum(f.verdict is Verdict.BACKSCATTER for f in findings[1:]) > 30
 
 
 def test_a_service_whose_text_and_ids_strangers_copy_is_not_accused():

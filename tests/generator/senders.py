@@ -524,6 +524,23 @@ class _Maker:
                 )  # fmt: skip
                 yield self.foreign_service("home machine", person, original)
 
+    def roaming_line(self) -> Iterator[Specimen]:
+        """A device or two on lines that get an address in another network each day, with one text day after day."""
+        for number in range(self.rng.choice((0, 1, 1, 2))):
+            subject = self.rng.choice(("Scan from MFP", "NAS report", "Daily backup", "Alarm: back door"))
+            name = self.rng.choice(("Anna Berg", "", "Scanner", "NAS"))
+            tail = self.rng.choice(("scanner", "nas.fritz.box", "nas", self.place.domain))
+            person = self.world.stranger()
+            for day in range(self.rng.choice((3, 8, 20))):
+                for _ in range(self.rng.choice((1, 1, 2))):
+                    when = NOW - timedelta(days=day + 1 + 7 * number, minutes=self.rng.randrange(1_400))
+                    lines = (self.by_host(("", self.network()), person.mx, when, helo="device"),)
+                    original = self.original(
+                        person, when, lines, subject=subject, sender=f"{name} <{self.place.address}>".strip(),
+                        message_id=f"{self.rng.getrandbits(48):x}@{tail}",
+                    )  # fmt: skip
+                    yield self.foreign_service("device on a roaming line", person, original)
+
     def small_web_host(self) -> Iterator[Specimen]:
         """A web host that goes by the name that the hoster gives to each machine; one or a few messages."""
         address = self.network()
@@ -719,7 +736,7 @@ def _forged(what: str, report: Report, expected: Verdict | None = Verdict.BACKSC
 GENUINE_SENDERS = (
     _Maker.plain, _Maker.unsaved, _Maker.shop, _Maker.crm, _Maker.mailing, _Maker.former_hoster,
     _Maker.single_services, _Maker.forwarded, _Maker.forwarded_with_srs, _Maker.mailing_forwarded,
-    _Maker.forgotten_service, _Maker.home_machine, _Maker.small_web_host, _Maker.copied_service,
+    _Maker.forgotten_service, _Maker.home_machine, _Maker.roaming_line, _Maker.small_web_host, _Maker.copied_service,
 )  # fmt: skip
 FORGERS = (
     _Maker.bot_storm,

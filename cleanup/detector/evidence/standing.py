@@ -101,6 +101,7 @@ def seen_of(question: Question) -> Seen | None:
         made_at_home=made_there or made_by in owner.organisations,
         made_there=made_there,
         made_by=made_by,
+        made_nowhere=bool(message_id) and is_of_no_domain(right_side(message_id)),
         is_alien=line
         and _is_alien(
             question, name, right_side(message_id) or ("nowhere" if message_id else ""), "" if lies else hop.helo or ""
