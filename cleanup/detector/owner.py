@@ -18,7 +18,7 @@ from cleanup.detector.networks import (
     read_address,
     shared_provider,
 )
-from cleanup.detector.providers import is_gateway, is_provider, verifies_senders
+from cleanup.detector.providers import is_bare_provider, is_gateway, is_provider, verifies_senders
 from cleanup.detector.received import Hop
 from cleanup.detector.sent import MIN_HABIT, Profile
 from cleanup.model import Identity
@@ -154,8 +154,10 @@ class Owner:
         """
         if self.shared_hosts.has_address(hop.address) or self.shared_hosts.has_name(hop.name):
             return organisation(hop.name or "") or str(hop.address)
-        # Where the receiver looked nothing up its HELO is enough to spare a provider's mail, never to accuse.
-        name = hop.name or hop.helo
+        # Where the receiver looked nothing up its HELO is enough to spare a provider's mail, never to accuse. But no
+        # host of a provider goes by its bare domain: bots say "gmail.com" to be taken for it.
+        said = "" if is_bare_provider(hop.helo) else hop.helo
+        name = hop.name or said
         if self.home and name and (home := organisation(name)) in self.home:
             return home
         provider = shared_provider(name, hop.address)

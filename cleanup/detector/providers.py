@@ -59,6 +59,11 @@ def is_provider(organisation: str) -> bool:
     return organisation in providers()
 
 
+def is_bare_provider(host: str | None) -> bool:
+    """Return whether a host's name is a provider's domain itself, by which none of its hosts goes."""
+    return host is not None and host.lower() in organisation_of_name()
+
+
 def verifies_senders(organisation: str) -> bool:
     """Return whether a stranger can hardly send with the owner's From there."""
     return is_provider(organisation) and providers()[organisation].verifies

@@ -16,6 +16,7 @@ from ipaddress import ip_network
 from typing import NamedTuple
 
 from cleanup.detector.networks import Address, neighbourhood, organisation
+from cleanup.detector.providers import is_bare_provider
 from cleanup.detector.received import Hop
 
 A_DAY = timedelta(days=1)
@@ -28,7 +29,8 @@ ALIKE = 3  # messages of one text with ids made alike, from machines that are no
 SHARED_BELOW = 3  # messages whose lower lines name one network: passed on from one place
 FEW_NAMED = 3  # named hosts from which on they are part of a pattern, and no service that others imitate,
 NAMED_SHARE = 0.2  # where they are no small part of it
-DEVICES = 2  # names and makers of ids that one text shows where one device writes it, or two
+DEVICES = 2  # pairs of a name and a maker of ids that one text shows where a device writes it, or two,
+DEVICES_SHARE = 0.5  # or several: so many of its messages at most
 LINES = 8  # networks that the lines of such devices, which are renewed a few times a day, show in a day
 AN_HOUR = 10  # unrelated networks that notices of one hour come from, with ids of one shape
 KNOWN_SHARE = 0.1  # of recipients that the owner wrote to: more than chance
@@ -59,7 +61,9 @@ class Seen(NamedTuple):
     made_at_home: bool  # its id was made at the host that handed it over, or in the owner's domain
     made_there: bool  # at that host
     made_by: str  # the organisation of the id's right side; "" where it names none, as with printers and scanners
-    made_nowhere: bool  # its id's right side is of no registered domain: "nas", "localhost", "scanner.local"
+    made_by_a_device: (
+        bool  # perhaps: its id is of no registered domain ("nas", "scanner.local"), of the owner's or none
+    )
     is_alien: bool  # a machine without a name that is like nothing of the owner's and like no device (standing.py)
     message_id: str  # as ids are compared; "" where none came back
     id_shape: str
@@ -70,6 +74,11 @@ class Seen(NamedTuple):
     def is_proper(self) -> bool:
         """Whether it came from a machine with a name of its own, and its id was made there or at the owner's."""
         return self.made_at_home and not self.is_line
+
+    @property
+    def may_be_a_device(self) -> bool:
+        """Whether a machine without a name may be a device of the owner's, by where it makes its ids."""
+        return self.made_by_a_device and not self.is_alien
 
     @property
     def left_shape(self) -> str:
@@ -133,7 +142,7 @@ class Senders:
     named_of_text: Mapping[str, int] = field(default_factory=dict)  # text -> places of those that have a name
     of_text: Mapping[tuple[str, str], int] = field(default_factory=dict)  # text and network -> messages
     days: Mapping[tuple[str, date], frozenset[str]] = field(default_factory=dict)  # text and day -> its places
-    makers: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)  # text -> shown names, makers of ids
+    of_devices: frozenset[str] = frozenset()  # texts under few names with ids of few makers, as devices write
     hours: Mapping[tuple[datetime, str], int] = field(default_factory=dict)  # hour and shape, whole or left -> places
     passed_on: frozenset[str] = frozenset()  # neighbourhoods that lower lines of several name
 
@@ -156,8 +165,8 @@ class Senders:
         Of what such a host sends only what came around the same day counts.
 
         A machine without a name may be a device of the owner's, on a line that gets an address in another network each
-        night. One device or two show one or two names and makers of ids: of their text only a day counts that has more
-        addresses than such lines get.
+        night. Devices show the same few names and makers of ids again and again: of their text only a day counts that
+        has more addresses than such lines get.
         """
         text = seen.template
         if text is None or seen.forwarded or not self.passed_on.isdisjoint(seen.below):
@@ -168,7 +177,7 @@ class Senders:
         alone = self.shapes.get((text, seen.left_shape), 0) < ALIKE or self._has_few_names(text)
         if not seen.is_line and (seen.made_there or alone):
             return 0
-        if seen.is_alien or (seen.is_line and len(self.makers.get(text, ())) > DEVICES):
+        if seen.is_line and not (text in self.of_devices and seen.may_be_a_device):
             return self.spread.get(text, 0)
         if seen.arrived is None:
             return 0
@@ -184,13 +193,13 @@ class Senders:
     def networks_of_hour(self, seen: Seen) -> int:
         """Return from how many unrelated networks notices of its hour came whose ids are made like its own.
 
-        A device's id is of no domain, and its bounce may come in the middle of a storm: then it counts only where such
-        ids came from more networks than a few.
+        The bounce of a device may come in the middle of a storm. So where it may be one it counts only if ids made at
+        that very place came from more networks than a few.
         """
         if seen.arrived is None or not seen.message_id:
             return 0
         hour = _hour(seen.arrived)
-        if seen.made_nowhere and self.hours.get((hour, seen.id_shape), 0) < MANY:
+        if seen.may_be_a_device and self.hours.get((hour, seen.id_shape), 0) < MANY:
             return 0
         return self.hours.get((hour, seen.left_shape), 0)
 
@@ -221,7 +230,7 @@ def survey(messages: Sequence[Seen]) -> Senders:
     named_of_text: dict[str, set[str]] = defaultdict(set)
     shapes: dict[tuple[str, str], set[str]] = defaultdict(set)
     days: dict[tuple[str, date], set[str]] = defaultdict(set)
-    makers: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    makers: dict[str, list[tuple[str, str]]] = defaultdict(list)
     hours: dict[tuple[datetime, str], set[str]] = defaultdict(set)
     carriers: dict[str, str] = {}
     for seen in messages:
@@ -232,7 +241,7 @@ def survey(messages: Sequence[Seen]) -> Senders:
         place = place or carriers.get(_region(seen.address), _region(seen.address))
         if seen.template and seen.template not in own_texts and not seen.is_proper:
             spread[seen.template].add(place)
-            makers[seen.template].add((seen.shown_name, seen.made_by))
+            makers[seen.template].append((seen.shown_name, seen.made_by))
             if seen.arrived:
                 days[seen.template, seen.arrived.date()].add(place)
             shapes[seen.template, seen.left_shape].add(place)
@@ -249,7 +258,9 @@ def survey(messages: Sequence[Seen]) -> Senders:
         named_of_text={text: len(places) for text, places in named_of_text.items()},
         of_text=texts,
         days={text_and_day: frozenset(places) for text_and_day, places in days.items()},
-        makers={text: frozenset(pairs) for text, pairs in makers.items()},
+        of_devices=frozenset(
+            text for text, pairs in makers.items() if len(set(pairs)) <= max(DEVICES, DEVICES_SHARE * len(pairs))
+        ),
         hours={alike: len(places) for alike, places in hours.items()},
         passed_on=passed_on,
     )
@@ -284,7 +295,7 @@ def is_line(hop: Hop, *, lies: bool) -> bool:
     `lies`: its HELO is known to be another's.
     """
     name = (hop.name or hop.helo or "").lower()
-    if hop.name is None and (lies or hop.unnamed or is_of_no_domain(name)):
+    if hop.name is None and (lies or hop.unnamed or is_of_no_domain(name) or is_bare_provider(name)):
         return True
     if _LINE.search(name):
         return True

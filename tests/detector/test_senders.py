@@ -187,6 +187,25 @@ def test_a_device_that_has_an_address_in_another_network_each_day_is_not_one_of_
     assert {f.verdict for f in found(device, spf=spf, identity=NOBODY_TOLD)} == {Verdict.UNSURE}
 
 
+def test_several_devices_that_write_the_same_text_now_and_then_are_not_accused():
+    names = ("Scanner", "Empfang", "Anna Berg")
+    devices = [by_device(n, ARRIVED - timedelta(days=4 * n), names[n % 3]) for n in range(12)]
+
+    assert {f.verdict for f in found(devices)} == {Verdict.UNSURE}
+
+
+@pytest.mark.parametrize("helo", ["gmail.com", "example.org"])
+def test_a_bot_that_says_helo_as_the_bare_domain_of_the_provider_or_as_yours_is_a_bot(helo):
+    def bot(number: int) -> Case:
+        way = f"from {helo} ([45.{number}.7.9]) by mx.far.test with ESMTPS id 4si1edb.123; Mon"
+        how = {"message_id": f"{number:010x}.1@{helo}", "subject": f"Open it {number}", "from_name": "Ann Other"}
+        return Case(a_notice(a_returned(received=(way,), **how)), ARRIVED - timedelta(seconds=50 * number), f"{number}")
+
+    findings = found([bot(n) for n in range(40)], identity=replace(NOBODY_TOLD, imap_host="imap.gmail.com"))
+
+    assert {f.verdict for f in findings} == {Verdict.BACKSCATTER}
+
+
 def test_bots_that_write_in_a_day_what_a_device_might_are_found():
     bots = [by_device(n, ARRIVED - timedelta(minutes=9 * n)) for n in range(40)]
 

@@ -82,7 +82,8 @@ def seen_of(question: Question) -> Seen | None:
     made_there = made_by != "" and made_by == organisation(hop.name or hop.helo or "")
     name = (returned.from_name or "").casefold().strip()
     lies = owner.knows_addresses(hop.address.version) and owner.is_own_host_or_address(hop.helo)
-    line = is_line(hop, lies=lies)
+    # Bots say HELO as the domain that they forge. Where a provider sends for it none of its own hosts goes by that.
+    line = is_line(hop, lies=lies or (bool(owner.providers) and hop.helo in owner.domains))
     switched_off = question.known.policy.switched_off
     lower = lower_hops(question)
     return Seen(
@@ -101,7 +102,9 @@ def seen_of(question: Question) -> Seen | None:
         made_at_home=made_there or made_by in owner.organisations,
         made_there=made_there,
         made_by=made_by,
-        made_nowhere=bool(message_id) and is_of_no_domain(right_side(message_id)),
+        made_by_a_device=made_by in owner.organisations
+        or is_provider(made_by)
+        or is_of_no_domain(right_side(message_id)),
         is_alien=line
         and _is_alien(
             question, name, right_side(message_id) or ("nowhere" if message_id else ""), "" if lies else hop.helo or ""
