@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from cleanup.connector.mailbox import open_mailbox
-from cleanup.demo import LAST_DAY, Demo, anna_on_a_server
+from cleanup.demo import LAST_DAY, Demo
+from tests.servers.anna import anna_on_a_server
 from cleanup.jobs.result import Done
 from cleanup.ledger import Ledger, MoveState
 from cleanup.ledger.store import Ledger as Whole
