@@ -55,6 +55,20 @@ hypothesis.settings.register_profile("build", hypothesis.settings.get_profile("n
 hypothesis.settings.load_profile("build")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _a_cheap_hash() -> Iterator[None]:
+    """Let pymap hash passwords once and not a million times: each login would take a fifth of a second."""
+    try:
+        from pymap.config import IMAPConfig
+        from pysasl.hashing import BuiltinHash
+    except ImportError:  # an extra
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(IMAPConfig, "_get_hash_context", lambda *_: BuiltinHash(rounds=1))
+        yield
+
+
 @pytest.fixture(scope="session")
 def embedded() -> Iterator[RunningServer]:
     users = {f"user{n}": "embedded secret" for n in range(150)}
