@@ -8,11 +8,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from cleanup.connector import redact
-from cleanup.demo import anna_on_a_server
 from cleanup.demo.embedded_server import embedded_server
+from tests.servers.anna import anna_on_a_server
 from tests.servers.courier import courier
 from tests.servers.cyrus import cyrus
 from tests.servers.dovecot import WITHOUT_MOVE, dovecot
@@ -44,6 +45,28 @@ def _in_memory() -> None:
 
 
 _in_memory()
+
+# How long an example takes is the machine's affair. A build tries the same examples each time, so that none is red by
+# chance; `--hypothesis-profile=new` tries others.
+hypothesis.settings.register_profile(
+    "new", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.register_profile("build", hypothesis.settings.get_profile("new"), derandomize=True)
+hypothesis.settings.load_profile("build")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _a_cheap_hash() -> Iterator[None]:
+    """Let pymap hash passwords once and not a million times: each login would take a fifth of a second."""
+    try:
+        from pymap.config import IMAPConfig
+        from pysasl.hashing import BuiltinHash
+    except ImportError:  # an extra
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(IMAPConfig, "_get_hash_context", lambda *_: BuiltinHash(rounds=1))
+        yield
 
 
 @pytest.fixture(scope="session")

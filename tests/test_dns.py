@@ -25,7 +25,7 @@ HANDED_OVER = (
 
 
 def _asking(port: int, **changes: object) -> Network:
-    asking = Network(dkim=True, dnsbl=True, nameservers=("127.0.0.1",), port=port, timeout_s=0.5)
+    asking = Network(dkim=True, dnsbl=True, nameservers=("127.0.0.1",), port=port, timeout_s=15)
     return replace(asking, **changes)  # type: ignore[arg-type]
 
 
@@ -135,24 +135,24 @@ LIES: dict[str, Lie] = {
 def test_dns_that_is_dead_or_lies_moves_nothing_and_spares_nothing(lie: Lie) -> None:
     with lying_nameserver(lie) as (port, asked):
         began = time.monotonic()
-        finding = _judged(_notice(), _asking(port))
+        finding = _judged(_notice(), _asking(port, timeout_s=0.5))
         took_s = time.monotonic() - began
 
     apart = _judged(_notice(), Network())
     assert asked
-    assert took_s < 10
+    assert took_s < 20
     assert (finding.verdict, finding.row) == (apart.verdict, apart.row)
 
 
 def test_a_run_never_waits_longer_for_dns_than_its_budget() -> None:
     with lying_nameserver(lambda query: None) as (port, _):
-        network = _asking(port, timeout_s=0.3, budget_s=0.6)
+        network = _asking(port, timeout_s=2, budget_s=1)
         notices = [_notice(signed().replace(b"s=s1", b"s=s%d" % n)) for n in range(60)]
         began = time.monotonic()
         answers = answers_for(notices, ANNA, Policy(), network)
 
     assert answers == {}
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 12  # all that may be asked would take 16
 
 
 # --- keys from a file -----------------------------------------------------------------------------------------------

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from cleanup.config import NetworkSettings
 from cleanup.connector.archive import read_archive
-from cleanup.demo import anna_on_a_server
 from cleanup.detector.networks import Address
 from cleanup.detector.sent import MemorySentIndex
 from cleanup.detector.spf import SpfAnswers, SpfQuestions, SpfResult, SpfWord
@@ -31,6 +30,8 @@ from cleanup.model import DnsLookup, Notice
 from tests.cli.command import ANNA as ANNAS_MAILBOX
 from tests.cli.command import RULES, cleanup
 from tests.detector.judging import ANNA, ARRIVED, NOW, STRANGER, a_notice, a_returned, a_sent_index
+from tests.detector.pace import a_million_counted
+from tests.servers.anna import anna_on_a_server
 from tests.servers.nameserver import Reply, Zone, nameserver
 
 PASS, FAIL, SILENCE = SpfResult.PASS, SpfResult.FAIL, SpfResult.SILENCE
@@ -389,17 +390,17 @@ def _many(count: int) -> tuple[Address, ...]:
     return tuple(ip_address(0x2C000000 + n * 9_973) for n in range(count))
 
 
-def test_ten_thousand_bots_cost_a_dozen_questions_and_less_than_two_seconds() -> None:
+def test_ten_thousand_bots_cost_a_dozen_questions_and_hardly_any_time() -> None:
     domains = {domain: _many(10_000) for domain in ("server.test", "office.test", "hoster.test")}
     with nameserver(ZONE) as (port, asked):
         began = time.process_time()
         answers, _ = ask_spf(SpfQuestions(domains), _network(port), NOW)
-        took_s = time.process_time() - began
+        effort = (time.process_time() - began) / a_million_counted()
 
     assert {word.result for word in answers.words.values()} == {FAIL}
     assert len(answers.words) == 30_000
     assert len(asked) <= 12
-    assert took_s < 2
+    assert effort < 100  # times counting to a million: 2 seconds where that takes 0.02
 
 
 def test_a_record_that_asks_for_each_address_is_asked_only_so_often_and_then_says_nothing() -> None:
@@ -537,7 +538,7 @@ def _refusing(code: int) -> Reply:
 
 
 def _slow(query: dns.message.Message, answer: dns.message.Message) -> dns.message.Message:
-    time.sleep(0.6)  # later than anybody waits
+    time.sleep(3)  # later than anybody waits
     return answer
 
 
@@ -569,7 +570,7 @@ def test_a_name_server_that_is_dead_or_lies_accuses_nobody_and_keeps_nobody_wait
 
     assert asked
     assert {word.result for word in answers.words.values()} == {SILENCE}
-    assert took_s < 3
+    assert took_s < 15
 
 
 def test_a_truncated_answer_without_tcp_is_no_answer() -> None:
@@ -605,13 +606,13 @@ def test_a_server_that_dies_in_between_accuses_nobody_whom_it_was_not_asked_abou
 
     with nameserver(zone, dying) as (port, _):
         began = time.monotonic()
-        answers, _ = ask_spf(SpfQuestions({"d.test": _many(500)}), _network(port, timeout_s=0.3), NOW)
+        answers, _ = ask_spf(SpfQuestions({"d.test": _many(500)}), _network(port, timeout_s=1), NOW)
         took_s = time.monotonic() - began
 
     results = [word.result for word in answers.words.values()]
     assert results.count(FAIL) <= 19
     assert results.count(SILENCE) >= 481
-    assert took_s < 3
+    assert took_s < 15  # all that may be asked would take 22
 
 
 def test_a_run_never_waits_longer_than_its_budget() -> None:
@@ -626,7 +627,7 @@ def test_a_run_never_waits_longer_than_its_budget() -> None:
         ask_spf(SpfQuestions({"d.test": _many(500)}), _network(port, timeout_s=0.4, budget_s=0.8), NOW)
         took_s = time.monotonic() - began
 
-    assert took_s < 2
+    assert took_s < 15  # all that may be asked would take 20
 
 
 # --- between the notices and the verdict ----------------------------------------------------------------------------

@@ -18,13 +18,14 @@ from pathlib import Path
 import pytest
 
 from cleanup.connector.mailbox import Mailbox, open_mailbox
-from cleanup.demo import OWNER, anna_on_a_server
+from cleanup.demo import OWNER
 from cleanup.model import Verdict
 from cleanup.notebook import load_frames
 from cleanup.report.counts import Counts, Fate
 from cleanup.report.digest import RUN_FIELD
 from cleanup.report.summary.summarize import count
 from tests.cli.in_process import Program
+from tests.servers.anna import anna_on_a_server
 
 NOTICES = 92  # of Anna's 447 messages
 ORDINARY = 355

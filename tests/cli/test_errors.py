@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from cleanup.demo import LAST_DAY, Demo, anna_on_a_server
+from cleanup.demo import LAST_DAY, Demo
 from cleanup.jobs.run import run_mailbox
 from cleanup.lock import hold_mailbox
 from tests.cli.command import ANNA, Ended, cleanup
+from tests.servers.anna import anna_on_a_server
 
 OWNER = "anna.berg@example.org"
 DOCS = Path(__file__).parents[2] / "docs" / "exit-codes.md"

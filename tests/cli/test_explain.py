@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from cleanup.demo import Demo, anna_on_a_server
+from cleanup.demo import Demo
 from cleanup.jobs.undo import undo_run
 from cleanup.ledger import Ledger
 from cleanup.model import MessageRef, Verdict
 from cleanup.report.summary.finding_record import find_recorded
 from tests.cli.command import ANNA, RULES, cleanup
 from tests.ledger.some import MAILBOX, a_judged
+from tests.servers.anna import anna_on_a_server
 
 NOTICE = Path(__file__).parents[2] / "sample_data" / "notices" / "activehunter.eml"
 OWNER = "anna.berg@example.org"

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from cleanup.demo import Demo, anna_on_a_server
+from cleanup.demo import Demo
 from cleanup.lock import hold_mailbox, name_of
 from tests.cli.command import PROGRAM, cleanup
+from tests.servers.anna import anna_on_a_server
 
 OWNER = "anna.berg@example.org"
 RUN = ("run", OWNER, "--yes", "--host", "127.0.0.1", "--security", "plain", "--username", "anna", "--port")
@@ -131,7 +132,7 @@ def test_a_run_that_was_killed_is_cut_off_as_soon_as_it_is_dead(tmp_path: Path) 
     with anna_on_a_server(ledger) as anna, _waiting_for_an_answer(anna) as run:
         before = _statuses(ledger)
         run.kill()
-        run.wait(20)
+        run.wait(60)
 
         assert (before, _statuses(ledger)) == (["running"], ["cut off"])
         assert "cut off" in cleanup("history", "show", 1, "--ledger", ledger).out

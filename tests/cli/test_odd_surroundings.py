@@ -105,7 +105,7 @@ def test_looking_for_a_ledger_makes_none(command: tuple[object, ...], tmp_path: 
 def test_a_pipe_as_configuration_file_is_refused_at_once(command: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "config.toml", mode=0o600)
 
-    done = cleanup(*command.split(), "--config", tmp_path / "config.toml", timeout_s=20)
+    done = cleanup(*command.split(), "--config", tmp_path / "config.toml", timeout_s=60)
 
     assert done.code == 2
     assert "it is a folder, a pipe or a device, and no file" in done.out + done.err

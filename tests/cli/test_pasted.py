@@ -14,13 +14,14 @@ from random import Random
 import pytest
 
 from cleanup.connector.mailbox import open_mailbox
-from cleanup.demo import LAST_DAY, OWNER, anna_on_a_server
+from cleanup.demo import LAST_DAY, OWNER
 from cleanup.errors import ConnectionLost
 from cleanup.extras import install_command
 from cleanup.report.summary.labels import EXAMPLE
 from tests.cli.command import Ended
 from tests.cli.in_process import Program
 from tests.generator.mail import Original, Report, write
+from tests.servers.anna import anna_on_a_server
 
 _COMMAND = re.compile(r"mailbox-cleanup (?=[a-z])[^\n;`<()]*")
 _PLACEHOLDER = re.compile(r"\b[A-Z]{3,}\b")  # MAILBOX, RUN: a person fills it in

@@ -9,12 +9,13 @@ from pathlib import Path
 from cleanup.config import IdentitySettings, MailboxSettings
 from cleanup.connector.mailbox import Mailbox, open_mailbox
 from cleanup.connector.pull import digest
-from cleanup.demo import LAST_DAY, Demo, anna_on_a_server
+from cleanup.demo import LAST_DAY, Demo
 from cleanup.detector.rescue import Rescue
 from cleanup.jobs.rescue import offer, rescue
 from cleanup.ledger import Ledger
 from cleanup.model import Verdict
 from tests.cli.command import Ended, cleanup
+from tests.servers.anna import anna_on_a_server
 
 OWNER = "anna.berg@example.org"
 

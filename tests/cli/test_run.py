@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cleanup.config.settings import IdentitySettings, MailboxSettings
-from cleanup.demo import Demo, anna_on_a_server
+from cleanup.demo import Demo
 from cleanup.jobs.run import run_mailbox
 from cleanup.ledger import Ledger, MoveIntent
 from cleanup.model import Fingerprint
@@ -19,6 +19,7 @@ from cleanup.progress import unseen
 from cleanup.report.filing.journal import Journal
 from tests.cli.command import Ended, cleanup
 from tests.house.screens import typed
+from tests.servers.anna import anna_on_a_server
 
 OWNER = "anna.berg@example.org"
 

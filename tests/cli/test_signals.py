@@ -40,7 +40,7 @@ def test_a_signal_ends_a_command_at_once_in_one_line(number: signal.Signals, cod
     running.stdout.readline()  # by now it takes signals
 
     running.send_signal(number)
-    _, err = running.communicate(timeout=20)
+    _, err = running.communicate(timeout=60)
 
     assert running.returncode == code
     assert err.decode().splitlines()[-1].endswith("[stopped]")

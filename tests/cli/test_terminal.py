@@ -19,11 +19,12 @@ from cleanup import signals
 from cleanup.cli import options as opt
 from cleanup.cli.render import print_closing
 from cleanup.cli.screen import print_list
-from cleanup.demo import OWNER, anna_on_a_server
+from cleanup.demo import OWNER
 from cleanup.errors import Stopped
 from cleanup.jobs.result import Done
 from tests.cli.command import cleanup
 from tests.house.screens import COLUMNS, typed
+from tests.servers.anna import anna_on_a_server
 from tests.servers.running import free_port
 
 ADDRESS = re.compile(r"[\w.-]+@[\w.-]+")

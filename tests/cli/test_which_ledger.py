@@ -16,11 +16,12 @@ import typer.main
 pytest.importorskip("pymap")
 
 from cleanup.cli import program
-from cleanup.demo import OWNER, PASSWORD, Demo, anna_on_a_server
+from cleanup.demo import OWNER, PASSWORD, Demo
 from cleanup.errors import CleanupError, UsageError
 from cleanup.ledger_lookup import find_ledger
 from cleanup.model import Verdict
 from cleanup.notebook import load_frames, open_ledger
+from tests.servers.anna import anna_on_a_server
 
 NOW = ("--now", "2026-10-20")
 # Each command with words that make it use its ledger, and what it says if it is Anna's, after two runs.

@@ -78,20 +78,21 @@ def test_a_command_that_fails_does_not_repeat_what_it_said() -> None:
 def test_a_command_that_gives_no_password_ends_in_time_and_is_named(
     command: str, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(credentials, "COMMAND_TIMEOUT_S", 0.3)
+    if "sleep" in command:
+        monkeypatch.setattr(credentials, "COMMAND_TIMEOUT_S", 0.3)
     started = time.monotonic()
     with pytest.raises(UsageError, match=says) as raised:
         from_command(command).read()
 
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
     assert "secret" not in str(raised.value)
 
 
 def test_what_a_command_leaves_running_is_not_waited_for() -> None:
     started = time.monotonic()
 
-    assert from_command("sh -c 'sleep 5 & echo token'").read() == "token"
-    assert time.monotonic() - started < 4
+    assert from_command("sh -c 'sleep 60 & echo token'").read() == "token"
+    assert time.monotonic() - started < 30
 
 
 def test_of_an_endless_file_no_more_than_a_secret_is_read(tmp_path: Path) -> None:

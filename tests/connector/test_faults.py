@@ -46,7 +46,7 @@ def test_after_a_broken_connection_every_command_says_so(embedded: RunningServer
 
 
 def test_a_dripping_server_meets_the_deadline_of_the_command(embedded: RunningServer) -> None:
-    drip = Fault("drip", "EXAMINE", seconds=0.1)
+    drip = Fault("drip", "EXAMINE", seconds=0.2)
     with fault_proxy(embedded.port, drip) as proxy:
         account = through(embedded.new_account(), proxy.port, command_timeout_s=1.0)
         started = time.monotonic()
@@ -54,27 +54,27 @@ def test_a_dripping_server_meets_the_deadline_of_the_command(embedded: RunningSe
             mailbox.folders()
             mailbox.examine("INBOX")
 
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 15  # the whole answer drips for a minute
 
 
 def test_a_greeting_that_drips_meets_the_deadline_too(embedded: RunningServer) -> None:
-    with fault_proxy(embedded.port, Fault("drip", None, seconds=0.2)) as proxy:
+    with fault_proxy(embedded.port, Fault("drip", None, seconds=0.5)) as proxy:
         account = through(embedded.new_account(), proxy.port, connect_timeout_s=1.0)
         started = time.monotonic()
         with pytest.raises(CannotConnect), open_mailbox(account):
             pass
 
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 15  # it drips for half a minute
 
 
 def test_the_deadline_of_the_run_stops_a_command_that_has_its_own_left(embedded: RunningServer) -> None:
-    with fault_proxy(embedded.port, Fault("delay", "EXAMINE", seconds=5)) as proxy:
-        account = through(embedded.new_account(), proxy.port, command_timeout_s=30.0)
+    with fault_proxy(embedded.port, Fault("delay", "EXAMINE", seconds=60)) as proxy:
+        account = through(embedded.new_account(), proxy.port, command_timeout_s=60.0)
         started = time.monotonic()
-        with pytest.raises(ConnectionLost), open_mailbox(account, run_deadline=started + 1) as mailbox:
+        with pytest.raises(ConnectionLost), open_mailbox(account, run_deadline=started + 3) as mailbox:
             mailbox.examine("INBOX")
 
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30
 
 
 @pytest.mark.parametrize("at_byte", range(0, 900, 75))

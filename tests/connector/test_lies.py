@@ -33,7 +33,7 @@ FULL = b'UID 1 FLAGS () INTERNALDATE "01-Mar-2026 12:00:00 +0000" RFC822.SIZE 9 
 
 
 def account(server: LyingServer, **changes: object) -> Account:
-    plain = Account("127.0.0.1", "anna", from_text(PASSWORD), port=server.port, security="plain", command_timeout_s=3)
+    plain = Account("127.0.0.1", "anna", from_text(PASSWORD), port=server.port, security="plain", command_timeout_s=60)
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
@@ -101,7 +101,7 @@ def test_nonsense_is_a_named_error_or_changes_nothing(command: str, lines: tuple
     with lying_server(says(command, *lines)) as server:
         server.folders["INBOX"].add(a_message(1))
         try:
-            with open_mailbox(account(server, command_timeout_s=1)) as mailbox:
+            with open_mailbox(account(server)) as mailbox:
                 mailbox.folders()
                 uids = [h.ref.uid for chunk in mailbox.pull_headers("INBOX", ("To",)) for h in chunk]
                 assert uids in ([], [1])
@@ -109,17 +109,14 @@ def test_nonsense_is_a_named_error_or_changes_nothing(command: str, lines: tuple
             assert len(str(error)) < 1000
 
 
-def test_a_flood_ends_with_its_budget() -> None:
-    started = time.monotonic()
-    with lying_server(floods("EXAMINE")) as server, pytest.raises((ServerMisbehaved, ConnectionLost)):
-        pulled(server)
+@pytest.mark.parametrize("line", [b"* OK still here\r\n", b"x" * 1000])
+def test_a_flood_ends_with_its_budget_and_not_with_its_time(line: bytes) -> None:
+    with lying_server(floods("EXAMINE", line)) as server:
+        patient = account(server, max_answer_bytes=2**20)
+        with open_mailbox(patient) as mailbox, pytest.raises(ServerMisbehaved) as raised:
+            mailbox.examine("INBOX")
 
-    assert time.monotonic() - started < 8
-
-
-def test_an_endless_line_ends_with_its_budget() -> None:
-    with lying_server(floods("EXAMINE", b"x" * 1000)) as server, pytest.raises((ServerMisbehaved, ConnectionLost)):
-        pulled(server)
+    assert "too long to answer" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -410,7 +407,7 @@ def test_words_injected_before_tls_are_refused() -> None:
 )
 def test_a_greeting_that_is_none_is_an_error(greeting: bytes) -> None:
     with lying_server(greeting=greeting) as server:
-        impatient = account(server, connect_timeout_s=1)
+        impatient = account(server, connect_timeout_s=3)
         with pytest.raises(CannotConnect), open_mailbox(impatient):
             pass
 

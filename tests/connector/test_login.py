@@ -64,7 +64,7 @@ def test_a_certificate_for_another_name_is_refused(dovecot: RunningServer, monke
 
 
 def test_plain_text_where_tls_was_wanted_is_refused(dovecot: RunningServer) -> None:
-    assert isinstance(error_of(dovecot.new_account(port=dovecot.port, connect_timeout_s=5)), TlsFailed)
+    assert isinstance(error_of(dovecot.new_account(port=dovecot.port, connect_timeout_s=30)), TlsFailed)
 
 
 def test_an_unencrypted_connection_leaves_this_machine_never() -> None:

@@ -79,7 +79,7 @@ def self_signed(folder: Path) -> Serve:
 def errors_of(serve: Serve, ca_file: Path | None) -> list[CleanupError]:
     """Return what a login and what doctor's look say of a server."""
     with a_server(serve) as port:
-        account = Account("localhost", "anna", from_text("x"), port=port, ca_file=ca_file, connect_timeout_s=5)
+        account = Account("localhost", "anna", from_text("x"), port=port, ca_file=ca_file, connect_timeout_s=30)
         found = []
         for attempt in (lambda: open_mailbox(account).__enter__(), lambda: probe.handshake(account)):
             with pytest.raises(CleanupError) as raised:
@@ -147,7 +147,7 @@ def test_a_server_that_hangs_up_may_want_starttls(ca_file: Path) -> None:
 def test_starttls_where_tls_begins_at_once_says_so(ca_file: Path) -> None:
     with a_server(tls(OURS.issue_cert("localhost"))) as port:
         account = Account(
-            "localhost", "anna", from_text("x"), port=port, ca_file=ca_file, security="starttls", connect_timeout_s=0.5
+            "localhost", "anna", from_text("x"), port=port, ca_file=ca_file, security="starttls", connect_timeout_s=3
         )
         with pytest.raises(CannotConnect, match="Perhaps this port wants --security tls"), open_mailbox(account):
             pass
@@ -248,9 +248,9 @@ def greeted(certificate: trustme.LeafCert) -> tuple[int, bool]:
             secure.recv(1000)
 
     with a_server(serve) as port:
-        account = Account("localhost", "anna", from_text("x"), port=port, connect_timeout_s=5)
+        account = Account("localhost", "anna", from_text("x"), port=port, connect_timeout_s=30)
         try:
-            connect(account, Budget(time.monotonic() + 5, 10_000), lambda _: None).imap.shutdown()
+            connect(account, Budget(time.monotonic() + 30, 10_000), lambda _: None).imap.shutdown()
         except TlsFailed:
             return len(taken), False
     return len(taken), True

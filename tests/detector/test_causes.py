@@ -20,6 +20,7 @@ from cleanup.detector.notices import read_notice
 from cleanup.detector.notices.causes import find_cause
 from cleanup.detector.notices.dsn import find_reply, find_status
 from cleanup.model import Cause
+from tests.detector.pace import a_million_counted
 
 TABLE = Path(__file__).with_name("server_replies.tsv")
 
@@ -144,10 +145,15 @@ def test_the_returned_header_says_nothing_of_the_cause() -> None:
 @pytest.mark.parametrize("unit", ["a.", "<", "[", "a@", "user ", "to ", "http://", "550 ", "relaying to ", "é"])
 def test_no_text_takes_long(unit: str) -> None:
     text = unit * 30_000
-    start = time.perf_counter()
-    find_cause(text)
 
-    assert time.perf_counter() - start < 0.25
+    assert min(_effort(text) for _ in range(3)) < 3
+
+
+def _effort(text: str) -> float:
+    """Return how long it takes to find the cause, in the times that this machine counts to a million."""
+    started = time.process_time()
+    find_cause(text)
+    return (time.process_time() - started) / a_million_counted()
 
 
 def test_single_words_count_in_an_answer_but_not_in_a_notice() -> None:

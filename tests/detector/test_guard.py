@@ -83,20 +83,17 @@ def test_a_hostile_mail_that_shows_no_notice_is_ordinary():
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_no_hostile_mail_takes_a_second_or_an_exception(name):
-    started = time.process_time()
-
-    read_notice(HOSTILE[name])
+def test_no_hostile_mail_takes_long_or_an_exception(name):
     why_candidate(HOSTILE[name])
 
-    assert time.process_time() - started < 1.0
+    assert _effort(HOSTILE[name]) < 30
 
 
 @pytest.mark.parametrize("name", [n for n in SMALL if n in LARGE and len(LARGE[n]) > 3 * len(SMALL[n])])
 def test_time_grows_no_faster_than_size(name):
-    small, large = (min(_seconds(raw[name]) for _ in range(3)) for raw in (SMALL, LARGE))
+    small, large = (min(_effort(raw[name]) for _ in range(2)) for raw in (SMALL, LARGE))
 
-    assert large < 0.02 or large < small * 4 * 2.5, (small, large)
+    assert large < 0.5 or large < small * 4 * 2.5, (small, large)
 
 
 def test_hardly_any_hostile_mail_of_a_megabyte_takes_longer_than_counting_to_three_million():

@@ -46,7 +46,7 @@ def kill_points(server: RunningServer, numbers: Iterable[int], done: Done = NOTH
 def cut_points(server: RunningServer, faults: Iterable[Fault], done: Done = NOTHING) -> list[Outcome]:
     def strike(fault: Fault) -> Outcome:
         with a_stage(server) as stage, fault_proxy(server.port, fault) as proxy:
-            run_once(stage, replace(stage.account, port=proxy.port, command_timeout_s=1))
+            run_once(stage, replace(stage.account, port=proxy.port, command_timeout_s=5))
             if not proxy.struck:
                 return Outcome(named(fault), NOT_REACHED)
             return judge(stage, named(fault), doubles_allowed=doubles_allowed(server))

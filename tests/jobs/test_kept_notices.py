@@ -12,7 +12,7 @@ import pytest
 
 from cleanup.config import PolicySettings
 from cleanup.connector.mailbox import Mailbox, open_mailbox
-from cleanup.demo import LAST_DAY, Demo, anna_on_a_server
+from cleanup.demo import LAST_DAY, Demo
 from cleanup.detector.notices import read_notice
 from cleanup.dns.network import Network
 from cleanup.errors import ConnectionLost
@@ -23,6 +23,7 @@ from cleanup.jobs.run import run_mailbox, task_of
 from cleanup.ledger import Ledger
 from cleanup.ledger.values import KeptNotice
 from cleanup.model import Fingerprint, Verdict
+from tests.servers.anna import anna_on_a_server
 from tests.servers.lying import Mail, Session, lying_server, uid_set
 from tests.whole_job.anna_lies import TARGET, fill, run, scan
 

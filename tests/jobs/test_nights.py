@@ -13,13 +13,14 @@ import pytest
 
 from cleanup.config import NetworkSettings, PolicySettings
 from cleanup.connector.mailbox import Mailbox, open_mailbox
-from cleanup.demo import LAST_DAY, Demo, anna_on_a_server
+from cleanup.demo import LAST_DAY, Demo
 from cleanup.errors import CannotConnect, ConnectionLost, ServerMisbehaved
 from cleanup.jobs.result import Done
 from cleanup.jobs.run import run_mailbox
 from cleanup.jobs.session import Ledgers
 from cleanup.ledger import Ledger
 from cleanup.model import Verdict
+from tests.servers.anna import anna_on_a_server
 from tests.servers.nameserver import nameserver
 
 

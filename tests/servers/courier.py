@@ -17,7 +17,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.running import RunningServer, cannot_run, free_port, needs, private_folder, running, unpacked
+from tests.servers.running import (
+    START_TIMEOUT_S,
+    RunningServer,
+    cannot_run,
+    free_port,
+    needs,
+    private_folder,
+    running,
+    unpacked,
+)
 
 COURIER_PASSWORD = "courier-secret"
 _AUTH_DAEMON = Path("/usr/lib/courier/courier-authlib/authdaemond")
@@ -89,13 +98,13 @@ def _auth_daemon(folder: Path) -> Iterator[None]:
     with (folder / "auth.log").open("wb") as log:
         daemon = subprocess.Popen([_AUTH_DAEMON], stdout=log, stderr=log, start_new_session=True)
     try:
-        give_up = time.monotonic() + 10
+        give_up = time.monotonic() + START_TIMEOUT_S
         while not _AUTH_SOCKET.exists() and time.monotonic() < give_up:
             time.sleep(0.02)
         yield
     finally:
         daemon.terminate()
-        daemon.wait(10)
+        daemon.wait(60)
 
 
 def _make_user(folder: Path, user: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.servers.running import free_port, running
+from tests.servers.running import START_TIMEOUT_S, free_port, running
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +41,14 @@ def a_cluster(folder: Path, workers: int) -> Iterator[Cluster]:
         for number in range(workers):
             log = stack.enter_context((logs / f"worker{number}.log").open("wb"))
             started.append(subprocess.Popen(work, stdout=log, stderr=log, cwd=folder))
-            stack.callback(started[-1].wait, 20)
+            stack.callback(started[-1].wait, 60)
             stack.callback(started[-1].terminate)
         _wait_for_workers(logs / "scheduler.log", workers)
         yield Cluster(address, started, logs)
 
 
 def _wait_for_workers(log: Path, workers: int) -> None:
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + START_TIMEOUT_S
     while log.read_text().count("Register worker") < workers:
         assert time.monotonic() < give_up, log.read_text()
         time.sleep(0.1)

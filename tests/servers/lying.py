@@ -72,6 +72,7 @@ class LyingServer:
         self.alter: Callable[[bytes], bytes] | None = None  # what is said, on its way out
         self.capabilities = capabilities
         self.greeting = greeting
+        self.password = PASSWORD
         self.commands: list[str] = []
         self.lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -150,7 +151,7 @@ class Session:
         if len(words) < 2:  # an answer to a challenge
             return
         self.tag, name, *args = words
-        command = name.decode().upper()
+        command = name.decode("latin-1").upper()
         if command == "UID":
             command, args = f"UID {args[0].decode().upper()}", args[1:]
         with self.server.lock:
@@ -217,7 +218,7 @@ def uid_set(text: bytes, box: Box) -> set[int]:
 
 
 def _login(session: Session, args: list[bytes]) -> None:
-    right = args[-1] == PASSWORD.encode()
+    right = args[-1] == session.server.password.encode()
     session.done(b"OK in" if right else b"NO [AUTHENTICATIONFAILED] no")
 
 

@@ -16,7 +16,7 @@ import dns.flags
 import dns.message
 import dns.rrset
 
-from tests.servers.running import free_port, needs, private_folder
+from tests.servers.running import START_TIMEOUT_S, free_port, needs, private_folder
 
 ZONE = "ips.backscatterer.org"
 
@@ -43,7 +43,7 @@ def rbldnsd(listed: Sequence[str], texts: Mapping[str, str], *, test_entry: bool
             yield port
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)
 
 
 def _write(file: Path, lines: Sequence[str]) -> None:
@@ -53,15 +53,16 @@ def _write(file: Path, lines: Sequence[str]) -> None:
 
 def _wait_for(port: int, log: Path) -> None:
     query = dns.message.make_query(f"2.0.0.127.{ZONE}", "A").to_wire()
-    for _ in range(100):
+    give_up = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < give_up:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.settimeout(0.1)
+            sock.settimeout(0.5)
             try:
                 sock.sendto(query, ("127.0.0.1", port))
                 sock.recv(4096)
                 return
             except OSError:
-                time.sleep(0.05)
+                time.sleep(0.02)
     raise AssertionError(f"rbldnsd does not answer: {log.read_text()[-500:]}")
 
 
@@ -81,6 +82,8 @@ def lying_nameserver(lie: Lie) -> Iterator[tuple[int, list[str]]]:
                 wire, client = sock.recvfrom(4096)
             except OSError:
                 return
+            if not wire:
+                return
             query = dns.message.from_wire(wire)
             asked.append(query.question[0].name.to_text(omit_final_dot=True))
             answer = lie(query)
@@ -92,9 +95,10 @@ def lying_nameserver(lie: Lie) -> Iterator[tuple[int, list[str]]]:
     try:
         yield sock.getsockname()[1], asked
     finally:
+        with suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)  # wakes the thread
+        thread.join(1)
         sock.close()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM):
-            thread.join(1)
 
 
 def answering(*records: str, kind: str = "A") -> Lie:
@@ -190,9 +194,10 @@ def nameserver(
         for sock in (udp, listening):
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
-            sock.close()
         for thread in serving:
             thread.join(1)
+        for sock in (udp, listening):
+            sock.close()
 
 
 def _one_port_for_both() -> tuple[socket.socket, socket.socket]:

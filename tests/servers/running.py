@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -22,7 +23,8 @@ from cleanup.connector.account import Account
 from cleanup.connector.credentials import from_text
 
 PASSWORD = 'a secret "word" with \\ in it'
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 90.0  # a machine may be busy with other things
+_PORTS = range(20_000, 32_000)  # below those that a system gives to whoever asks for any (ip_local_port_range)
 
 
 @dataclass(frozen=True)
@@ -44,15 +46,17 @@ class RunningServer:
         self.make_user(username)
         account = Account("localhost" if self.ca_file else "127.0.0.1", username, from_text(self.password),
                           port=self.tls_port or self.port, security="tls" if self.tls_port else "plain",
-                          ca_file=self.ca_file, connect_timeout_s=10, command_timeout_s=30)  # fmt: skip
+                          ca_file=self.ca_file, connect_timeout_s=60, command_timeout_s=60)  # fmt: skip
         return replace(account, **changes)
 
 
 def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """Return a port that was free a moment ago, and that no client is given in the meantime."""
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 def needs(*programs: str | Path) -> None:

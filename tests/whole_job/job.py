@@ -14,7 +14,7 @@ from cleanup.connector.archive import read_archive
 from cleanup.connector.mailbox import open_mailbox
 from cleanup.demo import LAST_DAY, OUTBOUND, OWNER
 from cleanup.report.digest import RUN_FIELD
-from tests.cli.command import ANNA, PROGRAM, Ended
+from tests.cli.command import ANNA, PROGRAM, Ended, Started
 from tests.report.filing.on_server import FLAGS, Whole, whole
 from tests.servers.running import RunningServer
 
@@ -44,22 +44,27 @@ class Job:
         """Run `mailbox-cleanup undo last --yes` to its end."""
         return self.end(self.start("undo", "last", "--mailbox", OWNER, "--yes", *options, port=port))
 
-    def start(self, *words: object, port: int | None = None, before: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
-        """Start a command. `before` are words before it, such as a tracer's; `port` that of a proxy."""
+    def command(self, *words: object, port: int | None = None) -> tuple[list[str], dict[str, str]]:
+        """Return all words of a command without the program, and its environment. `port` is that of a proxy."""
         reach = ("--host", self.account.host, "--port", port or self.account.real_port, "--security", "plain",
                  "--username", self.account.username, "--ledger", self.ledger)  # fmt: skip
-        return subprocess.Popen(
-            [*before, str(PROGRAM), *map(str, (*words, *reach))],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-            env={**os.environ, "NO_COLOR": "1", "CLEANUP_PASSWORD": self.account.credential.read()},
-        )  # fmt: skip
+        environment = {**os.environ, "NO_COLOR": "1", "CLEANUP_PASSWORD": self.account.credential.read()}
+        return [*map(str, (*words, *reach))], environment
 
-    def end(self, process: subprocess.Popen[bytes]) -> Ended:
-        """Wait for a command; return how it ended. What no command may ever do is asserted here."""
-        out, err = (text.decode() for text in process.communicate(timeout=90))
-        assert "Traceback" not in err, err
-        assert self.account.credential.read() not in out + err
-        return Ended(process.returncode, out, err)
+    def start(self, *words: object, port: int | None = None) -> Started:
+        """Start a command."""
+        given, environment = self.command(*words, port=port)
+        return Started([str(PROGRAM), *given], environment)
+
+    def end(self, started: Started) -> Ended:
+        """Wait for a command; return how it ended."""
+        return self.checked(started.end(timeout_s=300))
+
+    def checked(self, ended: Ended) -> Ended:
+        """Return how a command ended. What no command may ever do is asserted here."""
+        assert "Traceback" not in ended.err, ended.err
+        assert self.account.credential.read() not in ended.out + ended.err
+        return ended
 
     def mailbox(self) -> Mailbox:
         """Return everything in the mailbox but the digests; empty folders are left out."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from cleanup.demo import OWNER
-from tests.cli.command import Ended
+from tests.cli.command import PROGRAM, Ended
 from tests.faults.points import Outcome
 from tests.servers.faultproxy import Fault, fault_proxy
 from tests.whole_job.job import RULES, Job, Mailbox, Template
@@ -94,8 +95,10 @@ class Stricken:
     def by_disk(self, blocks: int) -> Outcome:
         """Let no file grow beyond `blocks` KiB; a full disk looks like that to SQLite."""
         job = self.fresh()
-        limit = ("bash", "-c", f'ulimit -f {blocks}; exec "$@"', "-")
-        ended = job.end(job.start("run", OWNER, "--yes", *RULES, before=limit))
+        limit = ("bash", "-c", f'ulimit -f {blocks}; exec "$@"', "-", PROGRAM)
+        words, environment = job.command("run", OWNER, "--yes", *RULES)
+        done = subprocess.run([*limit, *words], env=environment, capture_output=True, timeout=300, check=False)
+        ended = job.checked(Ended(done.returncode, done.stdout.decode(), done.stderr.decode()))
         return self.judge(job, f"whole job, disk full at {blocks} KiB", ended)
 
     def judge(self, job: Job, point: str, ended: Ended) -> Outcome:

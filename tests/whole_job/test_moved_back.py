@@ -11,9 +11,10 @@ pytest.importorskip("pymap")
 
 from cleanup.connector.archive import read_archive
 from cleanup.connector.mailbox import open_mailbox
-from cleanup.demo import LAST_DAY, OWNER, Demo, anna_on_a_server, sample_folder
+from cleanup.demo import LAST_DAY, OWNER, Demo, sample_folder
 from cleanup.ledger import Ledger
 from cleanup.model import Verdict
+from tests.servers.anna import anna_on_a_server
 
 SUBJECT = b"Win a phone today"
 

@@ -20,7 +20,7 @@ def job(anna_on_dovecot: Template, tmp_path: Path) -> Job:
 @pytest.mark.parametrize("manner", ["bad", "drop", "hang up"])
 def test_the_whole_job_is_done_one_by_one(job: Job, manner: Manner, tmp_path: Path) -> None:
     patience = tmp_path / "patience.toml"
-    patience.write_text("[defaults]\ncommand_timeout_s = 2\n")
+    patience.write_text(f"[defaults]\ncommand_timeout_s = {4 if manner == 'drop' else 60}\n")
     with patient_proxy(job.account.real_port, manner) as proxy:
         before = job.mailbox()
         looked = job.scan("--config", patience, port=proxy.port)

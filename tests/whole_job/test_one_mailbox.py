@@ -11,11 +11,12 @@ import pytest
 
 pytest.importorskip("pymap")
 
-from cleanup.demo import LAST_DAY, OWNER, anna_on_a_server, settings_for_demo
+from cleanup.demo import LAST_DAY, OWNER, settings_for_demo
 from cleanup.jobs.idle_check import Look
 from cleanup.jobs.run import look_at, run_mailbox
 from cleanup.jobs.undo import undo_run
 from cleanup.ledger import Ledger
+from tests.servers.anna import anna_on_a_server
 from tests.whole_job.job import BACKSCATTER, Job, Template
 
 ANOTHER_SPELLING = "Anna.BERG@Example.org"

@@ -6,14 +6,16 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cleanup.connector.account import Account
 from cleanup.connector.credentials import from_text
 from cleanup.connector.mailbox import Mailbox, open_mailbox
-from cleanup.errors import CleanupError, OverQuota, SafetyStop
+from cleanup.errors import OverQuota, SafetyStop, ServerMisbehaved
 from cleanup.ledger import Ledger, MoveState
 from cleanup.report.filing.execute import MoveResults
 from tests.report.filing.acts import OWNER, TARGET, file_these, plan_of, recover_now, undo_run
@@ -32,9 +34,11 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 @contextmanager
-def a_mailbox(server: LyingServer) -> Iterator[Mailbox]:
-    account = Account("127.0.0.1", "anna", from_text(PASSWORD), port=server.port, security="plain", command_timeout_s=3)
-    with open_mailbox(account) as mailbox:
+def a_mailbox(server: LyingServer, **changes: Any) -> Iterator[Mailbox]:
+    account = Account(
+        "127.0.0.1", "anna", from_text(PASSWORD), port=server.port, security="plain", command_timeout_s=60
+    )
+    with open_mailbox(replace(account, **changes)) as mailbox:
         yield mailbox
 
 
@@ -355,5 +359,9 @@ def test_an_undo_finds_what_the_server_says_another_size_of_today(ledger: Ledger
 
 def test_a_list_without_an_end_is_an_error_in_time() -> None:
     endless = lying.floods("LIST", b'* LIST () "/" "x"\r\n')
-    with lying_server(endless) as server, pytest.raises(CleanupError), a_mailbox(server) as mailbox:
+    with (
+        lying_server(endless) as server,
+        pytest.raises(ServerMisbehaved),
+        a_mailbox(server, max_answer_bytes=2**20) as mailbox,
+    ):
         mailbox.folders()

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from cleanup.connector.mailbox import open_mailbox
-from cleanup.demo import LAST_DAY, Demo, anna_on_a_server
+from cleanup.demo import LAST_DAY, Demo
 from cleanup.jobs.result import Done
 from cleanup.ledger import Ledger, MoveState
 from cleanup.ledger.store import Ledger as Whole
+from tests.servers.anna import anna_on_a_server
 
 LETTER = b"From: x@y.test\r\nTo: anna.berg@example.org\r\nSubject: hello\r\nMessage-ID: <%d@y.test>\r\n\r\nHi\r\n"
 

@@ -10,6 +10,7 @@ import pytest
 
 from cleanup.report.summary import export
 from cleanup.report.summary.frames import NAMES
+from tests.detector.pace import a_million_counted
 from tests.report.summary.some_frames import frames_of
 
 openpyxl = pytest.importorskip("openpyxl")
@@ -44,10 +45,9 @@ def test_its_dates_are_dates_its_numbers_are_numbers_and_its_columns_fit() -> No
 
 
 def test_three_thousand_notices_are_written_in_seconds() -> None:
-    frames = frames_of(3_000)
-    began = time.process_time()
+    frames, began = frames_of(3_000), time.process_time()
 
     made = export.render_xlsx(frames)
 
-    assert time.process_time() - began < 10
+    assert (time.process_time() - began) / a_million_counted() < 250
     assert len(made) > 100_000
