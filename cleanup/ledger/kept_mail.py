@@ -107,7 +107,8 @@ def _unpacked(packed: bytes, reader: str, uid: int, kind: type[_One]) -> _One | 
         if (read_by, of_uid) != (reader, uid):
             return None
         as_told: Any = kind
-        one: _One = _reads(as_told)(plain)
+        read: Any = _reads(as_told)
+        one: _One = read(plain)
     except (ValueError, TypeError, KeyError):
         return None
     return one if one.uid == uid else None
@@ -127,24 +128,37 @@ def _plain(value: Any) -> Any:
 
 
 @cache
-def _reads(kind: Any) -> Callable[[Any], Any]:
-    """Return what makes a value of this type again of what _plain() returned."""
+def _reads(kind: Any) -> Callable[[Any], Any] | None:
+    """Return what makes a value of this type again of what _plain() returned; None where that is the value."""
     if get_origin(kind) in (Union, UnionType):
         (inner,) = (one for one in get_args(kind) if one is not type(None))
-        read = _reads(inner)
-        return lambda plain: None if plain is None else read(plain)
+        some: Any = _reads(inner)
+        return some and (lambda plain: None if plain is None else some(plain))
     if get_origin(kind) is tuple:
         first, *others = get_args(kind)
         if others == [Ellipsis]:
             read = _reads(first)
-            return lambda plain: tuple(map(read, plain))
-        each = [_reads(one) for one in (first, *others)]
-        return lambda plain: tuple(read(one) for read, one in zip(each, plain, strict=True))
+            return tuple if read is None else lambda plain: tuple(map(read, plain))
+        return _reads_each([_reads(one) for one in (first, *others)], lambda *parts: parts)
     if kind is datetime:
         return datetime.fromisoformat
     if is_dataclass(kind):
         hints = get_type_hints(kind)
-        of_fields = [_reads(hints[f.name]) for f in fields(kind)]
         make: Any = kind
-        return lambda plain: make(*(read(one) for read, one in zip(of_fields, plain, strict=True)))
-    return kind if isinstance(kind, type) and issubclass(kind, Enum) else lambda plain: plain
+        return _reads_each([_reads(hints[f.name]) for f in fields(kind)], make)
+    return kind if isinstance(kind, type) and issubclass(kind, Enum) else None
+
+
+def _reads_each(read: Sequence[Callable[[Any], Any] | None], make: Callable[..., Any]) -> Callable[[Any], Any]:
+    """Return what makes one value of a list of parts, of which most are as they are."""
+    to_read = [(n, one) for n, one in enumerate(read) if one is not None]
+
+    def reads(plain: Any) -> Any:
+        parts = list(plain)
+        if len(parts) != len(read):
+            raise ValueError(f"{len(parts)} parts in place of {len(read)}")
+        for n, one in to_read:
+            parts[n] = one(parts[n])
+        return make(*parts)
+
+    return reads
