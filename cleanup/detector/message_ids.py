@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 
 _RUNS = re.compile(r"(?P<hex>(?=[0-9a-f]*[a-f])[0-9a-f]{6,})|(?P<digits>\d+)|(?P<letters>[A-Za-z]+)", re.IGNORECASE)
+_LETTERS = {"hex": "h", "digits": "d", "letters": "a"}
 _XTEXT = re.compile(r"\+([0-9A-F]{2})")
 
 
@@ -45,6 +46,8 @@ def id_shape(message_id: str) -> str:
 
 
 def _class_of(run: re.Match[str]) -> str:
-    letter = {"hex": "h", "digits": "d", "letters": "a"}[run.lastgroup or "letters"]
-    length = len(run.group())  # classes, not lengths: counters grow by a digit, and ids of one program stay alike
+    letter = _LETTERS[run.lastgroup or "letters"]
+    length = (
+        run.end() - run.start()
+    )  # classes, not lengths: counters grow by a digit, and ids of one program stay alike
     return letter + ("" if length < 4 else "+" if length < 16 else "*")

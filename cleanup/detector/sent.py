@@ -165,7 +165,7 @@ class InboxClue(NamedTuple):
     message_id: str | None = None
     answers: tuple[str, ...] = ()  # In-Reply-To, or the last of References
     from_address: str | None = None
-    to: tuple[str, ...] = ()
+    to: tuple[str, ...] = ()  # of an answer; nobody asks whom other mail was written to
     date: datetime | None = None
 
 
@@ -209,7 +209,7 @@ def clue_in(header: Mapping[str, Sequence[str]]) -> InboxClue:
         message_id=next(iter(read_ids(header.get("message-id", ()))), None),
         answers=answered[:1],
         from_address=author.address if author else None,
-        to=tuple(p.address for name in ("to", "cc") for p in read_people(header.get(name, ()))),
+        to=tuple(p.address for name in ("to", "cc") for p in read_people(header.get(name, ()))) if answered else (),
         date=moment.time if moment else None,
     )
 

@@ -10,24 +10,28 @@ from sqlalchemy import Connection, Table, bindparam, insert, select
 
 from cleanup.detector.sender_questions import Met
 from cleanup.ledger import schema
+from cleanup.ledger.statements import pieces
 from cleanup.ledger.texts import moment, sure_text, text, to_us, us
 from cleanup.model import FilingPlan, Judged, MessageRef, Recipient, SentSource, UnknownSender, Verdict
 
 Row = dict[str, Any]
+AT_ONCE = 500  # findings whose rows are made before they are written: a storm has ten thousand
 
 
 def write_findings(connection: Connection, run_id: int, judged: Sequence[Judged], plan: FilingPlan | None) -> None:
     """Write the findings of a run; `plan` says which of them are to be filed, and why others are not."""
     planned = {move.ref for move in plan.moves} if plan else set()
     why_not = {kept.ref: kept.reason for kept in plan.not_filed} if plan else {}
-    found = [_finding_row(run_id, one, planned=one.ref in planned, why_not=why_not.get(one.ref)) for one in judged]
-    _write_all(connection, schema.findings, found)
+    for some in pieces(judged, AT_ONCE):
+        found = [_finding_row(run_id, one, planned=one.ref in planned, why_not=why_not.get(one.ref)) for one in some]
+        _write_all(connection, schema.findings, found)
     # the number that the database gave each finding of a run, by its place
     numbers = {tuple(place): number for number, *place in connection.execute(_NUMBERS, {"of_run": run_id})}
-    numbered = [(numbers[tuple(_place(one.ref).values())], one) for one in judged]
-    recipients = [row for number, one in numbered for row in _recipient_rows(number, one.notice.recipients)]
-    _write_all(connection, schema.recipients, recipients)
-    _write_all(connection, schema.reasons, [row for number, one in numbered for row in _reason_rows(number, one)])
+    for some in pieces(judged, AT_ONCE):
+        numbered = [(numbers[tuple(_place(one.ref).values())], one) for one in some]
+        recipients = [row for number, one in numbered for row in _recipient_rows(number, one.notice.recipients)]
+        _write_all(connection, schema.recipients, recipients)
+        _write_all(connection, schema.reasons, [row for number, one in numbered for row in _reason_rows(number, one)])
 
 
 _row = schema.findings.c

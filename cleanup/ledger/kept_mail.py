@@ -84,7 +84,9 @@ def drop_who_names(connection: Connection, address: str) -> None:
 
 
 def _packed(reader: str, one: _Read) -> bytes | None:
-    text = json.dumps([reader, one.uid, _plain(one)], ensure_ascii=False, separators=(",", ":"))
+    kind: Any = type(one)
+    written: Any = _writes(kind)
+    text = json.dumps([reader, one.uid, written(one)], ensure_ascii=False, separators=(",", ":"))
     octets = text.encode("utf-8", "surrogatepass")
     return zlib.compress(octets, 1) if len(octets) <= MOST_BYTES else None
 
@@ -107,44 +109,74 @@ def _unpacked(packed: bytes, reader: str, uid: int, kind: type[_One]) -> _One | 
         if (read_by, of_uid) != (reader, uid):
             return None
         as_told: Any = kind
-        one: _One = _reads(as_told)(plain)
+        read: Any = _reads(as_told)
+        one: _One = read(plain)
     except (ValueError, TypeError, KeyError):
         return None
     return one if one.uid == uid else None
 
 
-def _plain(value: Any) -> Any:
-    """Return a value of the model as JSON takes it: its fields in their order, without bytes."""
-    if value is None or isinstance(value, bytes):
-        return None
-    if isinstance(value, tuple):
-        return [_plain(one) for one in value]
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if is_dataclass(value):
-        return [_plain(getattr(value, f.name)) for f in fields(value)]
-    return value.value if isinstance(value, Enum) else value
+@cache
+def _writes(kind: Any) -> Callable[[Any], Any] | None:
+    """Return what makes of a value of this type one that JSON takes, without bytes; None where it is one.
+
+    Of a dataclass its fields in their order, of a tuple its parts.
+    """
+    if get_origin(kind) in (Union, UnionType):
+        (inner,) = (one for one in get_args(kind) if one is not type(None))
+        some: Any = _writes(inner)
+        return some and (lambda value: None if value is None else some(value))
+    if get_origin(kind) is tuple:
+        first, *others = get_args(kind)
+        if others == [Ellipsis]:
+            write = _writes(first)
+            return write and (lambda value: [*map(write, value)])
+        return _part_by_part([_writes(one) for one in (first, *others)], list, list)
+    if kind is bytes:
+        return lambda _: None
+    if kind is datetime:
+        return datetime.isoformat
+    if is_dataclass(kind):
+        hints, names = get_type_hints(kind), [f.name for f in fields(kind)]
+        each = [_writes(hints[name]) for name in names]
+        return _part_by_part(each, lambda value: [getattr(value, name) for name in names], list)
+    return (lambda value: value.value) if isinstance(kind, type) and issubclass(kind, Enum) else None
 
 
 @cache
-def _reads(kind: Any) -> Callable[[Any], Any]:
-    """Return what makes a value of this type again of what _plain() returned."""
+def _reads(kind: Any) -> Callable[[Any], Any] | None:
+    """Return what makes a value of this type again of what _writes() made of it; None where that is the value."""
     if get_origin(kind) in (Union, UnionType):
         (inner,) = (one for one in get_args(kind) if one is not type(None))
-        read = _reads(inner)
-        return lambda plain: None if plain is None else read(plain)
+        some: Any = _reads(inner)
+        return some and (lambda plain: None if plain is None else some(plain))
     if get_origin(kind) is tuple:
         first, *others = get_args(kind)
         if others == [Ellipsis]:
             read = _reads(first)
-            return lambda plain: tuple(map(read, plain))
-        each = [_reads(one) for one in (first, *others)]
-        return lambda plain: tuple(read(one) for read, one in zip(each, plain, strict=True))
+            return tuple if read is None else lambda plain: tuple(map(read, plain))
+        return _part_by_part([_reads(one) for one in (first, *others)], list, tuple)
     if kind is datetime:
         return datetime.fromisoformat
     if is_dataclass(kind):
         hints = get_type_hints(kind)
-        of_fields = [_reads(hints[f.name]) for f in fields(kind)]
         make: Any = kind
-        return lambda plain: make(*(read(one) for read, one in zip(of_fields, plain, strict=True)))
-    return kind if isinstance(kind, type) and issubclass(kind, Enum) else lambda plain: plain
+        return _part_by_part([_reads(hints[f.name]) for f in fields(kind)], list, lambda parts: make(*parts))
+    return kind if isinstance(kind, type) and issubclass(kind, Enum) else None
+
+
+def _part_by_part(
+    each: Sequence[Callable[[Any], Any] | None], parts_of: Callable[[Any], list[Any]], make: Callable[[list[Any]], Any]
+) -> Callable[[Any], Any]:
+    """Return what changes the parts of a value, of which most stay as they are, and makes a new one of them."""
+    to_change = [(n, change) for n, change in enumerate(each) if change is not None]
+
+    def changed(value: Any) -> Any:
+        parts = parts_of(value)
+        if len(parts) != len(each):
+            raise ValueError(f"{len(parts)} parts in place of {len(each)}")
+        for n, change in to_change:
+            parts[n] = change(parts[n])
+        return make(parts)
+
+    return changed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -25,7 +26,7 @@ def alternatives(pattern: str) -> Iterator[str]:
             begun = at + 1
 
 
-PHRASES = [(known, phrase) for known in WITH_STEMS for phrase in alternatives(known.latin.pattern)]
+PHRASES = [(known, phrase) for known in WITH_STEMS for phrase in alternatives(known.latin)]
 
 
 @pytest.mark.parametrize(("known", "phrase"), PHRASES, ids=[phrase for _, phrase in PHRASES])
@@ -34,11 +35,11 @@ def test_whatever_fits_a_phrase_holds_a_stem(known: Phrases, phrase: str) -> Non
     @given(st.from_regex(phrase))
     def holds_a_stem(text: str) -> None:
         assert known.stems is not None
-        assert known.stems.search(text)
+        assert re.search(known.stems, text)
 
     holds_a_stem()
 
 
 def test_most_subjects_hold_no_stem() -> None:
     for subject in ("Re: Minutes of Tuesday", "Ihre Bestellung vom 12. Oktober", "Photos from the summer party"):
-        assert not any(known.stems and known.stems.search(subject.lower()) for known in WITH_STEMS)
+        assert not any(known.stems and re.search(known.stems, subject.lower()) for known in WITH_STEMS)

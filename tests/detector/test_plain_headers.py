@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from email.utils import format_datetime
+from email.utils import format_datetime, getaddresses
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cleanup.detector.header import fields_of_any, plain_fields, read_any_date, read_date
+from cleanup.detector.header import decode_words, fields_of_any, plain_fields, read_any_date, read_date, read_people
 from cleanup.detector.notices.headers import read_fields
 from cleanup.detector.notices.signs import clue_of_ordinary, reason, why_candidate
 from cleanup.detector.sent import inbox_clue
@@ -83,3 +83,29 @@ def test_a_leap_second_and_a_zone_that_nobody_knows_are_read_as_ever() -> None:
         "Wed, 1 Jul 2026 07:44:00 +9999",
     ):
         assert read_date(text) == read_any_date(text) is not None
+
+
+NAME = st.one_of(
+    st.text("ab<>@., :;()-=?\xe9'[]\\\"", max_size=6).map(lambda inside: f'"{inside}" '),
+    st.sampled_from(["", "Anna Berg ", '"=?utf-8?q?=C3=BC?=" ', "a.b "]),
+)
+ADDRESS = st.builds(
+    lambda local, domain: f"<{local}@{domain}>", st.text("ab.+-_1", min_size=1), st.text("ab.-1", min_size=1)
+)
+PEOPLE = st.lists(st.builds(str.__add__, NAME, ADDRESS), min_size=1, max_size=3)
+
+
+@settings(max_examples=500, deadline=None)
+@given(PEOPLE, st.sampled_from([", ", ",", " "]))
+def test_quoted_names_are_read_as_the_standard_library_reads_them(people: list[str], between: str) -> None:
+    value = '"Berg, Anna" <anna@example.org>' + between + between.join(people)
+    known = [(address.strip(), decode_words(name).strip() or None) for name, address in getaddresses([value])]
+
+    assert [tuple(one) for one in read_people([value])] == [one for one in known if "@" in one[0]]
+
+
+def test_mail_that_answers_nothing_is_not_asked_whom_it_was_written_to() -> None:
+    block = b"From: a@b.test\r\nTo: c@d.test\r\nMessage-ID: <1@b.test>\r\n"
+
+    assert inbox_clue(block).to == ()
+    assert inbox_clue(block + b"In-Reply-To: <2@d.test>\r\n").to == ("c@d.test",)

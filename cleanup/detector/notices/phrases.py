@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,19 +15,19 @@ class Phrases:
     """Phrases in lower case, of which one is to be there. Lowering the text once is faster than ignoring case.
 
     Those without a Latin letter are looked for only in texts that are not plain ASCII. Where there are `stems`, each of
-    the others holds one of them: most subjects hold none, and two hundred phrases need not be tried.
+    the others holds one of them: most subjects hold none, and two hundred phrases need not be tried, nor even compiled.
     """
 
-    latin: re.Pattern[str]
-    other: re.Pattern[str] | None = None
-    stems: re.Pattern[str] | None = None
+    latin: str
+    other: str | None = None
+    stems: str | None = None
 
     def search(self, text: str) -> bool:
         """Return whether one of the phrases is in the text, whatever its case."""
         text = text[:MOST_TEXT].lower()
-        if (self.stems is None or self.stems.search(text)) and self.latin.search(text):
+        if (self.stems is None or _compiled(self.stems).search(text)) and _compiled(self.latin).search(text):
             return True
-        return self.other is not None and not text.isascii() and self.other.search(text) is not None
+        return self.other is not None and not text.isascii() and _compiled(self.other).search(text) is not None
 
 
 _ESCAPED = re.compile(r"\\.")
@@ -34,20 +35,25 @@ _LATIN = re.compile(r"[a-z]")
 MOST_TEXT = 1_000  # characters of a subject or sender
 
 
-def _by_first_letter(stems: str) -> re.Pattern[str]:
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+def _by_first_letter(stems: str) -> str:
     """Return a pattern for any of the stems, which a comma and a space part."""
     groups: dict[str, list[str]] = {}
     for stem in stems.split(", "):
         groups.setdefault(stem[0], []).append(stem[1:])
-    return re.compile("|".join(f"{first}(?:{'|'.join(rest)})" for first, rest in groups.items()))
+    return "|".join(f"{first}(?:{'|'.join(rest)})" for first, rest in groups.items())
 
 
 def _any_of(*phrases: str, before: str = "", after: str = "", stems: str | None = None) -> Phrases:
     latin = [phrase for phrase in phrases if _LATIN.search(_ESCAPED.sub("", phrase))]
     other = [phrase for phrase in phrases if phrase not in latin]
     return Phrases(
-        re.compile(before + "(?:" + "|".join(latin) + ")" + after),
-        re.compile(before + "(?:" + "|".join(other) + ")" + after) if other else None,
+        before + "(?:" + "|".join(latin) + ")" + after,
+        before + "(?:" + "|".join(other) + ")" + after if other else None,
         None if stems is None else _by_first_letter(stems),
     )
 
