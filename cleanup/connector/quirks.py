@@ -113,7 +113,7 @@ HABITS = (
           "connector.mailbox.Mailbox.move", "parsedmarc #9"),
     Habit("copyuid-in-place-of-ok", "Exchange 2013", "* [COPYUID ...] where no response code may stand",
           "report.filing.execute.move_all", "parsedmarc #80 #70, MailKit #115"),
-    Habit("ok-and-nothing", "IONOS", "answers OK to MOVE and moves nothing", "report.filing.verify.reconcile",
+    Habit("ok-and-nothing", "IONOS", "answers OK to MOVE and moves nothing", "report.filing.reconcile.reconcile",
           "imap-mcp-server #54"),
     Habit("size-estimated", "Exchange", "tells another RFC822.SIZE than the message has", "report.filing.undo.match",
           "EnableExactRFC822Size is off by default"),

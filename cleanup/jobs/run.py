@@ -172,13 +172,13 @@ def known_before(
         return Known(), opened()
     with Ledger.open(where, looking=True) as ledger:
         copy = stack.enter_context(ledger.copied(settings.address))
-    from cleanup.report.filing.recovery import foretell
+    from cleanup.report.filing.recovery import preview_recovery
 
-    foretold = foretell(copy, settings.address, opened(), reopen=opened)
+    preview = preview_recovery(copy, settings.address, opened(), reopen=opened)
     labels, memory = words_of(copy, settings, again=again), copy.memory(settings.address)
     if full:  # as run_mailbox() does: what was sent and is deleted since still spares
         memory.retire(list(memory.cursors()))
-    return Known(labels, memory, foretold.leaving), opened() if foretold.mailbox.dead else foretold.mailbox
+    return Known(labels, memory, preview.leaving), opened() if preview.mailbox.dead else preview.mailbox
 
 
 def _rest(session: MailboxSession, seen: Look) -> Done:

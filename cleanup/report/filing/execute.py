@@ -27,6 +27,7 @@ from cleanup.model import FilingPlan, MessageRef, NotFiled, PlannedMove
 from cleanup.progress import Progress, unseen
 from cleanup.report.filing.journal import Journal, MoveOutcome, is_in_both
 from cleanup.report.filing.races import Before, Watch, put_flags_right
+from cleanup.report.filing.reconcile import expected, reconcile
 from cleanup.report.filing.verify import (
     BROKEN,
     Checked,
@@ -35,9 +36,7 @@ from cleanup.report.filing.verify import (
     check,
     check_able,
     check_takes_back,
-    expected,
     open_source,
-    reconcile,
     what_check_asks,
 )
 from cleanup.report.text import plural
@@ -354,6 +353,8 @@ def _move_batch(
         connection.reconnecting(lambda mailbox: check_takes_back(mailbox, route.target))
         if connection.mailbox is not mailbox:  # a new one has nothing open
             connection.reconnecting(lambda mailbox: open_source(mailbox, route))
+    # Written down before it is sent: after a kill the next run looks for a move that was perhaps never made, and does
+    # not miss one that was.
     records = journal.intend(checked.present)
     sent = _Sent(route, connection, journal, watch, records, before, checked, others_from)
     try:
@@ -371,14 +372,14 @@ def _send(sent: _Sent) -> MoveResults:
     looks = expected(sent.records, others_from=sent.others_from)
     try:
         with sent.watch.timing():
-            told = dict(mailbox.move([r.intent.uid for r in sent.records], route.target, looks).pairs)
+            copyuid = dict(mailbox.move([r.intent.uid for r in sent.records], route.target, looks).pairs)
     except MoveNotSupported:  # nothing was sent
         return _by_copy(sent)
     except CommandUnknown as error:
         return _after_bad(sent, error)
     except CleanupError as error:
         return _after_trouble(sent, error)
-    return _after_yes(sent, told)
+    return _after_yes(sent, copyuid)
 
 
 def _after_bad(sent: _Sent, error: CleanupError) -> MoveResults:
@@ -396,19 +397,19 @@ def _after_bad(sent: _Sent, error: CleanupError) -> MoveResults:
 
 
 def _by_copy(sent: _Sent) -> MoveResults:
-    """COPY, look; what arrived is then removed from the source by name, and looked at again (verify.reconcile)."""
+    """COPY, look; what arrived is then removed from the source by name, and looked at again (reconcile.py)."""
     mailbox, uids = sent.connection.mailbox, [r.intent.uid for r in sent.records]
     try:
         with sent.watch.timing():
-            told = dict(mailbox.copy(uids, sent.route.target, expected(sent.records)).pairs)
+            copyuid = dict(mailbox.copy(uids, sent.route.target, expected(sent.records)).pairs)
     except CleanupError as error:
         return _after_trouble(sent, error)
-    return _after_yes(sent, told)
+    return _after_yes(sent, copyuid)
 
 
-def _after_yes(sent: _Sent, told: Mapping[int, int]) -> MoveResults:
+def _after_yes(sent: _Sent, copyuid: Mapping[int, int]) -> MoveResults:
     """Look whether it is true; stop where the server said yes and a message is where it was, or nowhere."""
-    outcomes = reconcile(sent.records, sent.connection, sent.journal, told, others_from=sent.others_from)
+    outcomes = reconcile(sent.records, sent.connection, sent.journal, copyuid, others_from=sent.others_from)
     stopped: CleanupError | None = _more_than_asked(sent, outcomes)
     now = _written(sent, outcomes)
     states = [one.state for one in outcomes]
@@ -439,14 +440,15 @@ def _after_trouble(sent: _Sent, error: CleanupError) -> MoveResults:
     stopped: CleanupError | None = _more_than_asked(sent, outcomes)
     if not broken or isinstance(error, TookTooLong):
         stopped = stopped or error
-    if broken:
-        outcomes = [_left_open(one, error) for one in outcomes]
+    if broken:  # the server may not have begun yet: what is not at the target may still come there
+        where = {MoveState.KEPT: "still where it was", MoveState.TAKEN: "in neither folder"}
+        outcomes = [
+            MoveOutcome(one.record, MoveState.UNCLEAR, None, f"it is {where[one.state]}: {error}")
+            if one.state in where
+            else one
+            for one in outcomes
+        ]
     return sent.results(_written(sent, outcomes), stopped)
-
-
-def _left_open(one: MoveOutcome, error: CleanupError) -> MoveOutcome:
-    where = {MoveState.KEPT: "still where it was", MoveState.TAKEN: "in neither folder"}.get(one.state)
-    return MoveOutcome(one.record, MoveState.UNCLEAR, None, f"it is {where}: {error}") if where else one
 
 
 def _written(sent: _Sent, outcomes: list[MoveOutcome]) -> list[MoveOutcome]:

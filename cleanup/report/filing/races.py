@@ -96,8 +96,8 @@ class Watch:
             opening, flags = WatchFolder(self.route.source), Flags(batch)
             onlooker.send_ahead(*first, opening, flags)
             if is_first:
-                told = onlooker.numbering() or {}
-                self._numbering = _later(told, self.connection.reconnecting(lambda mailbox: mailbox.numbering() or {}))
+                seen = onlooker.numbering() or {}
+                self._numbering = _later(seen, self.connection.reconnecting(lambda mailbox: mailbox.numbering() or {}))
             if onlooker.ask(opening).uidvalidity != self.route.uidvalidity:
                 return None
             return Before(onlooker, onlooker.ask(flags))
@@ -144,7 +144,13 @@ class Watch:
         lacking = may_lack(outcomes, changes)
         if not lacking:
             return outcomes
-        outcomes = [_without_cleared(one, changes.get(one.ref.uid)) for one in outcomes]
+        # flags that you cleared yourself are not lost
+        outcomes = [
+            replace(one, lost_flags=tuple(flag for flag in one.lost_flags if flag not in changes[one.ref.uid].cleared))
+            if one.ref.uid in changes
+            else one
+            for one in outcomes
+        ]
         note = NOT_BELIEVED
         if len(lacking) <= max(MOST_AT_ONCE, len(outcomes) // 2):  # a server that invents flags tells of most of them
             try:
@@ -166,12 +172,6 @@ class Watch:
             self.connection.without_onlooker()
             return {}
         return changed([one.record.intent for one in outcomes], before.flags, last)
-
-
-def _without_cleared(one: MoveOutcome, change: Change | None) -> MoveOutcome:
-    """Return an outcome without the flags that you cleared yourself: nobody lost those."""
-    cleared = change.cleared if change else frozenset()
-    return replace(one, lost_flags=tuple(flag for flag in one.lost_flags if flag not in cleared))
 
 
 # --- what is in another folder, too --------------------------------------------------------------------------------
@@ -236,9 +236,9 @@ def _also_seen(one: MoveOutcome, folders: tuple[str, ...]) -> MoveOutcome:
     return one.with_note(f"it is in {', '.join(folders)} now: somebody moved or deleted it at the same moment")
 
 
-def _later(told: Mapping[str, FolderState], started: Mapping[str, FolderState]) -> dict[str, FolderState]:
+def _later(seen: Mapping[str, FolderState], known: Mapping[str, FolderState]) -> dict[str, FolderState]:
     """Return each folder's state by the connection that knew more of it."""
-    both = {name: [known[name] for known in (told, started) if name in known] for name in (*told, *started)}
+    both = {name: [states[name] for states in (seen, known) if name in states] for name in (*seen, *known)}
     return {name: max(states, key=lambda state: (state.uidvalidity, state.uidnext)) for name, states in both.items()}
 
 
@@ -336,20 +336,7 @@ def put_flags_right(outcomes: Sequence[MoveOutcome], connection: Connection, jou
     if marked and not connection.mailbox.can_move:  # with MOVE nobody marks anything, so it is your mark
         with suppress(CommandRefused, FolderNotFound, PermissionMissing):
             connection.reconnecting(lambda mailbox: _unmark(marked, mailbox))
-    return _give_back(outcomes, connection, journal)
-
-
-def _unmark(marked: Sequence[MoveOutcome], mailbox: Mailbox) -> None:
-    intent = marked[0].record.intent
-    if mailbox.select(intent.target).uidvalidity == intent.target_uidvalidity:
-        mailbox.change_flags(sorted(one.target_uid or 0 for one in marked), remove=[DELETED])
-
-
-def _give_back(outcomes: Sequence[MoveOutcome], connection: Connection, journal: Journal) -> list[MoveOutcome]:
-    """Set the flags that the backscatter folder had not taken on what an undo put back; say which could not be set.
-
-    May be done twice: only what is missing is set.
-    """
+    # What was filed may have lost flags that the backscatter folder does not take: an undo sets them again.
     undone = {one.record.intent.undoes: one for one in outcomes if one.state is MoveState.MOVED}
     lost = journal.lost_flags([move_id for move_id in undone if move_id is not None])
     back = {one.target_uid: lost[move_id] for move_id, one in undone.items() if move_id in lost and one.target_uid}
@@ -357,7 +344,7 @@ def _give_back(outcomes: Sequence[MoveOutcome], connection: Connection, journal:
         return list(outcomes)
     intent = next(one.record.intent for move_id, one in undone.items() if move_id in lost)
     try:
-        missing = connection.reconnecting(lambda mailbox: _set(back, intent, mailbox))
+        missing = connection.reconnecting(lambda mailbox: _set_flags(back, intent, mailbox))
     except (CommandRefused, FolderNotFound, PermissionMissing):
         missing = back
     return [
@@ -368,7 +355,13 @@ def _give_back(outcomes: Sequence[MoveOutcome], connection: Connection, journal:
     ]
 
 
-def _set(back: Mapping[int, tuple[str, ...]], intent: MoveIntent, mailbox: Mailbox) -> dict[int, tuple[str, ...]]:
+def _unmark(marked: Sequence[MoveOutcome], mailbox: Mailbox) -> None:
+    intent = marked[0].record.intent
+    if mailbox.select(intent.target).uidvalidity == intent.target_uidvalidity:
+        mailbox.change_flags(sorted(one.target_uid or 0 for one in marked), remove=[DELETED])
+
+
+def _set_flags(back: Mapping[int, tuple[str, ...]], intent: MoveIntent, mailbox: Mailbox) -> dict[int, tuple[str, ...]]:
     """Set flags on messages at the target; return by UID those that are not there afterwards."""
     if mailbox.select(intent.target).uidvalidity != intent.target_uidvalidity:
         return dict(back)

@@ -19,7 +19,8 @@ from cleanup.ledger.values import Target
 from cleanup.model import MessageRef
 from cleanup.report.filing.journal import Journal, MoveOutcome
 from cleanup.report.filing.races import put_flags_right
-from cleanup.report.filing.verify import DELETED, Connection, grouped, has_mark, likeness, reconcile, view
+from cleanup.report.filing.reconcile import reconcile
+from cleanup.report.filing.verify import DELETED, Connection, grouped, has_mark, likeness, view
 from cleanup.report.text import plural
 
 YOUNG = timedelta(seconds=60)
@@ -87,7 +88,7 @@ def recover(
 
 
 @dataclass(frozen=True, slots=True)
-class Foretold:
+class RecoveryPreview:
     """What a run would reconcile first, written into a copy of the ledger alone.
 
     `leaving` are messages that lie in their source folder and in their target: a run takes them from the source.
@@ -98,14 +99,14 @@ class Foretold:
     mailbox: Mailbox
 
 
-def foretell(
+def preview_recovery(
     copy: Ledger,
     name: str,
     mailbox: Mailbox,
     *,
     reopen: Callable[[], Mailbox] | None = None,
     pause: Callable[[float], None] = time.sleep,
-) -> Foretold:
+) -> RecoveryPreview:
     """Reconcile in a copy of the ledger what recover() would reconcile, by looking alone: for a dry run.
 
     Raises what would stop a run, too.
@@ -123,7 +124,7 @@ def foretell(
         leaving |= both
         journal.write(replace(one, state=MoveState.MOVED) if one.is_in_both else one for one in outcomes)
     notice_returned(journal, connection)
-    return Foretold(frozenset(leaving), connection.mailbox)
+    return RecoveryPreview(frozenset(leaving), connection.mailbox)
 
 
 def _waiting(journal: Journal, pause: Callable[[float], None]) -> list[list[MoveRecord]]:
