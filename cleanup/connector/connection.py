@@ -21,9 +21,9 @@ from cleanup.connector.client import (
     send_at_once,
     untagged,
 )
-from cleanup.connector.folders import name_of, shown
+from cleanup.connector.folders import printable, unquoted
 from cleanup.connector.login import TurnedAway, connect, log_in
-from cleanup.connector.quirks import broke_off, refusal, told
+from cleanup.connector.quirks import broke_off, error_text, refusal
 from cleanup.connector.redact import Redactor
 from cleanup.errors import CleanupError, ConnectionLost, PermissionMissing, ServerMisbehaved, Throttled, TookTooLong
 
@@ -205,7 +205,7 @@ class Wire:
     @property
     def folder(self) -> str:
         """The folder that whoever asks takes to be open; "" where there is none."""
-        return name_of(self._open.args[0]) if self._open else ""
+        return unquoted(self._open.args[0]) if self._open else ""
 
     @property
     def bytes_read(self) -> int:
@@ -310,10 +310,10 @@ class Wire:
     def _concerning(self, name: str, args: Sequence[bytes], *, uid: bool) -> str:
         """Return of which folder a command is, in words for an error."""
         if name in NAMES_A_FOLDER:
-            return f" of {shown(name_of(args[0]))}"
+            return f" of {printable(unquoted(args[0]))}"
         if name in RELOCATING:
-            return f" from {shown(self.folder)} to {shown(name_of(args[-1]))}"
-        return f" in {shown(self.folder)}" if uid or name in OF_MESSAGES else ""
+            return f" from {printable(self.folder)} to {printable(unquoted(args[-1]))}"
+        return f" in {printable(self.folder)}" if uid or name in OF_MESSAGES else ""
 
     def _converse(self, ask: Ask, literal: bytes | None, then: Sequence[Ask]) -> tuple[str, Answer]:
         if (ask.name in LOOKING and (ask.uid or ask.name not in OF_MESSAGES)) or ask.name in OPENING:
@@ -328,7 +328,7 @@ class Wire:
                 word, data = self._answered(ask, literal, then)
                 found = self._taken_by(ask)
         except ImapError as error:
-            word, answer = "BAD", Answer({}, self._redact(told(error)))
+            word, answer = "BAD", Answer({}, self._redact(error_text(error)))
         else:
             text = b" ".join(part for part in data if isinstance(part, bytes)).decode("utf-8", "replace")
             answer = Answer(found, self._redact(text))
@@ -457,7 +457,7 @@ class Wire:
                 ) from None
             raise self._died(type(error)(f"{error.what} (at {name})")) from None
         except ImapDead as error:
-            raise self._died(broke_off(name, self._redact(told(error)))) from None
+            raise self._died(broke_off(name, self._redact(error_text(error)))) from None
         except ImapError:
             raise
         except OSError as error:

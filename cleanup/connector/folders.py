@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from cleanup.connector.client import decode_folder, encode_folder, parse_nested
 from cleanup.connector.redact import hide
@@ -17,6 +17,7 @@ _LIST_LINE = re.compile(rb'\(([^()]*)\) (NIL|"(?:[^"\\]|\\.)?"|[^\s"(){]) ?(.*)'
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _HOLDS_NOTHING = frozenset({"\\noselect", "\\nonexistent"})
 MOST_NAMED = 20  # folders that a complaint lists
+TOLD_AT_OPENING = ("UIDVALIDITY", "UIDNEXT", "EXISTS", "HIGHESTMODSEQ")
 MOST_MESSAGES = (1 << 32) - 1  # of a folder: the largest number of RFC 9051
 MOST_UIDNEXT = 10**10 - 1  # as many digits as a UID may have here; RFC 9051 knows 32 bits
 MOST_UIDVALIDITY = (1 << 63) - 1  # the same; a ledger holds no larger number
@@ -74,7 +75,7 @@ def quoted(name: str | bytes) -> bytes:
     return b'"' + encoded.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
 
 
-def name_of(written: bytes) -> str:
+def unquoted(written: bytes) -> str:
     """Return the name of a folder that quoted() wrote."""
     return _readable(re.sub(rb"\\(.)", rb"\1", written[1:-1], flags=re.DOTALL))
 
@@ -160,7 +161,7 @@ def read_state(folder: str, records: Iterable[Any]) -> FolderState:
     try:
         numbers = values["UIDVALIDITY"], values["UIDNEXT"], values["MESSAGES"]
     except KeyError as error:
-        raise ServerMisbehaved(f"The server does not tell {error} of {shown(folder)}") from error
+        raise ServerMisbehaved(f"The server does not tell {error} of {printable(folder)}") from error
     return FolderState(folder, *numbers, highest_modseq=values.get("HIGHESTMODSEQ"))
 
 
@@ -178,6 +179,32 @@ def read_states(listed: Iterable[Any], told: Iterable[Any]) -> dict[str, FolderS
     }
 
 
+class Opened(NamedTuple):
+    """What SELECT or EXAMINE told of a folder; None where it did not."""
+
+    uidvalidity: int
+    uidnext: int | None
+    exists: int | None
+    highest_modseq: int | None
+
+
+def read_opening(folder: str, told: Mapping[str, bytes | None]) -> Opened:
+    """Return what opening a folder told, by the names of TOLD_AT_OPENING (RFC 9051 section 6.3.2).
+
+    Raises ServerMisbehaved where there is no UIDVALIDITY, as its messages cannot be told apart then.
+    """
+    uidvalidity = read_number(folder, "UIDVALIDITY", told["UIDVALIDITY"], MOST_UIDVALIDITY)
+    if uidvalidity is None:
+        raise ServerMisbehaved(f"{printable(folder)} has no UIDVALIDITY, so its messages cannot be told apart")
+    modseq = told["HIGHESTMODSEQ"]
+    return Opened(
+        uidvalidity,
+        read_number(folder, "UIDNEXT", told["UIDNEXT"], MOST_UIDNEXT),
+        read_number(folder, "EXISTS", told["EXISTS"], MOST_MESSAGES),
+        int(modseq) if modseq is not None and is_number(modseq) else None,  # it is only ever handed back: RFC 7162
+    )
+
+
 def read_number(folder: str, name: str, told: bytes | None, most: int) -> int | None:
     """Return a number that the server told of a folder, None where it told none. Raises ServerMisbehaved above `most`.
 
@@ -186,7 +213,9 @@ def read_number(folder: str, name: str, told: bytes | None, most: int) -> int | 
     if told is None:
         return None
     if not is_number(told) or int(told) > most:
-        raise ServerMisbehaved(f"The server says that {name} of {shown(folder)} is {hide(told[:40].decode('latin-1'))}")
+        raise ServerMisbehaved(
+            f"The server says that {name} of {printable(folder)} is {hide(told[:40].decode('latin-1'))}"
+        )
     return int(told)
 
 
@@ -206,7 +235,7 @@ def _from_line(line: bytes) -> Folder:
 
 def _no_folder(line: bytes) -> ServerMisbehaved:
     """Return the error for a line that names no folder. It may have been a Sent folder, so it is not passed over."""
-    return ServerMisbehaved("The server's answer to LIST makes no sense", why=shown(line[:80].decode("latin-1")))
+    return ServerMisbehaved("The server's answer to LIST makes no sense", why=printable(line[:80].decode("latin-1")))
 
 
 def _from_literal(pending: Sequence[bytes]) -> Folder:
@@ -251,11 +280,11 @@ def find_sent(
     """
     by_name = {folder.name: folder for folder in folders}
     if both := [name for name in configured if name in left_out]:
-        raise UsageError(f"{shown(both[0])} is named as a folder of sent mail, and as none")
+        raise UsageError(f"{printable(both[0])} is named as a folder of sent mail, and as none")
     missing = [name for name in configured if name not in by_name]
     if missing:
         raise SentFolderNotFound(
-            f"There is no folder {shown(missing[0])}",
+            f"There is no folder {printable(missing[0])}",
             why=_that_exist(folders),
             hint="Check --sent-folder; it is compared exactly",
         )
@@ -284,7 +313,7 @@ def sent_not_opened(folder: str, error: CleanupError) -> str:
 
 def _that_exist(folders: Sequence[Folder]) -> str:
     """Return which folders there are, in words, for a person to choose from."""
-    names = [shown(folder.name) for folder in folders if folder.selectable]
+    names = [printable(folder.name) for folder in folders if folder.selectable]
     more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
     return f"there are {', '.join(names[:MOST_NAMED])}{more}" if names else "there are no folders"
 
@@ -314,11 +343,13 @@ def backscatter_folder_name(folders: Sequence[Folder], wanted: str = "Backscatte
     target = Folder(name, _delimiter(folders))
     hint = "Name another with --target"
     if not all(target.parts) or not target.name.isprintable() or set(target.name) & set("*%"):
-        raise UsageError(f"{shown(target.name)} cannot be a folder's name", hint=hint)
+        raise UsageError(f"{printable(target.name)} cannot be a folder's name", hint=hint)
     if _looks_sent(target) or any(_within(target, folder) for folder in folders if _looks_sent(folder)):
-        raise UsageError(f"{shown(target.name)} is for sent mail: what is filed there would count as sent", hint=hint)
+        raise UsageError(
+            f"{printable(target.name)} is for sent mail: what is filed there would count as sent", hint=hint
+        )
     if any(folder.name == target.name and folder.attributes & ONLY_SHOWS - _HOLDS_NOTHING for folder in folders):
-        raise UsageError(f"{shown(target.name)} only shows what is in other folders", hint=hint)
+        raise UsageError(f"{printable(target.name)} only shows what is in other folders", hint=hint)
     return name
 
 
@@ -351,7 +382,7 @@ def _all_below_inbox(folders: Sequence[Folder], delimiter: str) -> bool:
     return all(name.startswith(f"INBOX{delimiter}") for name in others) if others else delimiter == "."
 
 
-def shown(name: str) -> str:
+def printable(name: str) -> str:
     """Return a folder name for a message to a person: in quotes, control characters escaped, secrets hidden."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in f'"{hide(name)}"')
 

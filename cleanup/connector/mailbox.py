@@ -13,8 +13,8 @@ from cleanup.connector.account import MIB, Account
 from cleanup.connector.commands import read_set, uid_sets, written
 from cleanup.connector.connection import Answer, Ask, Wire
 from cleanup.connector.fetch import written_internal_date
-from cleanup.connector.folders import Folder, FolderState, shown
-from cleanup.connector.pull import Seen
+from cleanup.connector.folders import Folder, FolderState, printable
+from cleanup.connector.pull import MessageState
 from cleanup.connector.questions import (
     Bodies,
     Deleted,
@@ -49,8 +49,8 @@ __all__ = [
     "Folder",
     "FolderState",
     "Mailbox",
+    "MessageState",
     "MoveAnswer",
-    "Seen",
     "open_mailbox",
 ]
 
@@ -287,7 +287,7 @@ class Mailbox:
         """
         return self.ask(Bodies(folder, uids, max_bytes, sizes))
 
-    def fingerprints(self, folder: str, uids: Sequence[int]) -> dict[int, Seen]:
+    def fingerprints(self, folder: str, uids: Sequence[int]) -> dict[int, MessageState]:
         """Return what these messages look like now, by UID; what has vanished is left out."""
         return self.ask(Fingerprints(folder, uids))
 
@@ -381,7 +381,7 @@ class Mailbox:
         """EXAMINE does not stop MOVE on Dovecot and pymap, so it is stopped here."""
         selected = self._session.selected
         if selected is None or not selected.read_write:
-            what = f"{shown(selected.folder)} is not" if selected else "No folder is"
+            what = f"{printable(selected.folder)} is not" if selected else "No folder is"
             raise PermissionMissing(f"{what} open for changes", hint="The folder may be read-only for this login")
 
     def _relocate(self, name: str, uids: Sequence[int], target: str, then: Sequence[Question[Any]]) -> MoveAnswer:

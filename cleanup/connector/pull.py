@@ -37,7 +37,7 @@ _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class MessageState:
     """What a message looks like now: its fingerprint, and the flags it has."""
 
     fingerprint: Fingerprint
@@ -137,10 +137,10 @@ def fingerprint_of(pulled: PulledHeaders) -> Fingerprint:
     return Fingerprint(pulled.size, pulled.arrived, digest(pulled.fields))
 
 
-def fingerprints(wire: Wire, uids: Sequence[int]) -> dict[int, Seen]:
+def fingerprints(wire: Wire, uids: Sequence[int]) -> dict[int, MessageState]:
     """Return what messages of the selected folder look like now, by UID; vanished ones are left out."""
     return {
-        one.uid: Seen(_fingerprint(one), one.flags or ())
+        one.uid: MessageState(_fingerprint(one), one.flags or ())
         for some in uid_sets(uids)
         for one in _headers_of(wire, some, ())
     }

@@ -27,30 +27,26 @@ from cleanup.connector.commands import (
 from cleanup.connector.connection import Answer, Ask, Wire
 from cleanup.connector.fetch import read_fetches
 from cleanup.connector.folders import (
-    MOST_MESSAGES,
-    MOST_UIDNEXT,
-    MOST_UIDVALIDITY,
+    TOLD_AT_OPENING,
     Folder,
     FolderState,
     Namespace,
-    is_number,
     placed,
+    printable,
     quoted,
     read_list,
     read_namespaces,
-    read_number,
+    read_opening,
     read_state,
     read_states,
-    shown,
 )
-from cleanup.connector.pull import Seen
+from cleanup.connector.pull import MessageState
 from cleanup.errors import (
     CleanupError,
     CommandRefused,
     FolderNotFound,
     OverQuota,
     PermissionMissing,
-    ServerMisbehaved,
     Throttled,
 )
 from cleanup.model import PulledHeaders
@@ -136,7 +132,7 @@ class Session:
         except (CommandRefused, FolderNotFound, PermissionMissing) as error:
             if not self.is_listed(folder):
                 hint = error.hint if isinstance(error, FolderNotFound) else "Check the folder's name"
-                raise FolderNotFound(f"There is no folder {shown(folder)}", why=error.why, hint=hint) from error
+                raise FolderNotFound(f"There is no folder {printable(folder)}", why=error.why, hint=hint) from error
             if isinstance(error, FolderNotFound):
                 raise not_opened(folder, error) from error
             raise
@@ -155,7 +151,7 @@ class Session:
 def not_opened(folder: str, error: CleanupError) -> PermissionMissing:
     """Return the error for a folder that is there, whatever the server says."""
     hint = "Ask for the right to it (ACL), or use another folder"
-    return PermissionMissing(f"The server lists {shown(folder)} and does not open it", why=error.why, hint=hint)
+    return PermissionMissing(f"The server lists {printable(folder)} and does not open it", why=error.why, hint=hint)
 
 
 # --- about folders --------------------------------------------------------------------------------------------------
@@ -248,24 +244,19 @@ class Opening:
 
     def answer(self, session: Session) -> FolderState:
         """Return the folder's state; `read_write` says whether the server allows changes."""
-        session.selected, folder = None, self.folder
+        session.selected, folder = None, self.folder  # none is open while the server is asked, and where it refuses
         answer = session.about(folder, Opening.asks(self, session)[0])
-        uidvalidity = read_number(folder, "UIDVALIDITY", answer.code("UIDVALIDITY"), MOST_UIDVALIDITY)
-        if uidvalidity is None:
-            raise ServerMisbehaved(f"{shown(folder)} has no UIDVALIDITY, so its messages cannot be told apart")
-        uidnext = read_number(folder, "UIDNEXT", answer.code("UIDNEXT"), MOST_UIDNEXT)
-        exists = read_number(folder, "EXISTS", answer.code("EXISTS"), MOST_MESSAGES)
-        modseq = answer.code("HIGHESTMODSEQ")
-        session.says_uidnext = uidnext is not None
-        told = Status(folder).answer(session) if uidnext is None or exists is None else None
+        told = read_opening(folder, {name: answer.code(name) for name in TOLD_AT_OPENING})
+        session.says_uidnext = told.uidnext is not None
+        status = Status(folder).answer(session) if told.uidnext is None or told.exists is None else None
         read_only = "READ-ONLY" in answer.untagged or "[READ-ONLY]" in answer.text
         session.selected = FolderState(
             folder=folder,
-            uidvalidity=uidvalidity,
-            uidnext=told.uidnext if told else uidnext or 0,
-            exists=exists if exists is not None else told.exists if told else 0,
+            uidvalidity=told.uidvalidity,
+            uidnext=status.uidnext if status else told.uidnext or 0,
+            exists=told.exists if told.exists is not None else status.exists if status else 0,
             read_write=self.command == "SELECT" and not read_only,
-            highest_modseq=int(modseq) if modseq is not None and is_number(modseq) else None,
+            highest_modseq=told.highest_modseq,
         )
         return session.selected
 
@@ -397,7 +388,7 @@ class Fingerprints(InFolder):
         """UID FETCH, once for each set."""
         return Headers(self.folder, (), self.uids).asks(session)
 
-    def answer(self, session: Session) -> dict[int, Seen]:
+    def answer(self, session: Session) -> dict[int, MessageState]:
         """Return it."""
         session.looking_at(self.folder)
         return pull.fingerprints(session.wire, self.uids)

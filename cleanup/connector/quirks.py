@@ -187,7 +187,7 @@ def _meaning(text: str) -> Refusal | None:
     return next((quirk for quirk in REFUSALS if quirk.pattern.search(text)), None)
 
 
-def told(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """Return what an imaplib error says, on one line, without its wrapping and secrets, at most 300 characters."""
     text = hide(str(error))[: 4 * LONGEST_TEXT]
     text = re.sub(r"^command: \w+ => |^\w+ command error: BAD ", "", text)

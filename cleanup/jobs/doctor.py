@@ -32,7 +32,7 @@ from cleanup.errors import (
     PermissionMissing,
 )
 from cleanup.jobs.look import look
-from cleanup.jobs.run import known_before, task_of
+from cleanup.jobs.run import earlier_runs, task_of
 from cleanup.ledger import Ledger, is_there
 from cleanup.progress import Progress, unseen
 from cleanup.report.counts import Fate, count_judged
@@ -221,14 +221,14 @@ def _coverage(patient: _Patient) -> Iterator[str]:
     assert patient.mailbox
     assert patient.settings
     open_already = patient.mailbox
-    known, mailbox = known_before(patient.stack, patient.settings, lambda: open_already)  # as the next run does
+    earlier, mailbox = earlier_runs(patient.stack, patient.settings, lambda: open_already)  # as the next run does
     seen = look(
         mailbox,
         task_of(patient.settings),
         now=patient.now,
-        labels=known.labels,
-        memory=known.memory,
-        leaving=known.leaving,
+        labels=earlier.labels,
+        memory=earlier.memory,
+        leaving=earlier.leaving,
         progress=patient.progress,
     )
     coverage = seen.sent.coverage

@@ -53,15 +53,15 @@ def look_at(
 
         from cleanup.jobs.look import look
 
-        known, mailbox = known_before(stack, settings, opened, again=again, full=full)
+        earlier, mailbox = earlier_runs(stack, settings, opened, again=again, full=full)
         return look(
             mailbox,
             task,
             now=now,
-            labels=known.labels,
+            labels=earlier.labels,
             progress=progress,
-            memory=known.memory,
-            leaving=known.leaving,
+            memory=earlier.memory,
+            leaving=earlier.leaving,
         )
 
 
@@ -142,7 +142,7 @@ def task_of(settings: MailboxSettings) -> Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class EarlierRuns:
     """What a dry run knows of earlier runs, as a run would find it: all of it copies.
 
     `memory` is None where there is no ledger. `leaving` is what a run would take from its folder before it looks.
@@ -153,14 +153,14 @@ class Known:
     leaving: frozenset[MessageRef] = frozenset()
 
 
-def known_before(
+def earlier_runs(
     stack: ExitStack,
     settings: MailboxSettings,
     opened: Callable[[], Mailbox],
     *,
     again: bool = False,
     full: bool = False,
-) -> tuple[Known, Mailbox]:
+) -> tuple[EarlierRuns, Mailbox]:
     """Return what earlier runs left, with what a run would settle first settled in memory; and a connection.
 
     A dry run makes no ledger where there is none, and writes nothing into one. Raises what would stop a run.
@@ -169,7 +169,7 @@ def known_before(
 
     where = ledger_of(settings)
     if not is_there(where):
-        return Known(), opened()
+        return EarlierRuns(), opened()
     with Ledger.open(where, looking=True) as ledger:
         copy = stack.enter_context(ledger.copied(settings.address))
     from cleanup.report.filing.recovery import preview_recovery
@@ -178,7 +178,7 @@ def known_before(
     labels, memory = words_of(copy, settings, again=again), copy.memory(settings.address)
     if full:  # as run_mailbox() does: what was sent and is deleted since still spares
         memory.retire(list(memory.cursors()))
-    return Known(labels, memory, preview.leaving), opened() if preview.mailbox.dead else preview.mailbox
+    return EarlierRuns(labels, memory, preview.leaving), opened() if preview.mailbox.dead else preview.mailbox
 
 
 def _rest(session: MailboxSession, seen: Look) -> Done:

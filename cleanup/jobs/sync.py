@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cleanup.connector.folders import Folder, find_sent, sent_not_opened, shown
+from cleanup.connector.folders import Folder, find_sent, printable, sent_not_opened
 from cleanup.connector.mailbox import FolderState, Mailbox
 from cleanup.connector.questions import Examine, Folders, Headers, Question
 from cleanup.detector.addresses import untagged_key
@@ -300,7 +300,8 @@ def _look_again(
         if missing:
             why = mailbox.passed_over(state.folder).get(missing[0])
             raise ServerMisbehaved(
-                f"The server lists {len(missing):,} messages of {shown(state.folder)} and does not show them", why=why
+                f"The server lists {len(missing):,} messages of {printable(state.folder)} and does not show them",
+                why=why,
             )
     return missing
 

@@ -43,7 +43,7 @@ def open_engine(where: str | Path, *, looking: bool = False) -> Engine:
         _make(file)
     engine = _engine(url)
     try:
-        with told("opened"), engine.connect().execution_options(**_AT_ONCE) as connection, connection.begin():
+        with ledger_errors("opened"), engine.connect().execution_options(**_AT_ONCE) as connection, connection.begin():
             if engine.dialect.name == "sqlite":
                 _check_whole(connection.execute(text("PRAGMA integrity_check(1)")).scalar())
             elif engine.dialect.name == "postgresql":  # many machines may open a new ledger at the same time
@@ -78,7 +78,7 @@ def _as_it_lies(file: Path) -> Engine:
         return engine
 
     try:
-        with told("opened"), closing(connected()) as plain:
+        with ledger_errors("opened"), closing(connected()) as plain:
             _check_whole(plain.execute("PRAGMA integrity_check(1)").fetchone()[0])
             if plain.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == (str(SCHEMA),):
                 return engine_of(NullPool, connected)
@@ -106,8 +106,15 @@ def is_there(where: str) -> bool:
 
 
 @contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection to read with. Raises LedgerUnusable for whatever fails in the database meanwhile."""
+    with ledger_errors("read"), engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
 def writing(engine: Engine, *, durably: bool = True) -> Iterator[Connection]:
-    """Yield a connection in a transaction that may write from its first statement on.
+    """Yield a connection in a transaction that may write from its first statement on. Raises as reading() does.
 
     SQLite refuses at once, without waiting, to let a transaction write that read before another one wrote. What need
     not be written `durably` is on the disk when the next durable transaction is, at the latest: a power cut takes the
@@ -115,12 +122,16 @@ def writing(engine: Engine, *, durably: bool = True) -> Iterator[Connection]:
     and all others of the ledger with it. https://sqlite.org/pragma.html#pragma_synchronous
     """
     options = _AT_ONCE if durably else _SOON
-    with engine.connect().execution_options(**options) as connection, connection.begin():
+    with (
+        ledger_errors("written"),
+        engine.connect().execution_options(**options) as connection,
+        connection.begin(),
+    ):
         yield connection
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
+def ledger_errors(what: str) -> Iterator[None]:
     """Turn every database failure into LedgerUnusable, in words; `what` could not be done: opened, read, written."""
     try:
         yield
@@ -182,7 +193,7 @@ def _write_ahead(engine: Engine) -> None:
 
     SQLite refuses the switch at once, without waiting, while another connection writes. https://sqlite.org/wal.html
     """
-    with told("opened"), engine.connect() as connection:
+    with ledger_errors("opened"), engine.connect() as connection:
         plain: Any = connection.connection.dbapi_connection
         for _ in range(_SWITCHES):
             with suppress(sqlite3.OperationalError):

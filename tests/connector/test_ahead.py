@@ -11,7 +11,7 @@ import pytest
 from cleanup.connector.commands import ask_of_size
 from cleanup.connector.folders import backscatter_folder_name
 from cleanup.connector.mailbox import Mailbox, open_mailbox
-from cleanup.connector.pull import Seen
+from cleanup.connector.pull import MessageState
 from cleanup.connector.questions import (
     Examine,
     Fingerprints,
@@ -39,7 +39,7 @@ def mailbox(server: RunningServer) -> Iterator[Mailbox]:
         yield opened
 
 
-def looked(mailbox: Mailbox, folder: str, first: int) -> dict[int, Seen]:
+def looked(mailbox: Mailbox, folder: str, first: int) -> dict[int, MessageState]:
     mailbox.examine(folder)
     return mailbox.fingerprints(folder, mailbox.uids(folder, first=first))
 

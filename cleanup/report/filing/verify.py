@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from cleanup.connector.mailbox import FolderState, Mailbox, Seen
+from cleanup.connector.mailbox import FolderState, Mailbox, MessageState
 from cleanup.connector.questions import Fingerprints, Question, Select, Status, Uids
 from cleanup.errors import (
     CleanupError,
@@ -214,7 +214,7 @@ def _target_state(mailbox: Mailbox, folder: str) -> FolderState:
 def _as_judged(
     route: MoveRoute,
     batch: Sequence[PlannedMove],
-    seen: Mapping[int, Seen],
+    seen: Mapping[int, MessageState],
     target: FolderState,
     others: frozenset[int] | None,
 ) -> Checked:
