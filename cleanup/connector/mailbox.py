@@ -11,7 +11,7 @@ from typing import Any, TypeVar, overload
 
 from cleanup.connector.account import MIB, Account
 from cleanup.connector.commands import read_set, uid_sets, written
-from cleanup.connector.connection import Answer, Ask, Wire
+from cleanup.connector.connection import Answer, Command, Wire
 from cleanup.connector.fetch import written_internal_date
 from cleanup.connector.folders import Folder, FolderState, printable
 from cleanup.connector.pull import MessageState
@@ -221,7 +221,7 @@ class Mailbox:
         if not self._wire.has("ACL"):
             return None
         try:
-            told = self._wire.ask(Ask("MYRIGHTS", (self._session.written(folder),))).untagged.get("MYRIGHTS", [])
+            told = self._wire.ask(Command("MYRIGHTS", (self._session.written(folder),))).untagged.get("MYRIGHTS", [])
         except (CommandRefused, FolderNotFound, PermissionMissing):
             return None
         line = b" ".join(part for record in told for part in (record if isinstance(record, tuple) else (record,)))
@@ -427,7 +427,7 @@ def _copied(answer: Answer, asked: Sequence[int]) -> MoveAnswer:
     return MoveAnswer(tuple(zip(before, after, strict=True)), int(words[0]))
 
 
-def _with_looks(uids: Sequence[int], then: Sequence[Ask]) -> Iterator[tuple[tuple[int, ...], Sequence[Ask]]]:
+def _with_looks(uids: Sequence[int], then: Sequence[Command]) -> Iterator[tuple[tuple[int, ...], Sequence[Command]]]:
     """Yield sets of UIDs; with the last one the looks that go out behind it."""
     sets = uid_sets(uids)
     for number, some in enumerate(sets, start=1):

@@ -13,13 +13,13 @@ from cleanup.connector.account import MIB
 from cleanup.connector.commands import (
     FINGERPRINT_FIELDS,
     LONGEST_FIELDS,
-    ask_bodies,
-    ask_fetch,
+    bodies_command,
+    fetch_command,
     fetch_items,
     read_set,
     uid_sets,
 )
-from cleanup.connector.connection import Ask, Wire
+from cleanup.connector.connection import Command, Wire
 from cleanup.connector.fetch import Fetched, not_understood, read_fetches
 from cleanup.detector.header import header_block
 from cleanup.errors import CommandUnknown, MessageNotShown, ServerMisbehaved, Throttled
@@ -47,7 +47,7 @@ class MessageState:
 # --- which messages ------------------------------------------------------------------------------------------------
 
 
-def search(wire: Wire, asked: Ask) -> list[int]:
+def search(wire: Wire, asked: Command) -> list[int]:
     """Return the UIDs that the server finds in the selected folder, ascending, once each."""
     answer = wire.ask(asked)
     words = [word for line in answer.untagged.get("SEARCH", []) if isinstance(line, bytes) for word in line.split()]
@@ -74,7 +74,7 @@ def headers(
     for some, following in zip_longest(sets, sets[1:], fillvalue=()):
         fetched = _headers_of(wire, some, fields)
         if following:  # on its way while this chunk is read
-            wire.send_ahead([ask_fetch(following, fetch_items(fields, whole=wire.whole_headers))])
+            wire.send_ahead([fetch_command(following, fetch_items(fields, whole=wire.whole_headers))])
         yield tuple(_pulled(folder, uidvalidity, one) for one in fetched)
 
 
@@ -194,7 +194,7 @@ def bodies(
             else {one.uid: one.size or 0 for few in _fetch(wire, some, b"(UID RFC822.SIZE)", ("size",)) for one in few}
         )
         for batch in _batches(known, max_bytes):
-            for fetched in _fetch(wire, batch, ask_bodies(batch, max_bytes).args[1], ("octets",)):
+            for fetched in _fetch(wire, batch, bodies_command(batch, max_bytes).args[1], ("octets",)):
                 yield from ((one.uid, (one.octets or b"")[:max_bytes]) for one in fetched)
 
 
@@ -230,7 +230,7 @@ def _fetch(
     """
     hidden = [] if left_out is None else left_out
     try:
-        answer = wire.ask(ask_fetch(uids, items))
+        answer = wire.ask(fetch_command(uids, items))
     except (Throttled, MessageNotShown) as error:
         if isinstance(error, MessageNotShown) and len(uids) == 1 and len(hidden) < MOST_HIDDEN:
             hidden.append(uids[0])

@@ -88,7 +88,7 @@ def examine(
     with ExitStack() as stack:
         patient = _Patient(load, ask, now, stack, progress)
         for stage, look_into in STAGES.items():
-            patient.warnings.clear()
+            patient.warnings.clear()  # each stage tells its own
             began = time.monotonic()
             says: tuple[str, ...] = ()
             error: CleanupError | None = None
@@ -200,7 +200,7 @@ def _folders(patient: _Patient) -> Iterator[str]:
 
 def _check_rights(mailbox: Mailbox, inbox: str, target: str, folders: Sequence[Folder]) -> None:
     """Raise PermissionMissing where the server tells that a run may not do what it has to (RFC 4314)."""
-    parents = [
+    parents = [  # RFC 4314 section 4: to make a folder takes the right k on the one above it
         folder.name for folder in folders if folder.delimiter and target.startswith(folder.name + folder.delimiter)
     ]
     there = any(folder.name == target for folder in folders)

@@ -74,6 +74,8 @@ def look(
     accused = {move.ref.uid: move.fingerprint for move in plan.moves if move.ref.uid in pulled.kept}
     if accused:  # by what earlier nights read: nobody looked at them tonight
         sizes, times = {one.size for one in accused.values()}, {one.arrived for one in accused.values()}
+        # who is not found by its size lies there no more: its number names another message now
+        # Sizes are asked for by SEARCH, which sends no header again; a size that fits is taken for the same message.
         if others := accused.keys() - {*mailbox.of_size(task.inbox, sizes, times)}:
             known.read_again(pulled.inbox.cursor, others)
             return look(mailbox, task, now=now, labels=labels, progress=progress, memory=known, leaving=leaving)
@@ -157,7 +159,7 @@ def _remembering(memory: Memory | None, task: Task) -> Iterator[Memory]:
     last = memory.remembered()
     if last is not None and last.read_by != READ_BY:
         memory.retire(list(memory.cursors()))
-    memory.retire_the_damaged()
+    memory.retire_the_damaged()  # before anything is judged by it: a lost row of Sent would accuse
     counts, run_id = (last.counts, last.run_id) if last else ({}, None)
     memory.remember(Remembered(READ_BY, None, run_id, counts))  # until this run is through, something is left to do
     yield memory

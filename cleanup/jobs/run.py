@@ -20,7 +20,7 @@ from cleanup.dns.network import network_of
 from cleanup.errors import CleanupError
 from cleanup.jobs.idle_check import Look, Task, at_rest, check_idle
 from cleanup.jobs.result import Done
-from cleanup.jobs.session import NOBODY_COUNTS, Ledgers, MailboxSession, hold, words_of, write_failure
+from cleanup.jobs.session import NOBODY_COUNTS, Ledgers, hold, words_of, write_failure
 from cleanup.ledger.values import UNDO_LABEL
 from cleanup.model import MessageRef, Verdict
 from cleanup.progress import Progress
@@ -100,10 +100,12 @@ def run_mailbox(
                 memory.retire(list(memory.cursors()))
             last_run = session.last_run(without=UNDO_LABEL if again else None)
             mailbox, seen = session.open(), None
-            if not last_run.open_moves:
+            if not last_run.open_moves:  # those are reconciled first, whatever else happened
                 seen = check_idle(mailbox, task, last_run)
-            if seen and seen.resting:
-                return _rest(session, at_rest(task, seen, seen.resting))
+            if seen and (last := seen.resting):
+                found = at_rest(task, seen, last)
+                run_id = session.write_rest({"resting_since": last.run_id}, last.counts | {"filed": 0})
+                return Done(run_id, found, None, None, None, session.bytes_read, session.round_trips)
             from cleanup.jobs.full_run import look_and_file  # what most nights do not need
 
             return look_and_file(
@@ -118,7 +120,7 @@ def run_mailbox(
                 progress=progress,
             )
     except CleanupError as error:
-        if session is None or not session.begun:
+        if session is None or not session.begun:  # else the run stands in the ledger already
             write_failure(account, settings, error, ledgers)
         raise
 
@@ -178,11 +180,5 @@ def earlier_runs(
     labels, memory = words_of(copy, settings, again=again), copy.memory(settings.address)
     if full:  # as run_mailbox() does: what was sent and is deleted since still spares
         memory.retire(list(memory.cursors()))
+    # a connection that broke meanwhile is of no use any more
     return EarlierRuns(labels, memory, preview.leaving), opened() if preview.mailbox.dead else preview.mailbox
-
-
-def _rest(session: MailboxSession, seen: Look) -> Done:
-    """Write down that nothing happened."""
-    assert seen.resting is not None
-    run_id = session.write_rest({"resting_since": seen.resting.run_id}, seen.resting.counts | {"filed": 0})
-    return Done(run_id, seen, None, None, None, session.bytes_read, session.round_trips)

@@ -105,6 +105,7 @@ class FastPath:
 
 def _connected(where: str) -> sqlite3.Connection:
     file = Path(where).expanduser().absolute().as_uri()
+    # mode=rw makes no file where there is none; threads take turns (_opened)
     connection = sqlite3.connect(f"{file}?mode=rw", timeout=BUSY_TIMEOUT_S, uri=True, check_same_thread=False)
     try:
         connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may take a line: it says that nothing was done
@@ -115,7 +116,7 @@ def _connected(where: str) -> sqlite3.Connection:
 
 
 def _last_run(connection: sqlite3.Connection, mailbox: str, without: str | None) -> LastRun | None:
-    if connection.execute(_SCHEMA).fetchone() != (str(SCHEMA),):
+    if connection.execute(_SCHEMA).fetchone() != (str(SCHEMA),):  # whoever opens it in full brings it forward
         return None
     words = {digest: Verdict(said) for digest, said, by in connection.execute(_LABELS, [mailbox]) if by != without}
     last = connection.execute(_REMEMBERED, [mailbox]).fetchone()

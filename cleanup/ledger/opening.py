@@ -49,7 +49,7 @@ def open_engine(where: str | Path, *, looking: bool = False) -> Engine:
             elif engine.dialect.name == "postgresql":  # many machines may open a new ledger at the same time
                 connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
             bring_up_to_date(connection)
-        if file:
+        if file:  # the log last: what is no ledger has been refused by now, and gets none beside it
             _close_to_others(file)
             _write_ahead(engine)
     except BaseException:
@@ -155,8 +155,10 @@ def _url(where: str | Path) -> URL:
 
 
 def _engine(url: URL) -> Engine:
+    # A thread of a fleet must not wait for a connection: it may hold one already, its mailbox's lock.
+    pool: dict[str, Any] = {} if _in_memory(url) else {"pool_size": THREADS_AT_ONCE, "max_overflow": -1}
     try:
-        engine = create_engine(url, hide_parameters=True, **_pool(url))
+        engine = create_engine(url, hide_parameters=True, **pool)
     except (NoSuchModuleError, ImportError) as error:
         is_known = url.get_backend_name().startswith("postgres")
         hint = install_command("postgres") if is_known else "Ledgers are SQLite files or PostgreSQL"
@@ -165,11 +167,6 @@ def _engine(url: URL) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin)
     return engine
-
-
-def _pool(url: URL) -> dict[str, Any]:
-    """Never let a thread of a fleet wait for a connection: it may hold one already, its mailbox's lock."""
-    return {} if _in_memory(url) else {"pool_size": THREADS_AT_ONCE, "max_overflow": -1}
 
 
 def _in_memory(url: URL) -> bool:
@@ -181,7 +178,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions are ours: Python's sqlite3 commits before every CREATE TABLE
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {round(OPENING_TIMEOUT_S * 1000)}")
-    cursor.execute("PRAGMA journal_mode").fetchone()  # reads
+    cursor.execute("PRAGMA journal_mode").fetchone()  # the first read, which only who keeps readers out can hold up
     cursor.execute(f"PRAGMA busy_timeout = {round(BUSY_TIMEOUT_S * 1000)}")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")

@@ -80,6 +80,7 @@ def _overwrite_free_pages(ledger: Ledger) -> None:
         # a connection below SQLAlchemy's, as VACUUM runs in no transaction
         with ledger_errors("written"), closing(ledger.engine.raw_connection()) as connection:
             connection.cursor().execute("VACUUM")
+            # what was dropped stands in the log, too, until that is written back and cut off
             busy, *_ = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             if busy:
                 what = "What was dropped is still in the ledger's write-ahead log"

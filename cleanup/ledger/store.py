@@ -349,7 +349,7 @@ class Ledger:
     def last_run(self, mailbox: str, *, without: str | None = None) -> LastRun:
         """Return what the last run left of a mailbox; `without` leaves out what people said in this way."""
         mailbox = mailbox_key(mailbox)
-        with reading(self.engine) as connection:
+        with reading(self.engine) as connection:  # one transaction: what one and the same run left
             last, cursors = read_remembered(connection, mailbox), read_cursors(connection, mailbox)
             words = history.read_labels(connection, mailbox, (without,) if without else ())
             return LastRun(last, cursors, words, moves.are_open(connection, mailbox))
@@ -371,7 +371,7 @@ class Ledger:
             select(schema.labels.c.digest).where(schema.labels.c.mailbox == whose),
             select(schema.moves.c.digest).where(moved),
         )
-        found = schema.findings.c
+        found = schema.findings.c  # nearly all of a ledger, and needed of those messages alone
         copy = type(self).open(":memory:", clock=self._clock)
         with reading(self.engine) as source, copy.engine.begin() as target:
             for table, which in (

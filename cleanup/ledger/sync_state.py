@@ -105,9 +105,11 @@ class Memory:
 
     def uids(self, cursor: Cursor) -> list[int]:
         """Return the UIDs that are held of a folder, ascending."""
-        rows = sent_rows if cursor.is_sent else inbox_rows
+        rows = (
+            sent_rows if cursor.is_sent else inbox_rows
+        )  # what was sent and is gone is kept, and is not in the folder
         query = select(rows.c.uid).where(rows.c.folder_id == cursor.folder_id).order_by(rows.c.uid)
-        with reading(self._engine) as connection:
+        with reading(self._engine) as connection:  # what was sent and is gone is kept, and is not in the folder
             return list(connection.execute(query.where(sent_rows.c.gone == 0) if cursor.is_sent else query).scalars())
 
     def vanished(self, cursor: Cursor, uids: Collection[int]) -> None:
@@ -225,7 +227,7 @@ class Memory:
             with reading(self._engine) as connection:
                 known = kept_messages.uids_of(connection, cursor.folder_id)
                 read = kept_messages.sent(connection, cursor.folder_id, reader, asked) if known else {}
-            if self.mistaken([*read.values()]):  # a damaged ledger: read anew
+            if self.mistaken([*read.values()]):  # a damaged ledger: all of the folder is read anew
                 asked, read = (), {}
             if known - {*asked}:
                 with self._writing(cursors_too=False) as connection:
@@ -324,7 +326,7 @@ class Memory:
 
     @contextmanager
     def _writing(self, *, cursors_too: bool = True) -> Iterator[Connection]:
-        if cursors_too:
+        if cursors_too:  # read anew, whether this is written or not
             self._cursors = None
         with writing(self._engine, durably=False) as connection:
             yield connection

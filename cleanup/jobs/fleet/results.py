@@ -83,7 +83,7 @@ def write_ends(file: Path, ends: Iterable[Ended], *, before: Iterable[Row] = ())
     for e in ends:
         values = (e.name, e.result.value, e.cause or "", str(e.moved), f"{e.took_s:.1f}")
         rows[e.name] = dict(zip(_COLUMNS, values, strict=True))
-    text = io.StringIO(newline="")
+    text = io.StringIO(newline="")  # csv writes its own line ends
     writer = csv.DictWriter(text, _COLUMNS, extrasaction="ignore")
     writer.writeheader()
     writer.writerows(rows.values())

@@ -104,7 +104,7 @@ class Journal:
         """Return how many of them came one after the other since the server last moved something as it should."""
         states = [MoveState.UNCLEAR, MoveState.MOVED, MoveState.UNDONE, MoveState.RETURNED, MoveState.LOST_SIGHT]
         left = 0
-        for record in self.ledger.moves(mailbox=self.mailbox, states=states):
+        for record in self.ledger.moves(mailbox=self.mailbox, states=states):  # in the order in which they were made
             if record.state is not MoveState.UNCLEAR:
                 left = 0
             elif is_in_both(record):

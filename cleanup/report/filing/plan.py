@@ -48,7 +48,7 @@ def plan_filing(
     forbidden = [*refusals, *([f"{source} is the target, too."] if source == target else [])]
     limits = limits_met(len(moves), inbox_size, policy)
     exceeded = [] if source == target or limits is None else _in_words(limits, policy)
-    alone = limits if not forbidden else None
+    alone = limits if not forbidden else None  # a person may let a plan through its limits, and through nothing else
     return FilingPlan(source, target, uidvalidity, moves, kept, (*forbidden, *exceeded), alone)
 
 

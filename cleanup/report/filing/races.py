@@ -32,6 +32,7 @@ CALM_S = (0.05, 0.5)  # but so much at least, and at most
 MOST_AT_ONCE = 3  # messages that you flag in the same moment, most of a batch
 MOST_LOOKS = 4  # at flags that you may be changing
 NOT_BELIEVED = "the server tells new flags of most of them from the moment of the move, which is not believed"
+# Only what a STORE takes again as it is: some servers tell flags that are none (RFC 9051 section 9, flag).
 _A_FLAG = re.compile(r"\\?[A-Za-z0-9$_.+-]{1,100}")
 _NOT_CARRIED = frozenset({"\\deleted", "\\recent"})
 
@@ -85,7 +86,7 @@ class Watch:
         """Open the source on the second connection and note the flags; None: nobody looks on.
 
         Before the first batch also where the numbering of every folder stands, as both connections tell it: a server,
-        or what stands before it, may tell one of them what was true an hour ago.
+        or what stands before it, may tell one of them what was true an hour ago. So the one that knew more counts.
         """
         try:
             onlooker = self.connection.onlooker()
@@ -97,7 +98,12 @@ class Watch:
             onlooker.send_ahead(*first, opening, flags)
             if is_first:
                 seen = onlooker.numbering() or {}
-                self._numbering = _later(seen, self.connection.reconnecting(lambda mailbox: mailbox.numbering() or {}))
+                told = self.connection.reconnecting(lambda mailbox: mailbox.numbering() or {})
+                both = {name: [states[name] for states in (seen, told) if name in states] for name in (*seen, *told)}
+                self._numbering = {
+                    name: max(states, key=lambda state: (state.uidvalidity, state.uidnext))
+                    for name, states in both.items()
+                }
             if onlooker.ask(opening).uidvalidity != self.route.uidvalidity:
                 return None
             return Before(onlooker, onlooker.ask(flags))
@@ -202,7 +208,7 @@ def _grown(before: Mapping[str, FolderState], now: Mapping[str, FolderState]) ->
 
     A renamed folder is none that is new, and one that was listed without its numbers (RFC 5819 section 2) says nothing.
     """
-    renamed = bool(before.keys() - now.keys())
+    renamed = bool(before.keys() - now.keys())  # under a new name its messages would look as if they had come
     for folder, state in now.items():
         was = before.get(folder)
         if was is None and not renamed:
@@ -216,6 +222,7 @@ def elsewhere(outcomes: Sequence[MoveOutcome], came: Arrivals) -> list[tuple[Mov
 
     Of equal messages those come first that are in neither of our folders: what came up elsewhere is what they are now.
     """
+    # taken out one by one: of two equal messages one that came up elsewhere accounts for one of them
     waiting = {like: list(folders) for like, folders in came.items()}
     found: dict[int, tuple[str, ...]] = {}
     for one in sorted(outcomes, key=lambda one: one.state is not MoveState.TAKEN):
@@ -234,12 +241,6 @@ def _also_seen(one: MoveOutcome, folders: tuple[str, ...]) -> MoveOutcome:
     if intent.source in folders and intent.undoes is None:
         return replace(one, state=MoveState.RETURNED, note=f"it was moved back to {intent.source} at once")
     return one.with_note(f"it is in {', '.join(folders)} now: somebody moved or deleted it at the same moment")
-
-
-def _later(seen: Mapping[str, FolderState], known: Mapping[str, FolderState]) -> dict[str, FolderState]:
-    """Return each folder's state by the connection that knew more of it."""
-    both = {name: [states[name] for states in (seen, known) if name in states] for name in (*seen, *known)}
-    return {name: max(states, key=lambda state: (state.uidvalidity, state.uidnext)) for name, states in both.items()}
 
 
 # --- flags that were changed in the moment of the move -------------------------------------------------------------
@@ -298,6 +299,7 @@ def mend(lacking: Sequence[Lacking], mailbox: Mailbox) -> None:
     A server with CONDSTORE sets no flag on a message that changed after we looked; then we look again.
     """
     first = lacking[0].intent
+    # UNCHANGEDSINCE (RFC 7162 section 3.1.3): somebody may be changing the very flags that we set
     for _ in range(MOST_LOOKS):
         opened = mailbox.select(first.target)
         if opened.uidvalidity != first.target_uidvalidity:
@@ -370,6 +372,7 @@ def _set_flags(back: Mapping[int, tuple[str, ...]], intent: MoveIntent, mailbox:
         missing = set(flags) - set(now[uid].flags if uid in now else flags)
         if settable := sorted(_carried(tuple(missing))):
             mailbox.change_flags([uid], add=settable)
+    # looked at once more: servers say OK to flags that they do not keep (PERMANENTFLAGS, RFC 9051 section 7.1)
     now = mailbox.fingerprints(intent.target, sorted(back))
     return {
         uid: tuple(flag for flag in flags if flag not in now[uid].flags) for uid, flags in back.items() if uid in now

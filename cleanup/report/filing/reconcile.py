@@ -128,6 +128,7 @@ def _mark_originals(connection: Connection, journal: Journal, whole: Sequence[Mo
         if why_not := _try_uid_expunge(mailbox, journal, whole, len(yours)):
             return why_not
         connection.expunges_by_name = True
+    # A copy that bears the mark already cannot show whether marking the original marks it.
     mailbox.examine(first.target)
     came_marked = [uid for uid, flags in mailbox.flags(sorted(copies.values())).items() if has_mark(flags)]
     if came_marked:  # another machine had marked the original, or a run was killed: no copy keeps that mark
@@ -181,6 +182,7 @@ def _try_uid_expunge(mailbox: Mailbox, journal: Journal, whole: Sequence[MoveOut
             f"{first.target} are marked as deleted, so it cannot be tried out whether the server would expunge those, "
             f"too, and nothing was expunged; it can be once nothing in {first.target} bears that mark"
         )
+    # The copy is ours, and its original is still there: should the trial go wrong, nothing is lost.
     mailbox.mark_deleted([copy])
     amiss = None
     if copy not in mailbox.deleted(first.target):
@@ -191,7 +193,7 @@ def _try_uid_expunge(mailbox: Mailbox, journal: Journal, whole: Sequence[MoveOut
     if amiss is None:
         with suppress(CommandRefused):  # one that refuses a number that nothing has looks at its set
             mailbox.uid_expunge([max(state.uidnext, copy) + NO_MESSAGE])
-        if not mailbox.still_there(first.target, [copy]):
+        if not mailbox.still_there(first.target, [copy]):  # so your marked messages in the source would go, too
             return (
                 f"the server expunged in {first.target} what it was not told to. That was tried out on our own copy, "
                 f"as {plural(yours, 'other message')} in {first.source} {'is' if yours == 1 else 'are'} marked as "
@@ -215,6 +217,7 @@ def _copied_whole(mailbox: Mailbox, both: Sequence[MoveOutcome]) -> list[int]:
     originals = Bodies(way.source, sorted(here), LARGEST, here)
     copies = Bodies(way.target, sorted(there), LARGEST, there)
     mailbox.send_ahead(originals, copies, Select(way.source))
+    # digests alone are kept: a batch of large messages would fill the memory twice
     original, copied = (
         {uid: hashlib.sha256(content).digest() for uid, content in mailbox.ask(bodies)}
         for bodies in (originals, copies)

@@ -180,14 +180,14 @@ def notice_returned(journal: Journal, connection: Connection, then: Then = None)
     ledger, returned = journal.ledger, list[MoveRecord]()
     targets = ledger.targets(journal.mailbox)
     for target in targets:
-        and_then = then if target is targets[-1] else None
+        and_then = then if target is targets[-1] else None  # what is asked next goes out with the last look here
         missing, now = connection.reconnecting(partial(_missing, target, journal, and_then))
         for group in grouped(missing):
             back = connection.reconnecting(partial(_back_at_source, group))
             states = {True: MoveState.RETURNED, False: MoveState.LOST_SIGHT}
             journal.write(MoveOutcome(record, states[record.move_id in back]) for record in group)
             returned += [record for record in group if record.move_id in back]
-        if now != target:
+        if now != target:  # last: who is cut off before looks at this target once more
             ledger.note_target(journal.mailbox, now)
     return tuple(returned)
 
@@ -201,6 +201,7 @@ def _missing(target: Target, journal: Journal, then: Then, mailbox: Mailbox) -> 
     first, is_known = target.uidnext or 1, target.uidnext is not None
     filed = ledger.standing_uids(whose, target, first=first)
     opening = Examine(folder)
+    # few are named in one command; of many it is shorter to list the folder
     looks = Uids(folder, first) if is_known or len(filed) > FEW else StillThere(folder, filed)
     mailbox.send_ahead(opening, looks, *(then() if then else ()))
     try:
@@ -227,6 +228,7 @@ def _back_at_source(missing: Sequence[MoveRecord], mailbox: Mailbox) -> set[int]
     if not missing:
         return set()
     first = missing[0].intent
+    # what comes back has a UID above all that were given before, so above its own old one, too
     source = view(mailbox, first.source, first=min(r.intent.uid for r in missing) + 1)
     if source.uidvalidity != first.source_uidvalidity:
         source = view(mailbox, first.source)

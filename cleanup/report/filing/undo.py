@@ -92,6 +92,7 @@ def undo(
     journal = Journal(ledger, number, run.mailbox)
     done, reconciled = _Undone(), list[MoveOutcome]()
     try:
+        # first what was cut off: some of it may be what is to be put back
         reconciled = reconcile_open(journal, connection, pause=pause)
         records = [r for r in undoable(ledger, run_id) if not only or r.intent.uid in only]
         putting = _PuttingBack(connection, journal, batches, lambda done: progress(PUTTING_BACK, done, len(records)))
@@ -172,6 +173,7 @@ class _PuttingBack:
         filed, is_there, back = self.connection.reconnecting(lambda mailbox: _find(group, mailbox, self.journal))
         done = self._move(group, filed, intent.source, keeps_source=False)
         lost = [r for r in group if r.move_id not in filed.messages and r.move_id not in back]
+        # copied and left there: the program has put nothing into these folders, so it takes nothing out of them
         for place in self._elsewhere(lost, done):
             done = done.and_also(self._move(lost, place, intent.source, keeps_source=True))
             lost = [record for record in lost if record.move_id not in place.messages]
@@ -284,7 +286,7 @@ def match(group: Sequence[MoveRecord], there: FolderView, journal: Journal) -> d
     taken = {uid for uid, _ in found.values()}
     taken |= journal.claimed(group[0].intent.target, there.uidvalidity, among=there.seen)
     free: dict[tuple[int, str], list[int]] = defaultdict(list)
-    for uid in sorted(set(there.seen) - taken, reverse=True):
+    for uid in sorted(set(there.seen) - taken, reverse=True):  # pop() then gives the oldest first
         free[likeness(there.seen[uid])].append(uid)
     for record in group:
         equal = free[likeness(record.intent.fingerprint)]

@@ -200,7 +200,7 @@ def check_takes_back(mailbox: Mailbox, folder: str) -> None:
 
 def _target_state(mailbox: Mailbox, folder: str) -> FolderState:
     try:
-        try:
+        try:  # asked before the move: what has a UID from UIDNEXT on afterwards came in the meantime
             return mailbox.status(folder)
         except FolderNotFound:
             mailbox.create_folder(folder)
@@ -227,7 +227,7 @@ def _as_judged(
             gone.append(NotFiled(move.ref, f"it is no longer in {route.source}"))
         elif now.fingerprint != move.fingerprint:
             kept.append(NotFiled(move.ref, "its number now names another message"))
-        elif has_mark(now.flags) and not route.keeps_source:
+        elif has_mark(now.flags) and not route.keeps_source:  # you are deleting it, which is your word on it
             gone.append(NotFiled(move.ref, "it is marked as deleted"))
         else:
             present.append(
@@ -338,8 +338,10 @@ def _located(
         return MoveOutcome(record, MoveState.UNCLEAR, uid, "it is in both folders")
     if target.seen[uid].arrived != record.intent.fingerprint.arrived:
         note = REDATED
+    # COPY and MOVE take flags along as far as the target knows them (RFC 9051 section 6.4.7); in what letters varies
     there = {flag.lower() for flag in target.flags.get(uid, record.intent.flags)}
     lost = tuple(flag for flag in record.intent.flags if flag.lower() not in {*there, DELETED.lower()})
+    # marked between our look and the COPY, or by a run that was killed while it marked the original
     came_marked = DELETED.lower() in there and not has_mark(record.intent.flags)
     return MoveOutcome(record, MoveState.MOVED, uid, note, lost_flags=lost, came_marked=came_marked)
 
@@ -351,7 +353,7 @@ class _Arrivals:
         self._uidvalidity = target.uidvalidity
         self._uidnext = target.uidnext
         self._free: dict[_Likeness, list[int]] = defaultdict(list)
-        for uid in sorted(set(target.seen) - claimed):
+        for uid in sorted(set(target.seen) - claimed):  # ascending: the oldest that fits is taken
             self._free[likeness(target.seen[uid])].append(uid)
 
     def take(self, record: MoveRecord, promised: int | None, *, left_the_source: bool) -> int | None:
@@ -362,6 +364,7 @@ class _Arrivals:
         """
         intent = record.intent
         free = self._free.get(likeness(intent.fingerprint), [])
+        # under the same UIDVALIDITY what came since has a higher UID than all before it (RFC 9051 section 2.3.1.1)
         numbers_hold = intent.target_uidvalidity == self._uidvalidity
         if left_the_source and self._uidnext and self._uidnext < intent.target_uidnext:
             numbers_hold = False
