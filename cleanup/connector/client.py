@@ -49,7 +49,7 @@ class BoundedImap(imaplib.IMAP4):
         self.host, self.port = host, port
         sock = socket.create_connection((host, port), timeout)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # notices a peer that is gone without a word
         self.sock = self._over_tls(sock) if self._account.security == "tls" else sock
         self._read_from_now_on()
 
@@ -149,7 +149,7 @@ class BoundedClient(IMAPClient):  # type: ignore[misc]
 def converse(imap: BoundedImap, name: str, line: Sequence[bytes], literal: bytes | None) -> tuple[str, list[Any]]:
     """Send one command and return its answer as heard() does."""
     (tag,) = send_at_once(imap, [b" ".join(line)])
-    if literal is not None and not line[-1].endswith(b"+}"):
+    if literal is not None and not line[-1].endswith(b"+}"):  # with a plus nobody waits (RFC 7888)
         while imap._get_response():  # None is the go-ahead, "+"
             if imap.tagged_commands[tag]:
                 literal = None  # the answer came instead of a go-ahead
@@ -206,7 +206,7 @@ def encode_folder(name: str) -> bytes:
 def decode_folder(raw: bytes) -> str:
     """Return a folder's name from modified UTF-7. Raises ValueError where it is not that."""
     name = str(imap_utf7.decode(raw))
-    if encode_folder(name) != raw:
+    if encode_folder(name) != raw:  # by this name the folder could not be opened again
         raise ValueError("not modified UTF-7")
     return name
 

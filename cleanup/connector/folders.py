@@ -13,6 +13,7 @@ from cleanup.connector.client import decode_folder, encode_folder, parse_nested
 from cleanup.connector.redact import hide
 from cleanup.errors import CleanupError, SentFolderNotFound, ServerMisbehaved, UsageError
 
+# Attributes, delimiter, name; the name is missing where it comes as a literal, which imaplib keeps apart.
 _LIST_LINE = re.compile(rb'\(([^()]*)\) (NIL|"(?:[^"\\]|\\.)?"|[^\s"(){]) ?(.*)', re.DOTALL | re.IGNORECASE)
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _HOLDS_NOTHING = frozenset({"\\noselect", "\\nonexistent"})
@@ -88,7 +89,7 @@ def read_list(records: Iterable[Any]) -> tuple[Folder, ...]:
     folders: dict[str, Folder] = {}
     pending: list[bytes] = []
     for record in records:
-        if isinstance(record, tuple):
+        if isinstance(record, tuple):  # a line that ends in a literal, with it; what follows is a record of its own
             pending = [*record]
             continue
         folder = _from_literal(pending) if pending else _from_line(record)
@@ -141,7 +142,7 @@ def read_statuses(records: Iterable[Any]) -> dict[str, dict[str, int]]:
         if isinstance(record, tuple):
             name = record[1]
             continue
-        told, _, values = record.rpartition(b"(")
+        told, _, values = record.rpartition(b"(")  # from the right: names may hold brackets
         told = told.strip()
         quoted_name = _QUOTED.fullmatch(told)
         raw = name or (re.sub(rb"\\(.)", rb"\1", quoted_name[1], flags=re.DOTALL) if quoted_name else told)
@@ -171,6 +172,7 @@ def read_states(listed: Iterable[Any], told: Iterable[Any]) -> dict[str, FolderS
     Numbers are 0 where none were told.
     """
     statuses = read_statuses(told)
+    # What only shows the messages of other folders would count each arrival twice.
     own = [folder.name for folder in read_list(listed) if not folder.attributes & ONLY_SHOWS]
     return {
         name: FolderState(name, known.get("UIDVALIDITY", 0), known.get("UIDNEXT", 0), known.get("MESSAGES", 0))

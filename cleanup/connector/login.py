@@ -135,7 +135,7 @@ def log_in(client: BoundedClient, account: Account, note: Note) -> Redactor:
             raise UsageError(f"The {what} is not UTF-8 text", hint="Set it in UTF-8") from None  # its context quotes it
         if "\0" in text:  # which SASL PLAIN puts between its parts (RFC 4616)
             raise UsageError(f"The {what} holds a NUL character")
-    redact = remember(secret)
+    redact = remember(secret)  # before it is sent: the server's very answer may quote it
     try:
         _show(client, account, secret, note)
     except ImapDead as error:

@@ -349,7 +349,7 @@ class Mailbox:
     ) -> None:
         """Set and clear flags of exactly these messages; not of those that changed after the mod-sequence `since`."""
         self._must_be_writable()
-        known = since if self._wire.has("CONDSTORE") else None
+        known = since if self._wire.has("CONDSTORE") else None  # others answer BAD to the condition
         for sign, names in ((b"+", add), (b"-", remove)):
             if names:
                 self._store(uids, sign, names, known)
@@ -393,11 +393,12 @@ class Mailbox:
                 for some, behind in _with_looks(uids, looks)
             ]
         except FolderNotFound as error:
+            # [TRYCREATE] is also said of a folder that this login may put nothing into
             if not self.dead and self._session.is_listed(target):
                 raise not_opened(target, error) from error
             raise
         told = {answer.target_uidvalidity for answer in answers}
-        if len(told) != 1:
+        if len(told) != 1:  # one set told nothing, or the target was made anew in between: UIDs of two numberings
             return MoveAnswer()
         return MoveAnswer(tuple(pair for answer in answers for pair in answer.pairs), told.pop())
 

@@ -51,7 +51,7 @@ def search(wire: Wire, asked: Command) -> list[int]:
     """Return the UIDs that the server finds in the selected folder, ascending, once each."""
     answer = wire.ask(asked)
     words = [word for line in answer.untagged.get("SEARCH", []) if isinstance(line, bytes) for word in line.split()]
-    if not all(word.isdigit() and len(word) <= 10 for word in words):
+    if not all(word.isdigit() and len(word) <= 10 for word in words):  # ten digits hold 32 bits
         raise ServerMisbehaved("The server's answer to SEARCH holds something else than numbers")
     found = {int(word) for word in words}
     for line in answer.untagged.get("ESEARCH", []):  # IMAP4rev2 answers so, with a set (RFC 9051 section 7.3.4)
@@ -97,6 +97,7 @@ def _headers_of(wire: Wire, uids: tuple[int, ...], fields: Sequence[str]) -> lis
     if bare:
         whole = _fetch_all(wire, tuple(bare), fetch_items((), whole=True), _HEADER)
         better = {uid: one for uid, one in whole.items() if not _is_bare(one)}
+        # where most of them needed it, the rest of the mailbox will, too: one command instead of two for each chunk
         wire.whole_headers = wire.whole_headers or len(better) > len(found)
         found |= better | _beginnings(wire, [one for one in whole.values() if _is_bare(one)])
     return [found[uid] for uid in sorted(found)]
@@ -245,7 +246,7 @@ def _fetch(
     records = answer.untagged.get("FETCH", [])
     found = read_fetches(records, frozenset(uids), needed)
     folder = wire.folder
-    for uid in found if wire.passed_over else ():
+    for uid in found if wire.passed_over else ():  # shown this time
         wire.passed_over.pop((folder, uid), None)
     if len(found) < len(uids):
         for uid, why in not_understood(records, frozenset(uids), needed, found).items():

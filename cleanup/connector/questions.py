@@ -127,7 +127,7 @@ class Session:
         """Ask about a folder. Whether a refusal means that it is missing is told by LIST, not by the server's words."""
         try:
             return self.wire.ask(command)
-        except (Throttled, OverQuota):
+        except (Throttled, OverQuota):  # they say nothing of the folder
             raise
         except (CommandRefused, FolderNotFound, PermissionMissing) as error:
             if not self.is_listed(folder):
@@ -143,7 +143,7 @@ class Session:
             answer = self.wire.ask(Command("LIST", (b'""', self.written(folder))))
         except CommandRefused:
             return True
-        name = "INBOX" if folder.upper() == "INBOX" else folder
+        name = "INBOX" if folder.upper() == "INBOX" else folder  # in whatever letters (RFC 9051 section 5.1)
         listed = read_list(answer.untagged.get("LIST", []))
         return any(one.name == name and "\\nonexistent" not in one.attributes for one in listed)
 
@@ -293,7 +293,7 @@ class WatchFolder(Opening):
         """Return the folder's state."""
         first = self.commands(session)[0]
         if first.name == "ENABLE":
-            session.enabled_on = session.wire.connections
+            session.enabled_on = session.wire.connections  # whatever it answers: once a connection is enough
             session.wire.ask(first)
         return Opening.answer(self, session)
 
@@ -467,7 +467,7 @@ class WatchedFlags:
 
     def ask(self, uids: Sequence[int]) -> FlagsByUid:
         """Return the flags; they are asked for again where numbers changed meanwhile."""
-        for _ in range(TRIES_AT_NUMBERS):
+        for _ in range(TRIES_AT_NUMBERS):  # an expunge in between moves all numbers behind it down by one
             self._told, self._numbers = _flags_and_numbers(self._wire, uids)
             self._expunges = self._wire.expunges
             if self._numbers or not self._told:

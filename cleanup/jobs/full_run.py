@@ -12,7 +12,7 @@ from cleanup.errors import CleanupError
 from cleanup.jobs.idle_check import READ_BY, IdleCheck, Look, Task
 from cleanup.jobs.look import look
 from cleanup.jobs.result import Done
-from cleanup.jobs.session import MailboxSession, words_of
+from cleanup.jobs.session import MailboxSession, labels_of
 from cleanup.jobs.sync import what_look_asks
 from cleanup.ledger import Memory
 from cleanup.ledger.values import SENDERS, TOLD_RECORDS, Remembered
@@ -39,13 +39,13 @@ def look_and_file(
     """Do what run.run_mailbox() promises, in a mailbox in which something happened. `checked` saves asking again."""
     memory = session.ledger.memory(task.mailbox)
     recovered, mailbox = session.recover(task.mailbox, mailbox, lambda: what_look_asks(task, memory, checked))
-    labels = words_of(session.ledger, session.settings, again=again)
+    labels = labels_of(session.ledger, session.settings, again=again)
     known = checked if not recovered.reconciled else None  # reconciling changes folders: what was checked is old then
     seen = look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory, seen=known)
     told_before = session.ledger.told_records(task.mailbox)
     # Written down before the question, and before anything moves: a run that is cut off there can be told and undone.
     run_id = _record(session, seen, told_before)
-    seen, go_on = _asked(session, run_id, seen, agreed, may_exceed)
+    seen, go_on = _ask(session, run_id, seen, agreed, may_exceed)
     outcome = _file(session, run_id, seen, mailbox, progress) if go_on else None
     if outcome and outcome.stopped:
         outcome.stopped.done = Done(run_id, seen, recovered, outcome, None, session.bytes_read, session.round_trips)
@@ -97,7 +97,7 @@ def _remember(memory: Memory, run_id: int, seen: Look, outcome: MoveResults | No
     memory.remember(Remembered(READ_BY, seen.judged_by if through else None, run_id, _counts(left)))
 
 
-def _asked(
+def _ask(
     session: MailboxSession, run_id: int, seen: Look, agreed: Callable[[Look], bool], may_exceed: bool
 ) -> tuple[Look, bool]:
     """Return the look, its plan let through its limits where a person says so, and whether to carry it out."""

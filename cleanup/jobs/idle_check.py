@@ -112,7 +112,7 @@ def check_idle(mailbox: Mailbox, task: Task, last_run: LastRun) -> IdleCheck:
             sent[folder] = mailbox.status(folder)
         except (CommandRefused, FolderNotFound, PermissionMissing):  # what looks closer says so
             return IdleCheck(state, sent)
-    same_rules = last is not None and (last.read_by, last.judged_by) == (READ_BY, judged_by(task, last_run.words))
+    same_rules = last is not None and (last.read_by, last.judged_by) == (READ_BY, judged_by(task, last_run.labels))
     unchanged = all(is_unchanged(cursors.get(folder), seen) for folder, seen in {**sent, task.inbox: state}.items())
     # without a folder of sent mail nothing rests: one may have been made since
     return IdleCheck(state, sent, last if same_rules and sent and unchanged else None)

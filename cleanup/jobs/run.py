@@ -20,7 +20,7 @@ from cleanup.dns.network import network_of
 from cleanup.errors import CleanupError
 from cleanup.jobs.idle_check import Look, Task, at_rest, check_idle
 from cleanup.jobs.result import Done
-from cleanup.jobs.session import NOBODY_COUNTS, Ledgers, hold, words_of, write_failure
+from cleanup.jobs.session import NOBODY_COUNTS, Ledgers, hold, labels_of, write_failure
 from cleanup.ledger.values import UNDO_LABEL
 from cleanup.model import MessageRef, Verdict
 from cleanup.progress import Progress
@@ -177,7 +177,7 @@ def earlier_runs(
     from cleanup.report.filing.recovery import preview_recovery
 
     preview = preview_recovery(copy, settings.address, opened(), reopen=opened)
-    labels, memory = words_of(copy, settings, again=again), copy.memory(settings.address)
+    labels, memory = labels_of(copy, settings, again=again), copy.memory(settings.address)
     if full:  # as run_mailbox() does: what was sent and is deleted since still spares
         memory.retire(list(memory.cursors()))
     # a connection that broke meanwhile is of no use any more

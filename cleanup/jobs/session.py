@@ -211,7 +211,7 @@ def hold(
         yield session
 
 
-def words_of(ledger: Ledger, settings: MailboxSettings, *, again: bool) -> dict[str, Verdict]:
+def labels_of(ledger: Ledger, settings: MailboxSettings, *, again: bool) -> dict[str, Verdict]:
     """Return what people said of the mailbox's messages; `again`: but for what an undo said."""
     return ledger.labels(settings.address, without=(UNDO_LABEL,) if again else ())
 

@@ -85,7 +85,7 @@ def drop_who_names(connection: Connection, address: str) -> None:
 
 def _packed(reader: str, one: _Read) -> bytes | None:
     text = json.dumps([reader, one.uid, _plain(one)], ensure_ascii=False, separators=(",", ":"))
-    octets = text.encode("utf-8", "surrogatepass")  # strangers' texts may hold half a character
+    octets = text.encode("utf-8", "surrogatepass")
     return zlib.compress(octets, 1) if len(octets) <= MOST_BYTES else None
 
 

@@ -351,8 +351,8 @@ class Ledger:
         mailbox = mailbox_key(mailbox)
         with reading(self.engine) as connection:  # one transaction: what one and the same run left
             last, cursors = read_remembered(connection, mailbox), read_cursors(connection, mailbox)
-            words = history.read_labels(connection, mailbox, (without,) if without else ())
-            return LastRun(last, cursors, words, moves.are_open(connection, mailbox))
+            labels = history.read_labels(connection, mailbox, (without,) if without else ())
+            return LastRun(last, cursors, labels, moves.are_open(connection, mailbox))
 
     def memory(self, mailbox: str) -> Memory:
         """Return what earlier runs read of a mailbox, to be read and carried on."""

@@ -193,7 +193,7 @@ class Memory:
                 self._reached(connection, cursor, uidnext)
                 return
             kept, known = connection.execute(_SUMS_AND_PROFILE, {"of_folder": cursor.folder_id}).one()
-            new = profile_to_json(together((profile_from_json(known), learn_profile(messages))))
+            new = profile_to_json(merged((profile_from_json(known), learn_profile(messages))))
             added = sent_memory.add(connection, cursor.folder_id, messages, self.keys) + checksums.of_profile(new)
             sums = checksums.changed(kept, added, taken=checksums.of_profile(known))
             self._reached(connection, cursor, uidnext, profile=new, sums=sums)
@@ -201,7 +201,7 @@ class Memory:
     def profile(self) -> Profile:
         """Return the owner's habits, as all Sent folders together show them, deleted messages included."""
         with reading(self._engine) as connection:
-            return together(profile_from_json(row.profile) for row in connection.execute(_SENT_SUMMED, self._whose))
+            return merged(profile_from_json(row.profile) for row in connection.execute(_SENT_SUMMED, self._whose))
 
     def sent_times(self, now: datetime) -> Sequence[int]:
         """Return when the messages that Sent holds were stored, in UTC microseconds since 1970, in order, up to now."""
@@ -403,7 +403,7 @@ def profile_from_json(stored: Mapping[str, Any]) -> Profile:
     return Profile(**counts, zones=zones, messages=stored["messages"], without_id=stored["without_id"])
 
 
-def together(profiles: Iterable[Profile]) -> Profile:
+def merged(profiles: Iterable[Profile]) -> Profile:
     """Return what several profiles show together."""
     counts: dict[str, Counter[Any]] = {name: Counter() for name in (*_COUNTED, "zones")}
     messages = without_id = 0

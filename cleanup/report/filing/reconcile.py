@@ -182,7 +182,6 @@ def _try_uid_expunge(mailbox: Mailbox, journal: Journal, whole: Sequence[MoveOut
             f"{first.target} are marked as deleted, so it cannot be tried out whether the server would expunge those, "
             f"too, and nothing was expunged; it can be once nothing in {first.target} bears that mark"
         )
-    # The copy is ours, and its original is still there: should the trial go wrong, nothing is lost.
     mailbox.mark_deleted([copy])
     amiss = None
     if copy not in mailbox.deleted(first.target):
@@ -211,12 +210,12 @@ def _copied_whole(mailbox: Mailbox, both: Sequence[MoveOutcome]) -> list[int]:
     """
     if not both:
         return []
-    way = both[0].record.intent
+    first = both[0].record.intent
     here = {one.record.intent.uid: one.record.intent.fingerprint.size for one in both}
     there = {one.target_uid or 0: one.record.intent.fingerprint.size for one in both}
-    originals = Bodies(way.source, sorted(here), LARGEST, here)
-    copies = Bodies(way.target, sorted(there), LARGEST, there)
-    mailbox.send_ahead(originals, copies, Select(way.source))
+    originals = Bodies(first.source, sorted(here), LARGEST, here)
+    copies = Bodies(first.target, sorted(there), LARGEST, there)
+    mailbox.send_ahead(originals, copies, Select(first.source))
     # digests alone are kept: a batch of large messages would fill the memory twice
     original, copied = (
         {uid: hashlib.sha256(content).digest() for uid, content in mailbox.ask(bodies)}
