@@ -154,12 +154,12 @@ def _chosen(
 
 
 def _asked(query: str, ledger: str | None, config: Path | None) -> list[Listed]:
-    from cleanup.jobs.fleet import listed
+    from cleanup.jobs.fleet import mailboxes_of
     from cleanup.ledger import Ledger
     from cleanup.ledger_lookup import find_ledger
 
     with Ledger.open(find_ledger((), ledger, config), looking=True) as opened:
-        return listed(opened.rows(query), "the query")
+        return mailboxes_of(opened.rows(query), "the query")
 
 
 # --- How far a fleet is: a live table on a terminal, one line a mailbox elsewhere -----------------------------------

@@ -101,6 +101,7 @@ def is_mbox(path: Path) -> bool:
 
 def _folder(path: Path) -> Iterator[ArchivedMessage]:
     """Yield the messages of every file of mail below a folder; raise UsageError where it holds files and no mail."""
+    # a folder called .eml is looked at, too, so that it is told as what cannot be read
     files = sorted(file for file in path.rglob("*") if not file.is_dir() or file.suffix.lower() == ".eml")
     endings = (*_MAILS, *(mail + packed for mail in _MAILS for packed in _PACKED), ".zip", *_UNREAD)
     mail = []
@@ -250,7 +251,7 @@ def _split(file: BinaryIO, path: str) -> Iterator[ArchivedMessage]:
     number, lines, size = 0, list[bytes](), 0
     separator, after_blank = b"", True
     for line in iter(lambda: file.readline(MIB), b""):  # a line that is longer comes in pieces
-        if after_blank and is_separator(line):
+        if after_blank and is_separator(line):  # not within a paragraph: "From Monday on ..." begins no message
             if number:
                 yield _of_mbox(path, number, separator, lines)
             number, separator, lines, size = number + 1, line, [], 0

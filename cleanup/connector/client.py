@@ -49,7 +49,7 @@ class BoundedImap(imaplib.IMAP4):
         self.host, self.port = host, port
         sock = socket.create_connection((host, port), timeout)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # notices a peer that is gone without a word
         self.sock = self._over_tls(sock) if self._account.security == "tls" else sock
         self._read_from_now_on()
 
@@ -58,7 +58,7 @@ class BoundedImap(imaplib.IMAP4):
         answer, data = self._simple_command("STARTTLS")
         if answer != "OK":
             raise ImapError(data[-1])
-        if self._reader and self._reader.read_ahead:
+        if self._reader and self._reader.read_ahead:  # an honest server says nothing between its OK and the handshake
             raise PlainTextInjected
         self.sock.settimeout(self.budget.seconds_left())
         self.sock = self._over_tls(self.sock)
@@ -129,9 +129,10 @@ class BoundedClient(IMAPClient):  # type: ignore[misc]
 
     def __init__(self, account: Account, budget: Budget, context: ssl.SSLContext) -> None:
         self._make: Callable[[], BoundedImap] = lambda: BoundedImap(account, budget, context)
+        # imapclient connects while it is made, through _create_IMAP4
         super().__init__(account.host, port=account.real_port, ssl=account.security == "tls", ssl_context=context)
-        self.imap.debug = 0
-        self.normalise_times = False
+        self.imap.debug = 0  # imapclient sets it to its own, and then every exchange is formatted for a log
+        self.normalise_times = False  # dates keep their zone; else they are naive, in this machine's time
 
     def _create_IMAP4(self) -> BoundedImap:  # noqa: N802 - imapclient's name
         return self._make()
@@ -148,8 +149,8 @@ class BoundedClient(IMAPClient):  # type: ignore[misc]
 def converse(imap: BoundedImap, name: str, line: Sequence[bytes], literal: bytes | None) -> tuple[str, list[Any]]:
     """Send one command and return its answer as heard() does."""
     (tag,) = send_at_once(imap, [b" ".join(line)])
-    if literal is not None and not line[-1].endswith(b"+}"):
-        while imap._get_response():
+    if literal is not None and not line[-1].endswith(b"+}"):  # with a plus nobody waits (RFC 7888)
+        while imap._get_response():  # None is the go-ahead, "+"
             if imap.tagged_commands[tag]:
                 literal = None  # the answer came instead of a go-ahead
                 break
@@ -205,7 +206,7 @@ def encode_folder(name: str) -> bytes:
 def decode_folder(raw: bytes) -> str:
     """Return a folder's name from modified UTF-7. Raises ValueError where it is not that."""
     name = str(imap_utf7.decode(raw))
-    if encode_folder(name) != raw:
+    if encode_folder(name) != raw:  # by this name the folder could not be opened again
         raise ValueError("not modified UTF-7")
     return name
 
@@ -284,19 +285,18 @@ class TimedReader:
         at = 0
         while True:
             head = _FETCH.match(self._buffer, at)
-            rest = head and self._rest_of(head)
+            # what ends the answer: its own head where it has no literal; nothing where that has not come yet
+            rest = head
+            if head and head[3] is not None:
+                rest = _REST.match(self._buffer, head.end() + self._allowed(int(head[3])))
             if head and rest:
                 text = b"%b %b" % head.group(1, 2)
                 found += [text] if rest is head else [(text, bytes(self._buffer[head.end() : rest.start()])), rest[1]]
                 self._count_lines(1 if rest is head else 2)
                 at = rest.end()
             elif found or not self._may_become_a_fetch(head) or not self._fill():
-                del self._buffer[:at]
+                del self._buffer[:at]  # what is not whole stays, for imaplib's machine or the next time
                 return found
-
-    def _rest_of(self, head: re.Match[bytes]) -> re.Match[bytes] | None:
-        """Return what ends a FETCH answer; its head where it has no literal, None where that has not come yet."""
-        return head if head[3] is None else _REST.match(self._buffer, head.end() + self._allowed(int(head[3])))
 
     def _may_become_a_fetch(self, head: re.Match[bytes] | None) -> bool:
         """Return whether what came is the beginning of a FETCH answer of the usual shape."""

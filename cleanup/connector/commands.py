@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from cleanup.connector.connection import Ask
+from cleanup.connector.connection import Command
 
 # --- Sets of UIDs: compact to send, careful to read -----------------------------------------------------------------
 
@@ -25,7 +25,7 @@ def uid_sets(uids: Sequence[int], *, most: int = MOST_UIDS, longest: int = LONGE
 
 def _fitting(uids: tuple[int, ...], longest: int) -> list[tuple[int, ...]]:
     if len(uids) == 1 or len(written(uids)) <= longest:
-        return [uids]
+        return [uids]  # runs of neighbours are short, so what is too long is found by writing it
     middle = len(uids) // 2
     return _fitting(uids[:middle], longest) + _fitting(uids[middle:], longest)
 
@@ -50,7 +50,7 @@ def read_set(text: bytes, *, most: int) -> tuple[int, ...] | None:
             return None
         first = int(match[1])
         bounds.append((first, int(match[2] or first)))
-    if sum(abs(last - first) + 1 for first, last in bounds) > most:
+    if sum(abs(last - first) + 1 for first, last in bounds) > most:  # 1:4294967295 must not fill the memory
         return None
     return tuple(uid for a, b in bounds for uid in (range(a, b + 1) if a <= b else range(b, a + 1)))
 
@@ -66,22 +66,22 @@ FLAGS = b"(UID FLAGS)"
 _FIELD_NAME = re.compile(r"[!-9;-~]+")
 
 
-def ask_search(criteria: bytes) -> Ask:
+def search_command(criteria: bytes) -> Command:
     """Return the command that looks for messages."""
-    return Ask("SEARCH", (criteria,), uid=True)
+    return Command("SEARCH", (criteria,), uid=True)
 
 
-def ask_bodies(uids: Sequence[int], max_bytes: int) -> Ask:
+def bodies_command(uids: Sequence[int], max_bytes: int) -> Command:
     """Return the command for the beginnings of one batch of messages."""
-    return ask_fetch(tuple(uids), b"(UID BODY.PEEK[]<0.%d>)" % max_bytes)
+    return fetch_command(tuple(uids), b"(UID BODY.PEEK[]<0.%d>)" % max_bytes)
 
 
-def ask_fetch(uids: tuple[int, ...], items: bytes) -> Ask:
+def fetch_command(uids: tuple[int, ...], items: bytes) -> Command:
     """Return the command for some items of messages."""
-    return Ask("FETCH", (written(uids), items), uid=True)
+    return Command("FETCH", (written(uids), items), uid=True)
 
 
-def ask_of_size(sizes: Collection[int], arrived: Collection[datetime]) -> list[Ask]:
+def size_commands(sizes: Collection[int], arrived: Collection[datetime]) -> list[Command]:
     """Return the commands that look for messages of some sizes that came at about some times.
 
     Days count as the server sees them, in whatever zone: so some more on either side. They spare it the sizes of all
@@ -89,7 +89,7 @@ def ask_of_size(sizes: Collection[int], arrived: Collection[datetime]) -> list[A
     """
     ordered = sorted(size for size in set(sizes) if size > 0)
     groups = [ordered[start : start + SIZES_AT_ONCE] for start in range(0, len(ordered), SIZES_AT_ONCE)]
-    return [ask_search(_around(arrived) + _any_of(group)) for group in groups]
+    return [search_command(_around(arrived) + _any_of(group)) for group in groups]
 
 
 def _around(arrived: Collection[datetime]) -> bytes:
@@ -105,6 +105,7 @@ def _day(when: datetime) -> bytes:
 
 
 def _any_of(sizes: Sequence[int]) -> bytes:
+    # IMAP has no "of this size"; OR takes two keys, so several nest
     *first, last = (b"LARGER %d SMALLER %d" % (size - 1, size + 1) for size in sizes)
     return b"".join(b"OR (%s) " % one for one in first) + (b"(%s)" % last if first else last)
 

@@ -21,9 +21,9 @@ from cleanup.connector.client import (
     send_at_once,
     untagged,
 )
-from cleanup.connector.folders import name_of, shown
+from cleanup.connector.folders import printable, unquoted
 from cleanup.connector.login import TurnedAway, connect, log_in
-from cleanup.connector.quirks import broke_off, refusal, told
+from cleanup.connector.quirks import broke_off, error_text, refusal
 from cleanup.connector.redact import Redactor
 from cleanup.errors import CleanupError, ConnectionLost, PermissionMissing, ServerMisbehaved, Throttled, TookTooLong
 
@@ -61,8 +61,8 @@ OF_MESSAGES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """One command that only looks."""
+class Command:
+    """One command, without its tag."""
 
     name: str
     args: tuple[bytes, ...]
@@ -70,7 +70,7 @@ class Ask:
 
     @property
     def line(self) -> bytes:
-        """The command as it is sent, without its tag."""
+        """How it is sent."""
         return b" ".join([*([b"UID"] if self.uid else []), self.name.encode(), *self.args])
 
     @property
@@ -126,20 +126,20 @@ class Wire:
         self._waits = 0
         self._is_unheard = False  # whether something was sent since we last listened
         self._are_several = False  # whether what was sent last went out before all else was answered
-        self._ahead: deque[tuple[Ask, bytes]] = deque()  # sent and not yet heard, with their tags
-        self._open: Ask | None = None  # what opened the folder that whoever asks takes to be open
+        self._ahead: deque[tuple[Command, bytes]] = deque()  # sent and not yet heard, with their tags
+        self._open: Command | None = None  # what opened the folder that whoever asks takes to be open
         self._open_as: bytes | None = None  # its UIDVALIDITY
         self._is_elsewhere = False  # whether another folder, or none, is open on the server
-        self._introduction: list[Ask] = []  # goes out in front of the first command
-        self._unread: deque[tuple[Ask, bytes]] = deque()  # what was said in it is nobody's question
+        self._introduction: list[Command] = []  # goes out in front of the first command
+        self._unread: deque[tuple[Command, bytes]] = deque()  # what was said in it is nobody's question
         self._redact = Redactor()
         self._budget = new_budget(account.connect_timeout_s, MIB)
         self._bytes_before = 0  # from connections before this one
         self._machine: BoundedImap | None = None
-        self._come_up()
+        self._connect()
 
     def command(
-        self, name: str, *args: bytes, uid: bool = False, literal: bytes | None = None, then: Sequence[Ask] = ()
+        self, name: str, *args: bytes, uid: bool = False, literal: bytes | None = None, then: Sequence[Command] = ()
     ) -> Answer:
         """Send one command and return its answer.
 
@@ -147,30 +147,32 @@ class Wire:
         ServerMisbehaved where nobody can know what happened. A `literal` comes last, after its announced size. `then`
         are looks that go out right behind it, as send_ahead() sends them.
         """
-        self._allow(name)
+        self._check_allowed(name)
         self._arm(self.account.command_timeout_s)
-        if literal is not None:
+        if literal is not None:  # with LITERAL+ (RFC 7888) it follows at once, without a go-ahead
             args = (*args, b"{%d%s}" % (len(literal), b"+" if self.has("LITERAL+") else b""))
-        word, answer = self._converse(Ask(name, args, uid), literal, () if self.one_by_one else self._sendable(then))
+        behind = () if self.one_by_one else self._sendable(then)
+        word, answer = self._converse(Command(name, args, uid), literal, behind)
         if word != "OK":
             raise refusal(name + self._concerning(name, args, uid=uid), word, answer.text)
         return answer
 
-    def ask(self, ask: Ask) -> Answer:
+    def ask(self, command: Command) -> Answer:
         """Send a command that changes nothing; where the server asks for a short pause, wait and ask again.
 
         At most three tries, and no pause longer than a minute or than the run may still take. Raises as command() does.
         """
         for _ in range(TRIES - 1):
             try:
-                return self.command(ask.name, *ask.args, uid=ask.uid)
+                return self.command(command.name, *command.args, uid=command.uid)
             except Throttled as error:
-                if not 0 < error.wait_s <= self._patience():
+                left_s = LONGEST_PAUSE_S if self.run_deadline is None else self.run_deadline - time.monotonic()
+                if not 0 < error.wait_s <= min(LONGEST_PAUSE_S, left_s):
                     raise
                 time.sleep(error.wait_s)
-        return self.command(ask.name, *ask.args, uid=ask.uid)
+        return self.command(command.name, *command.args, uid=command.uid)
 
-    def send_ahead(self, asks: Sequence[Ask]) -> None:
+    def send_ahead(self, commands: Sequence[Command]) -> None:
         """Send looks at once that will be asked for next, in this order; command() then need not wait for each.
 
         Whoever asks for something else has the answers read and dropped, and is answered as if they had never been
@@ -178,19 +180,19 @@ class Wire:
         for before it ends the SEARCH before it), so between one opening of a folder and the next no two may be answered
         by data of one name. What is on its way already is not sent again.
         """
-        if self.dead or self.one_by_one or not (sent := self._sendable(asks)):
+        if self.dead or self.one_by_one or not (sent := self._sendable(commands)):
             return
-        if [ask for ask, _ in self._ahead][: len(sent)] == list(sent):
+        if [command for command, _ in self._ahead][: len(sent)] == list(sent):
             return
         self._arm(self.account.command_timeout_s)
-        with self._once_more_if_hurried(), self._named(sent[0].name):
+        with self._retrying_one_by_one(), self._naming_errors(sent[0].name):
             self._drop_what_was_sent_ahead()
             self._ahead.extend(zip(sent, self._send(sent), strict=True))
 
     def look_afresh(self) -> None:
         """Drop what is on its way: whoever asks from now on is told how things are from now on."""
         if not self.dead:
-            with self._once_more_if_hurried(), self._named("NOOP"):
+            with self._retrying_one_by_one(), self._naming_errors("NOOP"):
                 self._drop_what_was_sent_ahead()
 
     def has(self, capability: str) -> bool:
@@ -205,7 +207,7 @@ class Wire:
     @property
     def folder(self) -> str:
         """The folder that whoever asks takes to be open; "" where there is none."""
-        return name_of(self._open.args[0]) if self._open else ""
+        return unquoted(self._open.args[0]) if self._open else ""
 
     @property
     def bytes_read(self) -> int:
@@ -239,7 +241,7 @@ class Wire:
 
     # --- coming up ---------------------------------------------------------------------------------------------
 
-    def _come_up(self) -> None:
+    def _connect(self) -> None:
         """Connect and log in; a server that is busy is asked at most three times."""
         for pause_s in PAUSES_S:
             try:
@@ -266,22 +268,22 @@ class Wire:
             offered = frozenset(listed.decode("ascii", "replace").upper().split())
             self.capabilities = offered | _OF_REV2 if "IMAP4REV2" in offered and "IMAP4REV1" not in offered else offered
             if self.has("ID"):  # RFC 2971; NetEase's servers open no folder for a program that did not say who it is
-                self._introduction = [Ask("ID", (b'("name" "mailbox-cleanup")',))]
+                self._introduction = [Command("ID", (b'("name" "mailbox-cleanup")',))]
         except BaseException:
             self.close()
             raise
 
     @contextlib.contextmanager
-    def _once_more_if_hurried(self) -> Iterator[None]:
+    def _retrying_one_by_one(self) -> Iterator[None]:
         """Swallow that the connection died while several looks were on their way: there is a new one then."""
         try:
             yield
         except (ConnectionLost, ServerMisbehaved) as error:
             if not self._are_several or self.one_by_one or self._is_late():
                 raise
-            self._come_up_again(error)
+            self._reconnect(error)
 
-    def _come_up_again(self, because: CleanupError) -> None:
+    def _reconnect(self, because: CleanupError) -> None:
         """Make a new connection, for one command at a time. What was open is opened when somebody asks about it.
 
         Raises what broke the old one where there is no new one.
@@ -295,7 +297,7 @@ class Wire:
         self.expunges += 1  # the numbers of the old connection mean nothing here
         self.one_by_one = True
         try:
-            self._come_up()
+            self._connect()
         except CleanupError as error:
             self._dead = because
             raise because from error
@@ -310,142 +312,147 @@ class Wire:
     def _concerning(self, name: str, args: Sequence[bytes], *, uid: bool) -> str:
         """Return of which folder a command is, in words for an error."""
         if name in NAMES_A_FOLDER:
-            return f" of {shown(name_of(args[0]))}"
+            return f" of {printable(unquoted(args[0]))}"
         if name in RELOCATING:
-            return f" from {shown(self.folder)} to {shown(name_of(args[-1]))}"
-        return f" in {shown(self.folder)}" if uid or name in OF_MESSAGES else ""
+            return f" from {printable(self.folder)} to {printable(unquoted(args[-1]))}"
+        return f" in {printable(self.folder)}" if uid or name in OF_MESSAGES else ""
 
-    def _converse(self, ask: Ask, literal: bytes | None, then: Sequence[Ask]) -> tuple[str, Answer]:
-        if (ask.name in LOOKING and (ask.uid or ask.name not in OF_MESSAGES)) or ask.name in OPENING:
-            with self._once_more_if_hurried():
-                return self._converse_here(ask, literal, then)
+    def _converse(self, command: Command, literal: bytes | None, then: Sequence[Command]) -> tuple[str, Answer]:
+        # Only a look is repeated on a new connection: a MOVE may have been carried out though no answer came. Nor is a
+        # FETCH by sequence number, as numbers mean other messages there.
+        if (command.name in LOOKING and (command.uid or command.name not in OF_MESSAGES)) or command.name in OPENING:
+            with self._retrying_one_by_one():
+                return self._converse_once(command, literal, then)
             self._arm(self.account.command_timeout_s)
-        return self._converse_here(ask, literal, then)
+        return self._converse_once(command, literal, then)
 
-    def _converse_here(self, ask: Ask, literal: bytes | None, then: Sequence[Ask]) -> tuple[str, Answer]:
+    def _converse_once(self, command: Command, literal: bytes | None, then: Sequence[Command]) -> tuple[str, Answer]:
         try:
-            with self._named(ask.name):
-                word, data = self._answered(ask, literal, then)
-                found = self._taken_by(ask)
+            with self._naming_errors(command.name):
+                word, data = self._answered(command, literal, then)
+                found = self._taken_by(command)
         except ImapError as error:
-            word, answer = "BAD", Answer({}, self._redact(told(error)))
+            word, answer = "BAD", Answer({}, self._redact(error_text(error)))
         else:
             text = b" ".join(part for part in data if isinstance(part, bytes)).decode("utf-8", "replace")
             answer = Answer(found, self._redact(text))
-        if ask.name in OPENING:
-            self._open, self._is_elsewhere = ask if word == "OK" else None, False
+        if command.name in OPENING:  # a refused one leaves no folder open (RFC 9051 section 6.3.2)
+            self._open, self._is_elsewhere = command if word == "OK" else None, False
             self._open_as = answer.code("UIDVALIDITY")
         return word, answer
 
-    def _answered(self, ask: Ask, literal: bytes | None, then: Sequence[Ask]) -> tuple[str, list[Any]]:
+    def _answered(self, command: Command, literal: bytes | None, then: Sequence[Command]) -> tuple[str, list[Any]]:
         """Return the answer to a command. A look that is found bad beside others is asked once more, and by itself."""
         try:
-            if self._ahead and self._ahead[0][0] == ask:
+            if self._ahead and self._ahead[0][0] == command:
                 return self._heard(*self._ahead.popleft())
-            return self._said_here(ask, literal, then)
+            return self._send_in_folder(command, literal, then)
         except ImapDead:
             raise
         except ImapError:
-            if not self._are_several or not (ask.name in LOOKING or ask.name in OPENING):
+            if not self._are_several or not (command.name in LOOKING or command.name in OPENING):
                 raise
-            self.one_by_one = True
-            return self._said_here(ask, None, ())
+            self.one_by_one = True  # for the rest of this login: who refuses two commands once refuses them again
+            return self._send_in_folder(command, None, ())
 
-    def _said_here(self, ask: Ask, literal: bytes | None, then: Sequence[Ask]) -> tuple[str, list[Any]]:
+    def _send_in_folder(
+        self, command: Command, literal: bytes | None, then: Sequence[Command]
+    ) -> tuple[str, list[Any]]:
         """Send a command in the folder that whoever asks takes to be open."""
         self._drop_what_was_sent_ahead()
-        self._go_back(ask)
-        return self._said(ask, literal, then)
+        self._reopen(command)
+        return self._send_and_hear(command, literal, then)
 
-    def _said(self, ask: Ask, literal: bytes | None, then: Sequence[Ask]) -> tuple[str, list[Any]]:
+    def _send_and_hear(self, command: Command, literal: bytes | None, then: Sequence[Command]) -> tuple[str, list[Any]]:
         if literal is not None:
-            self._note(ask.logged)
-            return converse(self._imap, ask.name, [ask.line], literal)
-        tag, *tags = self._send([ask, *then])
+            self._note(command.logged)
+            return converse(self._imap, command.name, [command.line], literal)
+        tag, *tags = self._send([command, *then])
         self._ahead.extend(zip(then, tags, strict=True))
-        return self._heard(ask, tag)
+        return self._heard(command, tag)
 
-    def _go_back(self, ask: Ask) -> None:
-        """Open again what was open, if `ask` is about messages and something that was sent ahead opened another folder.
+    def _reopen(self, command: Command) -> None:
+        """Open again what was open, if a command is about messages and what was sent ahead opened another folder.
 
         Raises ServerMisbehaved where that folder was renumbered meanwhile.
         """
-        if not self._is_elsewhere or self._open is None or not (ask.uid or ask.name in OF_MESSAGES):
+        if not self._is_elsewhere or self._open is None or not (command.uid or command.name in OF_MESSAGES):
             return
-        word, _ = self._said(self._open, None, ())
+        word, _ = self._send_and_hear(self._open, None, ())
         opened = Answer(self._taken_by(self._open), "")
         if word != "OK" or opened.code("UIDVALIDITY") != self._open_as:
             raise ServerMisbehaved("A folder was renumbered while it was open")
         self._is_elsewhere = False
 
-    def _send(self, asks: Sequence[Ask]) -> list[bytes]:
+    def _send(self, commands: Sequence[Command]) -> list[bytes]:
         """Send commands at once; return their tags, to be heard in this order."""
         first, self._introduction = self._introduction, []
-        if first and self.one_by_one:
-            self._unread.extend((ask, self._send([ask])[0]) for ask in first)
+        if first and self.one_by_one:  # ID, too, is answered before the first command goes out
+            self._unread.extend((command, self._send([command])[0]) for command in first)
             self._drop(self._unread)
             first = []
-        every = [*first, *asks]
-        self.log += [ask.logged for ask in every]
+        every = [*first, *commands]
+        self.log += [command.logged for command in every]
         self._is_unheard = True
         self._are_several = len(every) + len(self._ahead) + len(self._unread) > 1
-        tags = send_at_once(self._imap, [ask.line for ask in every])
+        tags = send_at_once(self._imap, [command.line for command in every])
         self._unread.extend(zip(first, tags, strict=False))
         return tags[len(first) :]
 
-    def _heard(self, ask: Ask, tag: bytes) -> tuple[str, list[Any]]:
+    def _heard(self, command: Command, tag: bytes) -> tuple[str, list[Any]]:
+        # a round trip is counted where we begin to wait: however many commands went out before, it is one
         self._waits += self._is_unheard
         self._is_unheard = False
         self._drop(self._unread)
-        return heard(self._imap, ask.name, tag)
+        return heard(self._imap, command.name, tag)
 
-    def _drop(self, unwanted: deque[tuple[Ask, bytes]]) -> None:
+    def _drop(self, unwanted: deque[tuple[Command, bytes]]) -> None:
         """Read the answers to what nobody asks for any more."""
         while unwanted:
-            ask, tag = unwanted.popleft()
+            command, tag = unwanted.popleft()
             try:
-                heard(self._imap, ask.name, tag)
+                heard(self._imap, command.name, tag)
             except ImapDead:
                 raise
             except ImapError:  # a refusal, which nobody wants to know of either
                 continue
 
     def _drop_what_was_sent_ahead(self) -> None:
-        self._is_elsewhere = self._is_elsewhere or any(ask.name in OPENING for ask, _ in self._ahead)
+        self._is_elsewhere = self._is_elsewhere or any(command.name in OPENING for command, _ in self._ahead)
         self._drop(self._ahead)
 
-    def _taken_by(self, ask: Ask) -> dict[str, list[Any]]:
+    def _taken_by(self, command: Command) -> dict[str, list[Any]]:
         """Return what answers a command; the rest stays for those that were sent together with it.
 
         Data about messages that came before a folder was open are about another folder's. What MOVE and COPY are told
         (COPYUID) has names of its own, whatever was sent behind them.
         """
-        there, opens = self._imap.untagged_responses, ask.name in OPENING
+        there, opens = self._imap.untagged_responses, command.name in OPENING
         beside = list(takewhile(lambda other: other.name not in OPENING, (other for other, _ in self._ahead)))
         others = {name for other in beside for name in ANSWERED_BY.get(other.name, ())}
         others -= OF_MESSAGES if opens else set()
-        own = ANSWERED_BY[ask.name] if self._ahead and ask.name in ANSWERED_BY else there.keys() - others
+        own = ANSWERED_BY[command.name] if self._ahead and command.name in ANSWERED_BY else there.keys() - others
         found = {name: list(there.pop(name)) for name in list(there) if name in own}
         self.expunges += len(found.keys() & _GONE)
         return {name: values for name, values in found.items() if not (opens and name in OF_MESSAGES)}
 
-    def _sendable(self, asks: Sequence[Ask]) -> Sequence[Ask]:
+    def _sendable(self, commands: Sequence[Command]) -> Sequence[Command]:
         """Return the looks that may be sent at once: up to the first whose answer could be taken for another's."""
         beside: set[str] = set()
         length = 0
-        for number, ask in enumerate(asks):
-            self._allow(ask.name)
-            assert ask.name in LOOKING or ask.name in OPENING
-            answers = set(ANSWERED_BY.get(ask.name, ()))
-            beside = set() if ask.name in OPENING else beside
-            length += len(ask.line)
+        for number, command in enumerate(commands):
+            self._check_allowed(command.name)
+            assert command.name in LOOKING or command.name in OPENING
+            answers = set(ANSWERED_BY.get(command.name, ()))
+            beside = set() if command.name in OPENING else beside
+            length += len(command.line)
             if beside & answers or length > MOST_AT_ONCE:
-                return asks[:number]
+                return commands[:number]
             beside |= answers
-        return asks
+        return commands
 
     @contextlib.contextmanager
-    def _named(self, name: str) -> Iterator[None]:
+    def _naming_errors(self, name: str) -> Iterator[None]:
         """Turn what kills the connection into an error by its name; ImapError (BAD) goes through."""
         try:
             yield
@@ -456,8 +463,8 @@ class Wire:
                     TookTooLong(late, hint="run_timeout_s sets how long; the next run carries on")
                 ) from None
             raise self._died(type(error)(f"{error.what} (at {name})")) from None
-        except ImapDead as error:
-            raise self._died(broke_off(name, self._redact(told(error)))) from None
+        except ImapDead as error:  # before ImapError, which it is, too; no chain, as its text may quote the secret
+            raise self._died(broke_off(name, self._redact(error_text(error)))) from None
         except ImapError:
             raise
         except OSError as error:
@@ -477,11 +484,11 @@ class Wire:
     def _is_late(self) -> bool:
         return self.run_deadline is not None and time.monotonic() >= self.run_deadline
 
-    def _allow(self, name: str) -> None:
+    def _check_allowed(self, name: str) -> None:
         """Stop a dry run's changing commands before they are sent: EXAMINE alone does not stop MOVE on Dovecot."""
         if self._dead:
             raise ConnectionLost("The connection is gone", why=str(self._dead))
-        if self.read_only and name not in LOOKING:
+        if self.read_only and name not in LOOKING:  # nor a SELECT: it takes \Recent from the messages
             raise PermissionMissing(f"{name} was not sent: this run only looks")
 
     def _arm(self, seconds: float) -> None:
@@ -489,7 +496,3 @@ class Wire:
         if self.run_deadline is not None:
             deadline = min(deadline, self.run_deadline)
         self._budget.arm(deadline, self.account.max_answer_bytes)
-
-    def _patience(self) -> float:
-        left = LONGEST_PAUSE_S if self.run_deadline is None else self.run_deadline - time.monotonic()
-        return min(LONGEST_PAUSE_S, left)

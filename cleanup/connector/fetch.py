@@ -21,6 +21,7 @@ from cleanup.errors import ServerMisbehaved
 
 NO_DATE = datetime(1970, 1, 1, tzinfo=UTC)  # what stands for an INTERNALDATE that is no date
 
+# "~{" begins a literal8 (RFC 3516), which may hold NUL.
 _LITERAL_HEAD = re.compile(rb"\d+ \((.*?)BODY\[([^\]]*)\](?:<(\d+)>)? ~?\{\d+\}", re.DOTALL | re.IGNORECASE)
 _ATTRIBUTE = re.compile(
     rb'\s*(?:UID (?P<uid>\d{1,10})|FLAGS \((?P<flags>[^()]*)\)|INTERNALDATE "(?P<date>[^"]*)"'
@@ -65,7 +66,7 @@ def read_fetches(records: Iterable[Any], asked: frozenset[int], needed: Sequence
     for record in _by_message(records):
         fetched = read_fast(record) or read_slowly(record)
         if fetched is None or fetched.uid not in asked or None in what_is_needed(fetched):
-            continue
+            continue  # what nobody asked for; of a message that lacks something not_understood() says why
         known = found.get(fetched.uid, fetched)
         if known.octets != fetched.octets:
             raise ServerMisbehaved(f"The server sent two different messages as UID {fetched.uid}")
@@ -132,7 +133,7 @@ def _attributes(text: bytes, octets: bytes | None) -> Fetched | None:
             arrived = match["date"]
         elif name == "size":
             size = match["size"]
-    if uid is None or text[at:].strip() != b")":
+    if uid is None or text[at:].strip() != b")":  # an attribute that is not known: read_slowly() may know it
         return None
     return Fetched(
         uid=int(uid),
@@ -194,15 +195,12 @@ def read_internal_date(text: bytes) -> datetime:
     day, month, year, hour, minute, second, zone = match.groups()
     try:
         local = datetime(int(year), _MONTHS[month.lower()], int(day), int(hour), int(minute), int(second), 0, UTC)
-        return local if zone == "+0000" else local - _east(zone)
+        if zone == "+0000":
+            return local
+        distance = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:]))
+        return local + distance if zone[0] == "-" else local - distance
     except (ValueError, KeyError, OverflowError):
         return NO_DATE
-
-
-def _east(zone: str) -> timedelta:
-    """Return how far east of UTC +0130 is."""
-    distance = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:]))
-    return -distance if zone[0] == "-" else distance
 
 
 def written_internal_date(when: datetime) -> bytes:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 import shlex
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from cleanup.connector.client import decode_folder, encode_folder, parse_nested
 from cleanup.connector.redact import hide
 from cleanup.errors import CleanupError, SentFolderNotFound, ServerMisbehaved, UsageError
 
+# Attributes, delimiter, name; the name is missing where it comes as a literal, which imaplib keeps apart.
 _LIST_LINE = re.compile(rb'\(([^()]*)\) (NIL|"(?:[^"\\]|\\.)?"|[^\s"(){]) ?(.*)', re.DOTALL | re.IGNORECASE)
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _HOLDS_NOTHING = frozenset({"\\noselect", "\\nonexistent"})
 MOST_NAMED = 20  # folders that a complaint lists
+TOLD_AT_OPENING = ("UIDVALIDITY", "UIDNEXT", "EXISTS", "HIGHESTMODSEQ")
 MOST_MESSAGES = (1 << 32) - 1  # of a folder: the largest number of RFC 9051
 MOST_UIDNEXT = 10**10 - 1  # as many digits as a UID may have here; RFC 9051 knows 32 bits
 MOST_UIDVALIDITY = (1 << 63) - 1  # the same; a ledger holds no larger number
@@ -74,7 +76,7 @@ def quoted(name: str | bytes) -> bytes:
     return b'"' + encoded.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
 
 
-def name_of(written: bytes) -> str:
+def unquoted(written: bytes) -> str:
     """Return the name of a folder that quoted() wrote."""
     return _readable(re.sub(rb"\\(.)", rb"\1", written[1:-1], flags=re.DOTALL))
 
@@ -87,7 +89,7 @@ def read_list(records: Iterable[Any]) -> tuple[Folder, ...]:
     folders: dict[str, Folder] = {}
     pending: list[bytes] = []
     for record in records:
-        if isinstance(record, tuple):
+        if isinstance(record, tuple):  # a line that ends in a literal, with it; what follows is a record of its own
             pending = [*record]
             continue
         folder = _from_literal(pending) if pending else _from_line(record)
@@ -140,7 +142,7 @@ def read_statuses(records: Iterable[Any]) -> dict[str, dict[str, int]]:
         if isinstance(record, tuple):
             name = record[1]
             continue
-        told, _, values = record.rpartition(b"(")
+        told, _, values = record.rpartition(b"(")  # from the right: names may hold brackets
         told = told.strip()
         quoted_name = _QUOTED.fullmatch(told)
         raw = name or (re.sub(rb"\\(.)", rb"\1", quoted_name[1], flags=re.DOTALL) if quoted_name else told)
@@ -160,7 +162,7 @@ def read_state(folder: str, records: Iterable[Any]) -> FolderState:
     try:
         numbers = values["UIDVALIDITY"], values["UIDNEXT"], values["MESSAGES"]
     except KeyError as error:
-        raise ServerMisbehaved(f"The server does not tell {error} of {shown(folder)}") from error
+        raise ServerMisbehaved(f"The server does not tell {error} of {printable(folder)}") from error
     return FolderState(folder, *numbers, highest_modseq=values.get("HIGHESTMODSEQ"))
 
 
@@ -170,12 +172,39 @@ def read_states(listed: Iterable[Any], told: Iterable[Any]) -> dict[str, FolderS
     Numbers are 0 where none were told.
     """
     statuses = read_statuses(told)
+    # What only shows the messages of other folders would count each arrival twice.
     own = [folder.name for folder in read_list(listed) if not folder.attributes & ONLY_SHOWS]
     return {
         name: FolderState(name, known.get("UIDVALIDITY", 0), known.get("UIDNEXT", 0), known.get("MESSAGES", 0))
         for name in own
         for known in (statuses.get(name, {}),)
     }
+
+
+class Opened(NamedTuple):
+    """What SELECT or EXAMINE told of a folder; None where it did not."""
+
+    uidvalidity: int
+    uidnext: int | None
+    exists: int | None
+    highest_modseq: int | None
+
+
+def read_opening(folder: str, told: Mapping[str, bytes | None]) -> Opened:
+    """Return what opening a folder told, by the names of TOLD_AT_OPENING (RFC 9051 section 6.3.2).
+
+    Raises ServerMisbehaved where there is no UIDVALIDITY, as its messages cannot be told apart then.
+    """
+    uidvalidity = read_number(folder, "UIDVALIDITY", told["UIDVALIDITY"], MOST_UIDVALIDITY)
+    if uidvalidity is None:
+        raise ServerMisbehaved(f"{printable(folder)} has no UIDVALIDITY, so its messages cannot be told apart")
+    modseq = told["HIGHESTMODSEQ"]
+    return Opened(
+        uidvalidity,
+        read_number(folder, "UIDNEXT", told["UIDNEXT"], MOST_UIDNEXT),
+        read_number(folder, "EXISTS", told["EXISTS"], MOST_MESSAGES),
+        int(modseq) if modseq is not None and is_number(modseq) else None,  # it is only ever handed back: RFC 7162
+    )
 
 
 def read_number(folder: str, name: str, told: bytes | None, most: int) -> int | None:
@@ -186,7 +215,9 @@ def read_number(folder: str, name: str, told: bytes | None, most: int) -> int | 
     if told is None:
         return None
     if not is_number(told) or int(told) > most:
-        raise ServerMisbehaved(f"The server says that {name} of {shown(folder)} is {hide(told[:40].decode('latin-1'))}")
+        raise ServerMisbehaved(
+            f"The server says that {name} of {printable(folder)} is {hide(told[:40].decode('latin-1'))}"
+        )
     return int(told)
 
 
@@ -206,7 +237,7 @@ def _from_line(line: bytes) -> Folder:
 
 def _no_folder(line: bytes) -> ServerMisbehaved:
     """Return the error for a line that names no folder. It may have been a Sent folder, so it is not passed over."""
-    return ServerMisbehaved("The server's answer to LIST makes no sense", why=shown(line[:80].decode("latin-1")))
+    return ServerMisbehaved("The server's answer to LIST makes no sense", why=printable(line[:80].decode("latin-1")))
 
 
 def _from_literal(pending: Sequence[bytes]) -> Folder:
@@ -251,11 +282,11 @@ def find_sent(
     """
     by_name = {folder.name: folder for folder in folders}
     if both := [name for name in configured if name in left_out]:
-        raise UsageError(f"{shown(both[0])} is named as a folder of sent mail, and as none")
+        raise UsageError(f"{printable(both[0])} is named as a folder of sent mail, and as none")
     missing = [name for name in configured if name not in by_name]
     if missing:
         raise SentFolderNotFound(
-            f"There is no folder {shown(missing[0])}",
+            f"There is no folder {printable(missing[0])}",
             why=_that_exist(folders),
             hint="Check --sent-folder; it is compared exactly",
         )
@@ -284,7 +315,7 @@ def sent_not_opened(folder: str, error: CleanupError) -> str:
 
 def _that_exist(folders: Sequence[Folder]) -> str:
     """Return which folders there are, in words, for a person to choose from."""
-    names = [shown(folder.name) for folder in folders if folder.selectable]
+    names = [printable(folder.name) for folder in folders if folder.selectable]
     more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
     return f"there are {', '.join(names[:MOST_NAMED])}{more}" if names else "there are no folders"
 
@@ -314,11 +345,13 @@ def backscatter_folder_name(folders: Sequence[Folder], wanted: str = "Backscatte
     target = Folder(name, _delimiter(folders))
     hint = "Name another with --target"
     if not all(target.parts) or not target.name.isprintable() or set(target.name) & set("*%"):
-        raise UsageError(f"{shown(target.name)} cannot be a folder's name", hint=hint)
+        raise UsageError(f"{printable(target.name)} cannot be a folder's name", hint=hint)
     if _looks_sent(target) or any(_within(target, folder) for folder in folders if _looks_sent(folder)):
-        raise UsageError(f"{shown(target.name)} is for sent mail: what is filed there would count as sent", hint=hint)
+        raise UsageError(
+            f"{printable(target.name)} is for sent mail: what is filed there would count as sent", hint=hint
+        )
     if any(folder.name == target.name and folder.attributes & ONLY_SHOWS - _HOLDS_NOTHING for folder in folders):
-        raise UsageError(f"{shown(target.name)} only shows what is in other folders", hint=hint)
+        raise UsageError(f"{printable(target.name)} only shows what is in other folders", hint=hint)
     return name
 
 
@@ -351,7 +384,7 @@ def _all_below_inbox(folders: Sequence[Folder], delimiter: str) -> bool:
     return all(name.startswith(f"INBOX{delimiter}") for name in others) if others else delimiter == "."
 
 
-def shown(name: str) -> str:
+def printable(name: str) -> str:
     """Return a folder name for a message to a person: in quotes, control characters escaped, secrets hidden."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in f'"{hide(name)}"')
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from cleanup.connector.account import LOOPBACK, Account
 from cleanup.connector.client import BoundedClient, Budget, ImapDead, ImapError, PlainTextInjected, converse
 from cleanup.connector.credentials import Mechanism
-from cleanup.connector.quirks import LOGINS, told
+from cleanup.connector.quirks import LOGINS, error_text
 from cleanup.connector.redact import Redactor, hide, remember
 from cleanup.connector.tls import not_encrypted, quick_context, tls_context
 from cleanup.errors import (
@@ -64,7 +64,7 @@ def _connected(context: ssl.SSLContext, account: Account, budget: Budget, note: 
     except OSError as error:
         raise unreachable(account, error) from error
     except ImapError as error:
-        raise _odd_greeting(account, told(error)) from error
+        raise _odd_greeting(account, error_text(error)) from error
     except ValueError as error:
         raise _odd_greeting(account, NO_SENSE) from error
     try:
@@ -98,9 +98,9 @@ def _start_tls(client: BoundedClient, account: Account, note: Note) -> None:
     except PlainTextInjected as error:
         raise TlsFailed(f"Somebody put words into the mouth of {account.where} before TLS began") from error
     except ImapDead as error:
-        raise ConnectionLost(f"{account.where} hung up at STARTTLS", why=told(error)) from error
+        raise ConnectionLost(f"{account.where} hung up at STARTTLS", why=error_text(error)) from error
     except ImapError as error:
-        raise TlsFailed(f"{account.where} refused STARTTLS", why=told(error)) from error
+        raise TlsFailed(f"{account.where} refused STARTTLS", why=error_text(error)) from error
     except (ssl.SSLError, ConnectionError) as error:
         raise not_encrypted(account, error) from error
     except OSError as error:
@@ -135,16 +135,16 @@ def log_in(client: BoundedClient, account: Account, note: Note) -> Redactor:
             raise UsageError(f"The {what} is not UTF-8 text", hint="Set it in UTF-8") from None  # its context quotes it
         if "\0" in text:  # which SASL PLAIN puts between its parts (RFC 4616)
             raise UsageError(f"The {what} holds a NUL character")
-    redact = remember(secret)
+    redact = remember(secret)  # before it is sent: the server's very answer may quote it
     try:
         _show(client, account, secret, note)
     except ImapDead as error:
-        text = told(error)
+        text = error_text(error)
         if _BUSY.search(text):  # Courier, when its authdaemon has no time
             raise TurnedAway(NOBODY_JUST_NOW, why=text, hint="Try again later") from None
         raise ConnectionLost("The server hung up at the login", why=text) from None
     except ImapError as error:
-        raise _refused(account, told(error)) from None  # its context may quote the secret
+        raise _refused(account, error_text(error)) from None  # its context may quote the secret
     except OSError as error:
         raise ConnectionLost("The connection broke off at the login", why=error.strerror) from None
     except ValueError:
@@ -176,7 +176,9 @@ def _show(client: BoundedClient, account: Account, secret: str, note: Note) -> N
         except ImapDead:
             raise
         except ImapError as error:
-            raise ImapError(f"{told(error)} ({hide(answers.status)})" if answers.status else told(error)) from None
+            raise ImapError(
+                f"{error_text(error)} ({hide(answers.status)})" if answers.status else error_text(error)
+            ) from None
     elif "LOGINDISABLED" not in offered and fits_login:
         note("LOGIN")
         word, data = converse(client.imap, "LOGIN", (b"LOGIN", _quoted(account.username), _quoted(secret)), None)

@@ -11,10 +11,10 @@ from typing import Any, TypeVar, overload
 
 from cleanup.connector.account import MIB, Account
 from cleanup.connector.commands import read_set, uid_sets, written
-from cleanup.connector.connection import Answer, Ask, Wire
+from cleanup.connector.connection import Answer, Command, Wire
 from cleanup.connector.fetch import written_internal_date
-from cleanup.connector.folders import Folder, FolderState, shown
-from cleanup.connector.pull import Seen
+from cleanup.connector.folders import Folder, FolderState, printable
+from cleanup.connector.pull import MessageState
 from cleanup.connector.questions import (
     Bodies,
     Deleted,
@@ -49,8 +49,8 @@ __all__ = [
     "Folder",
     "FolderState",
     "Mailbox",
+    "MessageState",
     "MoveAnswer",
-    "Seen",
     "open_mailbox",
 ]
 
@@ -221,7 +221,7 @@ class Mailbox:
         if not self._wire.has("ACL"):
             return None
         try:
-            told = self._wire.ask(Ask("MYRIGHTS", (self._session.written(folder),))).untagged.get("MYRIGHTS", [])
+            told = self._wire.ask(Command("MYRIGHTS", (self._session.written(folder),))).untagged.get("MYRIGHTS", [])
         except (CommandRefused, FolderNotFound, PermissionMissing):
             return None
         line = b" ".join(part for record in told for part in (record if isinstance(record, tuple) else (record,)))
@@ -287,7 +287,7 @@ class Mailbox:
         """
         return self.ask(Bodies(folder, uids, max_bytes, sizes))
 
-    def fingerprints(self, folder: str, uids: Sequence[int]) -> dict[int, Seen]:
+    def fingerprints(self, folder: str, uids: Sequence[int]) -> dict[int, MessageState]:
         """Return what these messages look like now, by UID; what has vanished is left out."""
         return self.ask(Fingerprints(folder, uids))
 
@@ -349,7 +349,7 @@ class Mailbox:
     ) -> None:
         """Set and clear flags of exactly these messages; not of those that changed after the mod-sequence `since`."""
         self._must_be_writable()
-        known = since if self._wire.has("CONDSTORE") else None
+        known = since if self._wire.has("CONDSTORE") else None  # others answer BAD to the condition
         for sign, names in ((b"+", add), (b"-", remove)):
             if names:
                 self._store(uids, sign, names, known)
@@ -381,7 +381,7 @@ class Mailbox:
         """EXAMINE does not stop MOVE on Dovecot and pymap, so it is stopped here."""
         selected = self._session.selected
         if selected is None or not selected.read_write:
-            what = f"{shown(selected.folder)} is not" if selected else "No folder is"
+            what = f"{printable(selected.folder)} is not" if selected else "No folder is"
             raise PermissionMissing(f"{what} open for changes", hint="The folder may be read-only for this login")
 
     def _relocate(self, name: str, uids: Sequence[int], target: str, then: Sequence[Question[Any]]) -> MoveAnswer:
@@ -393,11 +393,12 @@ class Mailbox:
                 for some, behind in _with_looks(uids, looks)
             ]
         except FolderNotFound as error:
+            # [TRYCREATE] is also said of a folder that this login may put nothing into
             if not self.dead and self._session.is_listed(target):
                 raise not_opened(target, error) from error
             raise
         told = {answer.target_uidvalidity for answer in answers}
-        if len(told) != 1:
+        if len(told) != 1:  # one set told nothing, or the target was made anew in between: UIDs of two numberings
             return MoveAnswer()
         return MoveAnswer(tuple(pair for answer in answers for pair in answer.pairs), told.pop())
 
@@ -427,7 +428,7 @@ def _copied(answer: Answer, asked: Sequence[int]) -> MoveAnswer:
     return MoveAnswer(tuple(zip(before, after, strict=True)), int(words[0]))
 
 
-def _with_looks(uids: Sequence[int], then: Sequence[Ask]) -> Iterator[tuple[tuple[int, ...], Sequence[Ask]]]:
+def _with_looks(uids: Sequence[int], then: Sequence[Command]) -> Iterator[tuple[tuple[int, ...], Sequence[Command]]]:
     """Yield sets of UIDs; with the last one the looks that go out behind it."""
     sets = uid_sets(uids)
     for number, some in enumerate(sets, start=1):

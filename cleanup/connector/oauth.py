@@ -49,7 +49,7 @@ def microsoft_app(client: MicrosoftClient, secret: Credential) -> Credential:
     def read() -> str:
         msal, session = _msal(), _session(client.ca_file)
         known = secret.read()
-        remember(known)
+        remember(known)  # what goes wrong may be told with the request that held it
         app = _made(msal.ConfidentialClientApplication, client, session, client_credential=known)
         return _token("Microsoft", _asked(lambda: app.acquire_token_for_client([MICROSOFT_APP_SCOPE])))
 
@@ -81,7 +81,7 @@ def microsoft_person(client: MicrosoftClient, cache_file: Path, show: Show) -> C
             return app.acquire_token_by_device_flow(flow)
 
         token = _token("Microsoft", _asked(ask))
-        if cache.has_state_changed:
+        if cache.has_state_changed:  # a refresh token is replaced when it is used
             write_private(cache_file, cache.serialize())
         return token
 

@@ -13,13 +13,13 @@ from cleanup.connector.account import MIB
 from cleanup.connector.commands import (
     FINGERPRINT_FIELDS,
     LONGEST_FIELDS,
-    ask_bodies,
-    ask_fetch,
+    bodies_command,
+    fetch_command,
     fetch_items,
     read_set,
     uid_sets,
 )
-from cleanup.connector.connection import Ask, Wire
+from cleanup.connector.connection import Command, Wire
 from cleanup.connector.fetch import Fetched, not_understood, read_fetches
 from cleanup.detector.header import header_block
 from cleanup.errors import CommandUnknown, MessageNotShown, ServerMisbehaved, Throttled
@@ -37,7 +37,7 @@ _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class MessageState:
     """What a message looks like now: its fingerprint, and the flags it has."""
 
     fingerprint: Fingerprint
@@ -47,11 +47,11 @@ class Seen:
 # --- which messages ------------------------------------------------------------------------------------------------
 
 
-def search(wire: Wire, asked: Ask) -> list[int]:
+def search(wire: Wire, asked: Command) -> list[int]:
     """Return the UIDs that the server finds in the selected folder, ascending, once each."""
     answer = wire.ask(asked)
     words = [word for line in answer.untagged.get("SEARCH", []) if isinstance(line, bytes) for word in line.split()]
-    if not all(word.isdigit() and len(word) <= 10 for word in words):
+    if not all(word.isdigit() and len(word) <= 10 for word in words):  # ten digits hold 32 bits
         raise ServerMisbehaved("The server's answer to SEARCH holds something else than numbers")
     found = {int(word) for word in words}
     for line in answer.untagged.get("ESEARCH", []):  # IMAP4rev2 answers so, with a set (RFC 9051 section 7.3.4)
@@ -74,7 +74,7 @@ def headers(
     for some, following in zip_longest(sets, sets[1:], fillvalue=()):
         fetched = _headers_of(wire, some, fields)
         if following:  # on its way while this chunk is read
-            wire.send_ahead([ask_fetch(following, fetch_items(fields, whole=wire.whole_headers))])
+            wire.send_ahead([fetch_command(following, fetch_items(fields, whole=wire.whole_headers))])
         yield tuple(_pulled(folder, uidvalidity, one) for one in fetched)
 
 
@@ -97,6 +97,7 @@ def _headers_of(wire: Wire, uids: tuple[int, ...], fields: Sequence[str]) -> lis
     if bare:
         whole = _fetch_all(wire, tuple(bare), fetch_items((), whole=True), _HEADER)
         better = {uid: one for uid, one in whole.items() if not _is_bare(one)}
+        # where most of them needed it, the rest of the mailbox will, too: one command instead of two for each chunk
         wire.whole_headers = wire.whole_headers or len(better) > len(found)
         found |= better | _beginnings(wire, [one for one in whole.values() if _is_bare(one)])
     return [found[uid] for uid in sorted(found)]
@@ -137,10 +138,10 @@ def fingerprint_of(pulled: PulledHeaders) -> Fingerprint:
     return Fingerprint(pulled.size, pulled.arrived, digest(pulled.fields))
 
 
-def fingerprints(wire: Wire, uids: Sequence[int]) -> dict[int, Seen]:
+def fingerprints(wire: Wire, uids: Sequence[int]) -> dict[int, MessageState]:
     """Return what messages of the selected folder look like now, by UID; vanished ones are left out."""
     return {
-        one.uid: Seen(_fingerprint(one), one.flags or ())
+        one.uid: MessageState(_fingerprint(one), one.flags or ())
         for some in uid_sets(uids)
         for one in _headers_of(wire, some, ())
     }
@@ -194,7 +195,7 @@ def bodies(
             else {one.uid: one.size or 0 for few in _fetch(wire, some, b"(UID RFC822.SIZE)", ("size",)) for one in few}
         )
         for batch in _batches(known, max_bytes):
-            for fetched in _fetch(wire, batch, ask_bodies(batch, max_bytes).args[1], ("octets",)):
+            for fetched in _fetch(wire, batch, bodies_command(batch, max_bytes).args[1], ("octets",)):
                 yield from ((one.uid, (one.octets or b"")[:max_bytes]) for one in fetched)
 
 
@@ -230,7 +231,7 @@ def _fetch(
     """
     hidden = [] if left_out is None else left_out
     try:
-        answer = wire.ask(ask_fetch(uids, items))
+        answer = wire.ask(fetch_command(uids, items))
     except (Throttled, MessageNotShown) as error:
         if isinstance(error, MessageNotShown) and len(uids) == 1 and len(hidden) < MOST_HIDDEN:
             hidden.append(uids[0])
@@ -245,7 +246,7 @@ def _fetch(
     records = answer.untagged.get("FETCH", [])
     found = read_fetches(records, frozenset(uids), needed)
     folder = wire.folder
-    for uid in found if wire.passed_over else ():
+    for uid in found if wire.passed_over else ():  # shown this time
         wire.passed_over.pop((folder, uid), None)
     if len(found) < len(uids):
         for uid, why in not_understood(records, frozenset(uids), needed, found).items():

@@ -16,41 +16,37 @@ from cleanup.connector import pull
 from cleanup.connector.account import MIB
 from cleanup.connector.commands import (
     FLAGS,
-    ask_bodies,
-    ask_fetch,
-    ask_of_size,
-    ask_search,
+    bodies_command,
+    fetch_command,
     fetch_items,
+    search_command,
+    size_commands,
     uid_sets,
     written,
 )
-from cleanup.connector.connection import Answer, Ask, Wire
+from cleanup.connector.connection import Answer, Command, Wire
 from cleanup.connector.fetch import read_fetches
 from cleanup.connector.folders import (
-    MOST_MESSAGES,
-    MOST_UIDNEXT,
-    MOST_UIDVALIDITY,
+    TOLD_AT_OPENING,
     Folder,
     FolderState,
     Namespace,
-    is_number,
     placed,
+    printable,
     quoted,
     read_list,
     read_namespaces,
-    read_number,
+    read_opening,
     read_state,
     read_states,
-    shown,
 )
-from cleanup.connector.pull import Seen
+from cleanup.connector.pull import MessageState
 from cleanup.errors import (
     CleanupError,
     CommandRefused,
     FolderNotFound,
     OverQuota,
     PermissionMissing,
-    ServerMisbehaved,
     Throttled,
 )
 from cleanup.model import PulledHeaders
@@ -62,7 +58,7 @@ FlagsByUid = dict[int, tuple[str, ...]]
 class Question(Protocol[T_co]):
     """Something that is asked of a mailbox and changes nothing."""
 
-    def asks(self, session: Session) -> Sequence[Ask]:
+    def commands(self, session: Session) -> Sequence[Command]:
         """Return its commands, as far as they are known before anything was answered."""
         ...
 
@@ -102,41 +98,41 @@ class Session:
             self.send_ahead([behind])
         return Examine(folder).answer(self)
 
-    def commands_of(self, questions: Iterable[Question[Any]]) -> list[Ask]:
+    def commands_of(self, questions: Iterable[Question[Any]]) -> list[Command]:
         """Return the commands of questions that will be asked in this order, with EXAMINE where the folder is not open.
 
         Of those that are too long for one command about messages only the first part: nobody can tell from two answers
         of one name which is which.
         """
         folder = self.selected.folder if self.selected else None
-        asks: list[Ask] = []
+        commands: list[Command] = []
         for question in questions:
             if isinstance(question, InFolder):
                 if question.folder != folder:
-                    asks += Examine(question.folder).asks(self)
+                    commands += Examine(question.folder).commands(self)
                 folder = question.folder
-                asks += question.asks(self)[:1]
+                commands += question.commands(self)[:1]
             else:
                 folder = question.folder if isinstance(question, Opening) else folder
-                asks += question.asks(self)
-        return asks
+                commands += question.commands(self)
+        return commands
 
     def send_ahead(self, questions: Iterable[Question[Any]]) -> None:
         """Send the commands of questions at once, where they are several."""
-        asks = self.commands_of(questions)
-        if len(asks) > 1:
-            self.wire.send_ahead(asks)
+        commands = self.commands_of(questions)
+        if len(commands) > 1:
+            self.wire.send_ahead(commands)
 
-    def about(self, folder: str, ask: Ask) -> Answer:
+    def about(self, folder: str, command: Command) -> Answer:
         """Ask about a folder. Whether a refusal means that it is missing is told by LIST, not by the server's words."""
         try:
-            return self.wire.ask(ask)
-        except (Throttled, OverQuota):
+            return self.wire.ask(command)
+        except (Throttled, OverQuota):  # they say nothing of the folder
             raise
         except (CommandRefused, FolderNotFound, PermissionMissing) as error:
             if not self.is_listed(folder):
                 hint = error.hint if isinstance(error, FolderNotFound) else "Check the folder's name"
-                raise FolderNotFound(f"There is no folder {shown(folder)}", why=error.why, hint=hint) from error
+                raise FolderNotFound(f"There is no folder {printable(folder)}", why=error.why, hint=hint) from error
             if isinstance(error, FolderNotFound):
                 raise not_opened(folder, error) from error
             raise
@@ -144,10 +140,10 @@ class Session:
     def is_listed(self, folder: str) -> bool:
         """Return whether LIST shows a folder. What cannot be asked counts as there: nothing is made in its place."""
         try:
-            answer = self.wire.ask(Ask("LIST", (b'""', self.written(folder))))
+            answer = self.wire.ask(Command("LIST", (b'""', self.written(folder))))
         except CommandRefused:
             return True
-        name = "INBOX" if folder.upper() == "INBOX" else folder
+        name = "INBOX" if folder.upper() == "INBOX" else folder  # in whatever letters (RFC 9051 section 5.1)
         listed = read_list(answer.untagged.get("LIST", []))
         return any(one.name == name and "\\nonexistent" not in one.attributes for one in listed)
 
@@ -155,7 +151,7 @@ class Session:
 def not_opened(folder: str, error: CleanupError) -> PermissionMissing:
     """Return the error for a folder that is there, whatever the server says."""
     hint = "Ask for the right to it (ACL), or use another folder"
-    return PermissionMissing(f"The server lists {shown(folder)} and does not open it", why=error.why, hint=hint)
+    return PermissionMissing(f"The server lists {printable(folder)} and does not open it", why=error.why, hint=hint)
 
 
 # --- about folders --------------------------------------------------------------------------------------------------
@@ -168,16 +164,16 @@ class Folders:
     The Inbox is among them, whether it is listed or not: it is always there (RFC 9051 section 5.1).
     """
 
-    def asks(self, session: Session) -> Sequence[Ask]:
+    def commands(self, session: Session) -> Sequence[Command]:
         """LIST, and NAMESPACE in front of it, once, where it is offered."""
         extended = session.wire.has("LIST-EXTENDED") and session.wire.has("SPECIAL-USE")
-        listing = Ask("LIST", (b'""', b'"*"', b"RETURN (SPECIAL-USE)") if extended else (b'""', b'"*"'))
+        listing = Command("LIST", (b'""', b'"*"', b"RETURN (SPECIAL-USE)") if extended else (b'""', b'"*"'))
         unknown = session.namespaces is None and session.wire.has("NAMESPACE")
-        return [Ask("NAMESPACE", ()), listing] if unknown else [listing]
+        return [Command("NAMESPACE", ()), listing] if unknown else [listing]
 
     def answer(self, session: Session) -> tuple[Folder, ...]:
         """Return them; they are written from now on as the server does."""
-        *spaces, listing = self.asks(session)
+        *spaces, listing = self.commands(session)
         if spaces:
             session.wire.send_ahead([*spaces, listing])
             try:
@@ -198,14 +194,14 @@ class Status:
 
     folder: str
 
-    def asks(self, session: Session) -> Sequence[Ask]:
+    def commands(self, session: Session) -> Sequence[Command]:
         """STATUS, with the mod-sequence where there is one."""
         more = b" HIGHESTMODSEQ" if session.wire.has("CONDSTORE") else b""
-        return [Ask("STATUS", (session.written(self.folder), b"(MESSAGES UIDNEXT UIDVALIDITY%b)" % more))]
+        return [Command("STATUS", (session.written(self.folder), b"(MESSAGES UIDNEXT UIDVALIDITY%b)" % more))]
 
     def answer(self, session: Session) -> FolderState:
         """Return it."""
-        answer = session.about(self.folder, self.asks(session)[0])
+        answer = session.about(self.folder, self.commands(session)[0])
         return read_state(self.folder, answer.untagged.get("STATUS", []))
 
 
@@ -217,20 +213,20 @@ class Numbering:
     (RFC 5819), and where folders are labels, so that a message may be in several.
     """
 
-    def asks(self, session: Session) -> Sequence[Ask]:
+    def commands(self, session: Session) -> Sequence[Command]:
         """LIST with STATUS, where that is offered."""
         wire = session.wire
         if not wire.has("LIST-STATUS") or wire.has("X-GM-EXT-1"):
             return []
         wanted = b"SPECIAL-USE " if wire.has("SPECIAL-USE") else b""
-        return [Ask("LIST", (b'""', b'"*"', b"RETURN (%bSTATUS (MESSAGES UIDNEXT UIDVALIDITY))" % wanted))]
+        return [Command("LIST", (b'""', b'"*"', b"RETURN (%bSTATUS (MESSAGES UIDNEXT UIDVALIDITY))" % wanted))]
 
     def answer(self, session: Session) -> dict[str, FolderState] | None:
         """Return it by the folder's name."""
-        asks = self.asks(session)
-        if not asks:
+        commands = self.commands(session)
+        if not commands:
             return None
-        told = session.wire.ask(asks[0]).untagged
+        told = session.wire.ask(commands[0]).untagged
         return read_states(told.get("LIST", []), told.get("STATUS", []))
 
 
@@ -241,31 +237,26 @@ class Opening:
     folder: str
     command: ClassVar[str]
 
-    def asks(self, session: Session) -> Sequence[Ask]:
+    def commands(self, session: Session) -> Sequence[Command]:
         """EXAMINE or SELECT. Courier does not say UIDNEXT then, so it is asked for."""
-        opening = Ask(self.command, (session.written(self.folder),))
-        return [opening] if session.says_uidnext else [opening, *Status(self.folder).asks(session)]
+        opening = Command(self.command, (session.written(self.folder),))
+        return [opening] if session.says_uidnext else [opening, *Status(self.folder).commands(session)]
 
     def answer(self, session: Session) -> FolderState:
         """Return the folder's state; `read_write` says whether the server allows changes."""
-        session.selected, folder = None, self.folder
-        answer = session.about(folder, Opening.asks(self, session)[0])
-        uidvalidity = read_number(folder, "UIDVALIDITY", answer.code("UIDVALIDITY"), MOST_UIDVALIDITY)
-        if uidvalidity is None:
-            raise ServerMisbehaved(f"{shown(folder)} has no UIDVALIDITY, so its messages cannot be told apart")
-        uidnext = read_number(folder, "UIDNEXT", answer.code("UIDNEXT"), MOST_UIDNEXT)
-        exists = read_number(folder, "EXISTS", answer.code("EXISTS"), MOST_MESSAGES)
-        modseq = answer.code("HIGHESTMODSEQ")
-        session.says_uidnext = uidnext is not None
-        told = Status(folder).answer(session) if uidnext is None or exists is None else None
+        session.selected, folder = None, self.folder  # none is open while the server is asked, and where it refuses
+        answer = session.about(folder, Opening.commands(self, session)[0])
+        told = read_opening(folder, {name: answer.code(name) for name in TOLD_AT_OPENING})
+        session.says_uidnext = told.uidnext is not None
+        status = Status(folder).answer(session) if told.uidnext is None or told.exists is None else None
         read_only = "READ-ONLY" in answer.untagged or "[READ-ONLY]" in answer.text
         session.selected = FolderState(
             folder=folder,
-            uidvalidity=uidvalidity,
-            uidnext=told.uidnext if told else uidnext or 0,
-            exists=exists if exists is not None else told.exists if told else 0,
+            uidvalidity=told.uidvalidity,
+            uidnext=status.uidnext if status else told.uidnext or 0,
+            exists=told.exists if told.exists is not None else status.exists if status else 0,
             read_write=self.command == "SELECT" and not read_only,
-            highest_modseq=int(modseq) if modseq is not None and is_number(modseq) else None,
+            highest_modseq=told.highest_modseq,
         )
         return session.selected
 
@@ -293,16 +284,16 @@ class WatchFolder(Opening):
     __slots__ = ()
     command = "EXAMINE"
 
-    def asks(self, session: Session) -> Sequence[Ask]:
+    def commands(self, session: Session) -> Sequence[Command]:
         """ENABLE, once, where QRESYNC is offered, and EXAMINE."""
         wanted = session.wire.has("QRESYNC") and session.enabled_on != session.wire.connections
-        return [*([Ask("ENABLE", (b"QRESYNC",))] if wanted else []), *Opening.asks(self, session)]
+        return [*([Command("ENABLE", (b"QRESYNC",))] if wanted else []), *Opening.commands(self, session)]
 
     def answer(self, session: Session) -> FolderState:
         """Return the folder's state."""
-        first = self.asks(session)[0]
+        first = self.commands(session)[0]
         if first.name == "ENABLE":
-            session.enabled_on = session.wire.connections
+            session.enabled_on = session.wire.connections  # whatever it answers: once a connection is enough
             session.wire.ask(first)
         return Opening.answer(self, session)
 
@@ -323,9 +314,9 @@ class Uids(InFolder):
 
     first: int = 1
 
-    def asks(self, _: Session) -> Sequence[Ask]:
+    def commands(self, _: Session) -> Sequence[Command]:
         """UID SEARCH."""
-        return [ask_search(b"UID %d:*" % self.first)]
+        return [search_command(b"UID %d:*" % self.first)]
 
     def answer(self, session: Session) -> list[int]:
         """Return them.
@@ -333,7 +324,7 @@ class Uids(InFolder):
         `UID n:*` names the last message even where n is above it (RFC 9051 section 9): that one is filtered out.
         """
         session.looking_at(self.folder)
-        return [uid for uid in pull.search(session.wire, self.asks(session)[0]) if uid >= self.first]
+        return [uid for uid in pull.search(session.wire, self.commands(session)[0]) if uid >= self.first]
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,29 +333,29 @@ class StillThere(InFolder):
 
     uids: Sequence[int]
 
-    def asks(self, _: Session) -> Sequence[Ask]:
+    def commands(self, _: Session) -> Sequence[Command]:
         """UID SEARCH, once for each set."""
-        return [ask_search(b"UID " + written(some)) for some in uid_sets(self.uids)]
+        return [search_command(b"UID " + written(some)) for some in uid_sets(self.uids)]
 
     def answer(self, session: Session) -> list[int]:
         """Return them."""
         session.looking_at(self.folder)
-        sets = zip(self.asks(session), map(frozenset, uid_sets(self.uids)), strict=True)
-        return [uid for ask, some in sets for uid in pull.search(session.wire, ask) if uid in some]
+        sets = zip(self.commands(session), map(frozenset, uid_sets(self.uids)), strict=True)
+        return [uid for command, some in sets for uid in pull.search(session.wire, command) if uid in some]
 
 
 @dataclass(frozen=True, slots=True)
 class Deleted(InFolder):
     r"""The UIDs of the messages that are marked as \Deleted, ascending."""
 
-    def asks(self, _: Session) -> Sequence[Ask]:
+    def commands(self, _: Session) -> Sequence[Command]:
         """UID SEARCH."""
-        return [ask_search(b"DELETED")]
+        return [search_command(b"DELETED")]
 
     def answer(self, session: Session) -> list[int]:
         """Return them."""
         session.looking_at(self.folder)
-        return pull.search(session.wire, self.asks(session)[0])
+        return pull.search(session.wire, self.commands(session)[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,14 +368,14 @@ class OfSize(InFolder):
     sizes: Collection[int]
     arrived: Collection[datetime]
 
-    def asks(self, _: Session) -> Sequence[Ask]:
+    def commands(self, _: Session) -> Sequence[Command]:
         """UID SEARCH, once for some sizes each."""
-        return ask_of_size(self.sizes, self.arrived)
+        return size_commands(self.sizes, self.arrived)
 
     def answer(self, session: Session) -> list[int]:
         """Return them."""
         session.looking_at(self.folder)
-        return sorted(uid for ask in self.asks(session) for uid in pull.search(session.wire, ask))
+        return sorted(uid for command in self.commands(session) for uid in pull.search(session.wire, command))
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,11 +384,11 @@ class Fingerprints(InFolder):
 
     uids: Sequence[int]
 
-    def asks(self, session: Session) -> Sequence[Ask]:
+    def commands(self, session: Session) -> Sequence[Command]:
         """UID FETCH, once for each set."""
-        return Headers(self.folder, (), self.uids).asks(session)
+        return Headers(self.folder, (), self.uids).commands(session)
 
-    def answer(self, session: Session) -> dict[int, Seen]:
+    def answer(self, session: Session) -> dict[int, MessageState]:
         """Return it."""
         session.looking_at(self.folder)
         return pull.fingerprints(session.wire, self.uids)
@@ -410,10 +401,10 @@ class Headers(InFolder):
     fields: Sequence[str]
     uids: Sequence[int]
 
-    def asks(self, session: Session) -> Sequence[Ask]:
+    def commands(self, session: Session) -> Sequence[Command]:
         """UID FETCH, once for each set."""
         items = fetch_items(self.fields, whole=session.wire.whole_headers)
-        return [ask_fetch(some, items) for some in uid_sets(self.uids)]
+        return [fetch_command(some, items) for some in uid_sets(self.uids)]
 
     def answer(self, session: Session) -> Iterator[tuple[PulledHeaders, ...]]:
         """Yield them."""
@@ -432,11 +423,11 @@ class Bodies(InFolder):
     max_bytes: int = MIB
     sizes: Mapping[int, int] | None = None
 
-    def asks(self, _: Session) -> Sequence[Ask]:
+    def commands(self, _: Session) -> Sequence[Command]:
         """UID FETCH of the first batch; nothing where sizes are not known, by which batches are made."""
         known = {uid: self.sizes[uid] for uid in self.uids} if self.sizes is not None else {}
         batch = pull.first_batch(known, self.max_bytes)
-        return [ask_bodies(batch, self.max_bytes)] if batch else []
+        return [bodies_command(batch, self.max_bytes)] if batch else []
 
     def answer(self, session: Session) -> Iterator[tuple[int, bytes]]:
         """Yield them."""
@@ -450,9 +441,9 @@ class Flags:
 
     uids: Sequence[int]
 
-    def asks(self, _: Session) -> Sequence[Ask]:
+    def commands(self, _: Session) -> Sequence[Command]:
         """UID FETCH of the first set."""
-        return [ask_fetch(some, FLAGS) for some in uid_sets(self.uids)[:1]]
+        return [fetch_command(some, FLAGS) for some in uid_sets(self.uids)[:1]]
 
     def answer(self, session: Session) -> FlagsByUid:
         """Return them."""
@@ -476,7 +467,7 @@ class WatchedFlags:
 
     def ask(self, uids: Sequence[int]) -> FlagsByUid:
         """Return the flags; they are asked for again where numbers changed meanwhile."""
-        for _ in range(TRIES_AT_NUMBERS):
+        for _ in range(TRIES_AT_NUMBERS):  # an expunge in between moves all numbers behind it down by one
             self._told, self._numbers = _flags_and_numbers(self._wire, uids)
             self._expunges = self._wire.expunges
             if self._numbers or not self._told:
@@ -496,7 +487,7 @@ class WatchedFlags:
         asked = frozenset(numbers)
         found: FlagsByUid = {}
         for some in uid_sets(list(numbers.values())):
-            found |= _flags_in(self._wire.ask(Ask("FETCH", (written(some), FLAGS))), asked)
+            found |= _flags_in(self._wire.ask(Command("FETCH", (written(some), FLAGS))), asked)
         return found
 
 
@@ -506,7 +497,7 @@ def _flags_and_numbers(wire: Wire, uids: Sequence[int]) -> tuple[FlagsByUid, dic
     numbers: dict[int, int] = {}
     moved_up = False
     for some in uid_sets(uids):
-        answer = wire.ask(ask_fetch(some, FLAGS))
+        answer = wire.ask(fetch_command(some, FLAGS))
         found |= _flags_in(answer, frozenset(some))
         lines = [line for line in answer.untagged.get("FETCH", []) if isinstance(line, bytes)]
         numbers |= {int(m[2]): int(m[1]) for m in map(_NUMBERED.match, lines) if m}

@@ -113,7 +113,7 @@ HABITS = (
           "connector.mailbox.Mailbox.move", "parsedmarc #9"),
     Habit("copyuid-in-place-of-ok", "Exchange 2013", "* [COPYUID ...] where no response code may stand",
           "report.filing.execute.move_all", "parsedmarc #80 #70, MailKit #115"),
-    Habit("ok-and-nothing", "IONOS", "answers OK to MOVE and moves nothing", "report.filing.verify.reconcile",
+    Habit("ok-and-nothing", "IONOS", "answers OK to MOVE and moves nothing", "report.filing.reconcile.reconcile",
           "imap-mcp-server #54"),
     Habit("size-estimated", "Exchange", "tells another RFC822.SIZE than the message has", "report.filing.undo.match",
           "EnableExactRFC822Size is off by default"),
@@ -187,7 +187,7 @@ def _meaning(text: str) -> Refusal | None:
     return next((quirk for quirk in REFUSALS if quirk.pattern.search(text)), None)
 
 
-def told(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """Return what an imaplib error says, on one line, without its wrapping and secrets, at most 300 characters."""
     text = hide(str(error))[: 4 * LONGEST_TEXT]
     text = re.sub(r"^command: \w+ => |^\w+ command error: BAD ", "", text)

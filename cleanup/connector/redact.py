@@ -60,6 +60,7 @@ def _forms(secret: str) -> set[str]:
     shown = {secret, quoted, repr(secret)[1:-1], repr(quoted)[1:-1], " ".join(secret.split())}
     shown |= {repr(some)[2:-1] for some in octets} | {secret.encode().hex(), secret.encode().hex(" ")}
     shown |= {quote(secret), quote(secret, safe=""), quote_plus(secret), html.escape(secret), json.dumps(secret)[1:-1]}
+    # in SASL PLAIN it stands behind names of any length, so it begins at any of the three places of base64
     encoded = {_base64_core(secret.encode(), offset) for offset in range(3)}
     shown |= {piece for core in encoded for piece in (core, core.translate(str.maketrans("+/", "-_")))}
     return {form for form in shown if len(form) >= _SHORTEST}

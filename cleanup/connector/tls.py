@@ -124,7 +124,7 @@ def _names_offered(account: Account) -> tuple[str, ...]:
     if account.security != "tls":
         return ()
     context = _context(account.ca_file)
-    context.check_hostname = False
+    context.check_hostname = False  # its chain is verified all the same
     try:
         with (
             socket.create_connection((account.host, account.real_port), timeout=account.connect_timeout_s) as plain,
@@ -139,11 +139,11 @@ def _names_offered(account: Account) -> tuple[str, ...]:
 def _context(ca_file: Path | None, folder: str | None = None) -> ssl.SSLContext:
     """Return a context that trusts the authorities of a folder of hashed names, else all of the system's."""
     try:
-        context = ssl.create_default_context(capath=folder)
+        context = ssl.create_default_context(capath=folder)  # a folder that is named replaces the system's own list
         if ca_file:
             context.load_verify_locations(cafile=str(ca_file))
     except OSError as error:  # ssl.SSLError is one
         why = error.strerror or "it holds no certificate"
         raise UsageError(f"The CA file {ca_file} cannot be used", why=why) from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 8996 ends 1.0 and 1.1
     return context

@@ -32,7 +32,7 @@ from cleanup.errors import (
     PermissionMissing,
 )
 from cleanup.jobs.look import look
-from cleanup.jobs.run import known_before, task_of
+from cleanup.jobs.run import earlier_runs, task_of
 from cleanup.ledger import Ledger, is_there
 from cleanup.progress import Progress, unseen
 from cleanup.report.counts import Fate, count_judged
@@ -88,7 +88,7 @@ def examine(
     with ExitStack() as stack:
         patient = _Patient(load, ask, now, stack, progress)
         for stage, look_into in STAGES.items():
-            patient.warnings.clear()
+            patient.warnings.clear()  # each stage tells its own
             began = time.monotonic()
             says: tuple[str, ...] = ()
             error: CleanupError | None = None
@@ -200,7 +200,7 @@ def _folders(patient: _Patient) -> Iterator[str]:
 
 def _check_rights(mailbox: Mailbox, inbox: str, target: str, folders: Sequence[Folder]) -> None:
     """Raise PermissionMissing where the server tells that a run may not do what it has to (RFC 4314)."""
-    parents = [
+    parents = [  # RFC 4314 section 4: to make a folder takes the right k on the one above it
         folder.name for folder in folders if folder.delimiter and target.startswith(folder.name + folder.delimiter)
     ]
     there = any(folder.name == target for folder in folders)
@@ -221,14 +221,14 @@ def _coverage(patient: _Patient) -> Iterator[str]:
     assert patient.mailbox
     assert patient.settings
     open_already = patient.mailbox
-    known, mailbox = known_before(patient.stack, patient.settings, lambda: open_already)  # as the next run does
+    earlier, mailbox = earlier_runs(patient.stack, patient.settings, lambda: open_already)  # as the next run does
     seen = look(
         mailbox,
         task_of(patient.settings),
         now=patient.now,
-        labels=known.labels,
-        memory=known.memory,
-        leaving=known.leaving,
+        labels=earlier.labels,
+        memory=earlier.memory,
+        leaving=earlier.leaving,
         progress=patient.progress,
     )
     coverage = seen.sent.coverage

@@ -12,9 +12,9 @@ from cleanup.errors import CleanupError
 from cleanup.jobs.idle_check import READ_BY, IdleCheck, Look, Task
 from cleanup.jobs.look import look
 from cleanup.jobs.result import Done
-from cleanup.jobs.session import MailboxSession, words_of
+from cleanup.jobs.session import MailboxSession, labels_of
 from cleanup.jobs.sync import what_look_asks
-from cleanup.ledger import Ledger, Memory
+from cleanup.ledger import Memory
 from cleanup.ledger.values import SENDERS, TOLD_RECORDS, Remembered
 from cleanup.progress import Progress
 from cleanup.report.counts import count_judged
@@ -39,12 +39,13 @@ def look_and_file(
     """Do what run.run_mailbox() promises, in a mailbox in which something happened. `checked` saves asking again."""
     memory = session.ledger.memory(task.mailbox)
     recovered, mailbox = session.recover(task.mailbox, mailbox, lambda: what_look_asks(task, memory, checked))
-    labels = words_of(session.ledger, session.settings, again=again)
-    known = checked if not recovered.reconciled else None
+    labels = labels_of(session.ledger, session.settings, again=again)
+    known = checked if not recovered.reconciled else None  # reconciling changes folders: what was checked is old then
     seen = look(mailbox, task, now=now, labels=labels, progress=progress, memory=memory, seen=known)
     told_before = session.ledger.told_records(task.mailbox)
+    # Written down before the question, and before anything moves: a run that is cut off there can be told and undone.
     run_id = _record(session, seen, told_before)
-    seen, go_on = _asked(session, run_id, seen, agreed, may_exceed)
+    seen, go_on = _ask(session, run_id, seen, agreed, may_exceed)
     outcome = _file(session, run_id, seen, mailbox, progress) if go_on else None
     if outcome and outcome.stopped:
         outcome.stopped.done = Done(run_id, seen, recovered, outcome, None, session.bytes_read, session.round_trips)
@@ -91,16 +92,24 @@ def _remember(memory: Memory, run_id: int, seen: Look, outcome: MoveResults | No
     through = through and seen.why_sent_is_silent is None  # tomorrow the server may show what it did not today
     through = through and not seen.passed_over
     through = through and all(one.reason != MARKED for one in seen.plan.not_filed)  # a mark changes no number
-    memory.remember(Remembered(READ_BY, seen.judged_by if through else None, run_id, _left(seen, outcome)))
+    gone = frozenset(outcome.moved) if outcome else frozenset()
+    left = replace(seen, judged=tuple(one for one in seen.judged if one.ref not in gone))  # what lies in the Inbox now
+    memory.remember(Remembered(READ_BY, seen.judged_by if through else None, run_id, _counts(left)))
 
 
-def _asked(
+def _ask(
     session: MailboxSession, run_id: int, seen: Look, agreed: Callable[[Look], bool], may_exceed: bool
 ) -> tuple[Look, bool]:
     """Return the look, its plan let through its limits where a person says so, and whether to carry it out."""
     limited = seen.plan.limits is not None and may_exceed
-    if seen.plan.moves and (limited or not seen.plan.refusals) and _is_agreed(session.ledger, run_id, seen, agreed):
-        return replace(seen, plan=seen.plan.let_through()), True
+    if seen.plan.moves and (limited or not seen.plan.refusals):
+        try:
+            go_on = agreed(seen)
+        except BaseException:  # Ctrl-C at the question, too: such a run must not count as running for ever
+            session.ledger.finish_run(run_id, _counts(seen), "stopped")
+            raise
+        if go_on:
+            return replace(seen, plan=seen.plan.let_through()), True
     refused = bool(seen.plan.refusals and seen.plan.moves)
     session.ledger.finish_run(run_id, _counts(seen), "refused" if refused else "done")
     return seen, False
@@ -116,15 +125,6 @@ def _file(session: MailboxSession, run_id: int, seen: Look, mailbox: Mailbox, pr
         raise
     ledger.finish_run(run_id, counts | {"filed": len(outcome.moved)}, "done" if outcome.complete else "partly")
     return outcome
-
-
-def _is_agreed(ledger: Ledger, run_id: int, seen: Look, agreed: Callable[[Look], bool]) -> bool:
-    """Return the answer; a run that was stopped at the question does not count as running for ever."""
-    try:
-        return agreed(seen)
-    except BaseException:
-        ledger.finish_run(run_id, _counts(seen), "stopped")
-        raise
 
 
 def _leave_digest(
@@ -147,12 +147,6 @@ def _leave_digest(
     except CleanupError as error:
         return f"no digest was left: {error}"
     return None
-
-
-def _left(seen: Look, outcome: MoveResults | None) -> dict[str, int]:
-    """Return the counts of what lies in the Inbox after a run."""
-    moved = frozenset(outcome.moved) if outcome else frozenset()
-    return _counts(replace(seen, judged=tuple(one for one in seen.judged if one.ref not in moved)))
 
 
 def _counts(seen: Look) -> dict[str, int]:

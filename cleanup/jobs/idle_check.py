@@ -104,6 +104,7 @@ def check_idle(mailbox: Mailbox, task: Task, last_run: LastRun) -> IdleCheck:
     last, cursors = last_run.last, last_run.cursors
     sent_folders = [cursor.folder for cursor in cursors.values() if cursor.is_sent]
     opening, sent = Examine(task.inbox), dict[str, FolderState]()
+    # one STATUS alone goes along: of several at once nobody can tell which answer is whose
     mailbox.send_ahead(opening, *map(Status, sent_folders[:1]))
     state = mailbox.ask(opening)
     for folder in sent_folders:
@@ -111,8 +112,9 @@ def check_idle(mailbox: Mailbox, task: Task, last_run: LastRun) -> IdleCheck:
             sent[folder] = mailbox.status(folder)
         except (CommandRefused, FolderNotFound, PermissionMissing):  # what looks closer says so
             return IdleCheck(state, sent)
-    same_rules = last is not None and (last.read_by, last.judged_by) == (READ_BY, judged_by(task, last_run.words))
+    same_rules = last is not None and (last.read_by, last.judged_by) == (READ_BY, judged_by(task, last_run.labels))
     unchanged = all(is_unchanged(cursors.get(folder), seen) for folder, seen in {**sent, task.inbox: state}.items())
+    # without a folder of sent mail nothing rests: one may have been made since
     return IdleCheck(state, sent, last if same_rules and sent and unchanged else None)
 
 
@@ -137,11 +139,11 @@ def judged_by(task: Task, labels: Mapping[str, Verdict]) -> str:
     """Return a digest of everything but mail that verdicts depend on."""
     identity = tuple((f.name, _in_order(getattr(task.identity, f.name))) for f in fields(task.identity))
     policy = tuple((f.name, _in_order(getattr(task.policy, f.name))) for f in fields(task.policy))
-    said = sorted((digest, verdict.value) for digest, verdict in labels.items())
+    words = sorted((digest, verdict.value) for digest, verdict in labels.items())
     everything = (
         identity,
         policy,
-        said,
+        words,
         repr(task.network),
         task.complete_since,
         task.since,
@@ -153,4 +155,4 @@ def judged_by(task: Task, labels: Mapping[str, Verdict]) -> str:
 
 
 def _in_order(value: object) -> object:
-    return sorted(value) if isinstance(value, frozenset) else value
+    return sorted(value) if isinstance(value, frozenset) else value  # a set's own order differs from run to run

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cleanup.connector.folders import backscatter_folder_name, find_sent
@@ -24,6 +24,7 @@ from cleanup.dns import answers_for, spf_for
 from cleanup.jobs.idle_check import READ_BY, IdleCheck, Look, Task, judged_by
 from cleanup.jobs.notices import DELETED, read_candidates
 from cleanup.jobs.sync import (
+    InboxRead,
     read_inbox,
     read_sent_folders,
     sent_index,
@@ -37,6 +38,7 @@ from cleanup.model import (
     Judged,
     MessageRef,
     NotFiled,
+    SentSource,
     Verdict,
 )
 from cleanup.progress import Progress, unseen
@@ -63,63 +65,85 @@ def look(
     notices and no folder of sent mail to judge them by.
     """
     with _remembering(memory, task) as known:
-        mailbox.send_ahead(*what_look_asks(task, known, seen))
-        folders = mailbox.folders()
-        target = backscatter_folder_name(folders, task.target)
-        state = seen.inbox if seen else mailbox.examine(task.inbox)
-        inbox = read_inbox(mailbox, task, known, state, progress)
-        candidates = {uid: pulled for uid, pulled in inbox.fresh.items() if pulled.ref not in leaving}
-        sources = read_sent_folders(mailbox, task, known, folders, seen.sent if seen else {}, progress)
-        read, bodiless = read_candidates(mailbox, task, known, inbox.cursor, candidates, progress)
-        going = {ref.uid for ref in leaving if ref.uidvalidity == state.uidvalidity and ref.folder == task.inbox}
-        set_aside = going & (inbox.fresh.keys() | inbox.kept.keys())
-        kept = {uid: one for uid, one in inbox.kept.items() if uid not in set_aside}
-        notices = [one for _, one in sorted({**kept, **read}.items())]
-        if notices:
-            find_sent(folders, task.sent_folders, task.not_sent_folders)  # raises: without it none can be judged
-        arrived = [(one.notice, one.fingerprint.arrived) for one in notices]
-        sent = sent_index(mailbox, task, known, inbox.cursor, arrived, sources, now)
-        judged, learned = _judge(notices, sent, task, state, labels or {}, known, now)
-        ordinary = known.cursors()[task.inbox].held - len(set_aside) - len(judged)
-
-    def planned(judged: Sequence[Judged]) -> FilingPlan:
-        return plan_filing(
-            judged,
-            source=task.inbox,
-            target=target,
-            uidvalidity=state.uidvalidity,
-            inbox_size=state.exists - len(set_aside),
-            policy=task.policy,
-            since=task.since,
-        )
-
-    plan = planned(judged)
-    accused = {move.ref.uid: move.fingerprint for move in plan.moves if move.ref.uid in kept}
-    if accused:  # nobody looked at them tonight
-        alike = mailbox.of_size(
-            task.inbox, {one.size for one in accused.values()}, {one.arrived for one in accused.values()}
-        )
-        if others := accused.keys() - {*alike}:
-            known.read_again(inbox.cursor, others)
+        pulled = _pull(mailbox, task, known, seen, leaving, progress)
+        arrived = [(one.notice, one.fingerprint.arrived) for one in pulled.notices]
+        sent = sent_index(mailbox, task, known, pulled.inbox.cursor, arrived, pulled.sources, now)
+        judged, learned = _judge(pulled.notices, sent, task, pulled.state, labels or {}, known, now)
+        ordinary = known.cursors()[task.inbox].held - len(pulled.set_aside) - len(judged)
+    plan = _plan(judged, task, pulled)
+    accused = {move.ref.uid: move.fingerprint for move in plan.moves if move.ref.uid in pulled.kept}
+    if accused:  # by what earlier nights read: nobody looked at them tonight
+        sizes, times = {one.size for one in accused.values()}, {one.arrived for one in accused.values()}
+        # who is not found by its size lies there no more: its number names another message now
+        # Sizes are asked for by SEARCH, which sends no header again; a size that fits is taken for the same message.
+        if others := accused.keys() - {*mailbox.of_size(task.inbox, sizes, times)}:
+            known.read_again(pulled.inbox.cursor, others)
             return look(mailbox, task, now=now, labels=labels, progress=progress, memory=known, leaving=leaving)
-        judged = _with_marks(judged, kept, mailbox.deleted(task.inbox))
-        plan = planned(judged)
-    told = [JudgedNotice(j.notice, j.finding, j.fingerprint.arrived) for j in judged]
+        judged = _with_marks(judged, pulled.kept, mailbox.deleted(task.inbox))
+        plan = _plan(judged, task, pulled)
+    findings = [JudgedNotice(j.notice, j.finding, j.fingerprint.arrived) for j in judged]
     return Look(
         task,
-        state,
+        pulled.state,
         ordinary,
         judged,
         sent,
         sent.coverage.sources,
         plan,
-        account_state(told),
+        account_state(findings),
         judged_by(task, labels or {}),
-        passed_over=_passed_over(mailbox, state, {*inbox.hidden, *bodiless}),
+        passed_over=_passed_over(mailbox, pulled.state, {*pulled.inbox.hidden, *pulled.bodiless}),
         senders=who_sends(learned),
-        questions=sender_questions(told),
+        questions=sender_questions(findings),
         failing_records=failing_records(learned),
     )
+
+
+# --- what there is ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Pulled:
+    """What a look has of a mailbox before anything is judged.
+
+    `kept` are notices that earlier runs read, by UID; `notices` are these and those that were read now. `set_aside` are
+    the UIDs of what a run takes from the Inbox first. `bodiless` could not be read.
+    """
+
+    target: str  # the folder's full name
+    state: FolderState
+    inbox: InboxRead
+    sources: Sequence[SentSource]
+    notices: Sequence[KeptNotice]
+    kept: Mapping[int, KeptNotice]
+    set_aside: Collection[int]
+    bodiless: Collection[int]
+
+
+def _pull(
+    mailbox: Mailbox,
+    task: Task,
+    memory: Memory,
+    seen: IdleCheck | None,
+    leaving: Collection[MessageRef],
+    progress: Progress,
+) -> _Pulled:
+    """Bring the memory up to date, and read the bodies of what may be a notice and was not read before."""
+    mailbox.send_ahead(*what_look_asks(task, memory, seen))
+    folders = mailbox.folders()
+    target = backscatter_folder_name(folders, task.target)
+    state = seen.inbox if seen else mailbox.examine(task.inbox)
+    inbox = read_inbox(mailbox, task, memory, state, progress)
+    candidates = {uid: pulled for uid, pulled in inbox.fresh.items() if pulled.ref not in leaving}
+    sources = read_sent_folders(mailbox, task, memory, folders, seen.sent if seen else {}, progress)
+    read, bodiless = read_candidates(mailbox, task, memory, inbox.cursor, candidates, progress)
+    going = {ref.uid for ref in leaving if ref.uidvalidity == state.uidvalidity and ref.folder == task.inbox}
+    set_aside = going & (inbox.fresh.keys() | inbox.kept.keys())
+    kept = {uid: one for uid, one in inbox.kept.items() if uid not in set_aside}
+    notices = [one for _, one in sorted({**kept, **read}.items())]
+    if notices:
+        find_sent(folders, task.sent_folders, task.not_sent_folders)  # raises: without it none can be judged
+    return _Pulled(target, state, inbox, sources, notices, kept, set_aside, bodiless)
 
 
 @contextmanager
@@ -135,7 +159,7 @@ def _remembering(memory: Memory | None, task: Task) -> Iterator[Memory]:
     last = memory.remembered()
     if last is not None and last.read_by != READ_BY:
         memory.retire(list(memory.cursors()))
-    memory.retire_the_damaged()
+    memory.retire_the_damaged()  # before anything is judged by it: a lost row of Sent would accuse
     counts, run_id = (last.counts, last.run_id) if last else ({}, None)
     memory.remember(Remembered(READ_BY, None, run_id, counts))  # until this run is through, something is left to do
     yield memory
@@ -156,7 +180,7 @@ def _passed_over(mailbox: Mailbox, inbox: FolderState, uids: Iterable[int]) -> t
     return tuple(NotFiled(ref, reasons.get(ref.uid, "the server does not show it")) for ref in refs)
 
 
-# --- the verdicts --------------------------------------------------------------------------------------------------
+# --- the verdicts and the plan ---------------------------------------------------------------------------------------
 
 
 def _judge(
@@ -183,3 +207,15 @@ def _judge(
         for one, finding in zip(notices, findings, strict=True)
     )
     return judged, learned
+
+
+def _plan(judged: Sequence[Judged], task: Task, pulled: _Pulled) -> FilingPlan:
+    return plan_filing(
+        judged,
+        source=task.inbox,
+        target=pulled.target,
+        uidvalidity=pulled.state.uidvalidity,
+        inbox_size=pulled.state.exists - len(pulled.set_aside),
+        policy=task.policy,
+        since=task.since,
+    )

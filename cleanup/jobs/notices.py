@@ -67,6 +67,7 @@ def read_candidates(
         is_whole = len(raw) >= min(pulled.size, MIB)
         if notice is not None:
             notice = notice if as_announced else replace(notice, too_hostile=TWO_MESSAGES)
+            # the mark is asked for anew each night: it comes and goes, and no number of the folder changes with it
             flags = tuple(flag for flag in pulled.flags if flag.lower() != DELETED.lower())
             found[uid] = KeptNotice(
                 uid, fingerprint, pulled.flags, *_lean(notice, with_signed=_wants_signed_bytes(task))

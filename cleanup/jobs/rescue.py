@@ -16,7 +16,7 @@ from cleanup.connector.mailbox import Mailbox, open_mailbox
 from cleanup.detector.rescue import Rescue, worth_rescuing
 from cleanup.errors import FinishedInPart
 from cleanup.jobs.look import look
-from cleanup.jobs.run import known_before, task_of
+from cleanup.jobs.run import earlier_runs, task_of
 from cleanup.jobs.session import hold, lock_of
 from cleanup.ledger import Ledger, Memory
 from cleanup.ledger.values import LOCK
@@ -42,11 +42,11 @@ class Rescued:
 def offer(account: Account, settings: MailboxSettings, *, now: datetime, progress: Progress) -> tuple[Rescue, ...]:
     """Return the genuine notices that lie in Junk or in the backscatter folder, most important first. Reads only."""
     with ExitStack() as stack:
-        known, mailbox = known_before(
+        earlier, mailbox = earlier_runs(
             stack, settings, lambda: stack.enter_context(open_mailbox(account, read_only=True))
         )
-        memory = known.memory or stack.enter_context(Ledger.open(":memory:")).memory(settings.address)
-        return _offered(mailbox, settings, known.labels, memory, now, progress)
+        memory = earlier.memory or stack.enter_context(Ledger.open(":memory:")).memory(settings.address)
+        return _offered(mailbox, settings, earlier.labels, memory, now, progress)
 
 
 def rescue(

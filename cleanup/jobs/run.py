@@ -20,7 +20,7 @@ from cleanup.dns.network import network_of
 from cleanup.errors import CleanupError
 from cleanup.jobs.idle_check import Look, Task, at_rest, check_idle
 from cleanup.jobs.result import Done
-from cleanup.jobs.session import NOBODY_COUNTS, Ledgers, MailboxSession, hold, words_of, write_failure
+from cleanup.jobs.session import NOBODY_COUNTS, Ledgers, hold, labels_of, write_failure
 from cleanup.ledger.values import UNDO_LABEL
 from cleanup.model import MessageRef, Verdict
 from cleanup.progress import Progress
@@ -53,15 +53,15 @@ def look_at(
 
         from cleanup.jobs.look import look
 
-        known, mailbox = known_before(stack, settings, opened, again=again, full=full)
+        earlier, mailbox = earlier_runs(stack, settings, opened, again=again, full=full)
         return look(
             mailbox,
             task,
             now=now,
-            labels=known.labels,
+            labels=earlier.labels,
             progress=progress,
-            memory=known.memory,
-            leaving=known.leaving,
+            memory=earlier.memory,
+            leaving=earlier.leaving,
         )
 
 
@@ -100,10 +100,12 @@ def run_mailbox(
                 memory.retire(list(memory.cursors()))
             last_run = session.last_run(without=UNDO_LABEL if again else None)
             mailbox, seen = session.open(), None
-            if not last_run.open_moves:
+            if not last_run.open_moves:  # those are reconciled first, whatever else happened
                 seen = check_idle(mailbox, task, last_run)
-            if seen and seen.resting:
-                return _rest(session, at_rest(task, seen, seen.resting))
+            if seen and (last := seen.resting):
+                found = at_rest(task, seen, last)
+                run_id = session.write_rest({"resting_since": last.run_id}, last.counts | {"filed": 0})
+                return Done(run_id, found, None, None, None, session.bytes_read, session.round_trips)
             from cleanup.jobs.full_run import look_and_file  # what most nights do not need
 
             return look_and_file(
@@ -118,7 +120,7 @@ def run_mailbox(
                 progress=progress,
             )
     except CleanupError as error:
-        if session is None or not session.begun:
+        if session is None or not session.begun:  # else the run stands in the ledger already
             write_failure(account, settings, error, ledgers)
         raise
 
@@ -142,7 +144,7 @@ def task_of(settings: MailboxSettings) -> Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class EarlierRuns:
     """What a dry run knows of earlier runs, as a run would find it: all of it copies.
 
     `memory` is None where there is no ledger. `leaving` is what a run would take from its folder before it looks.
@@ -153,14 +155,14 @@ class Known:
     leaving: frozenset[MessageRef] = frozenset()
 
 
-def known_before(
+def earlier_runs(
     stack: ExitStack,
     settings: MailboxSettings,
     opened: Callable[[], Mailbox],
     *,
     again: bool = False,
     full: bool = False,
-) -> tuple[Known, Mailbox]:
+) -> tuple[EarlierRuns, Mailbox]:
     """Return what earlier runs left, with what a run would settle first settled in memory; and a connection.
 
     A dry run makes no ledger where there is none, and writes nothing into one. Raises what would stop a run.
@@ -169,20 +171,14 @@ def known_before(
 
     where = ledger_of(settings)
     if not is_there(where):
-        return Known(), opened()
+        return EarlierRuns(), opened()
     with Ledger.open(where, looking=True) as ledger:
         copy = stack.enter_context(ledger.copied(settings.address))
-    from cleanup.report.filing.recovery import foretell
+    from cleanup.report.filing.recovery import preview_recovery
 
-    foretold = foretell(copy, settings.address, opened(), reopen=opened)
-    labels, memory = words_of(copy, settings, again=again), copy.memory(settings.address)
+    preview = preview_recovery(copy, settings.address, opened(), reopen=opened)
+    labels, memory = labels_of(copy, settings, again=again), copy.memory(settings.address)
     if full:  # as run_mailbox() does: what was sent and is deleted since still spares
         memory.retire(list(memory.cursors()))
-    return Known(labels, memory, foretold.leaving), opened() if foretold.mailbox.dead else foretold.mailbox
-
-
-def _rest(session: MailboxSession, seen: Look) -> Done:
-    """Write down that nothing happened."""
-    assert seen.resting is not None
-    run_id = session.write_rest({"resting_since": seen.resting.run_id}, seen.resting.counts | {"filed": 0})
-    return Done(run_id, seen, None, None, None, session.bytes_read, session.round_trips)
+    # a connection that broke meanwhile is of no use any more
+    return EarlierRuns(labels, memory, preview.leaving), opened() if preview.mailbox.dead else preview.mailbox

@@ -67,6 +67,7 @@ class MailboxSession:
 
     def last_run(self, *, without: str | None = None) -> LastRun:
         """Return what the last run left; `without` leaves out what people said in this way. Raises LedgerUnusable."""
+        # without SQLAlchemy, where that can answer: on most nights nothing else is asked of the ledger
         plain = self._ledgers.fast_path(self.where).last_run(self.settings.address, without=without)
         return plain or self.ledger.last_run(self.settings.address, without=without)
 
@@ -82,7 +83,7 @@ class MailboxSession:
 
     def open(self) -> Mailbox:
         """Return a new connection: the first one, or one in place of another, of which nothing is left."""
-        if self._main:
+        if self._main:  # first, as a server may allow one connection only
             self._main.close()
         self._main = self._connected(read_only=False)
         return self._main
@@ -141,6 +142,7 @@ class MailboxSession:
     def _connected(self, *, read_only: bool) -> Mailbox:
         ends = self._ends
         mailbox = self._stack.enter_context(open_mailbox(self.account, read_only=read_only, run_deadline=ends))
+        # what one connection found out of the server holds for all
         mailbox.one_by_one = any(earlier.one_by_one for earlier in self._opened)
         self._opened.append(mailbox)
         return mailbox
@@ -198,17 +200,18 @@ def hold(
     LedgerUnusable.
     """
     with ExitStack() as stack:
+        # under each name that another profile may give it: the mailbox's address, and the login at its server
         for server, user in names_of(settings.address, account.host, account.owner):
             stack.enter_context(hold_mailbox(server, user, f"mailbox-cleanup {command}"))
         session = MailboxSession(
             account, settings, stack, ledgers or stack.enter_context(closing(Ledgers())), second_gate
         )
-        if "://" in session.where:
+        if "://" in session.where:  # a file is this machine's alone, a database may be many machines'
             session.hold_elsewhere()
         yield session
 
 
-def words_of(ledger: Ledger, settings: MailboxSettings, *, again: bool) -> dict[str, Verdict]:
+def labels_of(ledger: Ledger, settings: MailboxSettings, *, again: bool) -> dict[str, Verdict]:
     """Return what people said of the mailbox's messages; `again`: but for what an undo said."""
     return ledger.labels(settings.address, without=(UNDO_LABEL,) if again else ())
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cleanup.connector.folders import Folder, find_sent, sent_not_opened, shown
+from cleanup.connector.folders import Folder, find_sent, printable, sent_not_opened
 from cleanup.connector.mailbox import FolderState, Mailbox
 from cleanup.connector.questions import Examine, Folders, Headers, Question
 from cleanup.detector.addresses import untagged_key
@@ -31,7 +31,7 @@ from cleanup.errors import (
 from cleanup.jobs.idle_check import IdleCheck, Task, is_unchanged
 from cleanup.jobs.notices import known_notices, reader
 from cleanup.ledger import Memory
-from cleanup.ledger.values import Cursor, InboxRow, KeptNotice, SentPlaces, SentQuery, Stretch, Stretches
+from cleanup.ledger.values import Cursor, InboxRow, KeptNotice, SentPlaces, SentQuery, Stretches
 from cleanup.model import Identity, Notice, Policy, PulledHeaders, SentMessage, SentSource
 from cleanup.progress import Progress
 
@@ -89,6 +89,7 @@ def read_inbox(mailbox: Mailbox, task: Task, memory: Memory, state: FolderState,
     fresh: dict[int, PulledHeaders] = {}
 
     def save(cursor: Cursor, chunk: Sequence[PulledHeaders], uidnext: int) -> None:
+        # what was wanted again is in the memory already: only what is new is written
         fresh.update({pulled.ref.uid: pulled for pulled in chunk if pulled.ref.uid in again})
         new = [pulled for pulled in chunk if pulled.ref.uid not in again]
         rows = [_inbox_row(pulled) for pulled in new]
@@ -134,6 +135,7 @@ def read_sent_folders(
         if task.sent_folders:
             raise
         names, missing = [], (SentSource("Sent", 0, 0, problem=str(error)),)
+    # A folder that is gone, or left out by now, vouches for nothing any more.
     memory.retire([c.folder for c in memory.cursors().values() if c.is_sent and c.folder not in names])
     return (*missing, *(read_sent(mailbox, memory, name, seen.get(name), progress) for name in names))
 
@@ -153,7 +155,10 @@ def read_sent(
 
         count = _counting(progress, f"Reading {folder}", state)
         hidden = _catch_up(mailbox, memory, cursor, state, SENT_FIELDS, save, count)
-        problem = _not_shown(mailbox, folder, hidden) if hidden else None
+        problem = None
+        if hidden:  # one of them may be the message that bounced: such a folder cannot say that it was not sent
+            why = mailbox.passed_over(folder).get(hidden[0], "the server does not show it")
+            problem = f"{len(hidden):,} of its messages cannot be read (UID {hidden[0]}: {why})"
     except ConnectionLost:
         raise
     except (CommandRefused, FolderNotFound, PermissionMissing) as error:
@@ -162,12 +167,6 @@ def read_sent(
         problem = str(error)
     known = memory.cursors().get(folder)
     return SentSource(folder, announced, known.held if known else 0, problem)
-
-
-def _not_shown(mailbox: Mailbox, folder: str, uids: Sequence[int]) -> str:
-    """Return what to say of messages that a Sent folder lists and does not show; one may be the one that bounced."""
-    why = mailbox.passed_over(folder).get(uids[0], "the server does not show it")
-    return f"{len(uids):,} of its messages cannot be read (UID {uids[0]}: {why})"
 
 
 def fetch_sent(mailbox: Mailbox, places: SentPlaces) -> Iterator[SentMessage]:
@@ -252,15 +251,15 @@ def _catch_up(
 
     Returns the UIDs of what is listed and not shown.
     """
-    if is_unchanged(cursor, state) and not also:
+    if is_unchanged(cursor, state) and not also:  # not a command is sent for such a folder
         return []
-    held, reached = cursor.held, cursor.uidnext
+    held, reached = cursor.held, cursor.uidnext  # counted along: nothing vanished where the sum is the server's EXISTS
     for chunk in _new(mailbox, cursor, state, fields, also):
         reached = max(chunk[-1].ref.uid + 1, cursor.uidnext)
         save(cursor, chunk, reached)
         held += sum(pulled.ref.uid >= cursor.uidnext for pulled in chunk)
         count(held)
-    if reached != state.uidnext:
+    if reached != state.uidnext:  # UIDs that were given out and are gone already
         save(cursor, (), state.uidnext)
     return _look_again(mailbox, memory, cursor, state, fields, save) if held != state.exists else []
 
@@ -269,7 +268,7 @@ def _new(
     mailbox: Mailbox, cursor: Cursor, state: FolderState, fields: Sequence[str], also: Sequence[int]
 ) -> Iterator[Sequence[PulledHeaders]]:
     """Yield what arrived since, in chunks. The UIDs need not be asked for where most of them exist."""
-    uids: Sequence[int] = range(cursor.uidnext, state.uidnext)
+    uids: Sequence[int] = range(cursor.uidnext, state.uidnext)  # what of these does not exist is simply not answered
     if _is_sparse(cursor, state):
         uids = [uid for uid in mailbox.uids(state.folder, first=cursor.uidnext) if uid < state.uidnext]
     if state.exists and (uids or also):
@@ -296,11 +295,12 @@ def _look_again(
             save(cursor, chunk, state.uidnext)
             missing = sorted(set(missing) - {pulled.ref.uid for pulled in chunk})
     if len(missing) > MOST_HIDDEN or len(missing) == len(there) > FEW:
-        missing = mailbox.still_there(state.folder, missing)
+        missing = mailbox.still_there(state.folder, missing)  # they may have been deleted while we read
         if missing:
             why = mailbox.passed_over(state.folder).get(missing[0])
             raise ServerMisbehaved(
-                f"The server lists {len(missing):,} messages of {shown(state.folder)} and does not show them", why=why
+                f"The server lists {len(missing):,} messages of {printable(state.folder)} and does not show them",
+                why=why,
             )
     return missing
 
@@ -320,8 +320,13 @@ def what_they_ask(arrived: Sequence[Arrived], identity: Identity, policy: Policy
     wanted = wanted_by(notice for notice, _ in arrived)
     people: dict[str, Stretches] = defaultdict(Stretches)
     aliases = [untagged_key(alias) for alias, _ in identity.aliases]
+    around = policy.date_tolerance + SLACK
     for notice, when in arrived:
-        lifetime, dates = _lifetime(when, policy), _dates(notice, policy)
+        # what bounced was sent within the queue lifetime before its notice came, or about when it says itself
+        came = _in_utc(when)
+        lifetime = {(came - policy.queue_lifetime, came)} if came is not None else set()
+        said = [date for returned in notice.returned if (date := _in_utc(returned.date)) is not None]
+        dates = {(date - around, date + around) for date in said if EARLIEST < date < LATEST}
         for person in (*_people(notice), *aliases):
             people[person].any_within |= lifetime
             people[person].all_within |= dates
@@ -335,19 +340,6 @@ def _people(notice: Notice) -> Iterable[str]:
     if notice.sender:
         named.append(notice.sender)
     return dict.fromkeys(key for a in named if (key := untagged_key(a)))
-
-
-def _lifetime(when: datetime | None, policy: Policy) -> set[Stretch]:
-    """Return the queue lifetime before a notice came."""
-    arrived = _in_utc(when)
-    return {(arrived - policy.queue_lifetime, arrived)} if arrived is not None else set()
-
-
-def _dates(notice: Notice, policy: Policy) -> set[Stretch]:
-    """Return the stretches around the Dates of what was returned."""
-    around = policy.date_tolerance + SLACK
-    dates = [date for returned in notice.returned if (date := _in_utc(returned.date)) is not None]
-    return {(date - around, date + around) for date in dates if EARLIEST < date < LATEST}
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:

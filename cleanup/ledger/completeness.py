@@ -30,6 +30,7 @@ def inbox_values(folder_id: int, row: InboxRow, keys: Keys) -> _Values:
 
 
 def _of_clue(clue: InboxClue, keys: Keys) -> _Values:
+    # Only an answer to one message, which went to one person, tells who wrote that message.
     own, answered = clue.message_id, clue.answers[0] if len(clue.answers) == 1 and len(clue.to) == 1 else None
     return (
         to_us(clue.date),

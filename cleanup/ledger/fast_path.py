@@ -105,6 +105,7 @@ class FastPath:
 
 def _connected(where: str) -> sqlite3.Connection:
     file = Path(where).expanduser().absolute().as_uri()
+    # mode=rw makes no file where there is none; threads take turns (_opened)
     connection = sqlite3.connect(f"{file}?mode=rw", timeout=BUSY_TIMEOUT_S, uri=True, check_same_thread=False)
     try:
         connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may take a line: it says that nothing was done
@@ -115,11 +116,11 @@ def _connected(where: str) -> sqlite3.Connection:
 
 
 def _last_run(connection: sqlite3.Connection, mailbox: str, without: str | None) -> LastRun | None:
-    if connection.execute(_SCHEMA).fetchone() != (str(SCHEMA),):
+    if connection.execute(_SCHEMA).fetchone() != (str(SCHEMA),):  # whoever opens it in full brings it forward
         return None
-    words = {digest: Verdict(said) for digest, said, by in connection.execute(_LABELS, [mailbox]) if by != without}
+    labels = {digest: Verdict(said) for digest, said, by in connection.execute(_LABELS, [mailbox]) if by != without}
     last = connection.execute(_REMEMBERED, [mailbox]).fetchone()
-    genuine = [key for key, verdict in words.items() if verdict is Verdict.GENUINE]
+    genuine = [key for key, verdict in labels.items() if verdict is Verdict.GENUINE]
     if last is None or not all(key.startswith(LABEL_OF_SENDER) for key in genuine):  # others may speak for mailings
         return None
     read_by, judged_by, run_id, counts = last
@@ -128,4 +129,4 @@ def _last_run(connection: sqlite3.Connection, mailbox: str, without: str | None)
         for folder_id, folder, uidvalidity, uidnext, is_sent, held in connection.execute(_CURSORS, [mailbox])
     }
     (open_moves,) = connection.execute(_OPEN_MOVES, [mailbox]).fetchone()
-    return LastRun(Remembered(read_by, judged_by, run_id, json.loads(counts)), cursors, words, bool(open_moves))
+    return LastRun(Remembered(read_by, judged_by, run_id, json.loads(counts)), cursors, labels, bool(open_moves))

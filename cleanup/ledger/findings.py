@@ -73,6 +73,7 @@ def _write_all(connection: Connection, table: Table, rows: Sequence[Row]) -> Non
 
 
 def _finding_row(run_id: int, one: Judged, *, planned: bool, why_not: str | None) -> Row:
+    finding, notice, first = one.finding, one.notice, one.notice.returned[0]
     return {
         "run_id": run_id,
         "planned": int(planned),
@@ -82,19 +83,7 @@ def _finding_row(run_id: int, one: Judged, *, planned: bool, why_not: str | None
         "arrived_us": us(one.fingerprint.arrived),
         "digest": one.fingerprint.digest,
         "imap_flags": [sure_text(flag) for flag in one.flags],
-        **_decision(one),
-        **_notice(one),
-        **_original(one),
-    }
-
-
-def _place(ref: MessageRef) -> Row:
-    return {"folder": sure_text(ref.folder), "uidvalidity": ref.uidvalidity, "uid": ref.uid}
-
-
-def _decision(one: Judged) -> Row:
-    finding = one.finding
-    return {
+        # what was decided
         "verdict": finding.verdict.value,
         "leaning": finding.leaning.value if finding.leaning else None,
         "row": finding.row,
@@ -102,12 +91,7 @@ def _decision(one: Judged) -> Row:
         "campaign": text(finding.campaign),
         "trusted_hop": text(finding.trusted_hop),
         "sender": asdict(finding.sender) if finding.sender else None,
-    }
-
-
-def _notice(one: Judged) -> Row:
-    notice = one.notice
-    return {
+        # the notice
         "kind": notice.kind.value,
         "action": notice.action.value if notice.action else None,
         "format": notice.format,
@@ -118,19 +102,18 @@ def _notice(one: Judged) -> Row:
         "notice_subject": text(notice.subject),
         "notice_sender": text(notice.sender),
         "notice_date_us": to_us(notice.date),
-    }
-
-
-def _original(one: Judged) -> Row:
-    first = one.notice.returned[0]
-    return {
+        # the first message that it returns, or a part of it
         "extent": first.extent.value,
-        "originals": len(one.notice.returned),
+        "originals": len(notice.returned),
         "original_id": text(first.message_id),
         "original_subject": text(first.subject),
         "original_date_us": to_us(first.date),
         "original_from": text(first.from_address),
     }
+
+
+def _place(ref: MessageRef) -> Row:
+    return {"folder": sure_text(ref.folder), "uidvalidity": ref.uidvalidity, "uid": ref.uid}
 
 
 def _recipient_rows(finding_id: int, recipients: Sequence[Recipient]) -> list[Row]:

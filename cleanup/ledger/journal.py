@@ -42,6 +42,7 @@ def write_intents(
     """Write the moves that are about to be made; return their lines, in order."""
     rows = [_row(run_id, intent) | {"state": MoveState.INTENDED.value, "intended_us": us(now)} for intent in intents]
     rows = [row | {"seal": checksum(row)} for row in rows]
+    # else a database may give the numbers back in any order
     numbered = insert(moves).returning(moves.c.move_id, sort_by_parameter_order=True)
     numbers = connection.execute(numbered, rows).scalars() if rows else ()
     return [
@@ -209,7 +210,7 @@ def read_standing(connection: Connection, mailbox: str, target: Target, uids: Se
         for some in pieces(uids)
         for row in connection.execute(query.where(moves.c.target_uid.in_(some)), {"of_mailbox": mailbox}).mappings()
     )
-    return sorted(map(_record, found), key=lambda one: one.move_id)
+    return sorted(map(_record, found), key=lambda one: one.move_id)  # each piece came in an order of its own
 
 
 def _in_folder(target: Target) -> tuple[ColumnElement[bool], ...]:

@@ -20,7 +20,7 @@ class Keys:
     """Hashes with the secret of one ledger; those of two ledgers cannot be compared."""
 
     def __init__(self, secret: str) -> None:
-        self._begun = blake2b(digest_size=8, key=bytes.fromhex(secret))
+        self._begun = blake2b(digest_size=8, key=bytes.fromhex(secret))  # each hash goes on from a copy of it
         self._known = lru_cache(maxsize=4_096)(self.of)  # people and hosts come again and again
 
     def of(self, kind: str, text: str) -> int:

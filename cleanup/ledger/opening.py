@@ -43,13 +43,13 @@ def open_engine(where: str | Path, *, looking: bool = False) -> Engine:
         _make(file)
     engine = _engine(url)
     try:
-        with told("opened"), engine.connect().execution_options(**_AT_ONCE) as connection, connection.begin():
+        with ledger_errors("opened"), engine.connect().execution_options(**_AT_ONCE) as connection, connection.begin():
             if engine.dialect.name == "sqlite":
                 _check_whole(connection.execute(text("PRAGMA integrity_check(1)")).scalar())
             elif engine.dialect.name == "postgresql":  # many machines may open a new ledger at the same time
                 connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
             bring_up_to_date(connection)
-        if file:
+        if file:  # the log last: what is no ledger has been refused by now, and gets none beside it
             _close_to_others(file)
             _write_ahead(engine)
     except BaseException:
@@ -78,7 +78,7 @@ def _as_it_lies(file: Path) -> Engine:
         return engine
 
     try:
-        with told("opened"), closing(connected()) as plain:
+        with ledger_errors("opened"), closing(connected()) as plain:
             _check_whole(plain.execute("PRAGMA integrity_check(1)").fetchone()[0])
             if plain.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == (str(SCHEMA),):
                 return engine_of(NullPool, connected)
@@ -106,8 +106,15 @@ def is_there(where: str) -> bool:
 
 
 @contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection to read with. Raises LedgerUnusable for whatever fails in the database meanwhile."""
+    with ledger_errors("read"), engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
 def writing(engine: Engine, *, durably: bool = True) -> Iterator[Connection]:
-    """Yield a connection in a transaction that may write from its first statement on.
+    """Yield a connection in a transaction that may write from its first statement on. Raises as reading() does.
 
     SQLite refuses at once, without waiting, to let a transaction write that read before another one wrote. What need
     not be written `durably` is on the disk when the next durable transaction is, at the latest: a power cut takes the
@@ -115,12 +122,16 @@ def writing(engine: Engine, *, durably: bool = True) -> Iterator[Connection]:
     and all others of the ledger with it. https://sqlite.org/pragma.html#pragma_synchronous
     """
     options = _AT_ONCE if durably else _SOON
-    with engine.connect().execution_options(**options) as connection, connection.begin():
+    with (
+        ledger_errors("written"),
+        engine.connect().execution_options(**options) as connection,
+        connection.begin(),
+    ):
         yield connection
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
+def ledger_errors(what: str) -> Iterator[None]:
     """Turn every database failure into LedgerUnusable, in words; `what` could not be done: opened, read, written."""
     try:
         yield
@@ -144,8 +155,10 @@ def _url(where: str | Path) -> URL:
 
 
 def _engine(url: URL) -> Engine:
+    # A thread of a fleet must not wait for a connection: it may hold one already, its mailbox's lock.
+    pool: dict[str, Any] = {} if _in_memory(url) else {"pool_size": THREADS_AT_ONCE, "max_overflow": -1}
     try:
-        engine = create_engine(url, hide_parameters=True, **_pool(url))
+        engine = create_engine(url, hide_parameters=True, **pool)
     except (NoSuchModuleError, ImportError) as error:
         is_known = url.get_backend_name().startswith("postgres")
         hint = install_command("postgres") if is_known else "Ledgers are SQLite files or PostgreSQL"
@@ -154,11 +167,6 @@ def _engine(url: URL) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin)
     return engine
-
-
-def _pool(url: URL) -> dict[str, Any]:
-    """Never let a thread of a fleet wait for a connection: it may hold one already, its mailbox's lock."""
-    return {} if _in_memory(url) else {"pool_size": THREADS_AT_ONCE, "max_overflow": -1}
 
 
 def _in_memory(url: URL) -> bool:
@@ -170,7 +178,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions are ours: Python's sqlite3 commits before every CREATE TABLE
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {round(OPENING_TIMEOUT_S * 1000)}")
-    cursor.execute("PRAGMA journal_mode").fetchone()  # reads
+    cursor.execute("PRAGMA journal_mode").fetchone()  # the first read, which only who keeps readers out can hold up
     cursor.execute(f"PRAGMA busy_timeout = {round(BUSY_TIMEOUT_S * 1000)}")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
@@ -182,7 +190,7 @@ def _write_ahead(engine: Engine) -> None:
 
     SQLite refuses the switch at once, without waiting, while another connection writes. https://sqlite.org/wal.html
     """
-    with told("opened"), engine.connect() as connection:
+    with ledger_errors("opened"), engine.connect() as connection:
         plain: Any = connection.connection.dbapi_connection
         for _ in range(_SWITCHES):
             with suppress(sqlite3.OperationalError):

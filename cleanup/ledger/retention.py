@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, Text, delete, f
 
 from cleanup.errors import LedgerUnusable, UsageError
 from cleanup.ledger.kept_mail import drop_who_names
-from cleanup.ledger.opening import told, writing
+from cleanup.ledger.opening import ledger_errors, writing
 from cleanup.ledger.schema import findings, labels, moves, reasons, recipients, runs, sent_coverage, sent_sources
 from cleanup.ledger.schema import tables as all_tables
 from cleanup.ledger.statements import pieces
@@ -35,7 +35,7 @@ def prune(ledger: Ledger, before: datetime) -> Removed:
 
     Runs that moved nothing go whole. Raises LedgerUnusable.
     """
-    with told("written"), writing(ledger.engine) as connection:
+    with writing(ledger.engine) as connection:
         old = select(runs.c.run_id).where(runs.c.started_us < us(before))
         gone = _drop_findings(connection, findings.c.run_id.in_(old))
         idle = old.where(runs.c.run_id.not_in(select(moves.c.run_id)))
@@ -49,7 +49,7 @@ def forget(ledger: Ledger, address: str) -> Removed:
 
     Raises UsageError where a run in that mailbox is not settled yet, LedgerUnusable.
     """
-    with told("written"), writing(ledger.engine) as connection:
+    with writing(ledger.engine) as connection:
         whose = mailbox_key(address)
         ours = select(runs.c.run_id).where(runs.c.mailbox == whose)
         open_states = [state.value for state in OPEN_STATES]
@@ -77,8 +77,10 @@ def forget(ledger: Ledger, address: str) -> Removed:
 def _overwrite_free_pages(ledger: Ledger) -> None:
     """Make a SQLite file hold only what its tables hold: what was dropped would otherwise stay in free pages."""
     if ledger.engine.dialect.name == "sqlite":
-        with told("written"), closing(ledger.engine.raw_connection()) as connection:  # VACUUM takes no transaction
+        # a connection below SQLAlchemy's, as VACUUM runs in no transaction
+        with ledger_errors("written"), closing(ledger.engine.raw_connection()) as connection:
             connection.cursor().execute("VACUUM")
+            # what was dropped stands in the log, too, until that is written back and cut off
             busy, *_ = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             if busy:
                 what = "What was dropped is still in the ledger's write-ahead log"

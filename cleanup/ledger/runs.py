@@ -59,6 +59,7 @@ def read_runs(
     if moved_in:
         query = query.where(own.where(moves.c.state.in_(moved_in)).scalar_subquery() > 0)
     rows = connection.execute(query).mappings().all()
+    # newest first; runs of other mailboxes lie between them, and are counted for nothing: still one question
     moved = moved_by_run(connection, rows[-1]["run_id"], rows[0]["run_id"]) if rows else {}
     return [_run(connection, row, moved.get(row["run_id"], Moved())) for row in rows]
 
@@ -132,6 +133,7 @@ def _run(connection: Connection, row: RowMapping, moved: Moved) -> RunRecord:
 
 RUNNING, CUT_OFF, LOCKED = "running", "cut off", "locked"
 
+# A key of 64 bits is shown in two halves, with objsubid 1: https://www.postgresql.org/docs/15/view-pg-locks.html
 _HELD = sql(
     "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 "
     "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
@@ -155,7 +157,7 @@ def status_of(connection: Connection, run: RowMapping) -> str:
 
 def exclusive_key(name: str) -> int:
     """Return the number of the advisory lock that holds a mailbox on PostgreSQL, by one of its names."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)  # a bigint
 
 
 def _lock_is_free(connection: Connection, run: RowMapping) -> bool:

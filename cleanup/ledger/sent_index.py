@@ -250,7 +250,7 @@ def _chosen(
         if kind == "id":
             yield from places
         elif kind == "person":
-            yield places[-1]  # "was ever written to"
+            yield places[-1]  # for the rule that asks whether this person was ever written to
             yield from _some_of_each(places, subjects)
             yield from _at_the_time(places, asked.people[text])
         else:

@@ -12,7 +12,6 @@ from typing import Any, Self
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    Connection,
     Engine,
     and_,
     case,
@@ -32,7 +31,7 @@ from cleanup.errors import MailboxLocked
 from cleanup.ledger import findings, schema
 from cleanup.ledger import journal as moves
 from cleanup.ledger import runs as history
-from cleanup.ledger.opening import open_engine, told, writing
+from cleanup.ledger.opening import ledger_errors, open_engine, reading, writing
 from cleanup.ledger.runs import exclusive_key
 from cleanup.ledger.statements import AT_ONCE
 from cleanup.ledger.sync_state import Memory, read_cursors, read_remembered
@@ -114,7 +113,7 @@ class Ledger:
             return
         keys = sorted({exclusive_key(name) for name in (mailbox_key(mailbox), *names)})
         with ExitStack() as stack:
-            with told("locked"):  # and nothing else: what fails while it is held has another name
+            with ledger_errors("locked"):  # and nothing else: what fails while it is held has another name
                 connection = stack.enter_context(self.engine.connect())
                 connection = connection.execution_options(isolation_level="AUTOCOMMIT")
                 is_held = connection.execute(select(_locked(keys))).scalar()
@@ -152,7 +151,7 @@ class Ledger:
             "policy": policy,
         }
         told = {"options": dict(options or {}), "counts": dict(counts or {})}
-        with self._writing(durably=False) as connection:
+        with writing(self.engine, durably=False) as connection:
             return history.write_run(connection, self._clock(), row | told)
 
     def write_rest(self, run: Mapping[str, Any], counts: Mapping[str, int], began: datetime) -> int:
@@ -164,27 +163,27 @@ class Ledger:
             "options": dict(run["options"]),
         }
         ended = {"finished_us": us(self._clock()), "status": "done", "counts": dict(counts)}
-        with self._writing(durably=False) as connection:
+        with writing(self.engine, durably=False) as connection:
             return history.write_run(connection, began, row | ended)
 
     def finish_run(self, run_id: int, counts: Mapping[str, int] | None = None, status: str = "done") -> None:
         """Write how a run ended: done, partly, refused or failed."""
-        with self._writing(durably=False) as connection:
+        with writing(self.engine, durably=False) as connection:
             history.end_run(connection, run_id, self._clock(), status, counts or {})
 
     def runs(self, mailbox: str | None = None, *, limit: int = 50) -> list[RunRecord]:
         """Return the latest runs, newest first."""
-        with self._reading() as connection:
+        with reading(self.engine) as connection:
             return history.read_runs(connection, mailbox=_key(mailbox), limit=limit)
 
     def run(self, run_id: int) -> RunRecord | None:
         """Return one run; None where there is none of that number."""
-        with self._reading() as connection:
+        with reading(self.engine) as connection:
             return next(iter(history.read_runs(connection, run_id=run_id, limit=1)), None)
 
     def mailboxes(self) -> list[str]:
         """Return the addresses that runs or people's words are of, sorted."""
-        with self._reading() as connection:
+        with reading(self.engine) as connection:
             return history.read_mailboxes(connection)
 
     def last_filing(self, mailbox: str | None = None, *, or_open: bool = False) -> RunRecord | None:
@@ -193,19 +192,19 @@ class Ledger:
         `or_open`: or of which nobody knows yet what it moved.
         """
         states = (*history.TOUCHED, *(OPEN_STATES if or_open else ()))
-        with self._reading() as connection:
+        with reading(self.engine) as connection:
             return next(iter(history.read_runs(connection, mailbox=_key(mailbox), moved_in=states, limit=1)), None)
 
     # --- what was found ----------------------------------------------------------------------------------------
 
     def record_findings(self, run_id: int, judged: Sequence[Judged], plan: FilingPlan | None = None) -> None:
         """Write the findings of a run, all or none; `plan` says which are to be filed and why others are not."""
-        with self._writing(durably=False) as connection:
+        with writing(self.engine, durably=False) as connection:
             findings.write_findings(connection, run_id, judged, plan)
 
     def record_sent(self, run_id: int, sources: Iterable[SentSource], coverage: Coverage | None = None) -> None:
         """Write which Sent folders were read, and what they can vouch for."""
-        with self._writing(durably=False) as connection:
+        with writing(self.engine, durably=False) as connection:
             findings.write_sources(connection, run_id, sources)
             if coverage is not None:
                 row = {
@@ -224,7 +223,7 @@ class Ledger:
 
     def intend(self, run_id: int, intents: Sequence[MoveIntent]) -> list[MoveRecord]:
         """Write the moves that are about to be made, all or none; return their lines in order."""
-        with self._writing() as connection:
+        with writing(self.engine) as connection:
             return moves.write_intents(connection, run_id, intents, self._clock())
 
     def advance(
@@ -240,7 +239,7 @@ class Ledger:
         that the target did not take.
         """
         now = self._clock()
-        with self._writing() as connection:
+        with writing(self.engine) as connection:
             moves.advance(connection, outcomes, now)
             moves.write_lost_flags(connection, lost_flags)
             for label in labels:
@@ -255,43 +254,43 @@ class Ledger:
         undoing: bool | None = None,
     ) -> list[MoveRecord]:
         """Return the moves of a run or a mailbox in the order they were intended."""
-        with self._reading() as connection:
+        with reading(self.engine) as connection:
             whose = _key(mailbox)
             return moves.read_moves(connection, run_id=run_id, mailbox=whose, states=states, undoing=undoing)
 
     def filed_uids(self, mailbox: str, folder: str, uidvalidity: int, *, first: int = 1) -> frozenset[int]:
         """Return the UIDs from `first` on in a folder that moves put there and that, as far as known, are there."""
-        with self._reading() as connection:
+        with reading(self.engine) as connection:
             return moves.read_filed_uids(connection, mailbox_key(mailbox), folder, uidvalidity, first)
 
     def targets(self, mailbox: str) -> list[Target]:
         """Return the folders into which moves that stand went, and what they were when all was last seen there."""
-        with self._reading() as connection:
+        with reading(self.engine) as connection:
             return moves.read_targets(connection, mailbox_key(mailbox))
 
     def note_target(self, mailbox: str, target: Target) -> None:
         """Write what a folder looked like when all that stands in it was seen there."""
-        with self._writing(durably=False) as connection:
+        with writing(self.engine, durably=False) as connection:
             moves.write_target(connection, mailbox_key(mailbox), target)
 
     def standing_uids(self, mailbox: str, target: Target, *, first: int = 1) -> list[int]:
         """Return the UIDs from `first` on in a folder of what moves put there and that, as far as known, stands."""
-        with self._reading() as connection:
+        with reading(self.engine) as connection:
             return moves.read_standing_uids(connection, mailbox_key(mailbox), target, first)
 
     def standing(self, mailbox: str, target: Target, uids: Sequence[int]) -> list[MoveRecord]:
         """Return the moves that put these messages of a folder there, in the order they were intended."""
-        with self._reading() as connection:
+        with reading(self.engine) as connection:
             return moves.read_standing(connection, mailbox_key(mailbox), target, uids)
 
     def lost_flags(self, move_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
         """Return by move the flags that the target did not take, of those moves that lost some."""
-        with self._reading() as connection:
+        with reading(self.engine) as connection:
             return moves.read_lost_flags(connection, move_ids)
 
     def have_arrived(self, mailbox: str, source: str, uidvalidity: int, target: str) -> bool:
         """Return whether a move from one folder, numbered as it is now, into another was ever seen to arrive."""
-        with self._reading() as connection:
+        with reading(self.engine) as connection:
             return moves.have_arrived(connection, mailbox_key(mailbox), source, uidvalidity, target)
 
     def open_moves(self, mailbox: str) -> list[MoveRecord]:
@@ -302,7 +301,7 @@ class Ledger:
 
     def label(self, mailbox: str, digest: str, verdict: Verdict, *, said_by: str, note: str | None = None) -> None:
         """Write what a person said of a message, by its fingerprint digest."""
-        with self._writing() as connection:
+        with writing(self.engine) as connection:
             history.write_label(connection, Label(mailbox, digest, verdict, said_by, note), self._clock())
 
     def labels(self, mailbox: str, *, without: Collection[str] = ()) -> dict[str, Verdict]:
@@ -310,7 +309,7 @@ class Ledger:
 
         Whole mailings of which one message was called genuine are there too (mailings.label_of_mailing).
         """
-        with self._reading() as connection:
+        with reading(self.engine) as connection:
             return history.read_labels(connection, mailbox_key(mailbox), without)
 
     def unplaced(self, mailbox: str) -> list[tuple[str, Met]]:
@@ -319,7 +318,7 @@ class Ledger:
         What a person has answered since, by sender_questions.label_of_sender() or of a notice itself, is left out.
         """
         whose = mailbox_key(mailbox)
-        with self._reading() as connection:
+        with reading(self.engine) as connection:
             last = read_remembered(connection, whose)
             if last is None or last.run_id is None:
                 return []
@@ -342,7 +341,7 @@ class Ledger:
         return frozenset(str(domain) for domain in told)  # type: ignore[attr-defined]
 
     def _options_of_last(self, mailbox: str) -> Mapping[str, object]:
-        with self._reading() as connection:
+        with reading(self.engine) as connection:
             last = read_remembered(connection, mailbox_key(mailbox))
             runs = history.read_runs(connection, run_id=last.run_id, limit=1) if last and last.run_id else []
         return runs[0].options if runs else {}
@@ -350,10 +349,10 @@ class Ledger:
     def last_run(self, mailbox: str, *, without: str | None = None) -> LastRun:
         """Return what the last run left of a mailbox; `without` leaves out what people said in this way."""
         mailbox = mailbox_key(mailbox)
-        with self._reading() as connection:
+        with reading(self.engine) as connection:  # one transaction: what one and the same run left
             last, cursors = read_remembered(connection, mailbox), read_cursors(connection, mailbox)
-            words = history.read_labels(connection, mailbox, (without,) if without else ())
-            return LastRun(last, cursors, words, moves.are_open(connection, mailbox))
+            labels = history.read_labels(connection, mailbox, (without,) if without else ())
+            return LastRun(last, cursors, labels, moves.are_open(connection, mailbox))
 
     def memory(self, mailbox: str) -> Memory:
         """Return what earlier runs read of a mailbox, to be read and carried on."""
@@ -372,9 +371,9 @@ class Ledger:
             select(schema.labels.c.digest).where(schema.labels.c.mailbox == whose),
             select(schema.moves.c.digest).where(moved),
         )
-        found = schema.findings.c
+        found = schema.findings.c  # nearly all of a ledger, and needed of those messages alone
         copy = type(self).open(":memory:", clock=self._clock)
-        with self._reading() as source, writing(copy.engine, durably=False) as target:
+        with reading(self.engine) as source, copy.engine.begin() as target:
             for table, which in (
                 (schema.runs, schema.runs.c.mailbox == whose),
                 (schema.labels, schema.labels.c.mailbox == whose),
@@ -392,20 +391,8 @@ class Ledger:
 
     def rows(self, query: str) -> list[dict[str, object]]:
         """Return what a person's SQL selects; it is read in a transaction that is rolled back."""
-        with self._reading() as connection:
+        with reading(self.engine) as connection:
             return [dict(row) for row in connection.execute(sql(query)).mappings()]
-
-    # --- pieces ------------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _writing(self, *, durably: bool = True) -> Iterator[Connection]:
-        with told("written"), writing(self.engine, durably=durably) as connection:
-            yield connection
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with told("read"), self.engine.connect() as connection:
-            yield connection
 
 
 def _key(mailbox: str | None) -> str | None:

@@ -24,7 +24,7 @@ from cleanup.ledger import sent_index as sent_memory
 from cleanup.ledger.completeness import inbox_values, proofs
 from cleanup.ledger.keys import Keys
 from cleanup.ledger.migrations import HASH_KEY
-from cleanup.ledger.opening import told, writing
+from cleanup.ledger.opening import reading, writing
 from cleanup.ledger.schema import cursors, dns_lookups, inbox_rows, kept_mail, memories, meta, sent_rows
 from cleanup.ledger.statements import AT_ONCE, CURRENT, CURRENT_SENT, MINE, SENT, insert_many, insert_one, pieces
 from cleanup.ledger.texts import from_us, moment, sure_text, us
@@ -42,14 +42,14 @@ class Memory:
         # as they stand, until something is written: the lock is ours
         self._cursors: dict[str, Cursor] | None = None
         self._notices: tuple[int, str, dict[int, KeptNotice]] | None = None  # of a folder, as a reader read them
-        with self._reading() as connection:
+        with reading(self._engine) as connection:
             self.keys = Keys(str(connection.execute(_SECRET).scalar_one()))
 
     # --- the last run ------------------------------------------------------------------------------------------
 
     def remembered(self) -> Remembered | None:
         """Return what the last run left; None where the mailbox was never looked at."""
-        with self._reading() as connection:
+        with reading(self._engine) as connection:
             return read_remembered(connection, self._mailbox)
 
     def remember(self, what: Remembered) -> None:
@@ -64,7 +64,7 @@ class Memory:
     def cursors(self) -> dict[str, Cursor]:
         """Return the folders that were read, by name, and how far."""
         if self._cursors is None:
-            with self._reading() as connection:
+            with reading(self._engine) as connection:
                 self._cursors = read_cursors(connection, self._mailbox)
         return dict(self._cursors)
 
@@ -105,9 +105,11 @@ class Memory:
 
     def uids(self, cursor: Cursor) -> list[int]:
         """Return the UIDs that are held of a folder, ascending."""
-        rows = sent_rows if cursor.is_sent else inbox_rows
+        rows = (
+            sent_rows if cursor.is_sent else inbox_rows
+        )  # what was sent and is gone is kept, and is not in the folder
         query = select(rows.c.uid).where(rows.c.folder_id == cursor.folder_id).order_by(rows.c.uid)
-        with self._reading() as connection:
+        with reading(self._engine) as connection:  # what was sent and is gone is kept, and is not in the folder
             return list(connection.execute(query.where(sent_rows.c.gone == 0) if cursor.is_sent else query).scalars())
 
     def vanished(self, cursor: Cursor, uids: Collection[int]) -> None:
@@ -139,7 +141,7 @@ class Memory:
 
     def notices(self, cursor: Cursor) -> list[int]:
         """Return the UIDs of the Inbox's notices, and of what was not yet read and may be one, ascending."""
-        with self._reading() as connection:
+        with reading(self._engine) as connection:
             return sorted(connection.execute(_NOTICES, {"of_folder": cursor.folder_id}).scalars())
 
     def no_notices(self, cursor: Cursor, uids: Collection[int]) -> None:
@@ -154,7 +156,7 @@ class Memory:
     def kept_notices(self, cursor: Cursor, reader: str) -> dict[int, KeptNotice]:
         """Return what this reader read of the Inbox's notices, by UID, ascending."""
         if self._notices is None or self._notices[:2] != (cursor.folder_id, reader):
-            with self._reading() as connection:
+            with reading(self._engine) as connection:
                 self._notices = cursor.folder_id, reader, kept_messages.notices(connection, cursor.folder_id, reader)
         return dict(self._notices[2])
 
@@ -173,12 +175,12 @@ class Memory:
 
     def last_mail(self, cursor: Cursor, now: datetime) -> datetime | None:
         """Return the latest Date of ordinary mail that is not in the future."""
-        with self._reading() as connection:
+        with reading(self._engine) as connection:
             return from_us(connection.execute(_LAST_MAIL, {"of_folder": cursor.folder_id, "now_us": us(now)}).scalar())
 
     def proofs(self, cursor: Cursor, profile: Profile) -> list[Proof]:
         """Return what ordinary mail in the Inbox proves to have been sent, and whether Sent holds it."""
-        with self._reading() as connection:
+        with reading(self._engine) as connection:
             sent = list(connection.execute(SENT, self._whose).scalars())
             return list(proofs(connection, cursor.folder_id, sent, profile, self.keys))
 
@@ -191,24 +193,24 @@ class Memory:
                 self._reached(connection, cursor, uidnext)
                 return
             kept, known = connection.execute(_SUMS_AND_PROFILE, {"of_folder": cursor.folder_id}).one()
-            new = profile_to_json(together((profile_from_json(known), learn_profile(messages))))
+            new = profile_to_json(merged((profile_from_json(known), learn_profile(messages))))
             added = sent_memory.add(connection, cursor.folder_id, messages, self.keys) + checksums.of_profile(new)
             sums = checksums.changed(kept, added, taken=checksums.of_profile(known))
             self._reached(connection, cursor, uidnext, profile=new, sums=sums)
 
     def profile(self) -> Profile:
         """Return the owner's habits, as all Sent folders together show them, deleted messages included."""
-        with self._reading() as connection:
-            return together(profile_from_json(row.profile) for row in connection.execute(_SENT_SUMMED, self._whose))
+        with reading(self._engine) as connection:
+            return merged(profile_from_json(row.profile) for row in connection.execute(_SENT_SUMMED, self._whose))
 
     def sent_times(self, now: datetime) -> Sequence[int]:
         """Return when the messages that Sent holds were stored, in UTC microseconds since 1970, in order, up to now."""
-        with self._reading() as connection:
+        with reading(self._engine) as connection:
             return sent_memory.times(connection, self._mailbox, now)
 
     def answers(self, asked: SentQuery) -> SentPlaces:
         """Return at least every sent message that decides what is asked."""
-        with self._reading() as connection:
+        with reading(self._engine) as connection:
             mine = {row.folder_id: row.folder for row in connection.execute(_NAMES, self._whose)}
             return sent_memory.answers(connection, mine, asked, self.keys)
 
@@ -222,10 +224,10 @@ class Memory:
             if not cursor.is_sent:
                 continue
             asked = there.get(cursor.folder, ())
-            with self._reading() as connection:
+            with reading(self._engine) as connection:
                 known = kept_messages.uids_of(connection, cursor.folder_id)
                 read = kept_messages.sent(connection, cursor.folder_id, reader, asked) if known else {}
-            if self.mistaken([*read.values()]):  # a damaged ledger: read anew
+            if self.mistaken([*read.values()]):  # a damaged ledger: all of the folder is read anew
                 asked, read = (), {}
             if known - {*asked}:
                 with self._writing(cursors_too=False) as connection:
@@ -249,7 +251,7 @@ class Memory:
         for message in messages:
             key = self.keys.message_id(message.message_id) if message.message_id else None
             by_folder.setdefault(message.folder, {})[message.uid] = key
-        with self._reading() as connection:
+        with reading(self._engine) as connection:
             known = {f: sent_memory.id_keys(connection, self._mailbox, f, sorted(k)) for f, k in by_folder.items()}
         return [folder for folder, keys in by_folder.items() if known[folder] != keys]
 
@@ -258,7 +260,7 @@ class Memory:
 
         A key that a flipped bit changed hides a message that was sent, and only this sees it.
         """
-        with self._reading() as connection:
+        with reading(self._engine) as connection:
             damaged = [
                 row.folder
                 for row in connection.execute(_SENT_SUMMED, self._whose).all()
@@ -276,7 +278,7 @@ class Memory:
 
     def dns_lookups(self, since: datetime) -> list[DnsLookup]:
         """Return what name servers answered for this mailbox from then on."""
-        with self._reading() as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(_LOOKUPS, {**self._whose, "since_us": us(since)}).all()
         return [DnsLookup(row.name, row.kind, tuple(row.records), moment(row.asked_us)) for row in rows]
 
@@ -297,7 +299,7 @@ class Memory:
 
     def copied_to(self, engine: Engine) -> Memory:
         """Return this memory in another, empty database: what only looks reads on there and leaves this one alone."""
-        with self._reading() as source, told("read"), engine.begin() as target:
+        with reading(self._engine) as source, engine.begin() as target:
             secret = source.execute(_SECRET).scalar_one()
             target.execute(update(meta).where(meta.c.key == HASH_KEY).values(value=secret))
             for table, rows in (
@@ -324,14 +326,9 @@ class Memory:
 
     @contextmanager
     def _writing(self, *, cursors_too: bool = True) -> Iterator[Connection]:
-        if cursors_too:
+        if cursors_too:  # read anew, whether this is written or not
             self._cursors = None
-        with told("written"), writing(self._engine, durably=False) as connection:
-            yield connection
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with told("read"), self._engine.connect() as connection:
+        with writing(self._engine, durably=False) as connection:
             yield connection
 
 
@@ -406,7 +403,7 @@ def profile_from_json(stored: Mapping[str, Any]) -> Profile:
     return Profile(**counts, zones=zones, messages=stored["messages"], without_id=stored["without_id"])
 
 
-def together(profiles: Iterable[Profile]) -> Profile:
+def merged(profiles: Iterable[Profile]) -> Profile:
     """Return what several profiles show together."""
     counts: dict[str, Counter[Any]] = {name: Counter() for name in (*_COUNTED, "zones")}
     messages = without_id = 0

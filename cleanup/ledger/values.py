@@ -162,12 +162,12 @@ class Remembered:
 class LastRun:
     """What the last run left of a mailbox: all that tells whether this night has anything to do.
 
-    `words` are people's, by fingerprint digest; `open_moves`: of some moves nobody knows yet what became of them.
+    `labels` are what people said, by digest; `open_moves`: of some moves nobody knows yet what became of them.
     """
 
     last: Remembered | None
     cursors: Mapping[str, Cursor]
-    words: Mapping[str, Verdict]
+    labels: Mapping[str, Verdict]
     open_moves: bool
 
 

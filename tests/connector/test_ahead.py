@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from cleanup.connector.commands import ask_of_size
+from cleanup.connector.commands import size_commands
 from cleanup.connector.folders import backscatter_folder_name
 from cleanup.connector.mailbox import Mailbox, open_mailbox
-from cleanup.connector.pull import Seen
+from cleanup.connector.pull import MessageState
 from cleanup.connector.questions import (
     Examine,
     Fingerprints,
@@ -39,7 +39,7 @@ def mailbox(server: RunningServer) -> Iterator[Mailbox]:
         yield opened
 
 
-def looked(mailbox: Mailbox, folder: str, first: int) -> dict[int, Seen]:
+def looked(mailbox: Mailbox, folder: str, first: int) -> dict[int, MessageState]:
     mailbox.examine(folder)
     return mailbox.fingerprints(folder, mailbox.uids(folder, first=first))
 
@@ -196,7 +196,7 @@ def test_after_look_afresh_nothing_is_answered_by_what_was_sent_before(mailbox: 
 
 @pytest.mark.parametrize("when", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
 def test_messages_from_the_ends_of_time_are_asked_for_by_size_alone(when: datetime) -> None:
-    (asked,) = ask_of_size({178}, {when})
+    (asked,) = size_commands({178}, {when})
 
     assert asked.args == (b"LARGER 177 SMALLER 179",)
 

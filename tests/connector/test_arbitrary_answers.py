@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cleanup.connector.commands import read_set
 from cleanup.connector.fetch import read_fetches
 from cleanup.connector.folders import read_list, read_statuses
-from cleanup.connector.quirks import refusal, told
+from cleanup.connector.quirks import error_text, refusal
 from cleanup.errors import CleanupError
 
 TOKENS = [
@@ -36,4 +36,4 @@ def test_the_rest_reads_anything(octets: bytes, text: str) -> None:
     read_set(octets, most=10)
     read_statuses([octets])
     assert len(str(refusal("FETCH", "NO", text))) < 1000
-    assert len(told(RuntimeError(text))) <= 300
+    assert len(error_text(RuntimeError(text))) <= 300

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cleanup.connector.folders import shown
-from cleanup.connector.quirks import LONGEST_TEXT, refusal, tidy, told
+from cleanup.connector.folders import printable
+from cleanup.connector.quirks import LONGEST_TEXT, error_text, refusal, tidy
 from cleanup.connector.redact import HIDDEN, MOST_KEPT, Redactor, hide, remember
 
 SECRET = 'pä"ss\\w0rd & more'
@@ -63,7 +63,7 @@ TOKEN = "ya29." + "t0ken-" * 300
 def test_a_secret_is_hidden_before_a_text_is_cut(lead: int) -> None:
     remember(TOKEN)
     text = "x" * lead + TOKEN
-    said = (told(RuntimeError(text)), tidy(text), str(refusal("MOVE", "NO", text)))
+    said = (error_text(RuntimeError(text)), tidy(text), str(refusal("MOVE", "NO", text)))
 
     assert all("t0ken" not in one for one in said)
     assert all(len(one) <= LONGEST_TEXT + 40 for one in said)
@@ -80,7 +80,7 @@ def test_what_was_shown_once_is_hidden_in_folder_names_too() -> None:
     remember("hunter2-of-anna")
     remember("hunter2")
 
-    assert shown("Sent/hunter2-of-anna") == f'"Sent/{HIDDEN}"'
+    assert printable("Sent/hunter2-of-anna") == f'"Sent/{HIDDEN}"'
 
 
 def test_no_more_secrets_are_kept_than_a_fleet_needs() -> None:

@@ -72,6 +72,7 @@ def run_on_dask(
         # Only as many shards as there are slots begin at once: the others have waited for their turn already.
         spread = replace(limits, spread_s=limits.spread_s * min(1.0, slots / max(1, len(parts))))
         shards = [Shard(part, shared, spread, until, fleet) for part in parts]
+        # pure=False: Dask would take the result of an equal shard of another night for this one's
         futures = {client.submit(work, shard, pure=False): shard for shard in shards}
         try:
             for future in as_completed(list(futures), loop=client.loop):
@@ -86,7 +87,7 @@ def run_on_dask(
 def work(shard: Shard) -> list[Ended]:
     """Do one shard in a worker; return how its mailboxes ended."""
     worker = get_worker()
-    left_s = shard.until - time.time() if shard.until is not None else None
+    left_s = shard.until - time.time() if shard.until is not None else None  # monotonic clocks differ by machine
     threads = max(1, shard.limits.threads // worker.state.nthreads)
     limits = replace(shard.limits, threads=threads, deadline_s=left_s)
     kept: OpenLedgers | None = worker.plugins.get(shard.fleet)  # gone where the client is

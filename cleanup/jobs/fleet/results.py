@@ -83,7 +83,7 @@ def write_ends(file: Path, ends: Iterable[Ended], *, before: Iterable[Row] = ())
     for e in ends:
         values = (e.name, e.result.value, e.cause or "", str(e.moved), f"{e.took_s:.1f}")
         rows[e.name] = dict(zip(_COLUMNS, values, strict=True))
-    text = io.StringIO(newline="")
+    text = io.StringIO(newline="")  # csv writes its own line ends
     writer = csv.DictWriter(text, _COLUMNS, extrasaction="ignore")
     writer.writeheader()
     writer.writerows(rows.values())
@@ -135,10 +135,10 @@ def read_list(file: Path) -> list[Listed]:
             rows = list(csv.DictReader(opened))
     except (OSError, UnicodeError, csv.Error) as error:
         raise UsageError(f"The list {file} cannot be read", why=str(error)) from error
-    return listed(rows, str(file))
+    return mailboxes_of(rows, str(file))
 
 
-def listed(rows: Iterable[Mapping[str, object]], where: str) -> list[Listed]:
+def mailboxes_of(rows: Iterable[Mapping[str, object]], where: str) -> list[Listed]:
     """Return the mailboxes of rows, in their order. Raises UsageError as read_list() does."""
     found: dict[str, Listed] = {}
     known: set[str] = set()

@@ -94,10 +94,11 @@ def run_fleet(
     ends: dict[str, Ended] = {}
 
     def work(one: Listed, starts_s: float) -> Ended:
+        # `stop` also ends the wait: a fleet that is told to end need not sit out its spread
         stop.wait(max(0.0, starts_s - (time.monotonic() - began)))
         if stop.is_set() or (limits.deadline_s is not None and time.monotonic() - began > limits.deadline_s):
             return Ended(one.name, Result.NOT_BEGUN, "The time was over.", "not-begun")
-        return _one(one, settings_of, gates, second_gates, shared)
+        return _run_one(one, settings_of, gates, second_gates, shared)
 
     with ExitStack() as stack:
         shared = ledgers or stack.enter_context(closing(Ledgers()))
@@ -112,14 +113,14 @@ def run_fleet(
     return [ends[one.name] for one in mailboxes]
 
 
-def _one(
+def _run_one(
     one: Listed, settings_of: SettingsOf, gates: GateByServer, second_gates: GateByServer | None, ledgers: Ledgers
 ) -> Ended:
     began = time.monotonic()
     try:
         settings = settings_of(one)
         host = host_of(settings) or ""
-        with gates[host]:
+        with gates[host]:  # before anything is asked of the server, its login included
             done = run_mailbox(
                 account_of(settings, ask=_no_password),
                 settings,

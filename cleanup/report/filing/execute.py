@@ -27,6 +27,7 @@ from cleanup.model import FilingPlan, MessageRef, NotFiled, PlannedMove
 from cleanup.progress import Progress, unseen
 from cleanup.report.filing.journal import Journal, MoveOutcome, is_in_both
 from cleanup.report.filing.races import Before, Watch, put_flags_right
+from cleanup.report.filing.reconcile import expected, reconcile
 from cleanup.report.filing.verify import (
     BROKEN,
     Checked,
@@ -35,9 +36,7 @@ from cleanup.report.filing.verify import (
     check,
     check_able,
     check_takes_back,
-    expected,
     open_source,
-    reconcile,
     what_check_asks,
 )
 from cleanup.report.text import plural
@@ -186,6 +185,7 @@ def file_all(
     if not plan.moves:
         return MoveResults(plan.target)
     try:
+        # what lies in both folders is known: each run tries to finish it, and it hinders no other move
         still_open = [record for record in journal.open_moves() if not is_in_both(record)]
     except CleanupError as error:
         return _none_tried(plan, error)
@@ -238,7 +238,7 @@ def move_all(
         lowest = max(1, min(move.ref.uid for move in batch) - NEARBY) if nearby else 1
         others_from = lowest if len(done) < TRIALS else None
         one = None
-        try:
+        try:  # a signal waits until the batch is written down
             with finishing(f"this batch of {len(batch):,}"):
                 one = _move_batch(route, batch, connection, journal, watch, others_from)
                 progress(len(moves) - len(waiting))
@@ -249,6 +249,7 @@ def move_all(
             break
         done.append(one)  # also where a signal came meanwhile: the batch is done
         stopped = stopped or one.stopped
+        # where nothing arrived, a single message finds out whether the next one does
         size = _next_size(len(batch), batches, connection, watch) if one.moved else 1
     outcomes, late = _looked_after([o for one in done for o in one.outcomes], watch, journal)
     stopped = stopped or late
@@ -279,6 +280,7 @@ def _without_left(
             hint=f"Show this to its administrator; {plural(len(left), 'message')} came into {route.target} so far",
         )
     by_uid = {r.intent.uid: r for r in left if r.intent.source_uidvalidity == route.uidvalidity}
+    # under new UIDs each line stands for one message that looks so, and for no second one: hence pop() below
     by_looks = {r.intent.fingerprint: r for r in left if r.intent.source_uidvalidity != route.uidvalidity}
     to_move: list[PlannedMove] = []
     stay: list[NotFiled] = []
@@ -345,15 +347,19 @@ def _move_batch(
     """Move one batch and return what became of it. Raises only what happens before anything is written down."""
     watch.begin()
     mailbox = connection.mailbox
+    # Both looks go out at once: what somebody does between them is seen by one of them alone.
     mailbox.send_ahead(*watch.asks_at_first(), *what_check_asks(route, batch, others_from=others_from))
     before = watch.look_before([move.ref.uid for move in batch])
     checked = connection.reconnecting(lambda mailbox: check(route, batch, mailbox, others_from=others_from))
     if not checked.present:
         return MoveResults(route.target, gone_before=checked.gone, not_tried=checked.kept)
+    # Asked while a route is tried, and not of an undo: what that puts back nobody takes back once more.
     if others_from is not None and all(move.undoes is None for move in batch):
         connection.reconnecting(lambda mailbox: check_takes_back(mailbox, route.target))
         if connection.mailbox is not mailbox:  # a new one has nothing open
             connection.reconnecting(lambda mailbox: open_source(mailbox, route))
+    # Written down before it is sent: after a kill the next run looks for a move that was perhaps never made, and does
+    # not miss one that was.
     records = journal.intend(checked.present)
     sent = _Sent(route, connection, journal, watch, records, before, checked, others_from)
     try:
@@ -371,14 +377,14 @@ def _send(sent: _Sent) -> MoveResults:
     looks = expected(sent.records, others_from=sent.others_from)
     try:
         with sent.watch.timing():
-            told = dict(mailbox.move([r.intent.uid for r in sent.records], route.target, looks).pairs)
+            copyuid = dict(mailbox.move([r.intent.uid for r in sent.records], route.target, looks).pairs)
     except MoveNotSupported:  # nothing was sent
         return _by_copy(sent)
     except CommandUnknown as error:
         return _after_bad(sent, error)
     except CleanupError as error:
         return _after_trouble(sent, error)
-    return _after_yes(sent, told)
+    return _after_yes(sent, copyuid)
 
 
 def _after_bad(sent: _Sent, error: CleanupError) -> MoveResults:
@@ -387,6 +393,7 @@ def _after_bad(sent: _Sent, error: CleanupError) -> MoveResults:
         return _after_trouble(sent, error)
     outcomes = reconcile(sent.records, sent.connection, sent.journal)
     kept = [one.record for one in outcomes if one.state is MoveState.KEPT]
+    # what has arrived after all is written down before anything else is sent
     others = _written(sent, [one for one in outcomes if one.state is not MoveState.KEPT])
     if not kept:
         return sent.results(others)
@@ -396,29 +403,30 @@ def _after_bad(sent: _Sent, error: CleanupError) -> MoveResults:
 
 
 def _by_copy(sent: _Sent) -> MoveResults:
-    """COPY, look; what arrived is then removed from the source by name, and looked at again (verify.reconcile)."""
+    """COPY, look; what arrived is then removed from the source by name, and looked at again (reconcile.py)."""
     mailbox, uids = sent.connection.mailbox, [r.intent.uid for r in sent.records]
     try:
         with sent.watch.timing():
-            told = dict(mailbox.copy(uids, sent.route.target, expected(sent.records)).pairs)
+            copyuid = dict(mailbox.copy(uids, sent.route.target, expected(sent.records)).pairs)
     except CleanupError as error:
         return _after_trouble(sent, error)
-    return _after_yes(sent, told)
+    return _after_yes(sent, copyuid)
 
 
-def _after_yes(sent: _Sent, told: Mapping[int, int]) -> MoveResults:
+def _after_yes(sent: _Sent, copyuid: Mapping[int, int]) -> MoveResults:
     """Look whether it is true; stop where the server said yes and a message is where it was, or nowhere."""
-    outcomes = reconcile(sent.records, sent.connection, sent.journal, told, others_from=sent.others_from)
+    outcomes = reconcile(sent.records, sent.connection, sent.journal, copyuid, others_from=sent.others_from)
     stopped: CleanupError | None = _more_than_asked(sent, outcomes)
     now = _written(sent, outcomes)
     states = [one.state for one in outcomes]
-    if MoveState.KEPT in states or MoveState.UNCLEAR in states:
+    if MoveState.KEPT in states or MoveState.UNCLEAR in states:  # its yes is worth nothing for the next ones, either
         notes = (one.note for one in outcomes if one.state in (MoveState.UNCLEAR, MoveState.KEPT) and one.note)
         why = next(notes, "messages are still where they were")
         what = "The server said that it moved the messages, which is not so"
         if MoveState.UNCLEAR in states:
             what = f"Messages came into {sent.route.target} and could not be taken from {sent.route.source}"
         stopped = stopped or ServerMisbehaved(what, why=why)
+    # A single one may have been yours, moved in that moment; several at once, or one after others, are no accident.
     elif set(states) == {MoveState.TAKEN} and (len(states) > 1 or sent.checked.gone):
         stopped = stopped or ServerMisbehaved(
             "Messages vanished while they were moved",
@@ -433,20 +441,21 @@ def _after_trouble(sent: _Sent, error: CleanupError) -> MoveResults:
     What has not arrived after a broken connection stays open in the journal, for the next run to look at again.
     """
     broken = isinstance(error, BROKEN)
-    if broken:
+    if broken:  # raises where there is no other connection: the moves stay written down as intended
         sent.connection.renew(error)
     outcomes = reconcile(sent.records, sent.connection, sent.journal, others_from=sent.others_from)
     stopped: CleanupError | None = _more_than_asked(sent, outcomes)
     if not broken or isinstance(error, TookTooLong):
         stopped = stopped or error
-    if broken:
-        outcomes = [_left_open(one, error) for one in outcomes]
+    if broken:  # the server may not have begun yet: what is not at the target may still come there
+        where = {MoveState.KEPT: "still where it was", MoveState.TAKEN: "in neither folder"}
+        outcomes = [
+            MoveOutcome(one.record, MoveState.UNCLEAR, None, f"it is {where[one.state]}: {error}")
+            if one.state in where
+            else one
+            for one in outcomes
+        ]
     return sent.results(_written(sent, outcomes), stopped)
-
-
-def _left_open(one: MoveOutcome, error: CleanupError) -> MoveOutcome:
-    where = {MoveState.KEPT: "still where it was", MoveState.TAKEN: "in neither folder"}.get(one.state)
-    return MoveOutcome(one.record, MoveState.UNCLEAR, None, f"it is {where}: {error}") if where else one
 
 
 def _written(sent: _Sent, outcomes: list[MoveOutcome]) -> list[MoveOutcome]:

@@ -61,14 +61,14 @@ class Journal:
         What a person did with a message is a word of his on it, so that no run files it again: moved back by hand is
         genuine, undone is unsure, even where the server did not let go what it had copied back.
         """
-        told = list(outcomes)
-        labels = [label for one in told if (label := self._label(one))]
+        written = list(outcomes)
+        labels = [label for one in written if (label := self._label(one))]
         self.ledger.advance(
-            [(one.record.move_id, one.state, one.target_uid, one.note) for one in told],
+            [(one.record.move_id, one.state, one.target_uid, one.note) for one in written],
             labels=labels,
-            lost_flags={one.record.move_id: one.lost_flags for one in told if one.lost_flags},
+            lost_flags={one.record.move_id: one.lost_flags for one in written if one.lost_flags},
         )
-        return [replace(one, record=replace(one.record, state=one.state, target_uid=one.target_uid)) for one in told]
+        return [replace(one, record=replace(one.record, state=one.state, target_uid=one.target_uid)) for one in written]
 
     def _label(self, one: MoveOutcome) -> Label | None:
         digest = one.record.intent.fingerprint.digest
@@ -104,7 +104,7 @@ class Journal:
         """Return how many of them came one after the other since the server last moved something as it should."""
         states = [MoveState.UNCLEAR, MoveState.MOVED, MoveState.UNDONE, MoveState.RETURNED, MoveState.LOST_SIGHT]
         left = 0
-        for record in self.ledger.moves(mailbox=self.mailbox, states=states):
+        for record in self.ledger.moves(mailbox=self.mailbox, states=states):  # in the order in which they were made
             if record.state is not MoveState.UNCLEAR:
                 left = 0
             elif is_in_both(record):

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from cleanup.model import (
     FilingPlan,
-    Finding,
     Judged,
     Kind,
     LimitsMet,
@@ -48,9 +47,9 @@ def plan_filing(
     kept = tuple(NotFiled(one.ref, why) for one, why in reasons if why is not None)
     forbidden = [*refusals, *([f"{source} is the target, too."] if source == target else [])]
     limits = limits_met(len(moves), inbox_size, policy)
-    told = [] if source == target or limits is None else _in_words(limits, policy)
-    alone = limits if not forbidden else None
-    return FilingPlan(source, target, uidvalidity, moves, kept, (*forbidden, *told), alone)
+    exceeded = [] if source == target or limits is None else _in_words(limits, policy)
+    alone = limits if not forbidden else None  # a person may let a plan through its limits, and through nothing else
+    return FilingPlan(source, target, uidvalidity, moves, kept, (*forbidden, *exceeded), alone)
 
 
 def limits_met(count: int, of: int, policy: Policy) -> LimitsMet | None:
@@ -73,7 +72,8 @@ def why_not_filed(one: Judged, policy: Policy) -> str | None:
     if finding.verdict is Verdict.GENUINE:
         return "It answers mail of yours."
     if finding.verdict is Verdict.UNSURE and not (policy.file_leaning and finding.leaning is Verdict.BACKSCATTER):
-        return _unsure(finding)
+        vetoes = [r.says for r in finding.reasons if r.points_to is Verdict.UNSURE and r.strength is not Strength.NOTE]
+        return vetoes[0] if vetoes else f"Unsure: {finding.row.replace('_', ' ').replace('-', ' ')}."
     if policy.name == "cautious":
         return "The policy is 'cautious': it files nothing."
     if kind in OTHER_NOTICES and not policy.file_other_notices:
@@ -93,22 +93,17 @@ _KIND_WORDS = {
 }
 
 
-def _unsure(finding: Finding) -> str:
-    vetoes = [r.says for r in finding.reasons if r.points_to is Verdict.UNSURE and r.strength is not Strength.NOTE]
-    return vetoes[0] if vetoes else f"Unsure: {finding.row.replace('_', ' ').replace('-', ' ')}."
-
-
 def _in_words(limits: LimitsMet, policy: Policy) -> list[str]:
-    told = []
+    sentences = []
     if limits.max_moves is not None:
-        told.append(
+        sentences.append(
             f"{limits.count:,} messages would be moved, and the limit is {policy.max_moves:,} "
             f"(--max-moves {limits.max_moves} raises it)."
         )
     if limits.max_share is not None:
         share = limits.count / max(limits.of, 1)
-        told.append(
+        sentences.append(
             f"{share:.0%} of the folder would be moved ({limits.count:,} of {limits.of:,}), and the limit is "
             f"{policy.max_share:.0%} (--max-share {limits.max_share:g} raises it)."
         )
-    return told
+    return sentences

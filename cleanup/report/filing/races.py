@@ -32,6 +32,7 @@ CALM_S = (0.05, 0.5)  # but so much at least, and at most
 MOST_AT_ONCE = 3  # messages that you flag in the same moment, most of a batch
 MOST_LOOKS = 4  # at flags that you may be changing
 NOT_BELIEVED = "the server tells new flags of most of them from the moment of the move, which is not believed"
+# Only what a STORE takes again as it is: some servers tell flags that are none (RFC 9051 section 9, flag).
 _A_FLAG = re.compile(r"\\?[A-Za-z0-9$_.+-]{1,100}")
 _NOT_CARRIED = frozenset({"\\deleted", "\\recent"})
 
@@ -85,7 +86,7 @@ class Watch:
         """Open the source on the second connection and note the flags; None: nobody looks on.
 
         Before the first batch also where the numbering of every folder stands, as both connections tell it: a server,
-        or what stands before it, may tell one of them what was true an hour ago.
+        or what stands before it, may tell one of them what was true an hour ago. So the one that knew more counts.
         """
         try:
             onlooker = self.connection.onlooker()
@@ -96,8 +97,13 @@ class Watch:
             opening, flags = WatchFolder(self.route.source), Flags(batch)
             onlooker.send_ahead(*first, opening, flags)
             if is_first:
-                told = onlooker.numbering() or {}
-                self._numbering = _later(told, self.connection.reconnecting(lambda mailbox: mailbox.numbering() or {}))
+                seen = onlooker.numbering() or {}
+                told = self.connection.reconnecting(lambda mailbox: mailbox.numbering() or {})
+                both = {name: [states[name] for states in (seen, told) if name in states] for name in (*seen, *told)}
+                self._numbering = {
+                    name: max(states, key=lambda state: (state.uidvalidity, state.uidnext))
+                    for name, states in both.items()
+                }
             if onlooker.ask(opening).uidvalidity != self.route.uidvalidity:
                 return None
             return Before(onlooker, onlooker.ask(flags))
@@ -144,7 +150,13 @@ class Watch:
         lacking = may_lack(outcomes, changes)
         if not lacking:
             return outcomes
-        outcomes = [_without_cleared(one, changes.get(one.ref.uid)) for one in outcomes]
+        # flags that you cleared yourself are not lost
+        outcomes = [
+            replace(one, lost_flags=tuple(flag for flag in one.lost_flags if flag not in changes[one.ref.uid].cleared))
+            if one.ref.uid in changes
+            else one
+            for one in outcomes
+        ]
         note = NOT_BELIEVED
         if len(lacking) <= max(MOST_AT_ONCE, len(outcomes) // 2):  # a server that invents flags tells of most of them
             try:
@@ -166,12 +178,6 @@ class Watch:
             self.connection.without_onlooker()
             return {}
         return changed([one.record.intent for one in outcomes], before.flags, last)
-
-
-def _without_cleared(one: MoveOutcome, change: Change | None) -> MoveOutcome:
-    """Return an outcome without the flags that you cleared yourself: nobody lost those."""
-    cleared = change.cleared if change else frozenset()
-    return replace(one, lost_flags=tuple(flag for flag in one.lost_flags if flag not in cleared))
 
 
 # --- what is in another folder, too --------------------------------------------------------------------------------
@@ -202,7 +208,7 @@ def _grown(before: Mapping[str, FolderState], now: Mapping[str, FolderState]) ->
 
     A renamed folder is none that is new, and one that was listed without its numbers (RFC 5819 section 2) says nothing.
     """
-    renamed = bool(before.keys() - now.keys())
+    renamed = bool(before.keys() - now.keys())  # under a new name its messages would look as if they had come
     for folder, state in now.items():
         was = before.get(folder)
         if was is None and not renamed:
@@ -216,6 +222,7 @@ def elsewhere(outcomes: Sequence[MoveOutcome], came: Arrivals) -> list[tuple[Mov
 
     Of equal messages those come first that are in neither of our folders: what came up elsewhere is what they are now.
     """
+    # taken out one by one: of two equal messages one that came up elsewhere accounts for one of them
     waiting = {like: list(folders) for like, folders in came.items()}
     found: dict[int, tuple[str, ...]] = {}
     for one in sorted(outcomes, key=lambda one: one.state is not MoveState.TAKEN):
@@ -234,12 +241,6 @@ def _also_seen(one: MoveOutcome, folders: tuple[str, ...]) -> MoveOutcome:
     if intent.source in folders and intent.undoes is None:
         return replace(one, state=MoveState.RETURNED, note=f"it was moved back to {intent.source} at once")
     return one.with_note(f"it is in {', '.join(folders)} now: somebody moved or deleted it at the same moment")
-
-
-def _later(told: Mapping[str, FolderState], started: Mapping[str, FolderState]) -> dict[str, FolderState]:
-    """Return each folder's state by the connection that knew more of it."""
-    both = {name: [known[name] for known in (told, started) if name in known] for name in (*told, *started)}
-    return {name: max(states, key=lambda state: (state.uidvalidity, state.uidnext)) for name, states in both.items()}
 
 
 # --- flags that were changed in the moment of the move -------------------------------------------------------------
@@ -298,6 +299,7 @@ def mend(lacking: Sequence[Lacking], mailbox: Mailbox) -> None:
     A server with CONDSTORE sets no flag on a message that changed after we looked; then we look again.
     """
     first = lacking[0].intent
+    # UNCHANGEDSINCE (RFC 7162 section 3.1.3): somebody may be changing the very flags that we set
     for _ in range(MOST_LOOKS):
         opened = mailbox.select(first.target)
         if opened.uidvalidity != first.target_uidvalidity:
@@ -336,20 +338,7 @@ def put_flags_right(outcomes: Sequence[MoveOutcome], connection: Connection, jou
     if marked and not connection.mailbox.can_move:  # with MOVE nobody marks anything, so it is your mark
         with suppress(CommandRefused, FolderNotFound, PermissionMissing):
             connection.reconnecting(lambda mailbox: _unmark(marked, mailbox))
-    return _give_back(outcomes, connection, journal)
-
-
-def _unmark(marked: Sequence[MoveOutcome], mailbox: Mailbox) -> None:
-    intent = marked[0].record.intent
-    if mailbox.select(intent.target).uidvalidity == intent.target_uidvalidity:
-        mailbox.change_flags(sorted(one.target_uid or 0 for one in marked), remove=[DELETED])
-
-
-def _give_back(outcomes: Sequence[MoveOutcome], connection: Connection, journal: Journal) -> list[MoveOutcome]:
-    """Set the flags that the backscatter folder had not taken on what an undo put back; say which could not be set.
-
-    May be done twice: only what is missing is set.
-    """
+    # What was filed may have lost flags that the backscatter folder does not take: an undo sets them again.
     undone = {one.record.intent.undoes: one for one in outcomes if one.state is MoveState.MOVED}
     lost = journal.lost_flags([move_id for move_id in undone if move_id is not None])
     back = {one.target_uid: lost[move_id] for move_id, one in undone.items() if move_id in lost and one.target_uid}
@@ -357,7 +346,7 @@ def _give_back(outcomes: Sequence[MoveOutcome], connection: Connection, journal:
         return list(outcomes)
     intent = next(one.record.intent for move_id, one in undone.items() if move_id in lost)
     try:
-        missing = connection.reconnecting(lambda mailbox: _set(back, intent, mailbox))
+        missing = connection.reconnecting(lambda mailbox: _set_flags(back, intent, mailbox))
     except (CommandRefused, FolderNotFound, PermissionMissing):
         missing = back
     return [
@@ -368,7 +357,13 @@ def _give_back(outcomes: Sequence[MoveOutcome], connection: Connection, journal:
     ]
 
 
-def _set(back: Mapping[int, tuple[str, ...]], intent: MoveIntent, mailbox: Mailbox) -> dict[int, tuple[str, ...]]:
+def _unmark(marked: Sequence[MoveOutcome], mailbox: Mailbox) -> None:
+    intent = marked[0].record.intent
+    if mailbox.select(intent.target).uidvalidity == intent.target_uidvalidity:
+        mailbox.change_flags(sorted(one.target_uid or 0 for one in marked), remove=[DELETED])
+
+
+def _set_flags(back: Mapping[int, tuple[str, ...]], intent: MoveIntent, mailbox: Mailbox) -> dict[int, tuple[str, ...]]:
     """Set flags on messages at the target; return by UID those that are not there afterwards."""
     if mailbox.select(intent.target).uidvalidity != intent.target_uidvalidity:
         return dict(back)
@@ -377,6 +372,7 @@ def _set(back: Mapping[int, tuple[str, ...]], intent: MoveIntent, mailbox: Mailb
         missing = set(flags) - set(now[uid].flags if uid in now else flags)
         if settable := sorted(_carried(tuple(missing))):
             mailbox.change_flags([uid], add=settable)
+    # looked at once more: servers say OK to flags that they do not keep (PERMANENTFLAGS, RFC 9051 section 7.1)
     now = mailbox.fingerprints(intent.target, sorted(back))
     return {
         uid: tuple(flag for flag in flags if flag not in now[uid].flags) for uid, flags in back.items() if uid in now

@@ -19,7 +19,8 @@ from cleanup.ledger.values import Target
 from cleanup.model import MessageRef
 from cleanup.report.filing.journal import Journal, MoveOutcome
 from cleanup.report.filing.races import put_flags_right
-from cleanup.report.filing.verify import DELETED, Connection, grouped, has_mark, likeness, reconcile, view
+from cleanup.report.filing.reconcile import reconcile
+from cleanup.report.filing.verify import DELETED, Connection, grouped, has_mark, likeness, view
 from cleanup.report.text import plural
 
 YOUNG = timedelta(seconds=60)
@@ -87,7 +88,7 @@ def recover(
 
 
 @dataclass(frozen=True, slots=True)
-class Foretold:
+class RecoveryPreview:
     """What a run would reconcile first, written into a copy of the ledger alone.
 
     `leaving` are messages that lie in their source folder and in their target: a run takes them from the source.
@@ -98,14 +99,14 @@ class Foretold:
     mailbox: Mailbox
 
 
-def foretell(
+def preview_recovery(
     copy: Ledger,
     name: str,
     mailbox: Mailbox,
     *,
     reopen: Callable[[], Mailbox] | None = None,
     pause: Callable[[float], None] = time.sleep,
-) -> Foretold:
+) -> RecoveryPreview:
     """Reconcile in a copy of the ledger what recover() would reconcile, by looking alone: for a dry run.
 
     Raises what would stop a run, too.
@@ -123,7 +124,7 @@ def foretell(
         leaving |= both
         journal.write(replace(one, state=MoveState.MOVED) if one.is_in_both else one for one in outcomes)
     notice_returned(journal, connection)
-    return Foretold(frozenset(leaving), connection.mailbox)
+    return RecoveryPreview(frozenset(leaving), connection.mailbox)
 
 
 def _waiting(journal: Journal, pause: Callable[[float], None]) -> list[list[MoveRecord]]:
@@ -179,14 +180,14 @@ def notice_returned(journal: Journal, connection: Connection, then: Then = None)
     ledger, returned = journal.ledger, list[MoveRecord]()
     targets = ledger.targets(journal.mailbox)
     for target in targets:
-        and_then = then if target is targets[-1] else None
+        and_then = then if target is targets[-1] else None  # what is asked next goes out with the last look here
         missing, now = connection.reconnecting(partial(_missing, target, journal, and_then))
         for group in grouped(missing):
             back = connection.reconnecting(partial(_back_at_source, group))
             states = {True: MoveState.RETURNED, False: MoveState.LOST_SIGHT}
             journal.write(MoveOutcome(record, states[record.move_id in back]) for record in group)
             returned += [record for record in group if record.move_id in back]
-        if now != target:
+        if now != target:  # last: who is cut off before looks at this target once more
             ledger.note_target(journal.mailbox, now)
     return tuple(returned)
 
@@ -200,6 +201,7 @@ def _missing(target: Target, journal: Journal, then: Then, mailbox: Mailbox) -> 
     first, is_known = target.uidnext or 1, target.uidnext is not None
     filed = ledger.standing_uids(whose, target, first=first)
     opening = Examine(folder)
+    # few are named in one command; of many it is shorter to list the folder
     looks = Uids(folder, first) if is_known or len(filed) > FEW else StillThere(folder, filed)
     mailbox.send_ahead(opening, looks, *(then() if then else ()))
     try:
@@ -226,6 +228,7 @@ def _back_at_source(missing: Sequence[MoveRecord], mailbox: Mailbox) -> set[int]
     if not missing:
         return set()
     first = missing[0].intent
+    # what comes back has a UID above all that were given before, so above its own old one, too
     source = view(mailbox, first.source, first=min(r.intent.uid for r in missing) + 1)
     if source.uidvalidity != first.source_uidvalidity:
         source = view(mailbox, first.source)

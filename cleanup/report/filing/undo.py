@@ -90,27 +90,22 @@ def undo(
     connection = Connection(mailbox, reopen, look_on, pause)
     number = ledger.start_run(run.mailbox, "undo", options={"run": run_id, **(noted or {})})
     journal = Journal(ledger, number, run.mailbox)
-    told, reconciled = _Told(), list[MoveOutcome]()
+    done, reconciled = _Undone(), list[MoveOutcome]()
     try:
+        # first what was cut off: some of it may be what is to be put back
         reconciled = reconcile_open(journal, connection, pause=pause)
         records = [r for r in undoable(ledger, run_id) if not only or r.intent.uid in only]
         putting = _PuttingBack(connection, journal, batches, lambda done: progress(PUTTING_BACK, done, len(records)))
         for group in grouped(records):
-            if told.stopped is None:
-                told = told.and_also(putting.group(group))
+            if done.stopped is None:
+                done = done.and_also(putting.group(group))
             else:
-                told = told.and_also(_Told(left=tuple(NotFiled(_ref(r), f"not tried: {told.stopped}") for r in group)))
+                not_tried = tuple(NotFiled(_ref(record), f"not tried: {done.stopped}") for record in group)
+                done = done.and_also(_Undone(left=not_tried))
     except CleanupError as error:
-        told = replace(told, stopped=error)
+        done = replace(done, stopped=error)
     outcome = UndoOutcome(
-        journal.run_id,
-        run_id,
-        told.back,
-        told.left,
-        told.doubled,
-        told.altered,
-        told.stopped,
-        tuple(reconciled),
+        journal.run_id, run_id, done.back, done.left, done.doubled, done.altered, done.stopped, tuple(reconciled)
     )
     counts = {"put_back": len(outcome.put_back), "not_put_back": len(outcome.not_put_back)}
     try:
@@ -130,7 +125,7 @@ def _ref(record: MoveRecord) -> MessageRef:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Undone:
     """What became of some of the moves."""
 
     back: tuple[MessageRef, ...] = ()
@@ -139,8 +134,8 @@ class _Told:
     altered: tuple[NotFiled, ...] = ()
     stopped: CleanupError | None = None
 
-    def and_also(self, other: _Told) -> _Told:
-        return _Told(
+    def and_also(self, other: _Undone) -> _Undone:
+        return _Undone(
             self.back + other.back,
             self.left + other.left,
             self.doubled + other.doubled,
@@ -171,29 +166,30 @@ class _PuttingBack:
     progress: Callable[[int], None]
     _tried: int = 0
 
-    def group(self, group: Sequence[MoveRecord]) -> _Told:
+    def group(self, group: Sequence[MoveRecord]) -> _Undone:
         """Put back what was moved between two folders."""
         self.progress(self._tried)
         intent = group[0].intent
         filed, is_there, back = self.connection.reconnecting(lambda mailbox: _find(group, mailbox, self.journal))
-        told = self._move(group, filed, intent.source, keeps_source=False)
+        done = self._move(group, filed, intent.source, keeps_source=False)
         lost = [r for r in group if r.move_id not in filed.messages and r.move_id not in back]
-        for place in self._elsewhere(lost, told):
-            told = told.and_also(self._move(lost, place, intent.source, keeps_source=True))
+        # copied and left there: the program has put nothing into these folders, so it takes nothing out of them
+        for place in self._elsewhere(lost, done):
+            done = done.and_also(self._move(lost, place, intent.source, keeps_source=True))
             lost = [record for record in lost if record.move_id not in place.messages]
         reason = f"it is no longer in {intent.target}, and in no other folder"
         if not is_there:
             reason = f"there is no folder {intent.target} any more, and it is in no other one"
         again = [NotFiled(_ref(r), f"it is in {intent.source} again already") for r in group if r.move_id in back]
         self._tried += len(group)
-        if told.stopped is None:  # all folders were looked through
+        if done.stopped is None:  # all folders were looked through
             self.journal.write(MoveOutcome(r, MoveState.LOST_SIGHT) for r in lost if r.state is MoveState.TAKEN)
-        return told.and_also(_Told(left=(*again, *(NotFiled(_ref(r), reason) for r in lost))))
+        return done.and_also(_Undone(left=(*again, *(NotFiled(_ref(r), reason) for r in lost))))
 
-    def _elsewhere(self, lost: Sequence[MoveRecord], told: _Told) -> Iterator[_Found]:
+    def _elsewhere(self, lost: Sequence[MoveRecord], done: _Undone) -> Iterator[_Found]:
         """Yield other folders that hold some of the messages, as long as some are missing and nothing stopped it."""
         missing = list(lost)
-        if not missing or told.stopped is not None:
+        if not missing or done.stopped is not None:
             return
         ours = {missing[0].intent.source, missing[0].intent.target}
         folders = self.connection.reconnecting(lambda mailbox: mailbox.folders())
@@ -205,10 +201,10 @@ class _PuttingBack:
             if place.messages:
                 yield place
 
-    def _move(self, group: Sequence[MoveRecord], found: _Found, to: str, *, keeps_source: bool) -> _Told:
+    def _move(self, group: Sequence[MoveRecord], found: _Found, to: str, *, keeps_source: bool) -> _Undone:
         there = [(record, *found.messages[record.move_id]) for record in group if record.move_id in found.messages]
         if not there:
-            return _Told()
+            return _Undone()
         route = MoveRoute(found.folder, found.uidvalidity, to, keeps_source)
         moves = [
             PlannedMove(MessageRef(found.folder, found.uidvalidity, uid), fingerprint, undoes=record.move_id)
@@ -222,7 +218,7 @@ class _PuttingBack:
         outcomes = {one.ref.uid: one for one in results.outcomes if one.state is MoveState.MOVED}
         left = (*results.gone, *results.not_moved, *results.unclear, *results.left_in_both)
         reasons = {one.ref.uid: one.reason for one in left}
-        return _Told(
+        return _Undone(
             back=tuple(_ref(record) for record, uid, _ in there if uid in outcomes),
             left=tuple(NotFiled(_ref(record), reasons[uid]) for record, uid, _ in there if uid in reasons),
             doubled=tuple(
@@ -235,16 +231,11 @@ class _PuttingBack:
                 NotFiled(_ref(record), why)
                 for record, uid, now in there
                 if uid in outcomes
-                for why in _altered(record, outcomes[uid], now)
+                for why in remarks(outcomes[uid])
+                or ([REDATED] if now.arrived != record.intent.fingerprint.arrived else [])
             ),
             stopped=results.stopped,
         )
-
-
-def _altered(record: MoveRecord, outcome: MoveOutcome, now: Fingerprint) -> list[str]:
-    """Return in what way a message that was put back is not quite as it was before the run."""
-    told = remarks(outcome)
-    return told or ([REDATED] if now.arrived != record.intent.fingerprint.arrived else [])
 
 
 def _find(group: Sequence[MoveRecord], mailbox: Mailbox, journal: Journal) -> tuple[_Found, bool, set[int]]:
@@ -295,7 +286,7 @@ def match(group: Sequence[MoveRecord], there: FolderView, journal: Journal) -> d
     taken = {uid for uid, _ in found.values()}
     taken |= journal.claimed(group[0].intent.target, there.uidvalidity, among=there.seen)
     free: dict[tuple[int, str], list[int]] = defaultdict(list)
-    for uid in sorted(set(there.seen) - taken, reverse=True):
+    for uid in sorted(set(there.seen) - taken, reverse=True):  # pop() then gives the oldest first
         free[likeness(there.seen[uid])].append(uid)
     for record in group:
         equal = free[likeness(record.intent.fingerprint)]

@@ -1,21 +1,19 @@
 """Looks before and after a move: is each message there and as it was judged, and where did it end up?
 
-Decided from what both folders show, never from what the server answered. The one thing that is changed here is the
-second half of a COPY: what was seen whole at the target is removed from the source.
+Decided from what both folders show, never from what the server answered. Nothing is changed here but for making the
+target. What is done about a message that lies in both folders is in reconcile.py.
 """
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from cleanup.connector.mailbox import FolderState, Mailbox, Seen
-from cleanup.connector.questions import Bodies, Examine, Fingerprints, Question, Select, Status, StillThere, Uids
+from cleanup.connector.mailbox import FolderState, Mailbox, MessageState
+from cleanup.connector.questions import Fingerprints, Question, Select, Status, Uids
 from cleanup.errors import (
     CleanupError,
     CommandRefused,
@@ -29,14 +27,9 @@ from cleanup.errors import (
 from cleanup.ledger import MoveIntent, MoveRecord, MoveState
 from cleanup.model import Fingerprint, NotFiled, PlannedMove
 from cleanup.report.filing.journal import Journal, MoveOutcome
-from cleanup.report.text import plural
 
 BROKEN = (ConnectionLost, ServerMisbehaved)
 MOST_RENEWALS = 3
-LARGEST = 1 << 20  # bytes of a message that are compared
-MOST_NAMED = 10
-NO_MESSAGE = 1000  # so far above the next UID nothing is numbered yet
-MOST_AT_ONCE = 3  # messages that you mark as deleted in the moment in which one is moved
 REDATED = "the server gave it a new date of arrival"
 DELETED = "\\Deleted"
 _GONE = "it is in neither folder: somebody moved or deleted it meanwhile"
@@ -162,7 +155,7 @@ def check(
         seen, listed = mailbox.ask_all(looks, Uids(route.source, others_from))
         others = frozenset(listed) - set(uids)
     missing = [uid for uid in uids if uid not in seen]
-    if missing and mailbox.still_there(route.source, missing):  # then they are not gone
+    if missing and mailbox.still_there(route.source, missing):  # FETCH is silent of what SEARCH finds: not gone
         raise ServerMisbehaved(f"The server lists messages in {route.source} and does not show them")
     return _as_judged(route, batch, seen, target, others)
 
@@ -207,7 +200,7 @@ def check_takes_back(mailbox: Mailbox, folder: str) -> None:
 
 def _target_state(mailbox: Mailbox, folder: str) -> FolderState:
     try:
-        try:
+        try:  # asked before the move: what has a UID from UIDNEXT on afterwards came in the meantime
             return mailbox.status(folder)
         except FolderNotFound:
             mailbox.create_folder(folder)
@@ -221,7 +214,7 @@ def _target_state(mailbox: Mailbox, folder: str) -> FolderState:
 def _as_judged(
     route: MoveRoute,
     batch: Sequence[PlannedMove],
-    seen: Mapping[int, Seen],
+    seen: Mapping[int, MessageState],
     target: FolderState,
     others: frozenset[int] | None,
 ) -> Checked:
@@ -234,7 +227,7 @@ def _as_judged(
             gone.append(NotFiled(move.ref, f"it is no longer in {route.source}"))
         elif now.fingerprint != move.fingerprint:
             kept.append(NotFiled(move.ref, "its number now names another message"))
-        elif has_mark(now.flags) and not route.keeps_source:
+        elif has_mark(now.flags) and not route.keeps_source:  # you are deleting it, which is your word on it
             gone.append(NotFiled(move.ref, "it is marked as deleted"))
         else:
             present.append(
@@ -267,41 +260,6 @@ class FolderView:
     flags: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
 
-def reconcile(
-    records: Sequence[MoveRecord],
-    connection: Connection,
-    journal: Journal,
-    told: Mapping[int, int] | None = None,
-    *,
-    others_from: int | None = None,
-    by_looking_alone: bool = False,
-) -> list[MoveOutcome]:
-    """Return what became of moves between two folders, by looking; what is in both folders is finished first.
-
-    `others_from`: from which UID on the source's other messages will be looked at next. Looking and finishing may be
-    repeated, so a broken connection is renewed. `by_looking_alone`: nothing is finished. Raises the last error where
-    that fails; then the lines stay open in the journal.
-    """
-
-    def looked_and_finished(mailbox: Mailbox) -> list[MoveOutcome]:
-        outcomes = _look(records, mailbox, journal, told or {})
-        both = [one for one in outcomes if one.is_in_both]
-        if not both or by_looking_alone:
-            return outcomes
-        why_not = _finish(both, connection, journal, expected(records, others_from=others_from))
-        were = {one.record.move_id for one in both}
-        return [
-            one.with_note(why_not or "it is in both folders: the server did not remove it")
-            if one.is_in_both
-            else one.with_note(why_not)
-            if why_not and one.state is MoveState.KEPT and one.record.move_id in were
-            else one
-            for one in _look(records, mailbox, journal, told or {})
-        ]
-
-    return connection.reconnecting(looked_and_finished)
-
-
 def view(mailbox: Mailbox, folder: str, *, first: int = 1, only: Sequence[int] | None = None) -> FolderView:
     """Return what a folder holds: from UID `first` on, or `only` some UIDs. A missing folder is an empty one."""
     try:
@@ -318,27 +276,14 @@ def view(mailbox: Mailbox, folder: str, *, first: int = 1, only: Sequence[int] |
     raise ServerMisbehaved(f"The server lists messages in {folder} and does not show them")
 
 
-def expected(records: Sequence[MoveRecord], *, others_from: int | None = None) -> tuple[Question[Any], ...]:
-    """Return what reconcile() will ask, if each message got the next number of the target."""
-    first, uids = records[0].intent, [record.intent.uid for record in records]
-    arrived = range(first.target_uidnext, first.target_uidnext + len(records))
-    return (
-        Examine(first.target),
-        Uids(first.target, first.target_uidnext),
-        Fingerprints(first.target, arrived),
-        Examine(first.source),
-        StillThere(first.source, uids),
-        *(() if others_from is None else (Uids(first.source, others_from),)),
-    )
-
-
-def _look(
-    records: Sequence[MoveRecord], mailbox: Mailbox, journal: Journal, told: Mapping[int, int]
+def look_for(
+    records: Sequence[MoveRecord], mailbox: Mailbox, journal: Journal, copyuid: Mapping[int, int]
 ) -> list[MoveOutcome]:
     """Return where the messages of these records, all between the same two folders, are now."""
     first = records[0].intent
     from_uid = min(r.intent.target_uidnext for r in records)
     target = view(mailbox, first.target, first=from_uid)
+    # Where UIDs were given anew, or UIDNEXT has gone back, ours may have any number: then the whole folder is read.
     if target.uidvalidity not in (0, first.target_uidvalidity) or 0 < target.uidnext < from_uid:
         target = view(mailbox, first.target)
     source = view(mailbox, first.source, only=[r.intent.uid for r in records])
@@ -347,7 +292,7 @@ def _look(
     if source.uidvalidity not in (0, first.source_uidvalidity):
         source = view(mailbox, first.source)
     claimed = journal.claimed(first.target, target.uidvalidity, among=target.seen)
-    return locate(records, source, target, claimed=claimed, told=told)
+    return locate(records, source, target, claimed=claimed, copyuid=copyuid)
 
 
 def locate(
@@ -356,13 +301,13 @@ def locate(
     target: FolderView,
     *,
     claimed: Set[int] = frozenset(),
-    told: Mapping[int, int] | None = None,
+    copyuid: Mapping[int, int] | None = None,
 ) -> list[MoveOutcome]:
     """Return where the message of each record is. Pure.
 
-    `claimed` are UIDs at the target that belong to earlier moves. `told` is COPYUID, by source UID: believed only where
-    the message there looks right. Of equal messages those that have left the source are matched first: that a message
-    is in both folders is only said if the target holds one for each.
+    `claimed` are UIDs at the target that belong to earlier moves. `copyuid` is what the server said, by source UID:
+    believed only where the message there looks right. Of equal messages those that have left the source are matched
+    first: that a message is in both folders is only said if the target holds one for each.
     """
     at_source = _at_source(records, source)
     arrived = _Arrivals(target, claimed)
@@ -370,15 +315,15 @@ def locate(
     for wanted_first in (False, True):  # those that left, then those that are still there
         for record in records:
             if (record.move_id in at_source) is wanted_first:
-                told_uid = (told or {}).get(record.intent.uid)
-                matched[record.move_id] = arrived.take(record, told_uid, left_the_source=not wanted_first)
+                promised = (copyuid or {}).get(record.intent.uid)
+                matched[record.move_id] = arrived.take(record, promised, left_the_source=not wanted_first)
     strange = set(target.seen) - claimed - set(matched.values())
     outcomes = []
     for record in records:
-        uid, told_uid = matched[record.move_id], (told or {}).get(record.intent.uid)
+        uid, promised = matched[record.move_id], (copyuid or {}).get(record.intent.uid)
         note = None
-        if told_uid in strange:
-            note = f"what the server made of it in {record.intent.target}, UID {told_uid}, is another message"
+        if promised in strange:
+            note = f"what the server made of it in {record.intent.target}, UID {promised}, is another message"
         outcomes.append(_located(record, record.move_id in at_source, uid, target, note))
     return outcomes
 
@@ -393,8 +338,10 @@ def _located(
         return MoveOutcome(record, MoveState.UNCLEAR, uid, "it is in both folders")
     if target.seen[uid].arrived != record.intent.fingerprint.arrived:
         note = REDATED
+    # COPY and MOVE take flags along as far as the target knows them (RFC 9051 section 6.4.7); in what letters varies
     there = {flag.lower() for flag in target.flags.get(uid, record.intent.flags)}
     lost = tuple(flag for flag in record.intent.flags if flag.lower() not in {*there, DELETED.lower()})
+    # marked between our look and the COPY, or by a run that was killed while it marked the original
     came_marked = DELETED.lower() in there and not has_mark(record.intent.flags)
     return MoveOutcome(record, MoveState.MOVED, uid, note, lost_flags=lost, came_marked=came_marked)
 
@@ -406,10 +353,10 @@ class _Arrivals:
         self._uidvalidity = target.uidvalidity
         self._uidnext = target.uidnext
         self._free: dict[_Likeness, list[int]] = defaultdict(list)
-        for uid in sorted(set(target.seen) - claimed):
+        for uid in sorted(set(target.seen) - claimed):  # ascending: the oldest that fits is taken
             self._free[likeness(target.seen[uid])].append(uid)
 
-    def take(self, record: MoveRecord, told: int | None, *, left_the_source: bool) -> int | None:
+    def take(self, record: MoveRecord, promised: int | None, *, left_the_source: bool) -> int | None:
         """Return the UID of the record's message and claim it; None where none arrived.
 
         A UIDNEXT before the move that is above the one after it was not so: then any equal message counts, but only for
@@ -417,13 +364,14 @@ class _Arrivals:
         """
         intent = record.intent
         free = self._free.get(likeness(intent.fingerprint), [])
+        # under the same UIDVALIDITY what came since has a higher UID than all before it (RFC 9051 section 2.3.1.1)
         numbers_hold = intent.target_uidvalidity == self._uidvalidity
         if left_the_source and self._uidnext and self._uidnext < intent.target_uidnext:
             numbers_hold = False
         fitting = [uid for uid in free if not numbers_hold or uid >= intent.target_uidnext]
         if not fitting:
             return None
-        chosen = told if told in fitting else fitting[0]
+        chosen = promised if promised in fitting else fitting[0]
         free.remove(chosen)
         return chosen
 
@@ -461,153 +409,3 @@ def grouped(records: Sequence[MoveRecord]) -> list[list[MoveRecord]]:
         i = record.intent
         groups.setdefault((i.source, i.source_uidvalidity, i.target, i.target_uidvalidity), []).append(record)
     return list(groups.values())
-
-
-# --- the second half of a COPY -------------------------------------------------------------------------------------
-
-
-def _finish(
-    both: Sequence[MoveOutcome], connection: Connection, journal: Journal, then: Sequence[Question[Any]]
-) -> str | None:
-    """Remove from the source what was just seen whole at the target; return why it could not be done.
-
-    UID EXPUNGE names exactly these messages: a plain EXPUNGE would take along what you marked as deleted.
-    """
-    mailbox, first = connection.mailbox, both[0].record.intent
-    source = first.source
-    if not mailbox.can_uid_expunge:
-        return "it is in both folders, and the server cannot expunge by UID"
-    intents = {one.record.intent.uid: one.record.intent for one in both}
-    opening, looks = Select(source), Fingerprints(source, sorted(intents))
-    mailbox.send_ahead(opening, looks)
-    try:
-        if mailbox.ask(opening).uidvalidity != first.source_uidvalidity:
-            return f"it is in both folders, and {source} was renumbered meanwhile"
-        seen = mailbox.ask(looks)
-        same = [uid for uid, s in sorted(seen.items()) if uid in intents and s.fingerprint == intents[uid].fingerprint]
-        whole = _copied_whole(mailbox, [one for one in both if one.record.intent.uid in same])
-        if whole and mailbox.select(source).uidvalidity == first.source_uidvalidity:
-            if why_not := _marked_amiss(connection, journal, [o for o in both if o.record.intent.uid in whole]):
-                return why_not
-            mailbox.uid_expunge(whole, then=then)
-        if len(whole) < len(same):
-            copies = {one.record.intent.uid: one.target_uid or 0 for one in both}
-            odd = ", ".join(str(copies[uid]) for uid in sorted(set(same) - set(whole))[:MOST_NAMED])
-            return f"it is in both folders, and the copy is not the same message (in {first.target}: UID {odd})"
-    except (CommandRefused, PermissionMissing) as error:
-        return f"it is in both folders, and the server refuses to remove it from {source}: {error.why or error.what}"
-    return None
-
-
-def _marked_amiss(connection: Connection, journal: Journal, whole: Sequence[MoveOutcome]) -> str | None:
-    r"""Mark originals as \Deleted; return why they must not be expunged, their marks taken off again.
-
-    Where the mark shows at the copy, too, both are one message under two names. Where the server marked more than it
-    was told to, it may expunge more, too. Where you have marked others, it is tried first whether it spares them.
-    """
-    mailbox, first = connection.mailbox, whole[0].record.intent
-    copies = {one.record.intent.uid: one.target_uid or 0 for one in whole}
-    uids, marked_before = sorted(copies), set(mailbox.deleted(first.source))
-    yours = marked_before - set(uids)
-    if yours and not connection.expunges_by_name:
-        if ours := marked_before - yours:  # a run was killed here
-            mailbox.change_flags(sorted(ours), remove=[DELETED])
-        if why_not := _expunges_more(mailbox, journal, whole, len(yours)):
-            return why_not
-        connection.expunges_by_name = True
-    mailbox.examine(first.target)
-    came_marked = [uid for uid, flags in mailbox.flags(sorted(copies.values())).items() if has_mark(flags)]
-    if came_marked:  # another machine had marked the original, or a run was killed: no copy keeps that mark
-        mailbox.select(first.target)
-        mailbox.change_flags(sorted(came_marked), remove=[DELETED])
-    if mailbox.select(first.source).uidvalidity != first.source_uidvalidity:
-        return f"it is in both folders, and {first.source} was renumbered meanwhile"
-    mailbox.mark_deleted(uids)
-    more = set(mailbox.deleted(first.source)) - marked_before - set(uids)
-    if len(more) > MOST_AT_ONCE:
-        mailbox.change_flags(sorted({*more, *uids}), remove=[DELETED])
-        return (
-            f"it is in both folders: the server was told to mark {len(uids):,} of {first.source} as deleted and marked "
-            f"{len(more):,} more, so the marks were taken off again and nothing was expunged"
-        )
-    try:
-        mailbox.examine(first.target)
-        shown = mailbox.flags(sorted(copies.values()))
-        amiss = any(has_mark(flags) for flags in shown.values())
-        why_not = f"{first.source} and {first.target} show one and the same message, or somebody is deleting it"
-    except (CommandRefused, FolderNotFound) as error:
-        amiss, why_not = True, f"it is in both folders, and {first.target} cannot be looked at: {error}"
-    if mailbox.select(first.source).uidvalidity != first.source_uidvalidity:
-        return f"it is in both folders, and {first.source} was renumbered meanwhile"
-    if not amiss:
-        return None
-    mailbox.change_flags(uids, remove=[DELETED])
-    return why_not
-
-
-def _expunges_more(mailbox: Mailbox, journal: Journal, whole: Sequence[MoveOutcome], yours: int) -> str | None:
-    r"""Return why UID EXPUNGE must not be used in a folder in which you have marked messages; None: it may be.
-
-    A server that ignores its set would take yours along, and that cannot be tried on them. So it is tried at the
-    target, on a copy of which the original is still at the source: marked, the copy has to outlast an UID EXPUNGE that
-    names a number which nothing has. Left marked by a kill, it gets the mark taken off when the move is finished.
-    Where you have marked messages at the target, too, it cannot be tried: then it counts that moves were seen to work.
-    """
-    first, original, copy = whole[0].record.intent, whole[0].record.intent.uid, whole[0].target_uid or 0
-    state = mailbox.select(first.target)
-    seen = mailbox.fingerprints(first.target, [copy]).get(copy)
-    if seen is None or likeness(seen.fingerprint) != likeness(first.fingerprint):
-        return f"it is in both folders, and {first.target} was renumbered meanwhile"
-    if others := set(mailbox.deleted(first.target)) - {one.target_uid for one in whole}:
-        if journal.has_moved():
-            return None
-        return (
-            f"it is in both folders: {plural(yours, 'other message')} in {first.source} and {len(others):,} in "
-            f"{first.target} are marked as deleted, so it cannot be tried out whether the server would expunge those, "
-            f"too, and nothing was expunged; it can be once nothing in {first.target} bears that mark"
-        )
-    mailbox.mark_deleted([copy])
-    amiss = None
-    if copy not in mailbox.deleted(first.target):
-        amiss = f"it is in both folders, and the server does not mark messages in {first.target} as deleted"
-    elif original in _deleted_now(mailbox, first.source):
-        amiss = f"{first.source} and {first.target} show one and the same message, or somebody is deleting it"
-    mailbox.select(first.target)
-    if amiss is None:
-        with suppress(CommandRefused):  # one that refuses a number that nothing has looks at its set
-            mailbox.uid_expunge([max(state.uidnext, copy) + NO_MESSAGE])
-        if not mailbox.still_there(first.target, [copy]):
-            return (
-                f"the server expunged in {first.target} what it was not told to. That was tried out on our own copy, "
-                f"as {plural(yours, 'other message')} in {first.source} {'is' if yours == 1 else 'are'} marked as "
-                f"deleted; so nothing was expunged from {first.source}"
-            )
-    mailbox.change_flags([copy], remove=[DELETED])
-    return amiss
-
-
-def _deleted_now(mailbox: Mailbox, folder: str) -> Sequence[int]:
-    mailbox.examine(folder)
-    return mailbox.deleted(folder)
-
-
-def _copied_whole(mailbox: Mailbox, both: Sequence[MoveOutcome]) -> list[int]:
-    """Return which messages have a copy that holds the same, byte for byte: of a large one, its first MiB.
-
-    Size and header may be an index's word. The source is opened again right behind: little time is left for somebody to
-    take the copy away.
-    """
-    if not both:
-        return []
-    way = both[0].record.intent
-    here = {one.record.intent.uid: one.record.intent.fingerprint.size for one in both}
-    there = {one.target_uid or 0: one.record.intent.fingerprint.size for one in both}
-    originals = Bodies(way.source, sorted(here), LARGEST, here)
-    copies = Bodies(way.target, sorted(there), LARGEST, there)
-    mailbox.send_ahead(originals, copies, Select(way.source))
-    original, copied = (
-        {uid: hashlib.sha256(content).digest() for uid, content in mailbox.ask(bodies)}
-        for bodies in (originals, copies)
-    )
-    pairs = [(one.record.intent.uid, one.target_uid or 0) for one in both]
-    return sorted(uid for uid, copy in pairs if uid in original and original[uid] == copied.get(copy))

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, select
 from cleanup.detector.coverage import Measure
 from cleanup.ledger import Ledger, schema
 from cleanup.ledger.journal import moved_by_run
-from cleanup.ledger.opening import told
+from cleanup.ledger.opening import reading
 from cleanup.ledger.runs import status_of
 from cleanup.ledger.values import OPEN_STATES, UNDO_LABEL, MoveState, mailbox_key
 from cleanup.model import Verdict
@@ -81,7 +81,7 @@ def load(
     Raises LedgerUnusable.
     """
     chosen = Chosen(tuple(mailbox_key(mailbox) for mailbox in mailboxes), since, run)
-    with told("read"), ledger.engine.connect() as connection:
+    with reading(ledger.engine) as connection:
         frame = partial(read, connection)
         moves = frame(rows_of.moves(chosen), rows_of.MOVES)
         bounces = frame(rows_of.bounces(chosen), rows_of.BOUNCES)

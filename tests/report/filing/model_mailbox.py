@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cleanup.connector.account import MIB
-from cleanup.connector.mailbox import Folder, FolderState, Mailbox, MoveAnswer, Seen
+from cleanup.connector.mailbox import Folder, FolderState, Mailbox, MessageState, MoveAnswer
 from cleanup.connector.questions import (
     Bodies,
     Deleted,
@@ -204,11 +204,11 @@ class ModelMailbox(Mailbox):
         self._command("SEARCH")
         return sorted(uid for uid in uids if uid in self._box().mails)
 
-    def fingerprints(self, folder: str, uids: Sequence[int]) -> dict[int, Seen]:
+    def fingerprints(self, folder: str, uids: Sequence[int]) -> dict[int, MessageState]:
         self._look_at(folder)
         self._command("FETCH")
         mails = self._box().mails
-        return {u: Seen(mails[u].fingerprint, tuple(sorted(mails[u].flags))) for u in uids if u in mails}
+        return {u: MessageState(mails[u].fingerprint, tuple(sorted(mails[u].flags))) for u in uids if u in mails}
 
     def send_ahead(self, *questions: object) -> None:
         """Nothing here takes time."""

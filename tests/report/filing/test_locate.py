@@ -63,8 +63,8 @@ def test_of_two_equal_messages_the_one_that_left_is_the_one_that_arrived() -> No
 def test_copyuid_is_believed_where_the_message_looks_right_and_nowhere_else() -> None:
     right, wrong = target(_40=SAME, _41=SAME), target(_40=SAME, _41=OTHER)
 
-    assert locate([a_record(7)], inbox(), right, told={7: 41})[0].target_uid == 41
-    assert locate([a_record(7)], inbox(), wrong, told={7: 41})[0].target_uid == 40
+    assert locate([a_record(7)], inbox(), right, copyuid={7: 41})[0].target_uid == 41
+    assert locate([a_record(7)], inbox(), wrong, copyuid={7: 41})[0].target_uid == 40
 
 
 def test_a_server_that_sets_a_new_date_has_moved_the_message_all_the_same() -> None:

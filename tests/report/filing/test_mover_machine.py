@@ -310,7 +310,8 @@ class Mover(RuleBasedStateMachine):
         return sum(m.name == name for box in self.server.boxes.values() for m in box.mails.values())
 
 
-MoverInCi = Mover.TestCase
+# Every step is played to its end: minutes where the machine is busy.
+MoverInCi = pytest.mark.timeout(1200)(Mover.TestCase)
 MoverInCi.settings = settings(
     max_examples=120, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
