@@ -55,7 +55,9 @@ _SOMETHING_ELSE = re.compile(  # in small letters
     # filters about mail to their reader, warnings
     r"(?:message|mail) (?:sent |addressed )?to you\b|an sie gerichtet|vous (?:est|était) adressé|dirigido a usted|"
     r"indirizzato a lei|zurückgehalten|retenu par|was delivered to you|sent to you|pretends to be|in your name|"
-    r"forge[dr]|"
+    r"forge[dr]|wrote to you|sent you an? |(?:\d|your) incoming (?:e-?mails?|messages?|mails?)\b|"
+    r"release (?:the |your |these |all )?(?:pending )?(?:messages?|mails?|e-?mails?)|"
+    r"your (?:mailbox|inbox|postbox|quota|subscription|membership)\b|"
     r"suspicious|is unsolicited commercial|spam detection software|content (?:checker|preview)|undecipherable"
 )
 
@@ -89,6 +91,11 @@ class Gathered:
     def says_why(self) -> bool:
         """Whether it gives a message back, or a server's answer."""
         return self.gives_back or any(r.reply or r.status for r in self.recipients)
+
+    @property
+    def lists_domains(self) -> bool:
+        """Whether it names addresses of several domains and gives nothing back, as reports about many mails do."""
+        return len({domain_of(r.address) for r in self.recipients}) > 1 and not self.gives_back
 
 
 def is_bounce(gathered: Gathered) -> bool:
@@ -144,11 +151,14 @@ def _says_so_in_words(gathered: Gathered) -> bool:
     Plain words (“was blocked”) are everybody's: a mail that says what else it is is not taken for a bounce by them.
     """
     mail, reading = gathered.mail, gathered.reading
-    if reading and not reading.format.everyday and (reading.failures or mail.subject_of_failure):
+    worded = reading is not None and not reading.format.everyday
+    if worded and reading and reading.failures:
         return True
     shows_all = mail.null_sender and mail.role_sender and mail.subject_of_failure and bool(gathered.recipients)
     if not shows_all and says_something_else(mail):
         return False
+    if worded and mail.subject_of_failure:
+        return True
     if reading and (gathered.recipients or (mail.subject_of_failure and gathered.gives_back)):
         return True
     signs = (
@@ -170,8 +180,9 @@ def _says_so_in_words(gathered: Gathered) -> bool:
     if mail.subject_of_failure:  # a postmaster's own letter may have one: "Why your mail to Bob was late"
         by_a_person = mail.has_its_own_way_back and not (mail.automatic or mail.subject_of_returned_mail)
         return answered or not by_a_person or _speaks_of_failure(mail.words)
-    apart = len({domain_of(r.address) for r in gathered.recipients}) > 1 and not gathered.gives_back
-    if answered and not (apart and not mail.subject_of_notice):  # lists of addresses to be given up hold codes, too
+    if answered and not (
+        gathered.lists_domains and not mail.subject_of_notice
+    ):  # lists of addresses to be given up hold codes, too
         return True
     return bool(gathered.recipients) and _speaks_of_failure(mail.words)
 
@@ -204,4 +215,6 @@ def _is_borne_out(gathered: Gathered) -> bool:
     # Addresses of the sender's own organisation are those to write to, not those that failed.
     own = organisation(domain_of(plain_address(mail.sender) or ""))
     elsewhere = any(organisation(domain_of(r.address)) != own for r in gathered.recipients)
+    if gathered.lists_domains:
+        return False
     return elsewhere and (gathered.says_why or (worded and mail.subject_of_returned_mail and not mail.bulk))

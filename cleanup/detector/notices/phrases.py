@@ -304,6 +304,7 @@ RETURNED_SUBJECT = _any_of(
 )
 AUTO_SUBJECT = _any_of(
     "auto(?:matic)?[- ]?(?:reply|respon|answer|generated reply|antwort|reactie|acknowledg)",
+    "^\\W*auto: ",
     "out of (?:the )?office",
     "out-of-office",
     "\\booo\\b\\s?:",
