@@ -10,6 +10,7 @@ from itertools import islice
 
 from cleanup.detector.addresses import domain_of
 from cleanup.detector.guard import split_header
+from cleanup.detector.header import read_ids
 from cleanup.detector.networks import organisation
 from cleanup.detector.notices.addresses import lower_domain, plain_address
 from cleanup.detector.notices.causes import find_cause
@@ -188,7 +189,7 @@ def _recipients_in_words(
         named = tuple(by_address.get(a.lower()) or Failure(a, alone) for a in by_field)
     else:
         # Who sent the returned message is no recipient of it, nor is its id, which looks like an address.
-        senders = [a for one in returned for a in (one.from_address, one.message_id)]
+        senders = [a for one in returned for a in (one.from_address, one.message_id, *one.other_ids)]
         senders += [plain_address(v) for one in returned for n, v in one.headers if n.lower() == "return-path"]
         apart = mail.own_addresses | {a.lower() for a in senders if a}
         others = tuple(f for f in failures if f.address.lower() not in apart) or (failures if stated else ())
@@ -255,7 +256,8 @@ def _returned(mail: Mail, report: Report, reading: Reading | None) -> tuple[Retu
         )
         found = [one or Returned(Extent.NOTHING)]
     named = id_in_words(mail.words)
-    ids = (*report.other_ids, *((named,) if named and len(found) == 1 else ()))
+    referred = read_ids(mail.fields.all("X-Riferimento-Message-ID"))  # certified mail of Italy
+    ids = (*report.other_ids, *((named,) if named and len(found) == 1 else ()), *referred)
     return (with_other_ids(found[0], ids), *found[1:])
 
 

@@ -55,7 +55,8 @@ WORDS: tuple[tuple[Cause, str], ...] = (
     ),
     (
         Cause.SYSTEM,
-        r"(?:helo|mail|rcpt) first|no such file|server configuration error|command (?:output|died)(?!.{0,60}quota)",
+        r"(?:helo|mail|rcpt) first|no such file|server configuration error|mailer error|"
+        r"command (?:output|died)(?!.{0,60}quota)",
     ),
     (
         Cause.BLOCKED,  # on a list, or known for no good

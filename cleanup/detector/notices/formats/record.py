@@ -292,6 +292,8 @@ def _failures(lines: list[str], record: NoticeFormat) -> tuple[Failure, ...]:
         goes_on = current is not None and bool(current.why) and not current.closed and indent > current.indent
         hits = () if goes_on or names_no_recipient(line) else _named(line, record)
         for address, why in hits if len(found) < MOST_RECIPIENTS else ():
+            if why and _REPLY.search(line) and not _REPLY.search(why):
+                why = line  # "550 5.1.1 User <bob@example.org> unknown": a server's answer counts whole
             current = found.setdefault(address.casefold(), _Found(address))
             current.why += [why] if why else []
             current.closed, current.indent = False, indent
