@@ -33,7 +33,7 @@ from cleanup.detector.notices.returned import (
     returned_in_text,
     with_other_ids,
 )
-from cleanup.detector.notices.shapes import read_shapes
+from cleanup.detector.notices.shapes import labelled_recipients, read_shapes
 from cleanup.model import Action, Cause, Extent, Kind, Notice, Recipient, Returned
 
 _STILL_TRYING = re.compile(  # in small letters
@@ -64,6 +64,14 @@ _STEMS_OF_GOING_ON = (
 _GIVEN_UP = re.compile(
     r"permanent|g[ai]v(?:e|en|ing) up|no (?:further|more) attempt|will not (?:be )?(?:re-?tr|try)|not be retried|"
     r"could not be delivered (?:with)?in|endgültig"
+)
+_ARRIVED = re.compile(  # in small letters
+    r"success(?:ful|fully)? (?:mail )?deliver|delivered successfully|erfolgreich zugestellt|"
+    r"(?:remis|livré|délivré) avec succès|entregad[oa] (?:correctamente|con éxito)|entregue com sucesso|"
+    r"consegnato (?:con successo|correttamente)"
+)
+_NOT_ALL = re.compile(
+    r"undeliver|fail|could ?n.t|could not|cannot|\b(?:was|were|has|have) ?n.t|(?:was|were|been) not|nicht|\bno se\b"
 )
 _HELPERS = re.compile(r"(?:post-?master|mailer-daemon|abuse|support|help-?desk)@", re.IGNORECASE)
 _SUCCEEDED = {  # how Exchange begins the subject of a report of success, where its status part was lost
@@ -134,6 +142,9 @@ def _others_in_words(
 def _failures(mail: Mail, reading: Reading | None, returned: tuple[Returned, ...]) -> tuple[Failure, ...]:
     """Return who failed by the wording, else by shape. A greeting names the owner: then the shape is asked first."""
     worded = reading.failures if reading else ()
+    if reading and reading.format.everyday and len(worded) > 1:  # beside a table's recipient stand senders and helpers
+        labelled = labelled_recipients(mail.words)
+        worded = tuple(f for f in worded if f.address.lower() in labelled) or worded
     if any(f.address.lower() not in mail.own_addresses for f in worded) or not mail.machine_made:
         return worded
     found = read_shapes(mail, mail.words, returned)
@@ -153,6 +164,10 @@ def _action(mail: Mail, reading: Reading | None) -> Action:
         for action, subject in _SUCCEEDED.items():
             if subject.match(mail.subject):
                 return action
+    if reading is None or reading.format.everyday:
+        said = f"{mail.subject}\n{mail.words[:1_000]}".lower()
+        if _ARRIVED.search(said) and not _NOT_ALL.search(said):
+            return Action.DELIVERED
     opening = mail.subject if reading else f"{mail.subject}\n{mail.words[:1_000]}"
     return Action.DELAYED if _STILL_TRYING.search(opening.lower()) or _goes_on(mail) else Action.FAILED
 

@@ -50,7 +50,8 @@ _SOMETHING_ELSE = re.compile(  # in small letters
     r"ticket|\bcase \d|help ?desk[^@\n]{0,40}<|voice ?(?:mail|message)|missed call|\bfax|scanned|copier|"
     r"newsletter|statistic|mail queue|"
     r"messages in the queue|-queue id-|\bcron <|logwatch|recall (?:report|this)|\n#\d{2,} |new conversation|"
-    r"test mail|probe|bounce action notice|bounce format was not recognized|errors from \S|"
+    r"test mail|probe|bounces? processed|subscribers? (?:\w{1,12} ){0,2}(?:marked|removed|unconfirmed)|"
+    r"bounce action notice|bounce format was not recognized|errors from \S|"
     r"meeting|submission|abuse desk|complain|"
     # filters about mail to their reader, warnings
     r"(?:message|mail) (?:sent |addressed )?to you\b|an sie gerichtet|vous (?:est|était) adressé|dirigido a usted|"
@@ -179,7 +180,9 @@ def _says_so_in_words(gathered: Gathered) -> bool:
         return True
     if mail.subject_of_failure:  # a postmaster's own letter may have one: "Why your mail to Bob was late"
         by_a_person = mail.has_its_own_way_back and not (mail.automatic or mail.subject_of_returned_mail)
-        return answered or not by_a_person or _speaks_of_failure(mail.words)
+        # "Your message was" may go on with "logged", and what is attached is a copy then.
+        by_its_subject = not by_a_person and _speaks_of_failure(mail.own_subject)
+        return answered or by_its_subject or _speaks_of_failure(mail.words)
     if answered and not (
         gathered.lists_domains and not mail.subject_of_notice
     ):  # lists of addresses to be given up hold codes, too

@@ -23,6 +23,10 @@ _RECEIPT_SUBJECT = re.compile(
     re.IGNORECASE,
 )
 _ANSWERED = re.compile(r"\b5\d\d[ -]\S|\b5\.\d\.\d\b|\bMessage-ID: ?<", re.IGNORECASE)  # by a mail server
+_PARCEL = re.compile(
+    r"\bparcel|\bpackage|shipment|paket|\bsendung|\bcolis|paquete|\bpacco|encomenda|pakk[ei]|paczk|przesyłk|zásilk|csomag|"
+    r"kargo|посылк|荷物|宅配|配達|包裹|快递|快遞|택배|소포"
+)
 _MONITOR = re.compile(
     r"\b(?:nagios|icinga|zabbix|monit|munin|cron|jenkins|gitlab|github|jira|bugzilla|logwatch|prometheus)\w{0,20}@",
     re.IGNORECASE,
@@ -36,7 +40,11 @@ _CHALLENGER_FIELDS = (
     "X-Bluebottle-Request",
 )
 _HELD = re.compile(r"quarantine (?:summary|digest|report|notif)|spam (?:digest|summary|report)\b")
-_TICKET = re.compile(r"\s*\[(?:[^\]]{0,40}\d|(?:request|ticket|case|issue|incident)[^\]]{0,40})\]\s", re.IGNORECASE)
+_TICKET = re.compile(
+    r"\s*\[(?:[^\]]{0,40}\d|(?:request|ticket|case|issue|incident)[^\]]{0,40})\]\s"
+    r"|[^\[]{0,200}\[#\d{1,12}\]\s*$",
+    re.IGNORECASE,
+)
 _DOMAIN_REPORTS = ("tlsrpt", "dmarc", "aggregate")  # RFC 8460; they are about a domain, not about a message
 _DOMAIN_REPORT = re.compile(r"\s*(?:\[[^\]]{0,40}\]\s*)?report domain:", re.IGNORECASE)
 _TO_ITS_READER = re.compile(r"(?:sent|addressed|delivered) to you\b|(?:message|mail) (?:to|for) you\b")
@@ -165,7 +173,7 @@ def _is_auto_reply(mail: Mail) -> bool:
     """Return whether it is an automatic reply. Bounces of Exim and Postfix say auto-replied too: words decide."""
     if mail.fields.has("X-Failed-Recipients"):
         return False
-    if mail.subject_of_auto_reply:
+    if mail.subject_of_auto_reply and (mail.answers or not _PARCEL.search(mail.subject.lower())):
         return not (mail.role_sender and _speaks_of_failure(mail.words[:3_000]))
     if mail.subject_of_notice and _speaks_of_failure(f"{mail.subject}\n{mail.words[:3_000]}"):
         return False
@@ -174,6 +182,8 @@ def _is_auto_reply(mail: Mail) -> bool:
     away = _is_away(mail.words[:2_000])
     if not (away or mail.answers):
         return False  # a machine's mail is no answer for having no return path: banks and archives write so, too
+    if not mail.answers and _PARCEL.search(f"{mail.subject}\n{mail.words[:1_000]}".lower()):
+        return False  # nobody was at home
     failed = _speaks_of_failure(f"{mail.subject}\n{mail.words[:2_000]}")
     if _by_autoresponder(mail) or (mail.null_sender and (mail.answer or mail.automatic)):
         return not failed and (away or not mail.role_sender)
