@@ -54,7 +54,8 @@ _SOMETHING_ELSE = re.compile(  # in small letters
     r"bounce action notice|bounce format was not recognized|errors from \S|"
     r"meeting|submission|abuse desk|complain|"
     # filters about mail to their reader, warnings
-    r"(?:message|mail) (?:sent |addressed )?to you\b|an sie gerichtet|vous (?:est|était) adressé|dirigido a usted|"
+    r"(?:messages?|mails?) (?:sent |addressed )?to you\b|new (?:reply|post|comment) |replied to |"
+    r"an sie gerichtet|vous (?:est|était) adressé|dirigido a usted|"
     r"indirizzato a lei|zurückgehalten|retenu par|was delivered to you|sent to you|pretends to be|in your name|"
     r"forge[dr]|wrote to you|sent you an? |(?:\d|your) incoming (?:e-?mails?|messages?|mails?)\b|"
     r"release (?:the |your |these |all )?(?:pending )?(?:messages?|mails?|e-?mails?)|"

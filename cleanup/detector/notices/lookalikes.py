@@ -227,6 +227,7 @@ _CHALLENGE = re.compile(
 _LET_IN = re.compile(
     r"(?:await|waiting for|requir|needs?|pending|for) \S{0,3}\s?your (?:approval|decision|permission)|"
     r"(?:wrote|writes|written|sent|sends) (?:a (?:message|mail) )?to you\b|"
+    r"list moderator|moderator approval|post by non-member|"
     r"(?:approve|block|allow) (?:him|her|the sender)\b|approve or (?:block|reject)"
 )
 _VIRUS_SUBJECT = re.compile(

@@ -224,7 +224,7 @@ NOTICE_SUBJECT = _any_of(
     # Dutch and Nordic
     "onbestel|niet (?:bezorg|afgelever|besteld|verzonden|bestelbaar)|(?:bezorg|aflever|"
     "verzend)\\S{0,10}(?:fout|status|probleem|mislukt|vertrag)|bezorging mislukt|"
-    "niet-bezorgd|retour afzender",
+    "niet-bezorgd|retour afzender|vertraagd\\S{0,2} (?:aflever|bezorg|verzend)",
     "kan ?(?:inte|ikke|ej) (?:\\S{1,20} )?lever|oleverer|olevererbar|ikke lever|inte lever|"
     "(?:lever|afsend|utlever)\\S{0,12}(?:fejl|fel|feil|status|problem|mislyk|misslyck)|"
     "lever(?:ing|ans)\\S{0,5} (?:\\S{1,30} ){0,4}(?:fejl|feil|mislyk|misslyck)|returneret|returnerat|returnert|"
@@ -265,7 +265,7 @@ NOTICE_SUBJECT = _any_of(
     "invalid, not found, full, unavailable, disabled, exist, expired, inactive, bad , no such, wrong, unrout, "
     "postmaster, ndr, ndn, did not , abuse, dmarc, disposition, infected, malware, virus, worm, content , "
     "challenge, verification, confirm, please resend, banned, layed, expanded, delay, block, too many hops, "
-    "lesebest, lecture, notif, read: , gelesen, gelezen, lu:, lu\\s:, lest:, lest\\s:, leído, letto, lido, "
+    "vertraagd, lesebest, lecture, notif, read: , gelesen, gelezen, lu:, lu\\s:, lest:, lest\\s:, leído, letto, lido, "
     "läst, przeczytano, прочтено, 開封, 已读, 읽음, zustell, auslieferung, übermitt, nachricht, sendung, geliefert, "
     "gestellt, fehler, verzöger, remis, non.distr, distribution, distribuiç, envoi, achemin, transmission, "
     "état, expédition, courri, impossible, pu être, entreg, enviad, encaminh, envío, envio, correo, devuelto, "
