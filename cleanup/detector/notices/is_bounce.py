@@ -34,6 +34,10 @@ _COPY_FIELDS = (  # how the names of the fields begin by which journals, moderat
     "x-gitlab-",
     "x-bugzilla-",
 )
+_REFERRED = re.compile(  # with what Majordomo refers a letter to its list's keeper
+    r"bounce \S{1,200}@\S{1,200}:\s{1,9}(?:non-?member|admin|approval|(?:global )?taboo|message too long)",
+    re.IGNORECASE,
+)
 _SUMMARY = re.compile(r"^[ \t>|*]{0,12}(?:subject|betreff|objet|asunto|oggetto|to|cc)[ \t]?:.*$", re.I | re.M)
 MOST_SAID = 1_500  # characters within which a mail says what it is
 _SOMETHING_ELSE = re.compile(  # in small letters
@@ -131,8 +135,12 @@ def is_a_copy(mail: Mail) -> bool:
 
 def says_something_else(mail: Mail) -> bool:
     """Return whether a mail says that it was released, moderated, copied, reported or filed for its reader."""
+    if _REFERRED.match(mail.subject):
+        return True
     words = _SUMMARY.sub("", mail.words[:MOST_SAID])  # what the message answered is called says nothing
-    return bool(_SOMETHING_ELSE.search(f"{mail.sender}\n{mail.own_subject}\n{words}".lower()))
+    said = f"{mail.sender}\n{mail.own_subject}\n{words}".lower()
+    # Lines end anywhere within a sentence; some phrases are told by where their line begins or ends.
+    return bool(_SOMETHING_ELSE.search(said) or _SOMETHING_ELSE.search(" ".join(said.split())))
 
 
 def _passes_on_mail_to_its_reader(gathered: Gathered) -> bool:

@@ -104,6 +104,8 @@ def _by_a_person(mail: Mail) -> bool:
             return False
         own = f"{mail.subject}\n{mail.words[:4_000]}"
         return not (_is_away(own) or _finds_a_virus(own) or _challenges(own))
+    if mail.greets and mail.has_its_own_way_back and not mail.automatic:
+        return True
     if mail.null_sender or mail.returns_its_readers_mail:
         return False
     by_machine = mail.automatic or _is_titled_as_auto_reply(mail) or autoresponder
