@@ -212,6 +212,7 @@ CANDIDATE_FIELDS = (
     "Content-Type",
     "Auto-Submitted",
     "Precedence",
+    "X-Apple-Action",  # iCloud: VACATION on its automatic replies, where to file it on other mail
     *AUTOMATIC_FIELDS,
 )
 INBOX_FIELDS = tuple(dict.fromkeys((*CANDIDATE_FIELDS, "In-Reply-To", "References", "To", "Message-ID")))

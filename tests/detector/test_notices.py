@@ -218,6 +218,23 @@ def test_other_notices_are_what_they_are(raw, kind):
     assert read(raw.encode()).kind == kind
 
 
+def test_a_receipt_says_who_gives_it_and_what_it_is_for():
+    raw = (
+        "From: Bob <bob@far.test>\nTo: anna@example.org\nSubject: Read: Minutes\nMIME-Version: 1.0\n"
+        'Content-Type: multipart/report; report-type=disposition-notification; boundary="b"\n\n'
+        "--b\nContent-Type: text/plain\n\nIt was read.\n"
+        "--b\nContent-Type: message/disposition-notification\n\nReporting-UA: x; y\n"
+        "Final-Recipient: rfc822; bob@FAR.test\nOriginal-Message-ID: <one@example.org>\n"
+        "Disposition: manual-action/MDN-sent-manually; displayed\n--b--\n"
+    )
+
+    notice = read(raw.encode())
+
+    assert notice.kind is Kind.MDN
+    assert [r.address for r in notice.recipients] == ["bob@far.test"]
+    assert notice.returned[0].other_ids == ("one@example.org",)
+
+
 def test_a_bounce_of_an_unknown_system_is_read_by_its_shape():
     raw = (
         "Return-Path: <>\nFrom: Mail Robot <robot@far.test>\nSubject: Sorry\n\n"

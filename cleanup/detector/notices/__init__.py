@@ -8,17 +8,23 @@ from itertools import islice
 
 from cleanup.detector.guard import guard
 from cleanup.detector.header import read_date, read_ids
-from cleanup.detector.notices.addresses import first_person, people, plain_address
+from cleanup.detector.notices.addresses import (
+    first_person,
+    lower_domain,
+    people,
+    plain_address,
+    typed_address,
+)
 from cleanup.detector.notices.bounces import read_bounce
-from cleanup.detector.notices.headers import read_fields
+from cleanup.detector.notices.headers import Fields, read_fields
 from cleanup.detector.notices.is_bounce import is_a_copy
 from cleanup.detector.notices.json_events import read_json_event
 from cleanup.detector.notices.list_refusals import read_list_refusal
-from cleanup.detector.notices.lookalikes import other_kind
+from cleanup.detector.notices.lookalikes import RECEIPT_TYPES, other_kind
 from cleanup.detector.notices.mail import Mail, unwrapped
-from cleanup.detector.notices.returned import MOST_RETURNED, returned_by_parts
+from cleanup.detector.notices.returned import MOST_RETURNED, returned_by_parts, with_other_ids
 from cleanup.detector.notices.signs import reason
-from cleanup.model import Extent, Kind, Notice, Returned
+from cleanup.model import Extent, Kind, Notice, Recipient, Returned
 
 Reader = Callable[[Mail], Notice | None]
 
@@ -46,7 +52,22 @@ _ADDRESSED = (
 def read_other_notice(mail: Mail) -> Notice | None:
     """Return what is a notice and no bounce, or no notice at all; None where the next reader is to be asked."""
     kind = other_kind(mail)
+    if kind is Kind.MDN:
+        return _read_receipt(mail)
     return Notice(kind, format=kind.value) if kind else None
+
+
+def _read_receipt(mail: Mail) -> Notice:
+    """Return a receipt with who gives it and the id of what it is for (RFC 8098 sections 3.2.4 and 3.2.5)."""
+    stated = Fields(tuple(item for part in mail.of_type(*RECEIPT_TYPES) for item in read_fields(part.octets)[0].items))
+    address = next((a for value in stated.all("Final-Recipient") if (a := typed_address(value))), None)
+    found = tuple(islice(returned_by_parts(mail), MOST_RETURNED)) or (Returned(Extent.NOTHING),)
+    return Notice(
+        Kind.MDN,
+        format=Kind.MDN.value,
+        recipients=(Recipient(lower_domain(address)),) if address else (),
+        returned=(with_other_ids(found[0], read_ids(stated.all("Original-Message-ID"))), *found[1:]),
+    )
 
 
 # Most authoritative first: a service's own event, a list's own refusal, then what only looks like a bounce, because a

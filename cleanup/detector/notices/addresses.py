@@ -20,6 +20,9 @@ _PLAIN = re.compile(
 _USUAL = re.compile(  # of those the first address is plain to see: "Anna <anna@example.org>"
     r"(?:[^@:\"<>]{0,200}<)?([A-Za-z0-9](?:[A-Za-z0-9.+_-]{0,62}[A-Za-z0-9])?@[A-Za-z0-9][A-Za-z0-9.-]{0,200}[A-Za-z0-9])>?"
 )
+# Words of other scripts stand beside it without a space: "发给bob@example.org宛". No top-level domain has two scripts.
+_GROWN_BEFORE = re.compile(r"\A[^A-Za-z]{0,100}[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af](?=[A-Za-z0-9._+-]+\Z)")
+_GROWN_ON = re.compile(r"([A-Za-z]{2,})-?[^\x00-\x7f]")
 _NEEDLESS_QUOTES = re.compile(r"\"([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+)\"@")
 _X400 = re.compile(r"/(?:S|s)=([^/;]{1,64})")
 
@@ -30,6 +33,11 @@ def lower_domain(address: str) -> str:
     Japanese carriers gave out local parts with dots in a row, which some systems quote and others do not.
     """
     local, at, domain = (_NEEDLESS_QUOTES.sub(r"\1@", address) if '"' in address else address).rpartition("@")
+    if not address.isascii():
+        local = _GROWN_BEFORE.sub("", local)
+        labels, dot, last = domain.rpartition(".")
+        if grown := _GROWN_ON.match(last):
+            domain = f"{labels}{dot}{grown[1]}"
     return f"{local}@{domain.lower().rstrip('.')}" if at else address
 
 

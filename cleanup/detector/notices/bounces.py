@@ -10,6 +10,7 @@ from itertools import islice
 
 from cleanup.detector.addresses import domain_of
 from cleanup.detector.guard import split_header
+from cleanup.detector.header import read_ids
 from cleanup.detector.networks import organisation
 from cleanup.detector.notices.addresses import lower_domain, plain_address
 from cleanup.detector.notices.causes import find_cause
@@ -32,7 +33,7 @@ from cleanup.detector.notices.returned import (
     returned_in_text,
     with_other_ids,
 )
-from cleanup.detector.notices.shapes import read_shapes
+from cleanup.detector.notices.shapes import labelled_recipients, read_shapes
 from cleanup.model import Action, Cause, Extent, Kind, Notice, Recipient, Returned
 
 _STILL_TRYING = re.compile(  # in small letters
@@ -63,6 +64,14 @@ _STEMS_OF_GOING_ON = (
 _GIVEN_UP = re.compile(
     r"permanent|g[ai]v(?:e|en|ing) up|no (?:further|more) attempt|will not (?:be )?(?:re-?tr|try)|not be retried|"
     r"could not be delivered (?:with)?in|endgültig"
+)
+_ARRIVED = re.compile(  # in small letters
+    r"success(?:ful|fully)? (?:mail )?deliver|delivered successfully|erfolgreich zugestellt|"
+    r"(?:remis|livré|délivré) avec succès|entregad[oa] (?:correctamente|con éxito)|entregue com sucesso|"
+    r"consegnato (?:con successo|correttamente)"
+)
+_NOT_ALL = re.compile(
+    r"undeliver|fail|could ?n.t|could not|cannot|\b(?:was|were|has|have) ?n.t|(?:was|were|been) not|nicht|\bno se\b"
 )
 _HELPERS = re.compile(r"(?:post-?master|mailer-daemon|abuse|support|help-?desk)@", re.IGNORECASE)
 _SUCCEEDED = {  # how Exchange begins the subject of a report of success, where its status part was lost
@@ -133,6 +142,9 @@ def _others_in_words(
 def _failures(mail: Mail, reading: Reading | None, returned: tuple[Returned, ...]) -> tuple[Failure, ...]:
     """Return who failed by the wording, else by shape. A greeting names the owner: then the shape is asked first."""
     worded = reading.failures if reading else ()
+    if reading and reading.format.everyday and len(worded) > 1:  # beside a table's recipient stand senders and helpers
+        labelled = labelled_recipients(mail.words)
+        worded = tuple(f for f in worded if f.address.lower() in labelled) or worded
     if any(f.address.lower() not in mail.own_addresses for f in worded) or not mail.machine_made:
         return worded
     found = read_shapes(mail, mail.words, returned)
@@ -152,6 +164,10 @@ def _action(mail: Mail, reading: Reading | None) -> Action:
         for action, subject in _SUCCEEDED.items():
             if subject.match(mail.subject):
                 return action
+    if reading is None or reading.format.everyday:
+        said = f"{mail.subject}\n{mail.words[:1_000]}".lower()
+        if _ARRIVED.search(said) and not _NOT_ALL.search(said):
+            return Action.DELIVERED
     opening = mail.subject if reading else f"{mail.subject}\n{mail.words[:1_000]}"
     return Action.DELAYED if _STILL_TRYING.search(opening.lower()) or _goes_on(mail) else Action.FAILED
 
@@ -188,7 +204,7 @@ def _recipients_in_words(
         named = tuple(by_address.get(a.lower()) or Failure(a, alone) for a in by_field)
     else:
         # Who sent the returned message is no recipient of it, nor is its id, which looks like an address.
-        senders = [a for one in returned for a in (one.from_address, one.message_id)]
+        senders = [a for one in returned for a in (one.from_address, one.message_id, *one.other_ids)]
         senders += [plain_address(v) for one in returned for n, v in one.headers if n.lower() == "return-path"]
         apart = mail.own_addresses | {a.lower() for a in senders if a}
         others = tuple(f for f in failures if f.address.lower() not in apart) or (failures if stated else ())
@@ -255,7 +271,8 @@ def _returned(mail: Mail, report: Report, reading: Reading | None) -> tuple[Retu
         )
         found = [one or Returned(Extent.NOTHING)]
     named = id_in_words(mail.words)
-    ids = (*report.other_ids, *((named,) if named and len(found) == 1 else ()))
+    referred = read_ids(mail.fields.all("X-Riferimento-Message-ID"))  # certified mail of Italy
+    ids = (*report.other_ids, *((named,) if named and len(found) == 1 else ()), *referred)
     return (with_other_ids(found[0], ids), *found[1:])
 
 

@@ -55,7 +55,8 @@ WORDS: tuple[tuple[Cause, str], ...] = (
     ),
     (
         Cause.SYSTEM,
-        r"(?:helo|mail|rcpt) first|no such file|server configuration error|command (?:output|died)(?!.{0,60}quota)",
+        r"(?:helo|mail|rcpt) first|no such file|server configuration error|mailer error|"
+        r"command (?:output|died)(?!.{0,60}quota)",
     ),
     (
         Cause.BLOCKED,  # on a list, or known for no good
@@ -210,7 +211,7 @@ WORDS: tuple[tuple[Cause, str], ...] = (
         r"find alias|no one with|handle mail for|no such (?:mail|e-?mail)|nicht (?:gefunden|vorhanden)|"
         r"existiert nicht|unbekannt|inconnu|n'existe|inexist|inesistent|sconosciut|errat[oa]\b|desconocid|"
         r"desconhecid|no existe|non esiste|n[aã]o existe|nieznan|nie istnieje|nie ma takiego|onbekend|"
-        r"bestaat niet|neexistuje|не существует|не найден|不存在|存在しない|見つかり|destinataire invalide|"
+        r"bestaat niet|neexistuje|не существует|не найден|不存在|存在し(?:ない|ません)|見つかり|destinataire invalide|"
         r"uk(?:jent|endt) (?:bruger|bruker)|okänd (?:användare|mottagare)|neznámy používateľ|neznámý uživatel|"
         r"tuntematon (?:käyttäjä|vastaanottaja)|宛先不明|존재하지 않는|kullanıcı bilinmiyor|"
         r"bilinmeyen (?:kullanıcı|alıcı)|nicht im domino|niet in domino|name wurde nicht erkannt|"

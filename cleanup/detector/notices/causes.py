@@ -49,7 +49,7 @@ _BY_CODE: dict[str, tuple[tuple[re.Pattern[str] | None, Cause], ...]] = {
     "2.122": ((None, Cause.RATE_LIMITED),),
     "3.190": ((None, Cause.POLICY),),
     "4.1": ((re.compile(r"recipient address(?:es)? rejected ?: access denied"), Cause.NO_SUCH_USER),),
-    "4.6": ((None, Cause.LOOP),),
+    "4.6": ((re.compile(r"sending rate"), Cause.RATE_LIMITED), (None, Cause.LOOP)),  # Zoho has its own use of it
     "4.14": ((None, Cause.LOOP),),
     "7.28": ((None, Cause.RATE_LIMITED),),
     "7.504": ((None, Cause.NO_SUCH_USER),),

@@ -34,6 +34,10 @@ _COPY_FIELDS = (  # how the names of the fields begin by which journals, moderat
     "x-gitlab-",
     "x-bugzilla-",
 )
+_REFERRED = re.compile(  # with what Majordomo refers a letter to its list's keeper
+    r"bounce \S{1,200}@\S{1,200}:\s{1,9}(?:non-?member|admin|approval|(?:global )?taboo|message too long)",
+    re.IGNORECASE,
+)
 _SUMMARY = re.compile(r"^[ \t>|*]{0,12}(?:subject|betreff|objet|asunto|oggetto|to|cc)[ \t]?:.*$", re.I | re.M)
 MOST_SAID = 1_500  # characters within which a mail says what it is
 _SOMETHING_ELSE = re.compile(  # in small letters
@@ -50,12 +54,16 @@ _SOMETHING_ELSE = re.compile(  # in small letters
     r"ticket|\bcase \d|help ?desk[^@\n]{0,40}<|voice ?(?:mail|message)|missed call|\bfax|scanned|copier|"
     r"newsletter|statistic|mail queue|"
     r"messages in the queue|-queue id-|\bcron <|logwatch|recall (?:report|this)|\n#\d{2,} |new conversation|"
-    r"test mail|probe|bounce action notice|bounce format was not recognized|errors from \S|"
+    r"test mail|probe|bounces? processed|subscribers? (?:\w{1,12} ){0,2}(?:marked|removed|unconfirmed)|"
+    r"bounce action notice|bounce format was not recognized|errors from \S|"
     r"meeting|submission|abuse desk|complain|"
     # filters about mail to their reader, warnings
-    r"(?:message|mail) (?:sent |addressed )?to you\b|an sie gerichtet|vous (?:est|était) adressé|dirigido a usted|"
+    r"(?:messages?|mails?) (?:sent |addressed )?to you\b|new (?:reply|post|comment) |replied to |"
+    r"an sie gerichtet|vous (?:est|était) adressé|dirigido a usted|"
     r"indirizzato a lei|zurückgehalten|retenu par|was delivered to you|sent to you|pretends to be|in your name|"
-    r"forge[dr]|"
+    r"forge[dr]|wrote to you|sent you an? |(?:\d|your) incoming (?:e-?mails?|messages?|mails?)\b|"
+    r"release (?:the |your |these |all )?(?:pending )?(?:messages?|mails?|e-?mails?)|"
+    r"your (?:mailbox|inbox|postbox|quota|subscription|membership)\b|"
     r"suspicious|is unsolicited commercial|spam detection software|content (?:checker|preview)|undecipherable"
 )
 
@@ -90,6 +98,11 @@ class Gathered:
         """Whether it gives a message back, or a server's answer."""
         return self.gives_back or any(r.reply or r.status for r in self.recipients)
 
+    @property
+    def lists_domains(self) -> bool:
+        """Whether it names addresses of several domains and gives nothing back, as reports about many mails do."""
+        return len({domain_of(r.address) for r in self.recipients}) > 1 and not self.gives_back
+
 
 def is_bounce(gathered: Gathered) -> bool:
     """Return whether words, structure and sender together make a bounce.
@@ -122,8 +135,12 @@ def is_a_copy(mail: Mail) -> bool:
 
 def says_something_else(mail: Mail) -> bool:
     """Return whether a mail says that it was released, moderated, copied, reported or filed for its reader."""
+    if _REFERRED.match(mail.subject):
+        return True
     words = _SUMMARY.sub("", mail.words[:MOST_SAID])  # what the message answered is called says nothing
-    return bool(_SOMETHING_ELSE.search(f"{mail.sender}\n{mail.own_subject}\n{words}".lower()))
+    said = f"{mail.sender}\n{mail.own_subject}\n{words}".lower()
+    # Lines end anywhere within a sentence; some phrases are told by where their line begins or ends.
+    return bool(_SOMETHING_ELSE.search(said) or _SOMETHING_ELSE.search(" ".join(said.split())))
 
 
 def _passes_on_mail_to_its_reader(gathered: Gathered) -> bool:
@@ -144,11 +161,14 @@ def _says_so_in_words(gathered: Gathered) -> bool:
     Plain words (“was blocked”) are everybody's: a mail that says what else it is is not taken for a bounce by them.
     """
     mail, reading = gathered.mail, gathered.reading
-    if reading and not reading.format.everyday and (reading.failures or mail.subject_of_failure):
+    worded = reading is not None and not reading.format.everyday
+    if worded and reading and reading.failures:
         return True
     shows_all = mail.null_sender and mail.role_sender and mail.subject_of_failure and bool(gathered.recipients)
     if not shows_all and says_something_else(mail):
         return False
+    if worded and mail.subject_of_failure:
+        return True
     if reading and (gathered.recipients or (mail.subject_of_failure and gathered.gives_back)):
         return True
     signs = (
@@ -169,9 +189,12 @@ def _says_so_in_words(gathered: Gathered) -> bool:
         return True
     if mail.subject_of_failure:  # a postmaster's own letter may have one: "Why your mail to Bob was late"
         by_a_person = mail.has_its_own_way_back and not (mail.automatic or mail.subject_of_returned_mail)
-        return answered or not by_a_person or _speaks_of_failure(mail.words)
-    apart = len({domain_of(r.address) for r in gathered.recipients}) > 1 and not gathered.gives_back
-    if answered and not (apart and not mail.subject_of_notice):  # lists of addresses to be given up hold codes, too
+        # "Your message was" may go on with "logged", and what is attached is a copy then.
+        by_its_subject = not by_a_person and _speaks_of_failure(mail.own_subject)
+        return answered or by_its_subject or _speaks_of_failure(mail.words)
+    if answered and not (
+        gathered.lists_domains and not mail.subject_of_notice
+    ):  # lists of addresses to be given up hold codes, too
         return True
     return bool(gathered.recipients) and _speaks_of_failure(mail.words)
 
@@ -204,4 +227,6 @@ def _is_borne_out(gathered: Gathered) -> bool:
     # Addresses of the sender's own organisation are those to write to, not those that failed.
     own = organisation(domain_of(plain_address(mail.sender) or ""))
     elsewhere = any(organisation(domain_of(r.address)) != own for r in gathered.recipients)
+    if gathered.lists_domains:
+        return False
     return elsewhere and (gathered.says_why or (worded and mail.subject_of_returned_mail and not mail.bulk))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 
-from cleanup.detector.notices.is_bounce import says_something_else
 from cleanup.detector.notices.mail import STATUS_TYPES, Mail
 from cleanup.model import Kind
 
-_MDN = ("message/disposition-notification", "message/global-disposition-notification")
+RECEIPT_TYPES = ("message/disposition-notification", "message/global-disposition-notification")
 _ARF = ("message/feedback-report",)
 _ARF_WORDS = re.compile(r"^Feedback-Type[ \t]*:[ \t]*\S|this is an? e-?mail abuse report", re.IGNORECASE | re.MULTILINE)
 _ARF_SUBJECT = re.compile(r"abuse report|complaint|feedback report")
+MOST_OF_A_TITLE = 5  # words that a program puts before the subject that it answers
+_BY_ITSELF = re.compile(r"auto|авто|αυτόματ|自動|自动|자동|אוטומטי|تلقائي|خودکار|tự động|स्वचालित|อัตโนมัติ")
 _MDN_WORDS = re.compile(
     r"^Disposition[ \t]*:[ \t]*\S.{0,100}(?:displayed|deleted|dispatched|processed|denied)",
     re.IGNORECASE | re.MULTILINE,
@@ -22,6 +23,10 @@ _RECEIPT_SUBJECT = re.compile(
     re.IGNORECASE,
 )
 _ANSWERED = re.compile(r"\b5\d\d[ -]\S|\b5\.\d\.\d\b|\bMessage-ID: ?<", re.IGNORECASE)  # by a mail server
+_PARCEL = re.compile(
+    r"\bparcel|\bpackage|shipment|paket|\bsendung|\bcolis|paquete|\bpacco|encomenda|pakk[ei]|paczk|przesyłk|zásilk|csomag|"
+    r"kargo|посылк|荷物|宅配|配達|包裹|快递|快遞|택배|소포"
+)
 _MONITOR = re.compile(
     r"\b(?:nagios|icinga|zabbix|monit|munin|cron|jenkins|gitlab|github|jira|bugzilla|logwatch|prometheus)\w{0,20}@",
     re.IGNORECASE,
@@ -35,7 +40,11 @@ _CHALLENGER_FIELDS = (
     "X-Bluebottle-Request",
 )
 _HELD = re.compile(r"quarantine (?:summary|digest|report|notif)|spam (?:digest|summary|report)\b")
-_TICKET = re.compile(r"\s*\[(?:[^\]]{0,40}\d|(?:request|ticket|case|issue|incident)[^\]]{0,40})\]\s", re.IGNORECASE)
+_TICKET = re.compile(
+    r"\s*\[(?:[^\]]{0,40}\d|(?:request|ticket|case|issue|incident)[^\]]{0,40})\]\s"
+    r"|[^\[]{0,200}\[#\d{1,12}\]\s*$",
+    re.IGNORECASE,
+)
 _DOMAIN_REPORTS = ("tlsrpt", "dmarc", "aggregate")  # RFC 8460; they are about a domain, not about a message
 _DOMAIN_REPORT = re.compile(r"\s*(?:\[[^\]]{0,40}\]\s*)?report domain:", re.IGNORECASE)
 _TO_ITS_READER = re.compile(r"(?:sent|addressed|delivered) to you\b|(?:message|mail) (?:to|for) you\b")
@@ -73,7 +82,7 @@ def other_kind(mail: Mail) -> Kind | None:
     if _HELD.search(mail.subject.lower()):
         return Kind.ORDINARY
     if _challenges(f"{mail.subject}\n{mail.words[:4_000]}") and not _speaks_of_failure(mail.subject):
-        return Kind.CHALLENGE
+        return Kind.ORDINARY if _asks_to_let_in(mail) else Kind.CHALLENGE
     if _VIRUS_SUBJECT.search(mail.subject.lower()):
         own = f"{mail.subject}\n{mail.words[:3_000]}"
         if _finds_a_virus(own) and not _TO_ITS_READER.search(_lowered(own)):  # a filter's word to the one it guards
@@ -95,9 +104,11 @@ def _by_a_person(mail: Mail) -> bool:
             return False
         own = f"{mail.subject}\n{mail.words[:4_000]}"
         return not (_is_away(own) or _finds_a_virus(own) or _challenges(own))
+    if mail.greets and mail.has_its_own_way_back and not mail.automatic:
+        return True
     if mail.null_sender or mail.returns_its_readers_mail:
         return False
-    by_machine = mail.automatic or mail.subject_of_auto_reply or autoresponder
+    by_machine = mail.automatic or _is_titled_as_auto_reply(mail) or autoresponder
     # A mail program sent it, or it stands in a conversation, or it comes back to its author.
     in_person = mail.sent_by_its_author or mail.by_mail_program or mail.fields.has("In-Reply-To", "References")
     if in_person and not by_machine:
@@ -105,6 +116,20 @@ def _by_a_person(mail: Mail) -> bool:
     # Ticket and monitoring systems write for people, and what they write about is no mail that failed.
     by_tickets = not autoresponder and bool(_TICKET.match(mail.subject) or _MONITOR.search(mail.sender))
     return by_tickets or not (mail.subject_of_notice or by_machine)
+
+
+def _is_titled_as_auto_reply(mail: Mail) -> bool:
+    """Return whether the subject is an automatic reply's: people write about their holidays, too.
+
+    Programs say that they answer by themselves, or put a few words before the subject that they answer; any other
+    subject is to be borne out by the text.
+    """
+    if not mail.subject_of_auto_reply:
+        return False
+    words = mail.subject.lower()
+    title = re.split(r"[:：]", words, maxsplit=1)
+    put_before = len(title) == 2 and len(title[0].split()) < MOST_OF_A_TITLE
+    return put_before or _BY_ITSELF.search(words) is not None or _is_away(mail.words[:2_000])
 
 
 def _has_status(mail: Mail) -> bool:
@@ -125,7 +150,7 @@ def _is_abuse_report(mail: Mail, report_type: str) -> bool:
 
 def _is_receipt(mail: Mail, report_type: str) -> bool:
     """Return whether it says that mail was read, or deleted unread (RFC 8098)."""
-    if report_type == "disposition-notification" or any(True for _ in mail.of_type(*_MDN)):
+    if report_type == "disposition-notification" or any(True for _ in mail.of_type(*RECEIPT_TYPES)):
         return True
     if _has_status(mail):
         return False
@@ -140,6 +165,7 @@ def _by_autoresponder(mail: Mail) -> bool:
     fields = mail.fields
     return (
         fields.has("X-Autoreply", "X-Autorespond", "X-Auto-Response", "X-Mail-Autoreply", "Delivered-To-Autoresponder")
+        or "vacation" in (fields.first("X-Apple-Action") or "").lower()
         or "auto_reply" in (fields.first("Precedence") or "").lower()
         or (fields.first("Auto-Submitted") or "").strip().lower().startswith(("auto-replied", "auto-notified"))
     )
@@ -149,15 +175,17 @@ def _is_auto_reply(mail: Mail) -> bool:
     """Return whether it is an automatic reply. Bounces of Exim and Postfix say auto-replied too: words decide."""
     if mail.fields.has("X-Failed-Recipients"):
         return False
-    if mail.subject_of_auto_reply:
+    if mail.subject_of_auto_reply and (mail.answers or not _PARCEL.search(mail.subject.lower())):
         return not (mail.role_sender and _speaks_of_failure(mail.words[:3_000]))
     if mail.subject_of_notice and _speaks_of_failure(f"{mail.subject}\n{mail.words[:3_000]}"):
         return False
     if _by_autoresponder(mail) and not mail.role_sender:
         return not (_ANSWERED.search(mail.words[:3_000]) or any(part.is_message for part in mail.parts))
     away = _is_away(mail.words[:2_000])
-    if not away and not mail.answers and (says_something_else(mail) or any(part.is_message for part in mail.parts)):
-        return False  # a machine's mail without a return path is no answer for that
+    if not (away or mail.answers):
+        return False  # a machine's mail is no answer for having no return path: banks and archives write so, too
+    if not mail.answers and _PARCEL.search(f"{mail.subject}\n{mail.words[:1_000]}".lower()):
+        return False  # nobody was at home
     failed = _speaks_of_failure(f"{mail.subject}\n{mail.words[:2_000]}")
     if _by_autoresponder(mail) or (mail.null_sender and (mail.answer or mail.automatic)):
         return not failed and (away or not mail.role_sender)
@@ -195,7 +223,14 @@ _CHALLENGE = re.compile(
     r"|add(?:ed)? (?:you|yourself|your address).{0,40}(?:white ?list|guest ?list|approved|"
     r"allowed|accepted)|not (?:yet )?on (?:my|the|our|his|her) (?:white ?list|approved|"
     r"allowed|guest)|approved senders? list|"
-    r"list of approved senders|senders i have approved|suspect e-?mail blocker|sender verification"
+    r"list of (?:approved|allowed|accepted|known) senders|senders i have approved|suspect e-?mail blocker|"
+    r"sender verification"
+)
+_LET_IN = re.compile(
+    r"(?:await|waiting for|requir|needs?|pending|for) \S{0,3}\s?your (?:approval|decision|permission)|"
+    r"(?:wrote|writes|written|sent|sends) (?:a (?:message|mail) )?to you\b|"
+    r"list moderator|moderator approval|post by non-member|"
+    r"(?:approve|block|allow) (?:him|her|the sender)\b|approve or (?:block|reject)"
 )
 _VIRUS_SUBJECT = re.compile(
     r"virus|worm|infected|malware|infizi|infect|groupshield|antivir|vírus|wirus|вирус|ウイルス|ウィルス|病毒|바이러스"
@@ -265,6 +300,11 @@ def _challenges(text: str) -> bool:
     if of_challenge and _CHALLENGE.search(lowered):
         return True
     return of_proof and bool(_PROOF.search(lowered) and _HELD_BACK.search(lowered))
+
+
+def _asks_to_let_in(mail: Mail) -> bool:
+    """Return whether it asks its reader about somebody else's mail, as a filter or a list asks the one it guards."""
+    return bool(_LET_IN.search(_lowered(f"{mail.subject}\n{mail.words[:2_000]}")))
 
 
 def _is_away(text: str) -> bool:

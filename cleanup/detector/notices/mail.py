@@ -41,6 +41,12 @@ _SERVICE = re.compile(  # in local parts and display names
     r"report|robot|\bbot\b|virus|filter|scan|imss|spam|security|mms|sms|auto|mail\b",
     re.IGNORECASE,
 )
+_GREETING = re.compile(  # as people greet; machines greet by address, or nobody in particular
+    r"\s{0,20}(?!.{0,30}\b(?:sender|user|customer|client|sir|madam|kunde|absender|nutzer|utente|cliente|usuario)\b)"
+    r"(?:dear|hi|hello|hallo|liebe[rs]?|guten tag|sehr geehrte[rs]?|bonjour|ch[eè]re?s?|hola|estimad[oa]s?|ciao|"
+    r"gentile|beste|geachte|olá|hej)\b[^\n@.:]{0,60}[,!]?[ \t\r]{0,9}\n",
+    re.IGNORECASE,
+)
 _LIST_FIELDS = (
     "List-Id",
     "List-Post",
@@ -180,7 +186,12 @@ class Mail:
         if self.by_mail_program:
             return self.has_its_own_way_back or self.answer or not self.subject_of_failure
         asks = self.subject.rstrip().endswith("?") and ":" not in self.subject
-        return self.has_its_own_way_back and (asks or not self.subject_of_failure)
+        return self.has_its_own_way_back and (asks or self.greets or not self.subject_of_failure)
+
+    @cached_property
+    def greets(self) -> bool:
+        """Whether it begins as a letter does, under a subject that people write, too."""
+        return _GREETING.match(self.words) is not None and not self.subject_of_returned_mail
 
     @cached_property
     def has_its_own_way_back(self) -> bool:

@@ -230,7 +230,7 @@ NOTICE_SUBJECT = _any_of(
     # Dutch and Nordic
     "onbestel|niet (?:bezorg|afgelever|besteld|verzonden|bestelbaar)|(?:bezorg|aflever|"
     "verzend)\\S{0,10}(?:fout|status|probleem|mislukt|vertrag)|bezorging mislukt|"
-    "niet-bezorgd|retour afzender",
+    "niet-bezorgd|retour afzender|vertraagd\\S{0,2} (?:aflever|bezorg|verzend)",
     "kan ?(?:inte|ikke|ej) (?:\\S{1,20} )?lever|oleverer|olevererbar|ikke lever|inte lever|"
     "(?:lever|afsend|utlever)\\S{0,12}(?:fejl|fel|feil|status|problem|mislyk|misslyck)|"
     "lever(?:ing|ans)\\S{0,5} (?:\\S{1,30} ){0,4}(?:fejl|feil|mislyk|misslyck)|returneret|returnerat|returnert|"
@@ -248,7 +248,7 @@ NOTICE_SUBJECT = _any_of(
     "(?:teslim|iletil|gönderil|ulaştırıl)\\S{0,10}|iletim|iade edil|teslim edil",
     "μη παραδοτέο|αποτυχ|παράδοσης|δεν παραδ|επιστροφ",
     # Russian, Ukrainian, Bulgarian
-    "недостав|не (?:был[оа]? )?(?:достав|удалось|может быть|відправлен)|(?:ошибка|состояни|"
+    "недостав|не (?:был[оа]? |е )?(?:достав|удалось|может быть|відправлен)|(?:ошибка|состояни|"
     "сбой|проблем|статус|отчет|отчёт|уведомлени|помилка|звіт)\\S{0,3} (?:о |об |при |про |"
     "в )?(?:состоянии |не)?(?:достав|отправ|переда|пересыл)|доставк|возвра[щт]|невозможно|"
     "не доставлено|недоставлен|повернен|грешка",
@@ -271,7 +271,7 @@ NOTICE_SUBJECT = _any_of(
     "invalid, not found, full, unavailable, disabled, exist, expired, inactive, bad , no such, wrong, unrout, "
     "postmaster, ndr, ndn, did not , abuse, dmarc, disposition, infected, malware, virus, worm, content , "
     "challenge, verification, confirm, please resend, banned, layed, expanded, delay, block, too many hops, "
-    "lesebest, lecture, notif, read: , gelesen, gelezen, lu:, lu\\s:, lest:, lest\\s:, leído, letto, lido, "
+    "vertraagd, lesebest, lecture, notif, read: , gelesen, gelezen, lu:, lu\\s:, lest:, lest\\s:, leído, letto, lido, "
     "läst, przeczytano, прочтено, 開封, 已读, 읽음, zustell, auslieferung, übermitt, nachricht, sendung, geliefert, "
     "gestellt, fehler, verzöger, remis, non.distr, distribution, distribuiç, envoi, achemin, transmission, "
     "état, expédition, courri, impossible, pu être, entreg, enviad, encaminh, envío, envio, correo, devuelto, "
@@ -310,6 +310,7 @@ RETURNED_SUBJECT = _any_of(
 )
 AUTO_SUBJECT = _any_of(
     "auto(?:matic)?[- ]?(?:reply|respon|answer|generated reply|antwort|reactie|acknowledg)",
+    "^\\W*auto: ",
     "out of (?:the )?office",
     "out-of-office",
     "\\booo\\b\\s?:",

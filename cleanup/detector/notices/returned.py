@@ -47,7 +47,8 @@ _FIELD_OF_MAIL = re.compile(
 _LABELLED = re.compile(r"\w{1,30}(?: \w{1,30}){1,4}:\s")  # "Sent date: ..." of a summary
 _LINE = re.compile(r"[!-9;-~]{1,60}[ \t]*:(?!//)")
 _ID_IN_WORDS = re.compile(
-    r"message[ -]?id[ \t]*(?:is|was)?[ \t]*[:=]?[ \t]*<?([^\s<>:;,\"']{1,200}@[^\s<>;,\"'()]{1,200})", re.IGNORECASE
+    r"message[ -]?id[ \t]*(?:is|was)?[ \t]*[:=]?[ \t\n]{0,4}<?([^\s<>:;,\"']{1,200}@[^\s<>;,\"'()]{1,200})",
+    re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
@@ -94,7 +95,10 @@ def from_fields(fields: Fields, extent: Extent, *, raw: bytes | None = None, dig
     """Return what a header block of the returned message says."""
     message_ids = read_ids(fields.all("Message-ID")[:1]) or read_ids(fields.all("Message-Id")[:1])
     sender, name = first_person(fields.all("From")[:1])
-    bare = (fields.first("Message-ID") or "").strip().strip("<>").strip()  # without brackets, or with spaces in it
+    stated = fields.first("Message-ID") or ""
+    bare = stated.strip().strip("<>").strip()  # without brackets, or with spaces in it
+    if "<" in stated and ">" not in stated and fields.items[-1][0].lower() == "message-id":
+        message_ids, bare = (), ""  # the header was cut within it: half an id would only be missing in Sent
     date_text = fields.first("Date")
     moment = read_date(date_text or fields.first("Sent") or "")
     subject = fields.first("Subject")

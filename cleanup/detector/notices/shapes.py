@@ -47,7 +47,9 @@ _RCPT = re.compile(
 _LABEL = re.compile(
     r"^\W{0,6}(?:\w{1,20} ){0,2}(?:recipients?|addressee|destination|addressed to|receiver|rcpt|empfänger\w{0,7}|"
     r"destinataires?|destinatario|destinatário|geadresseerden?|ontvanger|odbiorca|adresat|получатель|адресат|příjemce|"
-    r"adresát|宛先|受信者|收件人|收件者|수신자|받는 ?사람|alıcı|mottagare|modtager|mottaker|vastaanottaja|címzett)"
+    r"adresát|宛先|受信者|收件人|收件者|收信人|수신자|받는 ?사람|alıcı|mottagare|modtager|mottaker|"
+    r"vastaanottaja|címzett|"
+    r"príjemca|destinatar|παραλήπτης|одержувач|отримувач|получател|נמען|המען|المستلم|المستقبل|ผู้รับ|người nhận|penerima)"
     r"(?: address| e?-?mail)?(?:\(e?s\))?\s{0,40}[:：=]\s{0,40}(.{3,500})$",
     re.IGNORECASE,
 )
@@ -80,6 +82,12 @@ def read_shapes(mail: Mail, text: str, returned: Iterable[Returned] = ()) -> tup
     went_to = {address.lower() for one in returned for address in one.to} - mail.own_addresses
     addressed = tuple(f for f in _others(lines, mail) if f.address.lower() in went_to) if went_to else ()
     return addressed or _only_one(lines, mail)
+
+
+def labelled_recipients(text: str) -> frozenset[str]:
+    """Return the addresses, in small letters, that stand under a label which says that they are recipients."""
+    found = (_LABEL.match(line[:2_000]) for line in text.splitlines()[:MOST_LINES] if "@" in line)
+    return frozenset(a.lower() for label in found if label for a in plain_addresses(label[1]))
 
 
 def _shaped(lines: list[str], mail: Mail) -> tuple[Failure, ...]:

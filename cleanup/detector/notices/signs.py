@@ -43,6 +43,8 @@ def reason(header: Header) -> str | None:
     submitted = _first(header, "auto-submitted").strip().lower()
     if submitted.startswith(("auto-replied", "auto-notified")) or "auto_reply" in precedence:
         return "it says that it is an automatic answer"
+    if "vacation" in _first(header, "x-apple-action").lower():
+        return "iCloud says that it is an automatic reply"
     if not header.keys().isdisjoint(_AUTOMATIC):
         return next(f"it carries {name}" for key, name in _AUTOMATIC.items() if key in header)
     authors = header.get("from", ())

@@ -114,8 +114,15 @@ FORMATS = (
         source="community.mimecast.com, postmaster notices",
         text=("Your email was unable to be delivered", "Mimecast"),
         also=("imecast",),
-        recipients=("Recipient: {address}", "To: {address}", "{any} to {address}{any}", *BARE, *WITH_WHY),
-        why_after=("reason",),
+        recipients=(
+            "-- {address}",
+            "Recipient: {address}",
+            "To: {address}",
+            "{any} to {address}{any}",
+            *BARE,
+            *WITH_WHY,
+        ),
+        why_after=("reason", "The problem appears to be", "Additional information follows"),
         returned_after=COPY,
     ),
     NoticeFormat(

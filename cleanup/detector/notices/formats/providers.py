@@ -7,6 +7,29 @@ from cleanup.model import Action
 
 FORMATS = (
     NoticeFormat(
+        name="pec",
+        family="Posta elettronica certificata (Italy)",
+        source="technical rules of certified mail, decree of 2 November 2005, sections 6.3 to 6.5",
+        headers=(
+            ("X-Ricevuta", "errore-consegna"),
+            ("X-Ricevuta", "non-accettazione"),
+            ("X-Ricevuta", "rilevazione-virus"),
+        ),
+        recipients=("{any}destinat{any}utente {address}{any}", "{any}indirizzat{any} a {address}{any}", *BARE),
+        why_after=("stato rilevato", "non è stato consegnato"),
+        delayed=("nelle prime dodici ore",),
+        language="it",
+    ),
+    NoticeFormat(
+        name="pec-delivered",
+        family="Posta elettronica certificata (Italy)",
+        source="technical rules of certified mail, decree of 2 November 2005, section 6.5.2",
+        headers=(("X-Ricevuta", "avvenuta-consegna"),),
+        recipients=("{any}indirizzat{any} a {address}{any}", *BARE),
+        action=Action.DELIVERED,
+        language="it",
+    ),
+    NoticeFormat(
         name="gmail",
         family="Gmail until 2016",
         source="notices of mailer-daemon@googlemail.com",

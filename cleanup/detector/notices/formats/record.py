@@ -50,7 +50,9 @@ _HEADER_LINE = re.compile(r"(?:[>|] ?){0,3}(?:Received|Return-Path|Delivered-To|
 _OF_THE_SENDER = re.compile(
     r"\W{0,6}(?:(?:envelope|original|message) )?(?:sender|from|mail from|absender|expéditeur|remitente|mittente|"
     r"remetente|"
-    r"afzender|nadawca|отправитель|送信者|差出人|发件人|寄件者|보낸 ?사람)(?:['’]?s)?(?: (?:e-?mail )?address|"
+    r"afzender|nadawca|avsändare|avsender|afsender|lähettäjä|odes[íi]latel|odosielateľ|feladó|expeditor|gönderen|pengirim|"
+    r"người gửi|αποστολέας|отправитель|відправник|подател|שולח|المرسل|ผู้ส่ง|"
+    r"送信者|差出人|发件人|发信人|寄件[者人]|보낸 ?사람)(?:['’]?s)?(?: (?:e-?mail )?address|"
     r" e-?mail)?\s{0,9}[:：]",
     re.IGNORECASE,
 )
@@ -292,6 +294,8 @@ def _failures(lines: list[str], record: NoticeFormat) -> tuple[Failure, ...]:
         goes_on = current is not None and bool(current.why) and not current.closed and indent > current.indent
         hits = () if goes_on or names_no_recipient(line) else _named(line, record)
         for address, why in hits if len(found) < MOST_RECIPIENTS else ():
+            if why and _REPLY.search(line) and not _REPLY.search(why):
+                why = line  # "550 5.1.1 User <bob@example.org> unknown": a server's answer counts whole
             current = found.setdefault(address.casefold(), _Found(address))
             current.why += [why] if why else []
             current.closed, current.indent = False, indent
