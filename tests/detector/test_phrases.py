@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cleanup.detector.notices.phrases import AUTO_SUBJECT, NOTICE_SUBJECT, Phrases
+from tests.examples import examples
 
 WITH_STEMS = [NOTICE_SUBJECT, AUTO_SUBJECT]
 
@@ -30,7 +31,7 @@ PHRASES = [(known, phrase) for known in WITH_STEMS for phrase in alternatives(kn
 
 @pytest.mark.parametrize(("known", "phrase"), PHRASES, ids=[phrase for _, phrase in PHRASES])
 def test_whatever_fits_a_phrase_holds_a_stem(known: Phrases, phrase: str) -> None:
-    @settings(max_examples=40, deadline=None)
+    @examples(12)
     @given(st.from_regex(phrase))
     def holds_a_stem(text: str) -> None:
         assert known.stems is not None
