@@ -127,13 +127,13 @@ def _new_mail(fleet: Fleet, users: Sequence[str], night: int) -> None:
 
 
 @contextmanager
-def a_fleet(mailboxes: int) -> Iterator[Fleet]:
+def a_fleet(mailboxes: int, size: Size = SIZE) -> Iterator[Fleet]:
     """Yield mailboxes that are copies of one, on a Dovecot of their own."""
     with dovecot("fleet") as server, tempfile.TemporaryDirectory() as folder:
         assert server.folder
         work, mail = Path(folder), server.folder / "mail"
         users = [f"user{number}" for number in range(mailboxes)]
-        build(mail / users[0], SIZE, 1)
+        build(mail / users[0], size, 1)
         for user in users[1:]:
             shutil.copytree(mail / users[0], mail / user, copy_function=os.link)
         give_to_dovecot(mail)

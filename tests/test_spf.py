@@ -13,7 +13,7 @@ import dns.flags
 import dns.message
 import dns.rrset
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cleanup.config import NetworkSettings
@@ -31,6 +31,7 @@ from tests.cli.command import ANNA as ANNAS_MAILBOX
 from tests.cli.command import RULES, cleanup
 from tests.detector.judging import ANNA, ARRIVED, NOW, STRANGER, a_notice, a_returned, a_sent_index
 from tests.detector.pace import a_million_counted
+from tests.examples import examples
 from tests.servers.anna import anna_on_a_server
 from tests.servers.nameserver import Reply, Zone, nameserver
 
@@ -351,7 +352,7 @@ def _zones(draw: st.DrawFn) -> dict[str, Mapping[str, Sequence[str]]]:
 
 
 @given(_zones(), st.permutations([ip_address(f"192.0.2.{n}") for n in range(0, 256, 7)]))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_together_addresses_are_told_what_each_would_be_told_alone(zone: Zone, addresses: list[Address]) -> None:
     kept = _looked_up(zone)
     nothing = _network(9, most_spf_questions=0)

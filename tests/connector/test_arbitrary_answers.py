@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cleanup.connector.commands import read_set
@@ -12,6 +12,7 @@ from cleanup.connector.fetch import read_fetches
 from cleanup.connector.folders import read_list, read_statuses
 from cleanup.connector.quirks import error_text, refusal
 from cleanup.errors import CleanupError
+from tests.examples import examples
 
 TOKENS = [
     *(b"(", b")", b'"', b"\\", b"{3}", b"UID 5", b"FLAGS (", b"BODY[", b"]", b"NIL", b" ", b"<0>", b"RFC822.SIZE"),
@@ -21,7 +22,7 @@ PIECES = st.lists(st.one_of(st.binary(max_size=12), st.sampled_from(TOKENS)), ma
 RECORDS = st.lists(st.one_of(PIECES, st.tuples(PIECES, st.binary(max_size=20))), max_size=5)
 
 
-@settings(max_examples=400, deadline=None)
+@examples(150)
 @given(RECORDS)
 def test_fetch_and_list_read_anything(records: list[object]) -> None:
     with contextlib.suppress(CleanupError):
@@ -30,7 +31,7 @@ def test_fetch_and_list_read_anything(records: list[object]) -> None:
         assert len(read_list(records)) <= len(records)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(80)
 @given(PIECES, st.text(max_size=400))
 def test_the_rest_reads_anything(octets: bytes, text: str) -> None:
     read_set(octets, most=10)

@@ -8,13 +8,14 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cleanup.connector.account import Account
 from cleanup.connector.client import BoundedImap, Budget, TimedReader
 from cleanup.connector.credentials import from_text
 from cleanup.errors import CleanupError, ServerMisbehaved
+from tests.examples import examples
 
 GREETING = b"* OK [CAPABILITY IMAP4rev1] hello\r\n"
 
@@ -103,7 +104,7 @@ def streams(draw: st.DrawFn) -> list[bytes]:
     return [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
 
 
-@settings(max_examples=200, deadline=None)
+@examples(50)
 @given(streams(), st.sampled_from([3, 400]), st.sampled_from([50, 10_000]))
 @example([b"* 1 FETCH (BODY[] {1}\r\n", b"a BODY[] {2}\r\nbc)\r\n"], 400, 10_000)
 @example([b"* 1 FETCH (BODY[] {3}\r", b"\nab", b"c)\r\n* 2 FETCH (FLAGS ())\r\n"], 400, 10_000)

@@ -31,6 +31,17 @@ IN_DOUBT = (
 )
 
 
+# One worker generates and reads the mailbox of an attack, once for all tests of it.
+ATTACKS = [
+    pytest.param(attack, id=attack.__name__, marks=pytest.mark.xdist_group(attack.__name__)) for attack in SCENARIOS
+]
+
+
+def seeds(*others: int) -> pytest.MarkDecorator:
+    """Try the same mailbox in each build, and others in a sweep."""
+    return pytest.mark.parametrize("seed", [502, *(pytest.param(seed, marks=pytest.mark.sweep) for seed in others)])
+
+
 @cache
 def attacked(attack: Scenario, seed: int, each: int) -> tuple[Mailbox, tuple[Case, ...]]:
     mailbox = a_mailbox(seed, each=each, attack=attack)
@@ -48,8 +59,8 @@ def judged(attack: Scenario, seed: int, *, each: int, known: bool, policy: Polic
 
 @pytest.mark.parametrize("known", [True, False], ids=["hosts configured", "hosts learned"])
 @pytest.mark.parametrize("each", [0, 3], ids=["alone", "among other mail"])
-@pytest.mark.parametrize("attack", SCENARIOS, ids=lambda attack: attack.__name__)
-@pytest.mark.parametrize("seed", [500, 501])
+@pytest.mark.parametrize("attack", ATTACKS)
+@seeds(500, 501)
 def test_an_attacker_gets_no_genuine_mail_filed_and_no_forgery_believed(attack, seed, each, known):
     pairs = judged(attack, seed, each=each, known=known, policy=Policy())
 
@@ -63,9 +74,10 @@ def test_an_attacker_gets_no_genuine_mail_filed_and_no_forgery_believed(attack, 
 SAY_THAT_MAIL_LEFT_ELSEWHERE = {"teach_from_two_true_hosts", "teach_from_four_domains_on_one_server"}
 
 
-@pytest.mark.parametrize("attack", SCENARIOS, ids=lambda attack: attack.__name__)
-def test_no_attacker_gets_a_campaign_spared_where_the_hosts_are_configured(attack):
-    pairs = judged(attack, 502, each=3, known=True, policy=Policy())
+@pytest.mark.parametrize("attack", ATTACKS)
+@seeds()
+def test_no_attacker_gets_a_campaign_spared_where_the_hosts_are_configured(attack, seed):
+    pairs = judged(attack, seed, each=3, known=True, policy=Policy())
 
     spared = [(s.what, f) for s, f in pairs if s.expected is Verdict.BACKSCATTER and f.verdict is not s.expected]
     spared = [(what, finding) for what, finding in spared if what not in IN_DOUBT]
@@ -77,9 +89,10 @@ def test_no_attacker_gets_a_campaign_spared_where_the_hosts_are_configured(attac
 
 @pytest.mark.parametrize("known", [True, False], ids=["hosts configured", "hosts learned"])
 @pytest.mark.parametrize("each", [0, 3], ids=["alone", "among other mail"])
-@pytest.mark.parametrize("attack", SCENARIOS, ids=lambda attack: attack.__name__)
-def test_no_attacker_makes_a_genuine_bounce_lean_so_that_the_storm_policy_files_it(attack, each, known):
-    pairs = judged(attack, 503, each=each, known=known, policy=Policy(name="storm", file_leaning=True))
+@pytest.mark.parametrize("attack", ATTACKS)
+@seeds(503)
+def test_no_attacker_makes_a_genuine_bounce_lean_so_that_the_storm_policy_files_it(attack, seed, each, known):
+    pairs = judged(attack, seed, each=each, known=known, policy=Policy(name="storm", file_leaning=True))
 
     leaning = [s.what for s, f in pairs if s.truth is Verdict.GENUINE and f.leaning is Verdict.BACKSCATTER]
     assert leaning == []

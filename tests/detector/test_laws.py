@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cleanup.detector.coverage import Coverage, Hole, Proof
@@ -15,12 +15,13 @@ from cleanup.detector.sent import MemorySentIndex
 from cleanup.detector.verdict import Case, judge_all
 from cleanup.model import Finding, Identity, Notice, Policy, Returned, SentMessage, SentSource, Verdict
 from tests.detector.judging import OUT1
+from tests.examples import examples
 from tests.generator.mailbox import Mailbox, a_mailbox, as_notice
 from tests.generator.world import NOW, OLDEST
 
 SEEDS = st.integers(0, 5)
 PICKS = st.integers(0, 10_000)
-LAW = settings(max_examples=150, deadline=None)
+LAW = examples(50)
 
 
 @cache
@@ -127,7 +128,7 @@ def shuffled(notice: Notice, rng: random.Random) -> Notice:
     return replace(notice, returned=(mixed,), recipients=recipients)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(10)
 @given(SEEDS, st.randoms(use_true_random=False))
 def test_the_order_of_arrival_and_of_headers_does_not_matter(seed, rng):
     mailbox = box(seed)
@@ -149,7 +150,7 @@ def moved_notice(notice: Notice, by: timedelta) -> Notice:
     return replace(notice, returned=tuple(replace(r, date=later(r.date, by)) for r in notice.returned))
 
 
-@settings(max_examples=12, deadline=None)
+@examples(5)
 @given(SEEDS, st.sampled_from([-3652, 3652, 1]))
 def test_a_clock_shift_of_ten_years_changes_nothing(seed, days):
     mailbox, by = box(seed), timedelta(days=days)

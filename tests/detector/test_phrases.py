@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cleanup.detector.notices.phrases import AUTO_SUBJECT, NOTICE_SUBJECT, Phrases
+from tests.examples import examples
 
 WITH_STEMS = [NOTICE_SUBJECT, AUTO_SUBJECT]
 
@@ -31,7 +32,7 @@ PHRASES = [(known, phrase) for known in WITH_STEMS for phrase in alternatives(kn
 
 @pytest.mark.parametrize(("known", "phrase"), PHRASES, ids=[phrase for _, phrase in PHRASES])
 def test_whatever_fits_a_phrase_holds_a_stem(known: Phrases, phrase: str) -> None:
-    @settings(max_examples=40, deadline=None)
+    @examples(12)
     @given(st.from_regex(phrase))
     def holds_a_stem(text: str) -> None:
         assert known.stems is not None

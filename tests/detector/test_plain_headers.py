@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from email.utils import format_datetime, getaddresses
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cleanup.detector.header import decode_words, fields_of_any, plain_fields, read_any_date, read_date, read_people
@@ -12,6 +12,7 @@ from cleanup.detector.notices.headers import read_fields
 from cleanup.detector.notices.signs import clue_of_ordinary, reason, why_candidate
 from cleanup.detector.sent import inbox_clue
 from tests.detector.samples import sample_paths
+from tests.examples import examples
 
 NAMES = [b"From", b"to", b"SUBJECT", b"Return-Path", b"References", b"X-Autoreply", b"Date", b"Message-ID", b"A b", b""]
 VALUES = [
@@ -40,7 +41,7 @@ BLOCKS = st.builds(
 MANY = st.integers(198, 203).map(lambda times: b"A: b\r\n" * times)
 
 
-@settings(max_examples=1_000, deadline=None)
+@examples(250)
 @given(st.one_of(BLOCKS, BLOCKS, BLOCKS, MANY, st.binary(max_size=40)))
 def test_a_plain_block_is_what_both_readers_read(block: bytes) -> None:
     plain = plain_fields(block)
@@ -50,7 +51,7 @@ def test_a_plain_block_is_what_both_readers_read(block: bytes) -> None:
         assert plain == read_fields(block)[0].by_name
 
 
-@settings(max_examples=500, deadline=None)
+@examples(150)
 @given(BLOCKS)
 def test_reading_once_says_what_reading_twice_says(block: bytes) -> None:
     why = reason(read_fields(block)[0].by_name)
@@ -70,7 +71,7 @@ DATES = st.from_regex(
 )
 
 
-@settings(max_examples=1_000)
+@examples(250)
 @given(st.one_of(DATES, st.datetimes().map(format_datetime), st.text(max_size=30)))
 def test_a_date_is_read_the_same_both_ways(text: str) -> None:
     assert read_date(text) == read_any_date(text)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cleanup.detector.account_state import JudgedNotice
@@ -18,6 +18,7 @@ from cleanup.detector.verdict import Case, judge_all
 from cleanup.model import Finding, Identity, Policy, UnknownSender, Verdict
 from tests.detector.judging import ANNA, ARRIVED, NOW, a_notice, a_returned, a_sent_index, rules_of
 from tests.detector.test_learning import proved
+from tests.examples import examples
 from tests.generator.figures import ASKED, MODES, answers, asked_answers, judged, measured
 from tests.generator.senders import KINDS, a_placed_mailbox
 
@@ -296,7 +297,7 @@ def test_the_answer_decides_for_the_network(said):
     assert all("label.sender" in rules_of(f) and f.sender is None for f in findings)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(order=st.permutations(range(16)))
 def test_the_order_of_notices_changes_nothing(order):
     cases = [*(by_web(n, 3 * n) for n in range(6)), *(by_bot(n) for n in range(10))]

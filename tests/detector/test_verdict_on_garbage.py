@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cleanup.detector.verdict import judge
 from cleanup.model import Extent, Kind, Notice, Policy, Recipient, Returned, Verdict
 from tests.detector.judging import ANNA, ARRIVED, OUT1, STRANGER, a_sent_index
+from tests.examples import examples
 
 SENT = a_sent_index()
 ODD = (
@@ -56,7 +57,7 @@ NOTICE = st.builds(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@examples(150)
 @given(NOTICE)
 def test_any_notice_gets_a_verdict(notice):
     answers = {"s._domainkey.example.org": "v=DKIM1; p=AAAA"}

@@ -81,7 +81,7 @@ def all_cuts() -> list[Fault]:
     return before + within
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_a_kill_at_any_step_loses_nothing(moving_server: RunningServer) -> None:
     outcomes = kill_points(moving_server, range(1, all_steps(moving_server) + 1, 7))
 
@@ -89,7 +89,7 @@ def test_a_kill_at_any_step_loses_nothing(moving_server: RunningServer) -> None:
     all_good(moving_server, outcomes)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_a_broken_connection_loses_nothing(moving_server: RunningServer) -> None:
     chosen = [Fault("drop_answer", command, nth) for command in MOVING for nth in (1, 2)]
     chosen += [Fault("cut", command, 2, in_answer=False) for command in (*MOVING, *ON_THE_SIDE, "UID FETCH")]

@@ -152,12 +152,12 @@ def rounds_of_two_machines(server: RunningServer, seeds: range) -> tuple[list[st
     return [wrong for wrong in found if wrong not in slight], slight
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_an_owner_who_tidies_and_a_second_run_meanwhile(moving_server: RunningServer) -> None:
     assert rounds(moving_server, range(4)) == {}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_two_machines_that_cannot_see_each_other_lose_nothing(moving_server: RunningServer) -> None:
     wrong, _ = rounds_of_two_machines(moving_server, range(3))
 

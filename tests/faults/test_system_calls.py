@@ -62,7 +62,7 @@ def points(
     return outcomes
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_disk_and_kill_at_a_choice_of_system_calls(moving_server: RunningServer) -> None:
     outcomes = [
         *points(moving_server, FULL, (30,)),

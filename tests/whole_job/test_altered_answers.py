@@ -152,12 +152,13 @@ def tried(seeds: range, folder: Path) -> dict[int, list[str]]:
     return wrong
 
 
-@pytest.mark.timeout(300)
-def test_an_altered_answer_breaks_no_promise(tmp_path: Path) -> None:
-    assert tried(range(40), tmp_path) == {}
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("first", [0, 12])
+def test_an_altered_answer_breaks_no_promise(first: int, tmp_path: Path) -> None:
+    assert tried(range(first, first + 12), tmp_path) == {}
 
 
 @pytest.mark.sweep
 @pytest.mark.timeout(0)
 def test_two_thousand_altered_answers_break_no_promise(tmp_path: Path) -> None:
-    assert tried(range(40, 2040), tmp_path) == {}
+    assert tried(range(24, 2024), tmp_path) == {}

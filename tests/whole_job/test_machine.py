@@ -231,10 +231,10 @@ class MailboxWithoutMove(Mailbox):
 
 
 EASY = settings(deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
-IN_CI = settings(EASY, max_examples=12, stateful_step_count=100, derandomize=True)
+IN_CI = settings(EASY, max_examples=5, stateful_step_count=100, derandomize=True)
 MailboxInCi, WithoutMoveInCi = Mailbox.TestCase, MailboxWithoutMove.TestCase
 MailboxInCi.settings = WithoutMoveInCi.settings = IN_CI
-MailboxInCi.pytestmark = WithoutMoveInCi.pytestmark = [pytest.mark.timeout(600)]
+MailboxInCi.pytestmark = WithoutMoveInCi.pytestmark = [pytest.mark.timeout(1200)]
 
 
 @pytest.mark.sweep

@@ -9,7 +9,7 @@ import pytest
 from tests.servers.patient import Manner, patient_proxy
 from tests.whole_job.job import BACKSCATTER, Job, Template
 
-pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.server, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture

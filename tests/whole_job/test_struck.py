@@ -35,7 +35,7 @@ ON_CYRUS = (
     Strike("kill", "FETCH", 1),
 )
 
-pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.server, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture
