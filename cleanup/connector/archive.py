@@ -51,6 +51,11 @@ _FORMS = (
     (b"Rar!\x1a\x07", _UNREAD[".rar"]),
     (b"%PDF-", "is a PDF file"),
 )
+_WIDE = (  # with a byte order mark, or without one: every second byte of a header's letters is zero then
+    ("utf-16", re.compile(rb"\xff\xfe|\xfe\xff")),
+    ("utf-16-le", re.compile(rb"[!-~]\x00[!-~]\x00")),
+    ("utf-16-be", re.compile(rb"\x00[!-~]\x00[!-~]")),
+)
 _KNOWN = "What is read: .eml, .emlx, mbox, Maildir; also as .gz, .bz2, .xz or in a .zip"
 _UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError, NotImplementedError)
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec"
@@ -224,11 +229,10 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _decoded(file: BinaryIO) -> BinaryIO:
-    begin = file.read(2)
+    begin = file.read(4)
     file.seek(0)
-    if begin not in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        return file
-    return cast(BinaryIO, codecs.EncodedFile(file, "utf-8", "utf-16", "replace"))
+    charset = next((name for name, begins in _WIDE if begins.match(begin)), None)
+    return cast(BinaryIO, codecs.EncodedFile(file, "utf-8", charset, "replace")) if charset else file
 
 
 def _reason(error: Exception) -> str:

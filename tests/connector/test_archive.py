@@ -150,9 +150,9 @@ def test_a_message_of_apple_mail_is_read_without_what_apple_adds(tmp_path: Path)
     ]
 
 
+@pytest.mark.parametrize("mark", ["\ufeff", ""], ids=["marked", "unmarked"])
 @pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
-def test_archives_in_utf_16_are_read(tmp_path: Path, order: str) -> None:
-    mark = "\ufeff"
+def test_archives_in_utf_16_are_read(tmp_path: Path, order: str, mark: str) -> None:
     (tmp_path / "one.eml").write_bytes(f"{mark}Subject: größe\r\n\r\nhello".encode(order))
     (tmp_path / "two.mbox").write_bytes((mark + MBOX.decode()).encode(order))
 

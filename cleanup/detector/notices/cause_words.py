@@ -40,7 +40,8 @@ WORDS: tuple[tuple[Cause, str], ...] = (
         r"(?:per|this) (?:hour|day|minute)|(?:daily|hourly)(?: \S{1,20}){0,3} (?:limit|rate)|"
         r"exceeded (?:permitted|threshold|message rate)|"
         r"exceeded (?:the |their )?(?:\S{1,20} )?(?:rate|limit for)|message rate|at a rate|thread limit|"
-        r"maximum number of concurrent|max(?:imum)? messages? per|has exceeded threshold|recip(?:ient)?limit|"
+        r"maximum number of (?:concurrent|connections)|"
+        r"max(?:imum)? messages? per|has exceeded threshold|recip(?:ient)?limit|"
         r"submission rate|too many mails|rate limit(?:ed due| reached)|hourlysenderlimit|mail flood|"
         r"\bmany (?:e-?)?mails|dyn:t",
     ),

@@ -51,6 +51,7 @@ _BY_CODE: dict[str, tuple[tuple[re.Pattern[str] | None, Cause], ...]] = {
     "4.1": ((re.compile(r"recipient address(?:es)? rejected ?: access denied"), Cause.NO_SUCH_USER),),
     "4.6": ((re.compile(r"sending rate"), Cause.RATE_LIMITED), (None, Cause.LOOP)),  # Zoho has its own use of it
     "4.14": ((None, Cause.LOOP),),
+    "7.515": ((None, Cause.AUTHENTICATION),),
     "7.28": ((None, Cause.RATE_LIMITED),),
     "7.504": ((None, Cause.NO_SUCH_USER),),
     "7.505": ((None, Cause.NO_SUCH_USER),),

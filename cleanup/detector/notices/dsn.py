@@ -13,7 +13,7 @@ from cleanup.detector.notices.addresses import lower_domain, split_type, typed_a
 from cleanup.detector.notices.causes import find_cause
 from cleanup.detector.notices.headers import Fields, decoded, read_fields
 from cleanup.detector.notices.mail import STATUS_TYPES, Mail, walk
-from cleanup.model import Action, Recipient
+from cleanup.model import Action, Cause, Recipient
 
 MOST_RECIPIENTS = 1_000
 MOST_STATUS = 262_144
@@ -57,6 +57,13 @@ _ACTIONS = {
     "relay": Action.RELAYED,
     "forwarded": Action.RELAYED,
     "expanded": Action.EXPANDED,
+}
+_EXIT_CODES = {  # "X-Unix; 67": with what a program ended that delivers locally (sysexits.h)
+    "65": Cause.CONTENT,
+    "67": Cause.NO_SUCH_USER,
+    "68": Cause.NO_SUCH_HOST,
+    "77": Cause.POLICY,
+    **dict.fromkeys(("64", "66", "69", "70", "71", "72", "73", "74", "75", "76", "78"), Cause.SYSTEM),
 }
 _PROGRAMS = ("|", '"|', "/")  # mail went to a command or a file of the recipient's
 _SEVEREST = (Action.FAILED, Action.DELAYED, Action.EXPANDED, Action.RELAYED, Action.DELIVERED)
@@ -193,12 +200,18 @@ def _recipient(group: Fields) -> Recipient | None:
     address = final or original or actual
     if address is None:
         return None
-    values = [split_type(value)[1] for value in group.all("Diagnostic-Code")]
+    typed = [split_type(value) for value in group.all("Diagnostic-Code")]
+    if not typed:  # Cisco's appliances: "<host #5.0.0 smtp; 550 Unknown User>"
+        typed = [("smtp", value.partition(";")[2].strip(" >")) for value in group.all("X-Supplementary-Info")]
+    values = [value for _, value in typed]
     words = " ".join(" ".join(decoded(v) for v in values).split())
     status = find_status(group.first("Status") or "") or find_status(words)
     if status and status.endswith(".0.0"):
         status = find_status(words) or status
     reply = find_reply(words)
+    cause = find_cause(words, status, reply)
+    if cause is Cause.UNKNOWN and typed and typed[0][0] == "x-unix":
+        cause = _EXIT_CODES.get(words, cause)
     action = read_action(group.first("Action"))
     if action is None:
         action = Action.DELIVERED if (status or "").startswith("2") else Action.FAILED
@@ -210,7 +223,7 @@ def _recipient(group: Fields) -> Recipient | None:
         reply=reply,
         diagnostic=words or None,
         remote_mta=_host(group.first("Remote-MTA")),
-        cause=find_cause(words, status, reply),
+        cause=cause,
     )
 
 

@@ -223,6 +223,9 @@ def _is_borne_out(gathered: Gathered) -> bool:
     if worded and reading and not reading.format.everyday:
         return True
     if gathered.gives_back:
+        product = reading is not None and not reading.format.everyday
+        if mail.greets or not (mail.from_service or gathered.recipients or product):
+            return False  # a person shows what came in somebody's name
         return not SENDER_ROLE.search(gathered.returned[0].from_address or "")
     # Addresses of the sender's own organisation are those to write to, not those that failed.
     own = organisation(domain_of(plain_address(mail.sender) or ""))

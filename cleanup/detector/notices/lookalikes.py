@@ -104,7 +104,7 @@ def _by_a_person(mail: Mail) -> bool:
             return False
         own = f"{mail.subject}\n{mail.words[:4_000]}"
         return not (_is_away(own) or _finds_a_virus(own) or _challenges(own))
-    if mail.greets and mail.has_its_own_way_back and not mail.automatic:
+    if mail.greets and mail.has_its_own_way_back and not (mail.automatic or mail.subject_of_returned_mail):
         return True
     if mail.null_sender or mail.returns_its_readers_mail:
         return False
@@ -175,7 +175,7 @@ def _is_auto_reply(mail: Mail) -> bool:
     """Return whether it is an automatic reply. Bounces of Exim and Postfix say auto-replied too: words decide."""
     if mail.fields.has("X-Failed-Recipients"):
         return False
-    if mail.subject_of_auto_reply and (mail.answers or not _PARCEL.search(mail.subject.lower())):
+    if _is_titled_as_auto_reply(mail) and (mail.answers or not _PARCEL.search(mail.subject.lower())):
         return not (mail.role_sender and _speaks_of_failure(mail.words[:3_000]))
     if mail.subject_of_notice and _speaks_of_failure(f"{mail.subject}\n{mail.words[:3_000]}"):
         return False
@@ -189,7 +189,7 @@ def _is_auto_reply(mail: Mail) -> bool:
     failed = _speaks_of_failure(f"{mail.subject}\n{mail.words[:2_000]}")
     if _by_autoresponder(mail) or (mail.null_sender and (mail.answer or mail.automatic)):
         return not failed and (away or not mail.role_sender)
-    return away and not failed and mail.automatic
+    return away and not failed and (mail.automatic or (mail.null_sender and mail.answers))
 
 
 # --- What automatic answers say -------------------------------------------------------------------------------------

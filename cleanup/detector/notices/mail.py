@@ -186,12 +186,13 @@ class Mail:
         if self.by_mail_program:
             return self.has_its_own_way_back or self.answer or not self.subject_of_failure
         asks = self.subject.rstrip().endswith("?") and ":" not in self.subject
-        return self.has_its_own_way_back and (asks or self.greets or not self.subject_of_failure)
+        greets = self.greets and not self.subject_of_returned_mail
+        return self.has_its_own_way_back and (asks or greets or not self.subject_of_failure)
 
     @cached_property
     def greets(self) -> bool:
-        """Whether it begins as a letter does, under a subject that people write, too."""
-        return _GREETING.match(self.words) is not None and not self.subject_of_returned_mail
+        """Whether it begins as a letter does."""
+        return _GREETING.match(self.words) is not None
 
     @cached_property
     def has_its_own_way_back(self) -> bool:
