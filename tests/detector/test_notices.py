@@ -235,6 +235,15 @@ def test_a_receipt_says_who_gives_it_and_what_it_is_for():
     assert notice.returned[0].other_ids == ("one@example.org",)
 
 
+def test_an_id_that_only_spaces_follow_is_read_at_once():
+    """Minutes on any machine, where every division of the spaces is tried."""
+    header = "Return-Path: <>\nFrom: MAILER-DAEMON@far.test\nTo: anna@example.org\nSubject: Undelivered mail\n\n"
+
+    notice = read(f"{header}<bob@far.test>: 550 5.1.1 unknown user\nmessage id{' ' * 60_000}".encode())
+
+    assert [r.address for r in notice.recipients] == ["bob@far.test"]
+
+
 def test_a_bounce_of_an_unknown_system_is_read_by_its_shape():
     raw = (
         "Return-Path: <>\nFrom: Mail Robot <robot@far.test>\nSubject: Sorry\n\n"
