@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.resources import files
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from pathlib import Path
 
-from publicsuffixlist import PSLFILE, PublicSuffixList
+from publicsuffixlist import PublicSuffixList
 
 from cleanup.detector.addresses import domain_key
 from cleanup.detector.providers import is_provider, organisation_of_name, providers
@@ -40,7 +40,8 @@ _DOTTED = re.compile(rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}(?:%.*)?")
 def _rules_by_top() -> dict[str, list[str]]:
     """Return the rules of the list of public suffixes by their last label; those in other scripts as they stand."""
     rules = defaultdict[str, list[str]](list)
-    for rule in _RULE.findall(Path(PSLFILE).read_text(encoding="utf-8").lower()):
+    whole = (files("publicsuffixlist") / "public_suffix_list.dat").read_text(encoding="utf-8")
+    for rule in _RULE.findall(whole.lower()):
         rules[rule.rpartition(".")[2]].append(rule)
     return dict(rules)
 
