@@ -40,8 +40,8 @@ _DOTTED = re.compile(rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}(?:%.*)?")
 def _rules_by_top() -> dict[str, list[str]]:
     """Return the rules of the list of public suffixes by their last label; those in other scripts as they stand."""
     rules = defaultdict[str, list[str]](list)
-    text = (files("publicsuffixlist") / "public_suffix_list.dat").read_text(encoding="utf-8")
-    for rule in _RULE.findall(text.lower()):
+    whole = (files("publicsuffixlist") / "public_suffix_list.dat").read_text(encoding="utf-8")
+    for rule in _RULE.findall(whole.lower()):
         rules[rule.rpartition(".")[2]].append(rule)
     return dict(rules)
 
