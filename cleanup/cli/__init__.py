@@ -127,7 +127,8 @@ def _misused(error: Any) -> NoReturn:
         sys.exit(error.exit_code)
     asked = getattr(error, "ctx", None)
     what = error.format_message().rstrip(".").replace("{", "").replace("}", "")
-    _end(UsageError(what, hint=f"See {asked.command_path} --help" if asked else None))
+    wrong = UsageError(what)
+    _end(wrong.going_on("See", [*asked.command_path.split()[1:], "--help"]) if asked else wrong)
 
 
 def _named(error: Exception) -> CleanupError:

@@ -182,4 +182,4 @@ def test_the_long_look_of_doctor_shows_how_far_it_is(tmp_path: Path) -> None:
         screen = typed(["doctor", OWNER, *reach, "--username", "anna"], tmp_path, TERM="xterm")
 
     assert re.search(r"Reading .* \d+/\d+", screen)
-    assert "a trial look found 92 notices" in screen
+    assert "A trial look found 92 notices" in screen
