@@ -18,8 +18,8 @@ from typer.core import TyperGroup
 
 from cleanup import __version__
 from cleanup.cli.console import prepare_streams, say_at_once
-from cleanup.errors import CleanupError, ExitCode, Stopped, UsageError, as_named
-from cleanup.signals import StopNow, watch
+from cleanup.errors import CleanupError, ExitCode, StopNow, Stopped, UsageError, as_named
+from cleanup.signals import watch
 
 # The modules of this folder and the commands of each, in the order in which --help lists them.
 COMMANDS = {

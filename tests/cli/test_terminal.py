@@ -20,8 +20,9 @@ from cleanup.cli import options as opt
 from cleanup.cli.render import print_closing
 from cleanup.cli.screen import print_list
 from cleanup.demo import OWNER, anna_on_a_server
-from cleanup.errors import Stopped
+from cleanup.errors import StopNow, Stopped
 from cleanup.jobs.result import Done
+from cleanup.ledger import Ledger
 from cleanup.ledger.values import UNDO_LABEL
 from cleanup.model import Finding, Verdict
 from cleanup.report.summary.explain import explained_finding
@@ -173,6 +174,19 @@ def test_a_run_ends_with_a_table_also_after_ctrl_c_which_is_answered_at_once(tol
         "    1    71          6       14      1.5",
     ]
     assert _closing(finished)[2] == "   71     0          6       14      1.5"
+
+
+def test_a_run_that_is_stopped_before_its_first_batch_is_not_called_cut_off(told: list[str], tmp_path: Path) -> None:
+    def interrupt(stage: str, done: int, _total: int) -> None:
+        if stage == "Moving" and done == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with anna_on_a_server(tmp_path / "ledger.sqlite") as anna, pytest.raises(StopNow):
+        anna.run(interrupt)
+
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        assert [run.status for run in ledger.runs(OWNER)] == ["stopped"]
+    assert told == []  # nothing had to be finished
 
 
 def _closing(done: Done) -> list[str]:
