@@ -219,6 +219,14 @@ class FinishedInPart(CleanupError):
     exit_code = ExitCode.PARTLY
 
 
+class StopNow(BaseException):
+    """A signal came while nothing was half-done. No KeyboardInterrupt, which typer would answer in its own way."""
+
+    def __init__(self, exit_code: ExitCode) -> None:
+        super().__init__()
+        self.exit_code = exit_code
+
+
 class Stopped(CleanupError):
     """Somebody stopped the program; what was under way was finished first."""
 

@@ -8,7 +8,6 @@ named there is no profile to ask; if all profiles name one ledger, that one is m
 from __future__ import annotations
 
 import difflib
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -110,12 +109,12 @@ def find_run(which: str, mailbox: str | None, ledger: str | None, config: Path |
     if record is None:
         what = "There is no run to undo" if which == "last" else f"There is no run {which}"
         given = {"--ledger": ledger, "--config": config}
-        shows = ["mailbox-cleanup", "history", *(str(w) for pair in given.items() if pair[1] for w in pair)]
-        raise UsageError(what, hint=f"The runs: {shlex.join(shows)}")
+        shows = ["history", *(word for pair in given.items() if pair[1] for word in pair)]
+        raise UsageError(what).going_on("To see the runs", shows)
     if addresses and record.mailbox != addresses[0]:
         raise UsageError(
             f"Run {record.run_id} is of {record.mailbox} and not of {addresses[0]}; nothing was touched",
-            hint=f"mailbox-cleanup undo {record.run_id} --mailbox {record.mailbox}",
+            hint=f"--mailbox {record.mailbox} undoes it",
         )
     return _found(record, where)
 

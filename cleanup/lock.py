@@ -45,8 +45,9 @@ class Holder:
     command: str
 
     def in_words(self) -> str:
-        """Return "process 4711 on mail1, since 2026-10-19T02:00:00+00:00, mailbox-cleanup run"."""
-        return f"process {self.pid} on {self.host}, since {self.since}, {self.command}"
+        """Return "mailbox-cleanup run, process 4711 on mail1, since 2026-10-19 04:00 CEST", in local time."""
+        since = f"{datetime.fromisoformat(self.since).astimezone():%Y-%m-%d %H:%M %Z}"
+        return f"{self.command}, process {self.pid} on {self.host}, since {since}"
 
 
 Name = tuple[str, str]  # a server, or ANY_SERVER, and a user
@@ -186,6 +187,7 @@ def _lock(handle: int, path: Path, username: str) -> None:
 def _read(handle: int) -> Holder | None:
     try:
         noted = json.loads(os.pread(handle, 4096, 0))
+        datetime.fromisoformat(noted["since"])  # or nobody can be told
         return Holder(int(noted["pid"]), str(noted["host"]), str(noted["since"]), str(noted["command"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None

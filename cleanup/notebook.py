@@ -135,8 +135,13 @@ def show(table: pd.DataFrame | Section, caption: str | None = None, *, rows: int
     Strangers' texts pass safe_text; times stand in UTC, shares in per cent.
     """
     import itables
+    from IPython.display import HTML, display
 
     frame, title = (table.table, table.title) if isinstance(table, Section) else (table, caption)
+    if frame.empty:
+        nothing = f"{caption or title}: nothing to show."
+        display(HTML(f"<p>{_escaped(nothing)}</p>"))  # type: ignore[no-untyped-call]
+        return
     if isinstance(table, Section) and table.left_out:
         title = f"{title}: {len(frame):,} of {len(frame) + table.left_out:,}; report --format csv has them all"
     types = list(enumerate(frame.dtypes))
@@ -176,10 +181,17 @@ def _escaped(text: str) -> str:
     return html.escape(safe_text(text, limit=600))
 
 
+_EMPTY = {
+    "undelivered": "Your own mail that did not arrive",
+    "unsure": "Unsure, left where they are",
+    "sent": "What Sent can vouch for",
+}
+
+
 def section(summary: Summary, name: str) -> Section:
     """Return a summary's section by its name ("sent", "mailboxes", "undelivered", ...); an empty one if it has none."""
     found = [one for one in summary.sections if one.name == name]
-    return found[0] if found else Section(name, f"Nothing to show: {name}", "", pd.DataFrame({"": []}))
+    return found[0] if found else Section(name, _EMPTY.get(name, name.capitalize()), "", pd.DataFrame())
 
 
 def _safe(table: pd.DataFrame) -> pd.DataFrame:

@@ -9,18 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from cleanup.errors import ExitCode, Stopped
+from cleanup.errors import ExitCode, StopNow, Stopped
 
 _AGAIN_S = 0.01  # after an exception that nobody could catch
 _CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
-
-
-class StopNow(BaseException):
-    """A signal came while nothing was half-done. No KeyboardInterrupt, which typer would answer in its own way."""
-
-    def __init__(self, exit_code: ExitCode) -> None:
-        super().__init__()
-        self.exit_code = exit_code
 
 
 class _Watch:

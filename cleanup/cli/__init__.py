@@ -18,8 +18,8 @@ from typer.core import TyperGroup
 
 from cleanup import __version__
 from cleanup.cli.console import prepare_streams, say_at_once
-from cleanup.errors import CleanupError, ExitCode, Stopped, UsageError, as_named
-from cleanup.signals import StopNow, watch
+from cleanup.errors import CleanupError, ExitCode, StopNow, Stopped, UsageError, as_named
+from cleanup.signals import watch
 
 # The modules of this folder and the commands of each, in the order in which --help lists them.
 COMMANDS = {
@@ -127,7 +127,8 @@ def _misused(error: Any) -> NoReturn:
         sys.exit(error.exit_code)
     asked = getattr(error, "ctx", None)
     what = error.format_message().rstrip(".").replace("{", "").replace("}", "")
-    _end(UsageError(what, hint=f"See {asked.command_path} --help" if asked else None))
+    wrong = UsageError(what)
+    _end(wrong.going_on("See", [*asked.command_path.split()[1:], "--help"]) if asked else wrong)
 
 
 def _named(error: Exception) -> CleanupError:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cleanup.errors import FinishedInPart
-from cleanup.signals import StopNow
+from cleanup.errors import FinishedInPart, StopNow
 
 if TYPE_CHECKING:
     from rich.console import Console

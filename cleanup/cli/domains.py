@@ -52,7 +52,7 @@ def domains(
     if not summaries:
         say("The ledger holds no backscatter from that time.")
     for summary in summaries:
-        _print(summary)
+        _print(summary, opt.to_ledger(opt.Reach(ledger=ledger, config=config)))
 
 
 def sieve(
@@ -129,15 +129,16 @@ def _letter(summaries: tuple[DomainSummary, ...], wanted: str) -> Letter:
     return found
 
 
-def _print(summary: DomainSummary) -> None:
+def _print(summary: DomainSummary, to_ledger: Sequence[str]) -> None:
     from rich.padding import Padding
 
+    from cleanup.cli.console import print_command
     from cleanup.cli.report import print_section
     from cleanup.cli.screen import cells, out
     from cleanup.report.text import safe_text
 
     console = out()
-    console.print(*cells(summary.domain), style="bold")
+    console.print(*cells(f"{summary.domain}; times are local"), style="bold")
     console.print(*cells(summary.says))
     for section in summary.sections:
         print_section(console, section)
@@ -145,5 +146,7 @@ def _print(summary: DomainSummary) -> None:
     for measure in summary.measures:
         console.print(*cells(f"  * {measure.name}:"))
         console.print(Padding(safe_text(measure.says, limit=600), (0, 0, 0, 4)))
-    names = ", ".join(letter.organisation for letter in summary.letters)
-    console.print(f"\nLetters to paste: mailbox-cleanup domains --letter ORGANISATION ({names})\n", soft_wrap=True)
+    for letter in summary.letters:
+        words = ["domains", "--letter", letter.organisation, *to_ledger]
+        print_command(console, f"\nA letter to {safe_text(letter.to)}, to paste", words)
+    console.print()

@@ -66,7 +66,7 @@ def _only_message(path: Path) -> bytes:
 
     first, *others = islice(read_archive(path), 2)
     if others:
-        raise UsageError(f"{path} holds several messages", hint=f"To see them all: mailbox-cleanup scan {path}")
+        raise UsageError(f"{path} holds several messages").going_on("To see them all", ["scan", path])
     if first.problem:
         raise UsageError(f"{path} could not be read: {first.problem}")
     return first.raw
@@ -144,7 +144,7 @@ def _explain_recorded(uid: int, settings: MailboxSettings, *, may_be_unknown: bo
     if found is None:
         return []
     head = f"As run {found.run_id} saw it; arrived {local_time(found.arrived, zone=True)}; {found.place}."
-    why = explained_finding(found.finding, found.said, fate=found.fate)
+    why = explained_finding(found.finding, found.said, fate=found.fate, judged=found.judged)
     return [head, "", *explained_notice(found.notice), "", *why, *_who_sends(senders)]
 
 

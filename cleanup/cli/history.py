@@ -68,7 +68,6 @@ def show(
     ledger: LedgerAt = None,
 ) -> None:
     """Show one run. What it found, what it moved, and what became of that."""
-    from cleanup.cli.console import command_line
     from cleanup.cli.machine import check_format
     from cleanup.cli.render import print_rows
     from cleanup.ledger import Ledger
@@ -79,7 +78,7 @@ def show(
     with Ledger.open(find_ledger((), ledger, config), looking=True) as opened:
         record, moved = opened.run(run), opened.moves(run_id=run)
     if record is None:
-        raise UsageError(f"There is no run {run}", hint=f"The runs: {command_line(opt.history_words(ledger, config))}")
+        raise UsageError(f"There is no run {run}").going_on("To see the runs", opt.history_words(ledger, config))
     rows = [
         {"uid": m.intent.uid, "from": m.intent.source, "to": m.intent.target, "state": m.state.value} for m in moved
     ]
@@ -120,7 +119,7 @@ def forget(
     address: Annotated[
         str,
         typer.Argument(
-            metavar="ADDRESS", help="Whose data to drop: the owner of a mailbox, or anybody who wrote to one."
+            metavar="ADDRESS", help="Whose data to drop: the address of a mailbox, or of anybody who wrote to one."
         ),
     ],
     yes: Yes = False,

@@ -26,6 +26,7 @@ from cleanup.report.text import (
     EARLIER,
     KINDS,
     LABELLED,
+    in_local_time,
     local_time,
     local_zone,
     plural,
@@ -105,7 +106,7 @@ def print_plan(console: Console, plan: FilingPlan) -> None:
     )
     if count:
         uids = ", ".join(str(move.ref.uid) for move in plan.moves[:MOST_LINES])
-        more = f" and {count - MOST_LINES} more" if count > MOST_LINES else ""
+        more = f" and {count - MOST_LINES:,} more" if count > MOST_LINES else ""
         print_hanging(console, "      UIDs ", f"{uids}{more}")
     if plan.limits:
         print_hanging(console, "      ", f"A run does not move that many unasked: {' '.join(plan.refusals)}")
@@ -128,7 +129,7 @@ def print_closing(console: Console, done: Done, took_s: float) -> None:
     if look.resting:
         console.print(f"Nothing is new since run {look.resting.run_id}.")
     for remark in done.remarks():
-        print_hanging(console, "", f"{remark}.", below=2)
+        print_hanging(console, "", remark if remark.endswith("?") else f"{remark}.", below=2)
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
@@ -146,10 +147,10 @@ _Fated = tuple[Notice, Finding, Fate]
 
 
 def _verdicts(console: Console, judged: Sequence[_Fated], total: int, places: tuple[str, Sequence[_Place]]) -> None:
-    notices = plural(len(judged), "automatic notice") if judged else "no automatic notice"
-    console.print(f"{plural(total, 'message')}, among them {notices}.\n")
     if not judged:
+        console.print(f"{plural(total, 'message')}, none of them an automatic notice." if total else "No messages.")
         return
+    console.print(f"{plural(total, 'message')}, among them {plural(len(judged), 'automatic notice')}.\n")
     counts = Counter((n.kind, f.verdict) for n, f, _ in judged)
     shown = table(None, "what", "genuine", "backscatter", "unsure", "", numbers=list(Verdict))
     for kind in Kind:
@@ -183,7 +184,8 @@ def _bounces(console: Console, judged: Sequence[_Fated], places: tuple[str, Sequ
         to = ", ".join(r.address for r in notice.recipients) or "?"
         row = (name, local_time(came) if came else "?", to, notice.returned[0].subject or "")
         groups.setdefault(why_not_arrived(notice.cause, notice.action), []).append(row)
-    print_list(console, (named, f"came{_zone(place for _, place in genuine)}", "to", "subject"), groups)
+    columns = (named, f"came{_zone(place for _, place in genuine)}", "to", "subject")
+    print_list(console, columns, groups, numbers=("UID",))
     if (left := len(genuine) - MOST_BOUNCES) > 0:
         console.print(f"... and {left:,} more; scan with --format csv lists them all")
 
@@ -197,7 +199,7 @@ def _because(console: Console, title: str, reasons: Sequence[str]) -> None:
     """Print how many there are for each reason, the most frequent first, and how many for all others together."""
     if not reasons:
         return
-    counts = Counter(reasons).most_common()
+    counts = Counter(in_local_time(reason) for reason in reasons).most_common()
     console.print(f"\n{title}")
     rows = [(f"{count:,}", why) for why, count in counts[:MOST_LINES]]
     if others := sum(count for _, count in counts[MOST_LINES:]):
@@ -211,6 +213,8 @@ def _why_unsure(finding: Finding, asked: Collection[str]) -> str:
     if finding.sender is not None and finding.sender.network in asked:
         return f"Nothing shows whether {finding.sender.network} sends for you."
     counted = [r for r in finding.reasons if r.points_to is Verdict.UNSURE and r.strength is not Strength.NOTE]
+    if counted and counted[0].rule == "origin.service":
+        return "It came from a host that nobody knows, and that may be a service of yours."
     return counted[0].says if counted else row_in_words(finding.row)
 
 
@@ -234,7 +238,7 @@ def _coverage(console: Console, look: Look) -> None:
     for source in look.sources:
         problem = f": {source.problem}" if source.problem else ""
         how_much = f"{source.read:,} of {plural(source.announced, 'message')} read"
-        print_hanging(console, "Sent: ", f"{source.folder}, {how_much}{problem}")
+        print_hanging(console, "Sent mail: ", f"{source.folder}, {how_much}{problem}")
     for line in look.sent.coverage.in_words():
         print_hanging(console, "      ", line)
 

@@ -62,16 +62,13 @@ def report(
     moment = opt.clock(now)
     begin = opt.since(since, moment) if since else None
 
-    from cleanup.cli.console import command_line
     from cleanup.ledger_lookup import looking_back
     from cleanup.report.summary.anonymize import anonymize
     from cleanup.report.summary.frames import load
 
     with looking_back(tuple(mailboxes or ()), ledger, config) as (opened, names):
         if run is not None and opened.run(run) is None:
-            raise UsageError(
-                f"There is no run {run}", hint=f"The runs: {command_line(opt.history_words(ledger, config))}"
-            )
+            raise UsageError(f"There is no run {run}").going_on("To see the runs", opt.history_words(ledger, config))
         frames = load(opened, names, since=begin, run=run)
     if anonymous:
         frames = anonymize(frames)
@@ -138,15 +135,16 @@ def _print(frames: Frames, moment: datetime) -> None:
     """Print the summary as tables: headline, what to do, what needs a person, the rest."""
     from cleanup.cli.screen import out, print_hanging
     from cleanup.report.summary.summarize import summarize
-    from cleanup.report.text import local_zone, safe_text
+    from cleanup.report.text import in_local_time, local_zone, safe_text
 
     summary, console = summarize(frames, now=moment), out()
-    console.print(f"{safe_text(summary.title)}; all times are {local_zone(moment)}", style="bold")
+    zone = local_zone(summary.span[1] if summary.span else moment)
+    console.print(f"{safe_text(summary.title)}; all times are {zone}", style="bold")
     console.print(safe_text(summary.headline, limit=600) + "\n")
     console.print(f"{summary.totals.in_words()}\n")
     console.print("What you need to do:")
     for line in summary.to_do:
-        print_hanging(console, "  * ", line)
+        print_hanging(console, "  * ", in_local_time(line))
     for section in summary.sections:
         print_section(console, section)
 

@@ -59,7 +59,10 @@ def review(
     left = sum(1 for one in queue if one.digest not in said)
     counts = Counter(verdict.value for verdict in said.values())
     waits = "waits" if left == 1 else "wait"
-    say(f"You called {counts['genuine']} genuine and {counts['backscatter']} backscatter; {left} still {waits}.")
+    called = "decided on none"
+    if said:
+        called = f"called {counts['genuine']} genuine and {counts['backscatter']} backscatter"
+    say(f"You {called}; {left:,} still {waits}.")
     if said:
         say("That counts at the next run. What you called genuine is never filed, and neither is its like.")
 
@@ -77,7 +80,7 @@ def _ask_who_sends(ledger: Ledger, address: str) -> set[str] | None:
         out().print()
         print_hanging(out(), "", question.in_words())
         if question.examples:
-            print_hanging(out(), "  ", f"They answer: {'; '.join(question.examples)}")
+            print_hanging(out(), "  ", f"Their subjects: {'; '.join(question.examples)}")
         word = _word("[y]es, [n]o, [s]kip, [q]uit", "ynsq")
         if word == "q":
             return None
@@ -163,4 +166,5 @@ def _show(frames: Frames, one: Waiting, number: int, total: int) -> None:
     found = recorded(frames, one.finding_id)
     console = out()
     console.print(f"\n{number} of {total}: UID {one.uid}, arrived {local_time(found.arrived, zone=True)}", style="bold")
-    print_explained([*explained_notice(found.notice), "", *explained_finding(found.finding, found.said), ""])
+    why = explained_finding(found.finding, found.said, judged=found.judged)
+    print_explained([*explained_notice(found.notice), "", *why, ""])

@@ -95,6 +95,7 @@ def run(
             bars.stop()
             _close(error.done, time.monotonic() - began_s, reach, senders)
             raise
+        bars.stop()  # also where nobody was asked: what is printed beside bars that stand is overwritten
         ends.append(Ended.of(settings.address, done, time.monotonic() - began_s))
         if not _close(done, ends[-1].took_s, reach, senders):
             line = done.in_words(lambda number: command_line(_undo_words(number, reach)), command_line(senders))

@@ -70,7 +70,7 @@ def print_questions(
     for number, question in enumerate(questions, start=first):
         print_hanging(console, f"{number:>2}  ", question.in_words())
         if question.examples:
-            print_hanging(console, "    ", f"They answer: {'; '.join(question.examples)}")
+            print_hanging(console, "    ", f"Their subjects: {'; '.join(question.examples)}")
         for word in ("yes", "no"):
             line = command_line([*command, f"--{word}", question.network])
             console.print(f"    {word + ':':<5}{line}", soft_wrap=True)
@@ -80,7 +80,7 @@ def print_questions(
 
 
 def _list(ledger: Ledger, address: str, command: Sequence[object]) -> None:
-    from cleanup.cli.screen import cells, out, table
+    from cleanup.cli.screen import cells, out, print_hanging, table
     from cleanup.detector.sender_questions import answers_about_senders, foremost, questions_about
     from cleanup.detector.who_sends import Source, known_from_answers
 
@@ -94,7 +94,10 @@ def _list(ledger: Ledger, address: str, command: Sequence[object]) -> None:
             shown.add_row(*cells(*row))
         console.print(shown)
     else:
-        console.print(f"Nobody is known to send for {address} yet; the next run finds out.")
+        nobody = (
+            f"Nobody is known to send for {address} yet. Each run looks; name hosts that you know: --outbound-host."
+        )
+        print_hanging(console, "", nobody)
     questions = questions_about(met for _, met in ledger.unplaced(address))
     asked = foremost(questions)
     if asked:
@@ -134,7 +137,8 @@ def _answer(ledger: Ledger, address: str, yes: Iterable[str], no: Iterable[str],
     }
     for network, verdict in said.items():
         count = sum(ip_address(met.sender.address) in network for met in unplaced)
-        waiting = f" {count:,} of them wait in the Inbox." if count and verdict is not Verdict.UNSURE else ""
+        wait = "waits" if count == 1 else "wait"
+        waiting = f" {count:,} of them {wait} in the Inbox." if count and verdict is not Verdict.UNSURE else ""
         say(f"{told[verdict].format(network)}{waiting}")
     say("That counts from the next run on.")
 

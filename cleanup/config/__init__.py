@@ -200,8 +200,10 @@ def _profile(name: str, tables: dict[str, Any]) -> dict[str, Any]:
     if "@" in name:
         return {"address": name}
     near = difflib.get_close_matches(name, profiles, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else "mailbox-cleanup config init writes a profile"
-    raise UsageError(f"{name!r} is neither an e-mail address nor the name of a profile", hint=hint)
+    what = f"{name!r} is neither an e-mail address nor the name of a profile"
+    if near:
+        raise UsageError(what, hint=f"Did you mean {near[0]!r}?")
+    raise UsageError(what).going_on("To write a profile", ("config", "init"))
 
 
 def _environment(whose: str) -> dict[str, Any]:
@@ -325,8 +327,8 @@ def read_config_file(path: Path | None = None) -> dict[str, Any]:
     except RecursionError as error:
         raise ConfigurationError(f"The configuration file {file} is nested too deeply") from error
     except FileNotFoundError as error:
-        hint = "mailbox-cleanup config init writes one"
-        raise ConfigurationError(f"There is no configuration file {file}", hint=hint) from error
+        missing = ConfigurationError(f"There is no configuration file {file}")
+        raise missing.going_on("To write one", ("config", "init", "--config", file)) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"The configuration file {file} cannot be read", why=plain(error)) from error
     except ValueError as error:  # a TOMLDecodeError, or a number without end

@@ -156,8 +156,8 @@ _WORDS: dict[Answer, tuple[str, tuple[str, ...]]] = {
     Answer.GAP: (
         "{unsent:bounced message} left by your own server and cannot be found in Sent.",
         (
-            "If a phone, a scanner, a program or somebody acting for you sent them, have copies saved in Sent.",
-            "If nobody did, change the password.",
+            "If a phone, a scanner, a program or somebody acting for you sends mail, have copies saved in Sent.",
+            "If nobody does, change the password.",
         ),
     ),
     Answer.SPOOFED: (

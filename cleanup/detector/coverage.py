@@ -167,7 +167,7 @@ class Coverage:
         """Return what Sent holds and how far it vouches, a sentence a line."""
         unusable = self.unusable()
         if unusable:
-            return [f"{unusable} An absent message proves nothing."]
+            return [f"{unusable} That a message is not there proves nothing."]
         span = f" from {self.oldest:%Y-%m-%d} to {self.newest:%Y-%m-%d}" if self.oldest and self.newest else ""
         lines = [f"Sent holds {self.messages:,} messages{span}."]
         if self.complete_since:
@@ -176,9 +176,12 @@ class Coverage:
         seen = self.measured()
         if not seen.samples:
             return [*lines, "Nothing in the mailbox measures how complete it is."]
-        lines.append(f"Of mail that you certainly sent it holds {seen.in_words()}.")
+        lines.append(f"Of the mail that you certainly sent, it holds {seen.in_words()}.")
         ways = sorted({proof.way for proof, _ in self.proofs})
-        lines += [f"  measured by {way}: {self.measured(way=way).in_words()}" for way in ways]
+        if len(ways) == 1:
+            lines[-1] = f"{lines[-1][:-1]}, measured by {ways[0]}."
+        else:
+            lines += [f"  measured by {way}: {self.measured(way=way).in_words()}" for way in ways]
         for route in sorted({proof.route for proof, _ in self.proofs if not proof.found})[:5]:
             here = self.measured(route=route)
             if here.samples >= REWRITTEN_N:

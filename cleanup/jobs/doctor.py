@@ -133,7 +133,7 @@ def _ledger(patient: _Patient) -> Iterator[str]:
         shown = ledger.engine.url.render_as_string(hide_password=True)
         count = len(ledger.runs(patient.settings.address, limit=1_000_000))
         waiting = len(ledger.open_moves(patient.settings.address))
-    yield f"{shown if '://' in where else where} holds {count} runs of this mailbox"
+    yield f"{shown if '://' in where else where} holds {plural(count, 'run')} of this mailbox"
     if waiting:
         moves = plural(waiting, "move")
         patient.warnings.append(f"The next run first finds out what became of {moves} of a run that was cut off.")
@@ -238,22 +238,22 @@ def _coverage(patient: _Patient) -> Iterator[str]:
             patient.warnings.append(f"{why} Until that changes hardly anything is filed.")
             break
     for one in seen.senders:
-        verb = "sends for you" if one.sends else "is no help"
-        yield f"{verb}: {one.who} ({one.source.value}; it {one.says})"
+        verb = "Sends for you" if one.sends else "Is no help"
+        yield f"{verb}: {one.who} ({one.source.value}; it {one.says})."
     if not any(one.sends for one in seen.senders):
-        yield "nobody is known to send for you; --outbound-host names hosts that you know"
+        yield "Nobody is known to send for you; --outbound-host names hosts that you know."
     patient.warnings += [f"{one.in_words()}." for one in seen.failing_records]
     asked = foremost(seen.questions)
     for question in asked:
-        yield f"only you can say: {question.in_words()}"
+        yield f"Only you can say: {question.in_words()}"
     if more := len(seen.questions) - len(asked):
-        yield f"{'and' if asked else 'only you can say:'} {plural(more, 'smaller question')} that can wait"
+        yield f"{'And' if asked else 'Only you can say:'} {plural(more, 'smaller question')} that can wait."
     if seen.questions:
-        yield "`senders` lists them after a run, and takes your answers"
+        yield "`senders` lists them after a run, and takes your answers."
     counts = count_judged(seen.judged, seen.plan, ordinary=seen.ordinary)
     refused = f", as {' '.join(seen.plan.refusals)[:-1]}" if seen.plan.refusals and seen.plan.moves else ""
     moves = f"a run would move {counts.of(Fate.PLANNED):,}{refused}"
-    yield f"a trial look found {plural(counts.notices, 'notice')}; {moves}"
+    yield f"A trial look found {plural(counts.notices, 'notice')}; {moves}."
 
 
 STAGES: Mapping[str, Callable[[_Patient], Iterator[str]]] = {

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import takewhile
 
 from cleanup.connector.mailbox import Mailbox
-from cleanup.errors import CleanupError
+from cleanup.errors import CleanupError, StopNow
 from cleanup.jobs.idle_check import READ_BY, IdleCheck, Look, Task
 from cleanup.jobs.look import look
 from cleanup.jobs.result import Done
@@ -120,8 +120,8 @@ def _file(session: MailboxSession, run_id: int, seen: Look, mailbox: Mailbox, pr
     try:
         journal = Journal(ledger, run_id, seen.task.mailbox)
         outcome = file_all(seen.plan, mailbox, journal, reopen=session.open, look_on=session.look_on, progress=progress)
-    except CleanupError:
-        ledger.finish_run(run_id, counts, "failed")
+    except (CleanupError, StopNow) as error:  # the latter: Ctrl-C while no batch was under way
+        ledger.finish_run(run_id, counts, "failed" if isinstance(error, CleanupError) else "stopped")
         raise
     ledger.finish_run(run_id, counts | {"filed": len(outcome.moved)}, "done" if outcome.complete else "partly")
     return outcome

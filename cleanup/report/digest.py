@@ -15,7 +15,7 @@ from email.utils import format_datetime
 
 from cleanup.model import Judged, MessageRef, Verdict
 from cleanup.report.counts import Fate, count_judged, is_undelivered
-from cleanup.report.text import plural, safe_text, why_not_arrived
+from cleanup.report.text import local_time, plural, safe_text, why_not_arrived
 
 RUN_FIELD = "X-Mailbox-Cleanup-Run"
 EXAMPLES = 5
@@ -99,12 +99,12 @@ def _all(undelivered: Sequence[Judged], owner: str) -> tuple[str, ...]:
 def _forged(one: Judged) -> str:
     who = one.notice.reporting_mta or one.notice.sender or "an unknown server"
     about = one.notice.returned[0].subject or one.notice.subject or "no subject"
-    return f"{one.fingerprint.arrived:%d %b %H:%M} UTC, from {who}: {about}"
+    return f"{local_time(one.fingerprint.arrived, zone=True)}, from {who}: {about}"
 
 
 def _undelivered(one: Judged) -> str:
     to = ", ".join(recipient.address for recipient in one.notice.recipients[:2]) or "somebody"
-    where = f"UID {one.ref.uid}, {one.fingerprint.arrived:%Y-%m-%d %H:%M} UTC"
+    where = f"UID {one.ref.uid}, {local_time(one.fingerprint.arrived, zone=True)}"
     why = why_not_arrived(one.notice.cause, one.notice.action)
     return f"{where}, to {to}: {one.notice.returned[0].subject or 'no subject'}. {why}"
 

@@ -162,10 +162,18 @@ def why_not_arrived(cause: Cause | str, action: Action | str | None) -> str:
     return still + cause_in_words(cause)
 
 
+_IN_UTC = re.compile(r"\b([12]\d{3}-[01]\d-[0-3]\d [0-2]\d:[0-5]\d) UTC\b")
+
+
 def local_time(moment: datetime, *, zone: bool = False) -> str:
     """Return a moment to the minute as the clock of this machine shows it (TZ), for people; data are in UTC."""
     here = datetime.fromtimestamp(moment.timestamp()).astimezone()  # of pandas' Timestamp, too
     return f"{here:%Y-%m-%d %H:%M} {here:%Z}" if zone else f"{here:%Y-%m-%d %H:%M}"
+
+
+def in_local_time(text: str) -> str:
+    """Return a sentence of ours with each "2026-10-14 03:10 UTC" in it as the clock of this machine shows it."""
+    return _IN_UTC.sub(lambda said: local_time(datetime.fromisoformat(f"{said[1]}Z"), zone=True), text)
 
 
 def local_zone(moment: datetime) -> str:

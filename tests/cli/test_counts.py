@@ -107,7 +107,7 @@ def everything_agrees(anna: Program, *options: object) -> Counts:
     listed = [int(n.replace(",", "")) for n in re.findall(r"^ *([\d,]+)  ", stays[1], re.MULTILINE)] if stays else []
     assert sum(listed) == sum(row["verdict"] == "unsure" and not row["to_file"] for row in rows)
     doctor = anna.on("doctor", *options).out
-    assert _number(r"a trial look found ([\d,]+) notice", doctor) == len(rows)
+    assert _number(r"A trial look found ([\d,]+) notice", doctor) == len(rows)
     assert _number(r"a run would move ([\d,]+)", " ".join(doctor.split())) == planned
 
     # history: what the journal tells

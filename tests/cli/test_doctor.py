@@ -74,7 +74,7 @@ def test_what_would_keep_everything_unsure_is_said(asked: Asked) -> None:
     done = asked.examine()
 
     said = " ".join(done.out.split())
-    assert "nobody is known to send for you; --outbound-host names" in said
+    assert "Nobody is known to send for you; --outbound-host names" in said
     assert "The Sent folder is empty." in said
 
 

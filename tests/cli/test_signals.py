@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from cleanup.errors import ExitCode, Stopped
-from cleanup.signals import StopNow, finishing, watch
+from cleanup.errors import ExitCode, StopNow, Stopped
+from cleanup.signals import finishing, watch
 from tests.cli.command import PROGRAM
 
 SIGNALS = [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)]

@@ -20,8 +20,14 @@ from cleanup.cli import options as opt
 from cleanup.cli.render import print_closing
 from cleanup.cli.screen import print_list
 from cleanup.demo import OWNER
-from cleanup.errors import Stopped
+from cleanup.errors import StopNow, Stopped
 from cleanup.jobs.result import Done
+from cleanup.ledger import Ledger
+from cleanup.ledger.values import UNDO_LABEL
+from cleanup.model import Finding, Verdict
+from cleanup.report.summary.explain import explained_finding
+from cleanup.report.summary.labels import Said
+from cleanup.report.text import in_local_time
 from tests.cli.command import cleanup
 from tests.house.screens import COLUMNS, typed
 from tests.servers.anna import anna_on_a_server
@@ -171,6 +177,19 @@ def test_a_run_ends_with_a_table_also_after_ctrl_c_which_is_answered_at_once(tol
     assert _closing(finished)[2] == "   71     0          6       14      1.5"
 
 
+def test_a_run_that_is_stopped_before_its_first_batch_is_not_called_cut_off(told: list[str], tmp_path: Path) -> None:
+    def interrupt(stage: str, done: int, _total: int) -> None:
+        if stage == "Moving" and done == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with anna_on_a_server(tmp_path / "ledger.sqlite") as anna, pytest.raises(StopNow):
+        anna.run(interrupt)
+
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        assert [run.status for run in ledger.runs(OWNER)] == ["stopped"]
+    assert told == []  # nothing had to be finished
+
+
 def _closing(done: Done) -> list[str]:
     console = Console(file=StringIO(), width=COLUMNS, color_system=None)
     print_closing(console, done, 1.5)
@@ -183,4 +202,41 @@ def test_the_long_look_of_doctor_shows_how_far_it_is(tmp_path: Path) -> None:
         screen = typed(["doctor", OWNER, *reach, "--username", "anna"], tmp_path, TERM="xterm")
 
     assert re.search(r"Reading .* \d+/\d+", screen)
-    assert "a trial look found 92 notices" in screen
+    assert "A trial look found 92 notices" in screen
+
+
+def test_the_closing_table_stands_alone_also_where_nobody_was_asked(tmp_path: Path) -> None:
+    """Bars that still stood while it was printed took a line of it away with each redraw."""
+    with anna_on_a_server(tmp_path / "unused.sqlite") as anna:
+        reach = f"--ledger {tmp_path}/l.sqlite --host 127.0.0.1 --port {anna.account.port} --security plain"
+        words = ["run", OWNER, *reach.split(), "--username", "anna", "--now", "2026-10-20", "--yes"]
+
+        screen = typed(words, tmp_path, TERM="xterm")
+
+    assert "Moving" in screen
+    assert "Moving" not in screen[screen.index(f"{OWNER}, run 1") :]
+
+
+def test_a_moment_in_a_sentence_stands_in_the_time_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    time.tzset()
+    try:
+        told = in_local_time("The id is in Sent (2026-10-14 23:10 UTC), yet 2026-10-14 is a day.")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    assert told == "The id is in Sent (2026-10-15 01:10 CEST), yet 2026-10-14 is a day."
+
+
+def test_a_word_from_before_the_run_is_not_said_to_have_come_since() -> None:
+    when = datetime(2026, 10, 15, tzinfo=UTC)
+    finding = Finding(Verdict.BACKSCATTER, "disproved-twice")
+    said = Said(Verdict.UNSURE, UNDO_LABEL, when, undone_run=1)
+
+    before = explained_finding(finding, said, judged=when + timedelta(hours=1))
+    since = explained_finding(finding, said, judged=when - timedelta(hours=1))
+
+    assert any(line.startswith("Before that:") for line in before)
+    assert not any(line.startswith("Since then:") for line in before)
+    assert any(line.startswith("Since then:") for line in since)

@@ -59,16 +59,16 @@ def test_defaults_are_shown_in_one_way(helps: dict[str, list[str]]) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("scan",), "Missing argument SOURCE. See mailbox-cleanup scan --help [usage]"),
+        (("scan",), "Missing argument SOURCE. See: mailbox-cleanup scan --help [usage]"),
         (("run", "anna", "--polcy", "storm"), "--policy"),
         (("run", "anna", "--max-moves", "many"), "'--max-moves'"),
         (("history", "show", "last"), "RUN"),
-        (("fleet", "stauts"), "No such command 'stauts'. See mailbox-cleanup fleet --help [usage]"),
+        (("fleet", "stauts"), "No such command 'stauts'. See: mailbox-cleanup fleet --help [usage]"),
         (
             ("fleet", "run", "--threads", "0", "--mailboxes", "x"),
             "--threads 0 is too few. It must be 1 at least",
         ),
-        (("undo", "1", "2"), "(2). See mailbox-cleanup undo --help [usage]"),
+        (("undo", "1", "2"), "(2). See: mailbox-cleanup undo --help [usage]"),
     ],
 )
 def test_what_is_mistyped_is_answered_like_every_other_fault_in_one_line(words: tuple[str, ...], says: str) -> None:

@@ -156,6 +156,18 @@ def test_a_table_says_how_many_rows_it_leaves_out(monkeypatch: pytest.MonkeyPatc
     assert captions == ["Unsure: 50 of 812; report --format csv has them all"]
 
 
+def test_an_empty_table_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    import IPython.display
+
+    from cleanup.notebook import show
+
+    told: list[str] = []
+    monkeypatch.setattr(IPython.display, "display", lambda html: told.append(html.data))
+    show(Section("unsure", "Unsure", "", pd.DataFrame()))
+
+    assert told == ["<p>Unsure: nothing to show.</p>"]
+
+
 def _run_in_process(name: str, monkeypatch: pytest.MonkeyPatch, **parameters: object) -> str:
     """Run a notebook's cells without a kernel; return what is shown, charts as their specification."""
     import IPython.display

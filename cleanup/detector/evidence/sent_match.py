@@ -136,7 +136,7 @@ def _comparable(question: Question) -> bool:
 def _where(sent: SentMessage | None) -> str:
     if sent is None:
         return "Sent"
-    return f"{sent.folder} ({sent.date:%Y-%m-%d %H:%M})" if sent.date else sent.folder
+    return f"{sent.folder} ({sent.date:%Y-%m-%d %H:%M} UTC)" if sent.date else sent.folder
 
 
 def _agreed(agreement: Agreement | None) -> str:

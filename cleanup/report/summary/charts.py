@@ -458,8 +458,9 @@ def by_time(frames: Frames) -> Drawn:
 
 
 def storm(frames: Frames) -> Drawn:
-    """Return the largest storm by hour (one of an hour by minute), one panel a verdict."""
-    return _drawn(chart_tables.storm(frames), draw_time, "there was no storm")
+    """Return the largest storm by hour (one of an hour by minute), one panel a verdict; without one the busiest day."""
+    largest = chart_tables.storm(frames)
+    return _drawn(chart_tables.busiest_day(frames) if largest.empty else largest, draw_time, "there was no storm")
 
 
 def delays(frames: Frames) -> Drawn:

@@ -152,6 +152,12 @@ def _dmarc(forged: pd.DataFrame) -> Measure:
     seen = int(forged["saw_fail"].sum())
     reporters = forged["reporter"].nunique()
     among = forged.loc[forged["saw_fail"], "reporter"].nunique()
+    if not among:
+        says = (
+            f"Nobody who reported ({plural(reporters, 'organisation')}) wrote down that SPF or DMARC failed, so "
+            "we can't tell what DMARC p=reject would stop."
+        )
+        return Measure("DMARC p=reject", seen, len(forged), says)
     says = (
         f"{among} of {plural(reporters, 'reporting organisation')} wrote down that SPF or DMARC failed, for {seen:,} "
         f"of {plural(len(forged), 'bounce')} ({_percent(seen, len(forged))}): they would have refused this mail under "
@@ -235,6 +241,7 @@ def _in_words(domain: str, forged: pd.DataFrame) -> str:
     if forged.empty:
         return f"Nobody forged {domain}, as far as the evidence shows."
     people = plural(int(forged["mailbox"].nunique()), "mailbox", "mailboxes")
-    span = f"{forged['arrived'].min():%Y-%m-%d} to {forged['arrived'].max():%Y-%m-%d}"
+    first, last = (f"{moment:%Y-%m-%d}" for moment in (forged["arrived"].min(), forged["arrived"].max()))
+    span = f"on {first}" if first == last else f"from {first} to {last}"
     servers = plural(int(forged["reporter"].nunique()), "organisation")
-    return f"{plural(len(forged), 'forged bounce')} to {people} at {domain}, {span}, from the servers of {servers}."
+    return f"{plural(len(forged), 'forged bounce')} to {people} at {domain} {span}, sent by the servers of {servers}."

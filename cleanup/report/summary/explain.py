@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cleanup.detector.policy import what_would_change
 from cleanup.model import Extent, Finding, Notice, Reason, Recipient, Returned, Strength, Verdict
 from cleanup.report.counts import Fate
-from cleanup.report.text import LABELLED, ONE_KIND, VERDICTS, cause_in_words, row_in_words, safe_text
+from cleanup.report.text import (
+    LABELLED,
+    ONE_KIND,
+    VERDICTS,
+    cause_in_words,
+    in_local_time,
+    local_time,
+    row_in_words,
+    safe_text,
+)
 
 if TYPE_CHECKING:
     from cleanup.report.summary.labels import Said
@@ -39,19 +49,21 @@ def explained_notice(notice: Notice) -> list[str]:
     lines.append(f"Why:          {cause_in_words(notice.cause)}")
     for returned in notice.returned:
         lines += _returned(returned)
-    return [safe_text(line, limit=400) for line in lines]
+    return [safe_text(in_local_time(line), limit=400) for line in lines]
 
 
-def explained_finding(finding: Finding, said: Said | None = None, *, fate: Fate = Fate.STAYS) -> list[str]:
+def explained_finding(
+    finding: Finding, said: Said | None = None, *, fate: Fate = Fate.STAYS, judged: datetime | None = None
+) -> list[str]:
     """Return the verdict, every reason that was looked at, the nearest sent message and what would change it.
 
-    `said` is the latest word of a person on the message, also one that the finding does not know yet; `fate`: where the
-    message is.
+    `said` is the latest word of a person on the message, also one that the finding does not know yet, as it was
+    `judged` before; `fate`: where the message is.
     """
     leaning = f", leaning towards {finding.leaning.value}" if finding.leaning else ""
     verdict = VERDICTS[finding.verdict] if finding.row != LABELLED else finding.verdict.value
     stays = _UNSURE_AND[fate] if finding.verdict is Verdict.UNSURE and finding.row != LABELLED else ""
-    lines = [f"Verdict:      {verdict}{leaning}{stays}", *_decided_by(finding, said)]
+    lines = [f"Verdict:      {verdict}{leaning}{stays}", *_decided_by(finding, said, judged)]
     if finding.flags:
         lines.append(f"Remarks:      {', '.join(flag.replace('_', ' ') for flag in finding.flags)}")
     counted = [reason for reason in finding.reasons if reason.strength is not Strength.NOTE]
@@ -59,17 +71,19 @@ def explained_finding(finding: Finding, said: Said | None = None, *, fate: Fate 
     heading = "What counted:" if finding.row != LABELLED else "What would count without that word:"
     lines += _group(heading, counted) + _group("Looked at, but not counted:", notes) + _nearest(finding)
     lines += ["", "What would change it:", *(f"  * {line}" for line in what_would_change(finding))]
-    return [safe_text(line, limit=600) for line in lines]
+    return [safe_text(in_local_time(line), limit=600) for line in lines]
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
 
 
-def _decided_by(finding: Finding, said: Said | None) -> list[str]:
+def _decided_by(finding: Finding, said: Said | None, judged: datetime | None) -> list[str]:
     """Return what decided; where a person did, who and when, and what the evidence would say."""
     told = said.in_words() if said else None
     if finding.row != LABELLED:
         lines = [f"Decided by:   {row_in_words(finding.row)} [{finding.row}]"]
+        if said and judged and said.when < judged:  # the run knew of it, and was told not to go by it
+            return [*lines, f"Before that:  {told} The run was to file such messages again (--again)."]
         return [*lines, f"Since then:   {told} The next run goes by that."] if told else lines
     alone = [f"Evidence:     {reason.says}" for reason in finding.reasons if reason.rule == _OVERRULED]
     return [f"Decided by:   {told or row_in_words(finding.row)} [{finding.row}]", *alone]
@@ -118,5 +132,5 @@ def _nearest(finding: Finding) -> list[str]:
     near = finding.nearest_sent
     if near is None:
         return []
-    when = f"{near.date:%Y-%m-%d %H:%M}" if near.date else "without a date"
+    when = local_time(near.date, zone=True) if near.date else "without a date"
     return ["", f"Nearest in Sent: {near.folder}, {when}, to {', '.join(near.recipients[:3])}: {near.subject or ''}"]

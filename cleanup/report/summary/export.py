@@ -21,7 +21,7 @@ from cleanup.extras import install_command
 from cleanup.report.summary.frames import NAMES, Frames
 from cleanup.report.summary.summarize import Summary
 from cleanup.report.summary.tables import Section
-from cleanup.report.text import csv_text, local_time, markdown_text, safe_text
+from cleanup.report.text import csv_text, in_local_time, local_time, markdown_text, safe_text
 
 LONGEST = 2000
 EXCEL_ROWS = 1_048_575  # below the heading
@@ -228,4 +228,4 @@ def shown(value: Any, *, limit: int = 200, local: bool = False) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return safe_text(str(value), limit=limit)
+    return safe_text(in_local_time(str(value)) if local else str(value), limit=limit)

@@ -43,6 +43,7 @@ class Recorded:
     fate: Fate = Fate.STAYS
     target: str | None = None  # None: no run tried to move it
     said: Said | None = None
+    judged: datetime | None = None  # when that run began
 
     @property
     def place(self) -> str:
@@ -130,6 +131,7 @@ def recorded(frames: Frames, finding_id: int) -> Recorded:
         Fate(now.iloc[0]) if len(now) else Fate.STAYS,
         str(moves["target"].iloc[-1]) if len(moves) else None,
         said,
+        frames.runs.set_index("run_id")["started"][first["run_id"]].to_pydatetime(),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from cleanup.detector.account_state import Answer
 from cleanup.extras import packages_of
@@ -87,6 +87,7 @@ def _template() -> Template:
     )
     environment.filters |= {
         "shown": shown,
+        "breakable": _breakable,
         # numbers stand right, one under the other; they and times are set in even figures, and never broken
         "is_number": lambda cell: isinstance(cell, int | float) and not isinstance(cell, bool),
         "is_plain": lambda cell: isinstance(cell, int | float | datetime) and not isinstance(cell, bool),
@@ -100,6 +101,11 @@ def _template() -> Template:
         ),  # it holds more than what stands with what is to be done
     }
     return environment.get_template("report.html.j2")
+
+
+def _breakable(cell: Any) -> Markup:
+    """Return a cell as it is shown, that of a narrow table: a host may be broken behind a dot, and nowhere else."""
+    return escape(shown(cell)).replace(".", Markup(".<wbr>"))
 
 
 def _rows_in_all(section: Section) -> int:

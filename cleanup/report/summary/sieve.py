@@ -11,6 +11,7 @@ does see the words elsewhere in a message, where the ledger keeps nothing of the
 from __future__ import annotations
 
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -71,6 +72,8 @@ class Trial:
     def in_words(self) -> str:
         """Return "would have caught 4,120 notices, of them 0 genuine and 3 unsure"."""
         caught = plural(self.caught, "notice")
+        if self.caught and not self.genuine and not self.unsure:
+            return f"would have caught {caught}, none of them genuine or unsure"
         return f"would have caught {caught}, of them {self.genuine:,} genuine and {self.unsure:,} unsure"
 
     def tried_on(self) -> str:
@@ -223,14 +226,15 @@ def _text(campaign: Campaign, trial: Trial, now: datetime, folder: str, own_host
     tests += [f"body :raw :contains {_quoted(part)}" for part in campaign.parts]
     tests += [f"not body :raw :contains {_quoted(host)}" for host in own_hosts]
     joined = ",\n          ".join(tests)
-    return (
-        f"{REQUIRE}# Made by mailbox-cleanup on {now:%Y-%m-%d %H:%M} UTC for {plural(campaign.bounces, 'bounce')}\n"
-        f"# since {campaign.first:%Y-%m-%d %H:%M}.\n"
-        f"# Tried {trial.tried_on()}, it {trial.in_words()}.\n"
-        "# (Subjects that are encoded or folded in the returned message are left alone.)\n"
-        f"# It ends by itself on {until}. Take it out then.\n"
-        f"if allof({joined})\n{{\n    fileinto {_quoted(folder)};\n    stop;\n}}\n"
+    says = (
+        f"Made by mailbox-cleanup on {now:%Y-%m-%d %H:%M} UTC for {plural(campaign.bounces, 'bounce')} since "
+        f"{campaign.first:%Y-%m-%d %H:%M} UTC.",
+        f"Tried {trial.tried_on()}, it {trial.in_words()}.",
+        "(Subjects that are encoded or folded in the returned message are left alone.)",
+        f"It ends by itself on {until}. Take it out then.",
     )
+    comments = "".join(f"# {line}\n" for sentence in says for line in textwrap.wrap(sentence, 76))
+    return f"{REQUIRE}{comments}if allof({joined})\n{{\n    fileinto {_quoted(folder)};\n    stop;\n}}\n"
 
 
 def _quoted(text: str) -> str:

@@ -139,7 +139,7 @@ def _failed(runs: pd.DataFrame) -> list[str]:
         for mailbox, when, says in zip(named["mailbox"], named["started"], named["says"], strict=True)
     ]
     more = len(failed) - len(lines)
-    return [*lines, f"So did the last run of {plural(more, 'mailbox', 'mailboxes')} more."] if more > 0 else lines
+    return [*lines, f"So did the last run of {plural(more, 'more mailbox', 'more mailboxes')}."] if more > 0 else lines
 
 
 def _refused(frames: Frames) -> list[str]:
@@ -154,7 +154,7 @@ def _refused(frames: Frames) -> list[str]:
                 f"{'bounce is' if left == 1 else 'bounces are'} still in the Inbox. Look at the plan (mailbox-cleanup "
                 f"scan {mailbox}); if it is right, run again with --max-moves or --max-share raised."
             )
-    more = [f"So did the last run of {plural(len(lines) - NAMED, 'mailbox', 'mailboxes')} more."]
+    more = [f"So did the last run of {plural(len(lines) - NAMED, 'more mailbox', 'more mailboxes')}."]
     return lines[:NAMED] + (more if len(lines) > NAMED else [])
 
 
@@ -183,12 +183,12 @@ _FORGED = (
 )
 _ONE_FORGED = "Your address is being forged; your account is " + _FORGED
 _OF_MANY: Mapping[Answer, str] = {
-    Answer.COMPROMISED: "Somebody is sending through your mail server as the owner of {who}.",
+    Answer.COMPROMISED: "Somebody is sending through your mail server with the login of {who}.",
     Answer.REPLAYED: "Somebody is sending mail of {who} again to strangers. No account is needed for that.",
     Answer.LOOP: "A forwarding rule in {who} passes mail on to an address that does not exist.",
     Answer.GAP: "Bounced mail of {who} left by your own server and is not in Sent.",
     Answer.SPOOFED: "Somebody forges the addresses of {who}; the accounts are " + _FORGED,
-    Answer.OWN_MAILING: "Nobody is forged: the bounces in {who} answer a mailing that its owner sent.",
+    Answer.OWN_MAILING: "Nobody is forged: the bounces in {who} answer a mailing that was sent from there.",
     Answer.CANNOT_SAY: "We can't tell yet whether somebody forges the addresses of {who}.",
     Answer.QUIET: "Nothing points to a hacked or forged address in {who}.",
 }

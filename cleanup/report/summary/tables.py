@@ -175,8 +175,8 @@ def rules(frames: Frames) -> Section:
         }
     )
     says = (
-        "docs/how-it-decides.md explains each rule by the name in brackets. Backscatter needs two families of "
-        "evidence, one of them hard."
+        "docs/how-it-decides.md explains each rule, by the name in brackets. To be called backscatter, a bounce needs "
+        "evidence of two families, some of it hard."
     )
     return cut("rules", "What the verdicts rest on", says, table.sort_values("Notices", ascending=False))
 
@@ -198,9 +198,8 @@ def sent(frames: Frames) -> Section:
         }
     )
     says = (
-        "Not in Sent is not the same as not sent. So the program measures how complete Sent is: mail that "
-        "was replied to, that bounced to you for certain, or that you sent to yourself, too, must be found there; "
-        "this much of it was."
+        "\u201cNot in Sent\u201d is not \u201cnot sent\u201d. So we measure how complete Sent is: a mail that somebody "
+        "replied to, that certainly bounced, or that you also sent to yourself must be in it. This much was found."
     )
     return cut("sent", "What your Sent folder can vouch for", says, table)
 

@@ -242,4 +242,5 @@ def test_a_busy_day_among_the_days_of_a_month_is_shown_by_the_hour_where_no_rule
     assert len(busiest) > 10
     assert ((busiest["end"] - busiest["begin"]) == pd.Timedelta(hours=1)).all()
     assert "busiest" in [chart.name for chart in charts.charts(calm)]
+    assert "there was no storm" not in charts.storm(calm).to_json()  # a notebook on a storm shows it, too
     assert chart_tables.busiest_day(replace(calm, reasons=frames.reasons.assign(rule="storm"))).empty

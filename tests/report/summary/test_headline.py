@@ -58,7 +58,7 @@ def test_one_alarming_mailbox_among_many_is_named_and_the_forged_ones_are_not_hi
 
     assert told.answer is Answer.COMPROMISED
     assert told.text == (
-        "Somebody is sending through your mail server as the owner of 1 of 2 mailboxes (ben@example.org). "
+        "Somebody is sending through your mail server with the login of 1 of 2 mailboxes (ben@example.org). "
         "Besides, somebody forges the addresses of both mailboxes (18 bounces)."
     )
     assert all(line.startswith("ben@example.org: ") for line in told.to_do)
