@@ -129,7 +129,7 @@ def _letter(summaries: tuple[DomainSummary, ...], wanted: str) -> Letter:
     return found
 
 
-def _print(summary: DomainSummary, to_ledger: Sequence[str]) -> None:
+def _print(summary: DomainSummary, to_ledger: Sequence[str] = ()) -> None:
     from rich.padding import Padding
 
     from cleanup.cli.console import print_command
