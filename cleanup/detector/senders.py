@@ -31,7 +31,7 @@ FEW_NAMED = 3  # named hosts from which on they are part of a pattern, and no se
 NAMED_SHARE = 0.2  # where they are no small part of it
 DEVICES = 2  # pairs of a name and a maker of ids that one text shows where a device writes it, or two,
 DEVICES_SHARE = 0.5  # or several: so many of its messages at most
-LINES = 8  # networks that the lines of such devices, which are renewed a few times a day, show in a day
+LINES = 8  # addresses that the lines of such devices, which are renewed a few times a day, show in a day
 AN_HOUR = 10  # unrelated networks that notices of one hour come from, with ids of one shape
 KNOWN_SHARE = 0.1  # of recipients that the owner wrote to: more than chance
 
@@ -142,6 +142,7 @@ class Senders:
     named_of_text: Mapping[str, int] = field(default_factory=dict)  # text -> places of those that have a name
     of_text: Mapping[tuple[str, str], int] = field(default_factory=dict)  # text and network -> messages
     days: Mapping[tuple[str, date], frozenset[str]] = field(default_factory=dict)  # text and day -> its places
+    addresses: Mapping[tuple[str, date], int] = field(default_factory=dict)  # text and day -> its addresses
     of_devices: frozenset[str] = frozenset()  # texts under few names with ids of few makers, as devices write
     hours: Mapping[tuple[datetime, str], int] = field(default_factory=dict)  # hour and shape, whole or left -> places
     passed_on: frozenset[str] = frozenset()  # neighbourhoods that lower lines of several name
@@ -181,11 +182,12 @@ class Senders:
             return self.spread.get(text, 0)
         if seen.arrived is None:
             return 0
-        around = [self.days.get((text, seen.arrived.date() + timedelta(days=n)), frozenset()) for n in (-1, 0, 1)]
+        days = [seen.arrived.date() + timedelta(days=n) for n in (-1, 0, 1)]
+        around = [self.days.get((text, day), frozenset()) for day in days]
         if not seen.is_line:
             return len(frozenset().union(*around))
-        in_a_day = max(map(len, around))
-        return in_a_day if in_a_day > LINES else 0
+        in_a_day, addresses = max(map(len, around)), max(self.addresses.get((text, day), 0) for day in days)
+        return in_a_day if addresses > LINES else 0
 
     def _has_few_names(self, text: str) -> bool:
         return self.named_of_text.get(text, 0) < max(FEW_NAMED, NAMED_SHARE * self.spread.get(text, 0))
@@ -230,6 +232,7 @@ def survey(messages: Sequence[Seen]) -> Senders:
     named_of_text: dict[str, set[str]] = defaultdict(set)
     shapes: dict[tuple[str, str], set[str]] = defaultdict(set)
     days: dict[tuple[str, date], set[str]] = defaultdict(set)
+    addresses: dict[tuple[str, date], set[Address]] = defaultdict(set)
     makers: dict[str, list[tuple[str, str]]] = defaultdict(list)
     hours: dict[tuple[datetime, str], set[str]] = defaultdict(set)
     carriers: dict[str, str] = {}
@@ -244,6 +247,7 @@ def survey(messages: Sequence[Seen]) -> Senders:
             makers[seen.template].append((seen.shown_name, seen.made_by))
             if seen.arrived:
                 days[seen.template, seen.arrived.date()].add(place)
+                addresses[seen.template, seen.arrived.date()].add(seen.address)
             shapes[seen.template, seen.left_shape].add(place)
         if seen.arrived and seen.message_id:
             for shape in (seen.left_shape, seen.id_shape):
@@ -258,6 +262,7 @@ def survey(messages: Sequence[Seen]) -> Senders:
         named_of_text={text: len(places) for text, places in named_of_text.items()},
         of_text=texts,
         days={text_and_day: frozenset(places) for text_and_day, places in days.items()},
+        addresses={text_and_day: len(some) for text_and_day, some in addresses.items()},
         of_devices=frozenset(
             text for text, pairs in makers.items() if len(set(pairs)) <= max(DEVICES, DEVICES_SHARE * len(pairs))
         ),

@@ -42,7 +42,7 @@ SOON = timedelta(days=14)
 EXTRAS = {
     "charts": ("altair", "vl_convert"),
     "parquet": ("pyarrow",),
-    "xlsx": ("openpyxl",),
+    "xlsx": ("xlsxwriter",),
     "postgres": ("psycopg",),
     "microsoft": ("msal",),
     "google": ("google.auth",),
