@@ -137,7 +137,7 @@ def test_every_other_printed_command_works(anna: Program) -> None:
 
     pasted += [(words, paste(anna, words)) for output in outputs for words in printed(output)]
 
-    assert len(pasted) >= 5
+    assert len(pasted) >= 3
     assert [(words, done.err) for words, done in pasted if done.code] == []
 
 
