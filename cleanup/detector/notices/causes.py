@@ -8,9 +8,10 @@ The words themselves stand in `cause_words.py`.
 from __future__ import annotations
 
 import re
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from cleanup.detector.notices.cause_words import HINTS, VAGUE, WORDS
+from cleanup.detector.notices.phrases import compiled
 from cleanup.model import Cause
 
 MOST_WORDS = 700  # characters that are looked at
@@ -139,12 +140,6 @@ _REPLIES = {  # RFC 5321 section 4.2.3, RFC 7504
 }
 
 
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    """Return a pattern, compiled when it is first tried: most nights bring no new notice."""
-    return re.compile(pattern)
-
-
 @lru_cache(maxsize=4_096)
 def find_cause(text: str = "", status: str | None = None, reply: str | None = None) -> Cause:
     """Return why, from what the server said and its codes (RFC 3463, RFC 5321); UNKNOWN where nothing tells."""
@@ -156,7 +151,7 @@ def find_cause(text: str = "", status: str | None = None, reply: str | None = No
         if pattern is None or pattern.search(words):
             return cause
     rules = _ANSWERED if status or reply else _UNANSWERED
-    by_words = next((cause for cause, pattern in rules if _compiled(pattern).search(words)), None)
+    by_words = next((cause for cause, pattern in rules if compiled(pattern).search(words)), None)
     if reply in _LOGIN and by_words in (None, Cause.AUTHENTICATION):
         return Cause.POLICY
     if detail in _TELLING and by_words not in _TELLS_MORE:

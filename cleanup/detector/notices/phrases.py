@@ -25,9 +25,9 @@ class Phrases:
     def search(self, text: str) -> bool:
         """Return whether one of the phrases is in the text, whatever its case."""
         text = text[:MOST_TEXT].lower()
-        if (self.stems is None or _compiled(self.stems).search(text)) and _compiled(self.latin).search(text):
+        if (self.stems is None or compiled(self.stems).search(text)) and compiled(self.latin).search(text):
             return True
-        return self.other is not None and not text.isascii() and _compiled(self.other).search(text) is not None
+        return self.other is not None and not text.isascii() and compiled(self.other).search(text) is not None
 
 
 _ESCAPED = re.compile(r"\\.")
@@ -36,7 +36,8 @@ MOST_TEXT = 1_000  # characters of a subject or sender
 
 
 @cache
-def _compiled(pattern: str) -> re.Pattern[str]:
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Return a pattern, compiled when it is first tried: most nights bring no new notice."""
     return re.compile(pattern)
 
 
