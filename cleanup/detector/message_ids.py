@@ -47,7 +47,6 @@ def id_shape(message_id: str) -> str:
 
 def _class_of(run: re.Match[str]) -> str:
     letter = _LETTERS[run.lastgroup or "letters"]
-    length = (
-        run.end() - run.start()
-    )  # classes, not lengths: counters grow by a digit, and ids of one program stay alike
+    # Classes, not lengths: counters grow by a digit, and ids of one program stay alike.
+    length = run.end() - run.start()
     return letter + ("" if length < 4 else "+" if length < 16 else "*")

@@ -61,9 +61,7 @@ class Seen(NamedTuple):
     made_at_home: bool  # its id was made at the host that handed it over, or in the owner's domain
     made_there: bool  # at that host
     made_by: str  # the organisation of the id's right side; "" where it names none, as with printers and scanners
-    made_by_a_device: (
-        bool  # perhaps: its id is of no registered domain ("nas", "scanner.local"), of the owner's or none
-    )
+    made_by_a_device: bool  # perhaps: it has no id, or one of no domain ("nas"), of the owner's or of a provider's
     is_alien: bool  # a machine without a name that is like nothing of the owner's and like no device (standing.py)
     message_id: str  # as ids are compared; "" where none came back
     id_shape: str

@@ -74,8 +74,8 @@ def look(
     accused = {move.ref.uid: move.fingerprint for move in plan.moves if move.ref.uid in pulled.kept}
     if accused:  # by what earlier nights read: nobody looked at them tonight
         sizes, times = {one.size for one in accused.values()}, {one.arrived for one in accused.values()}
-        # who is not found by its size lies there no more: its number names another message now
         # Sizes are asked for by SEARCH, which sends no header again; a size that fits is taken for the same message.
+        # What is not found by its size lies there no more: its number names another message now.
         if others := accused.keys() - {*mailbox.of_size(task.inbox, sizes, times)}:
             known.read_again(pulled.inbox.cursor, others)
             return look(mailbox, task, now=now, labels=labels, progress=progress, memory=known, leaving=leaving)

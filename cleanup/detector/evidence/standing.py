@@ -78,7 +78,9 @@ def seen_of(question: Question) -> Seen | None:
     if owner.has_own_address(hop) or owner.provider_of(hop) or best_match(question).bond in (Bond.ID, Bond.CONTENT):
         return None
     profile, rows, message_id = question.known.profile, question.known.rows, returned.message_id or ""
-    made_by = organisation(right_side(message_id)) if message_id else ""
+    made_at = right_side(message_id)
+    made_by = organisation(made_at) if made_at else ""
+    made_by_a_device = is_of_no_domain(made_at) or made_by in owner.organisations or is_provider(made_by)
     made_there = made_by != "" and made_by == organisation(hop.name or hop.helo or "")
     name = (returned.from_name or "").casefold().strip()
     lies = owner.knows_addresses(hop.address.version) and owner.is_own_host_or_address(hop.helo)
@@ -102,13 +104,10 @@ def seen_of(question: Question) -> Seen | None:
         made_at_home=made_there or made_by in owner.organisations,
         made_there=made_there,
         made_by=made_by,
-        made_by_a_device=made_by in owner.organisations
-        or is_provider(made_by)
-        or is_of_no_domain(right_side(message_id)),
+        made_by_a_device=made_by_a_device,
         is_alien=line
-        and _is_alien(
-            question, name, right_side(message_id) or ("nowhere" if message_id else ""), "" if lies else hop.helo or ""
-        ),
+        and not (message_id and made_by_a_device)
+        and _is_alien(question, name, made_at, "" if lies else hop.helo or ""),
         message_id=id_key(message_id),
         id_shape=id_shape(message_id) if message_id else "",
         below=neighbourhoods(lower),
@@ -176,13 +175,12 @@ def _undenied(question: Question, seen: Seen) -> Standing:
 def _is_alien(question: Question, name: str, made_at: str, helo: str) -> bool:
     """Return whether nothing that a message shows is like the owner, or like a device or a program of the owner's.
 
-    It is in a name that shares no word with the owner's names and addresses, its id, if any, was made at a domain of
-    somebody else's, and it did not go to the owner's. A printer, a server at home and a telephone fail one of these.
+    Its id, if any, was made at a domain of somebody else's (`made_at`). It is in a name that shares no word with the
+    owner's names and addresses, and it did not go to the owner's. A printer, a server at home and a telephone fail one
+    of these.
     """
     known, owner = question.known, question.known.owner
-    if not name or name in known.profile.names or (made_at and is_of_no_domain(made_at)) or _DEVICE.search(name):
-        return False
-    if organisation(made_at) in owner.organisations or is_provider(organisation(made_at)):
+    if not name or name in known.profile.names or _DEVICE.search(name):
         return False
     if any(owner.is_own_address(who) for who in question.recipients):
         return False

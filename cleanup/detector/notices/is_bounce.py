@@ -89,6 +89,16 @@ class Gathered:
     returned: tuple[Returned, ...]
 
     @property
+    def by_a_product(self) -> bool:
+        """Whether it is in the words of a mail system, and not only in everyday ones."""
+        return self.reading is not None and not self.reading.format.everyday
+
+    @property
+    def worded(self) -> bool:
+        """Whether its words name who failed."""
+        return self.reading is not None and bool(self.reading.failures)
+
+    @property
     def gives_back(self) -> bool:
         """Whether it gives a message back."""
         return self.returned[0].extent is not Extent.NOTHING
@@ -110,7 +120,7 @@ def is_bounce(gathered: Gathered) -> bool:
     Structure alone makes none: machines send people mail with mail in it for many reasons. It takes a field that says
     so, or words of failure or delay.
     """
-    mail, reading = gathered.mail, gathered.reading
+    mail = gathered.mail
     # It names or gives back something, or comes from a mail system: banks and newsletters do not. Postmasters write
     # letters too, so the address alone is not enough.
     system = mail.role_sender and (mail.null_sender or mail.subject_of_notice or gathered.says_why)
@@ -118,8 +128,8 @@ def is_bounce(gathered: Gathered) -> bool:
         return False
     if _passes_on_mail_to_its_reader(gathered):
         # Only a product's own wording outweighs that.
-        worded = reading is not None and bool(reading.failures) and not reading.format.everyday
-        if not (worded and mail.subject_of_failure and gathered.recipients):
+        in_its_words = gathered.worded and gathered.by_a_product
+        if not (in_its_words and mail.subject_of_failure and gathered.recipients):
             return False
     if not mail.fields.has("X-Failed-Recipients", "X-MS-Exchange-Message-Is-Ndr"):
         declared = mail.root.option("report-type").lower() == "delivery-status" and not mail.sent_by_its_author
@@ -161,13 +171,12 @@ def _says_so_in_words(gathered: Gathered) -> bool:
     Plain words (“was blocked”) are everybody's: a mail that says what else it is is not taken for a bounce by them.
     """
     mail, reading = gathered.mail, gathered.reading
-    worded = reading is not None and not reading.format.everyday
-    if worded and reading and reading.failures:
+    if gathered.by_a_product and gathered.worded:
         return True
     shows_all = mail.null_sender and mail.role_sender and mail.subject_of_failure and bool(gathered.recipients)
     if not shows_all and says_something_else(mail):
         return False
-    if worded and mail.subject_of_failure:
+    if gathered.by_a_product and mail.subject_of_failure:
         return True
     if reading and (gathered.recipients or (mail.subject_of_failure and gathered.gives_back)):
         return True
@@ -192,9 +201,8 @@ def _says_so_in_words(gathered: Gathered) -> bool:
         # "Your message was" may go on with "logged", and what is attached is a copy then.
         by_its_subject = not by_a_person and _speaks_of_failure(mail.own_subject)
         return answered or by_its_subject or _speaks_of_failure(mail.words)
-    if answered and not (
-        gathered.lists_domains and not mail.subject_of_notice
-    ):  # lists of addresses to be given up hold codes, too
+    # Lists of addresses to be given up hold codes, too.
+    if answered and not (gathered.lists_domains and not mail.subject_of_notice):
         return True
     return bool(gathered.recipients) and _speaks_of_failure(mail.words)
 
@@ -210,9 +218,8 @@ def _is_borne_out(gathered: Gathered) -> bool:
     It gives back a message that is no notice itself; or it comes from an address such as programs have, and is worded
     as a product words it, or names somebody elsewhere with a server's answer or under a subject that only notices have.
     """
-    mail, reading = gathered.mail, gathered.reading
-    worded = reading is not None and bool(reading.failures)
-    if mail.null_sender and mail.from_service and worded and gathered.recipients:
+    mail = gathered.mail
+    if mail.null_sender and mail.from_service and gathered.worded and gathered.recipients:
         return True
     if not (gathered.gives_back or mail.from_service):
         return False
@@ -220,11 +227,10 @@ def _is_borne_out(gathered: Gathered) -> bool:
     quoted = (found[1] for found in _QUOTED_FROM.finditer(mail.words[:8_000]))
     if any(SENDER_ROLE.search(sender) or SENDER_NAME.search(sender) for sender in quoted):
         return False
-    if worded and reading and not reading.format.everyday:
+    if gathered.worded and gathered.by_a_product:
         return True
     if gathered.gives_back:
-        product = reading is not None and not reading.format.everyday
-        if mail.greets or not (mail.from_service or gathered.recipients or product):
+        if mail.greets or not (mail.from_service or gathered.recipients or gathered.by_a_product):
             return False  # a person shows what came in somebody's name
         return not SENDER_ROLE.search(gathered.returned[0].from_address or "")
     # Addresses of the sender's own organisation are those to write to, not those that failed.
@@ -232,4 +238,4 @@ def _is_borne_out(gathered: Gathered) -> bool:
     elsewhere = any(organisation(domain_of(r.address)) != own for r in gathered.recipients)
     if gathered.lists_domains:
         return False
-    return elsewhere and (gathered.says_why or (worded and mail.subject_of_returned_mail and not mail.bulk))
+    return elsewhere and (gathered.says_why or (gathered.worded and mail.subject_of_returned_mail and not mail.bulk))
