@@ -188,6 +188,12 @@ def test_a_device_that_has_an_address_in_another_network_each_day_is_not_one_of_
     assert {f.verdict for f in found(device, spf=spf, identity=NOBODY_TOLD)} == {Verdict.UNSURE}
 
 
+def test_a_device_whose_line_is_renewed_some_times_a_day_is_not_one_of_many():
+    device = [by_device(n, ARRIVED - timedelta(hours=n)) for n in range(8)]
+
+    assert {f.verdict for f in found(device)} == {Verdict.UNSURE}
+
+
 def test_several_devices_that_write_the_same_text_now_and_then_are_not_accused():
     names = ("Scanner", "Empfang", "Anna Berg")
     devices = [by_device(n, ARRIVED - timedelta(days=4 * n), names[n % 3]) for n in range(12)]
