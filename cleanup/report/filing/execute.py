@@ -418,14 +418,15 @@ def _after_yes(sent: _Sent, copyuid: Mapping[int, int]) -> MoveResults:
     outcomes = reconcile(sent.records, sent.connection, sent.journal, copyuid, others_from=sent.others_from)
     stopped: CleanupError | None = _more_than_asked(sent, outcomes)
     now = _written(sent, outcomes)
-    states = [one.state for one in outcomes]
+    states = [one.state for one in outcomes if not one.copy_gone]  # that was your doing
     if MoveState.KEPT in states or MoveState.UNCLEAR in states:  # its yes is worth nothing for the next ones, either
         notes = (one.note for one in outcomes if one.state in (MoveState.UNCLEAR, MoveState.KEPT) and one.note)
         why = next(notes, "messages are still where they were")
         what = "The server said that it moved the messages, which is not so"
         if MoveState.UNCLEAR in states:
             what = f"Messages came into {sent.route.target} and could not be taken from {sent.route.source}"
-        stopped = stopped or ServerMisbehaved(what, why=why)
+        hint = "Unless you took them out of that folder in the same moment, show this to its administrator"
+        stopped = stopped or ServerMisbehaved(what, why=why, hint=hint)
     # A single one may have been yours, moved in that moment; several at once, or one after others, are no accident.
     elif set(states) == {MoveState.TAKEN} and (len(states) > 1 or sent.checked.gone):
         stopped = stopped or ServerMisbehaved(

@@ -16,7 +16,8 @@ class MoveOutcome:
 
     UNCLEAR with a `target_uid`: it is in both folders. `also_in` names further folders into which an equal message came
     since; `lost_flags` are those that it had at the source and that the target did not take. `came_marked`: it bears
-    \\Deleted at the target, as it was copied while another machine had marked the original.
+    \\Deleted at the target, as it was copied while another machine had marked the original. `copy_gone`: its copy was
+    moved or deleted before the original was removed, which therefore stays.
     """
 
     record: MoveRecord
@@ -26,6 +27,7 @@ class MoveOutcome:
     also_in: tuple[str, ...] = ()
     lost_flags: tuple[str, ...] = ()
     came_marked: bool = False
+    copy_gone: bool = False
 
     @property
     def ref(self) -> MessageRef:

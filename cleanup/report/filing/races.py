@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from cleanup.connector.mailbox import FolderState, Mailbox
@@ -25,7 +26,7 @@ from cleanup.connector.questions import Examine, Flags, Numbering, Question, Uid
 from cleanup.errors import CleanupError, CommandRefused, FolderNotFound, PermissionMissing
 from cleanup.ledger import MoveIntent, MoveState
 from cleanup.report.filing.journal import Journal, MoveOutcome
-from cleanup.report.filing.verify import DELETED, Connection, MoveRoute, likeness, view
+from cleanup.report.filing.verify import DELETED, Connection, FolderView, MoveRoute, has_mark, likeness, view
 
 CALM = 5  # times as long as our own slowest move: others' moves take a server as long
 CALM_S = (0.05, 0.5)  # but so much at least, and at most
@@ -36,7 +37,18 @@ NOT_BELIEVED = "the server tells new flags of most of them from the moment of th
 _A_FLAG = re.compile(r"\\?[A-Za-z0-9$_.+-]{1,100}")
 _NOT_CARRIED = frozenset({"\\deleted", "\\recent"})
 
-Arrivals = Mapping[tuple[int, str], Sequence[str]]  # by likeness: the folders into which such messages came
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """A message that came into some folder while we moved others: its place there, and its flags."""
+
+    folder: str
+    uidvalidity: int
+    uid: int
+    flags: tuple[str, ...]
+
+
+Arrivals = Mapping[tuple[int, str], Sequence[Came]]  # by likeness
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +71,7 @@ class Watch:
     _last_ended: float = 0.0  # of them, on time.monotonic()'s clock
     _numbering: dict[str, FolderState] | None = None  # of all folders, before the first batch
     _outcomes: list[MoveOutcome] = field(default_factory=list)
+    _changes: dict[int, Change] = field(default_factory=dict)  # of flags in the moment of a move, by the move
 
     @contextmanager
     def timing(self) -> Iterator[None]:
@@ -114,7 +127,7 @@ class Watch:
     def with_flags_mended(self, outcomes: list[MoveOutcome], before: Before | None) -> list[MoveOutcome]:
         """Make up for flags that were changed in the moment of the move; return the outcomes, with a note where not."""
         if before is not None:
-            outcomes = self._mended(outcomes, self._changes(outcomes, before))
+            outcomes = self._mended(outcomes, before)
         self._outcomes += outcomes
         return outcomes
 
@@ -131,6 +144,7 @@ class Watch:
         self.connection.pause(max(self._last_ended + calm - time.monotonic(), 0.0))
         numbering = self._numbering
         came = self.connection.reconnecting(lambda mailbox: what_came(moved, numbering, mailbox, self.journal))
+        self._mend_what_moved_on(moved, came)
         said = [_also_seen(one, folders) for one, folders in elsewhere(moved, came)]
         return [now for now, was in zip(said, moved, strict=True) if now != was]
 
@@ -146,38 +160,61 @@ class Watch:
 
     # --- flags ---------------------------------------------------------------------------------------------------
 
-    def _mended(self, outcomes: list[MoveOutcome], changes: Mapping[int, Change]) -> list[MoveOutcome]:
-        lacking = may_lack(outcomes, changes)
-        if not lacking:
-            return outcomes
-        # flags that you cleared yourself are not lost
+    def _mended(self, outcomes: list[MoveOutcome], before: Before) -> list[MoveOutcome]:
+        last = self._last_flags(outcomes, before)
+        changes = changed([one.record.intent for one in outcomes], before.flags, last)
+        # A flag that you cleared between our look and the move is not one that the target does not take.
         outcomes = [
-            replace(one, lost_flags=tuple(flag for flag in one.lost_flags if flag not in changes[one.ref.uid].cleared))
-            if one.ref.uid in changes
-            else one
+            replace(one, lost_flags=tuple(flag for flag in one.lost_flags if flag in last.get(one.ref.uid, [flag])))
             for one in outcomes
         ]
+        if not changes:
+            return outcomes
         note = NOT_BELIEVED
-        if len(lacking) <= max(MOST_AT_ONCE, len(outcomes) // 2):  # a server that invents flags tells of most of them
+        if len(changes) <= max(MOST_AT_ONCE, len(outcomes) // 2):  # a server that invents flags tells of most of them
+            by_uid = {one.ref.uid: one.record.move_id for one in outcomes}
+            self._changes |= {by_uid[uid]: change for uid, change in changes.items()}
             try:
-                self.connection.reconnecting(lambda mailbox: mend(lacking, mailbox))
+                if lacking := may_lack(outcomes, changes):
+                    self.connection.reconnecting(lambda mailbox: mend(lacking, mailbox))
                 return outcomes
             except (CommandRefused, FolderNotFound, PermissionMissing) as error:
                 note = f"flags that were changed in the moment of the move are lost: {error}"
-        return [one.with_note(note) if one.ref.uid in changes else one for one in outcomes]
+        return [
+            one.with_note(note) if one.ref.uid in changes and one.state is MoveState.MOVED else one for one in outcomes
+        ]
 
-    def _changes(self, outcomes: Sequence[MoveOutcome], before: Before) -> dict[int, Change]:
-        """Return by UID how flags changed at the source until it was gone, of what has arrived.
+    def _last_flags(self, outcomes: Sequence[MoveOutcome], before: Before) -> Mapping[int, tuple[str, ...]]:
+        """Return by UID the flags that messages had when they left the source.
 
         Both times the second connection tells: what another one saw may be newer than its answer.
         """
-        moved = sorted(one.ref.uid for one in outcomes if one.state is MoveState.MOVED)
+        left = sorted(one.ref.uid for one in outcomes if one.state in (MoveState.MOVED, MoveState.TAKEN))
         try:
-            last = before.onlooker.last_flags(moved) if moved else {}
+            return before.onlooker.last_flags(left) if left else {}
         except CleanupError:
             self.connection.without_onlooker()
             return {}
-        return changed([one.record.intent for one in outcomes], before.flags, last)
+
+    def _mend_what_moved_on(self, moved: Sequence[MoveOutcome], came: Arrivals) -> None:
+        r"""Put right what you moved on or copied before we were through with it: it has the flags of the moment before.
+
+        Flags that you changed at the source were to come with it, and the mark \Deleted that we set on an original
+        was not. Which of several equal messages is meant nobody knows: then none is touched.
+        """
+        marks = not self.connection.mailbox.can_move and not self.route.keeps_source
+        times = Counter(likeness(one.record.intent.fingerprint) for one in moved)
+        for one in moved:
+            like = likeness(one.record.intent.fingerprint)
+            if times[like] > 1 or len(came.get(like, ())) != 1:
+                continue
+            place = came[like][0]
+            unmark = marks and has_mark(place.flags)
+            change = self._changes.get(one.record.move_id, NO_CHANGE)
+            if unmark or change != NO_CHANGE:
+                mending = partial(mend_at, place, one, change, unmark)
+                with suppress(CommandRefused, FolderNotFound, PermissionMissing):
+                    self.connection.reconnecting(mending)
 
 
 # --- what is in another folder, too --------------------------------------------------------------------------------
@@ -190,16 +227,17 @@ def what_came(
     target, uidvalidity = outcomes[0].record.intent.target, outcomes[0].record.intent.target_uidvalidity
     mailbox.look_afresh()  # nothing that was asked before counts
     # what is seen at the target, if only our own moves put something somewhere
-    there = (Examine(target), Uids(target, before[target].uidnext)) if target in before else ()
-    mailbox.send_ahead(Numbering(), *there)
-    found: dict[tuple[int, str], list[str]] = defaultdict(list)
+    ahead = (Examine(target), Uids(target, before[target].uidnext)) if target in before else ()
+    mailbox.send_ahead(Numbering(), *ahead)
+    found: dict[tuple[int, str], list[Came]] = defaultdict(list)
     for folder, first in _grown(before, mailbox.numbering() or {}):
         mailbox.examine(folder)
         uids = set(mailbox.uids(folder, first=first))
         if folder == target:
             uids -= journal.claimed(folder, uidvalidity, among=uids) | {one.target_uid or 0 for one in outcomes}
-        for fingerprint in view(mailbox, folder, only=sorted(uids)).seen.values() if uids else ():
-            found[likeness(fingerprint)].append(folder)
+        there = view(mailbox, folder, only=sorted(uids)) if uids else FolderView()
+        for uid, fingerprint in there.seen.items():
+            found[likeness(fingerprint)].append(Came(folder, there.uidvalidity, uid, there.flags[uid]))
     return found
 
 
@@ -223,7 +261,7 @@ def elsewhere(outcomes: Sequence[MoveOutcome], came: Arrivals) -> list[tuple[Mov
     Of equal messages those come first that are in neither of our folders: what came up elsewhere is what they are now.
     """
     # taken out one by one: of two equal messages one that came up elsewhere accounts for one of them
-    waiting = {like: list(folders) for like, folders in came.items()}
+    waiting = {like: [one.folder for one in ones] for like, ones in came.items()}
     found: dict[int, tuple[str, ...]] = {}
     for one in sorted(outcomes, key=lambda one: one.state is not MoveState.TAKEN):
         folders = waiting.get(likeness(one.record.intent.fingerprint), [])
@@ -252,6 +290,9 @@ class Change:
 
     set: frozenset[str]
     cleared: frozenset[str]
+
+
+NO_CHANGE = Change(frozenset(), frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +350,26 @@ def mend(lacking: Sequence[Lacking], mailbox: Mailbox) -> None:
             mailbox.change_flags([uid], add=change.set, remove=change.cleared, since=opened.highest_modseq)
         if not left:
             return
+
+
+def mend_at(came: Came, one: MoveOutcome, change: Change, unmark: bool, mailbox: Mailbox) -> None:
+    """Make changes, and take a mark off, where a message came that you moved on or copied. May be done twice.
+
+    It gets the changes only where it is no longer at the target and still has the flags that it was copied with: what
+    has other flags got them from you.
+    """
+    intent = one.record.intent
+    still_there = one.target_uid is not None and bool(mailbox.still_there(intent.target, [one.target_uid]))
+    opened = mailbox.select(came.folder)
+    now = mailbox.fingerprints(came.folder, [came.uid]).get(came.uid)
+    if opened.uidvalidity != came.uidvalidity or now is None:
+        return
+    if likeness(now.fingerprint) != likeness(intent.fingerprint):
+        return
+    if still_there or _carried(now.flags) != _carried(intent.flags):
+        change = NO_CHANGE
+    cleared = change.cleared | ({DELETED} if unmark and has_mark(now.flags) else frozenset())
+    mailbox.change_flags([came.uid], add=change.set, remove=cleared, since=opened.highest_modseq)
 
 
 def _left_to_do(lacking: Sequence[Lacking], mailbox: Mailbox) -> Iterator[tuple[int, Change]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from cleanup.connector.mailbox import Mailbox
@@ -22,6 +23,7 @@ from cleanup.report.text import plural
 LARGEST = 1 << 20  # bytes of a message that are compared
 MOST_NAMED = 10
 NO_MESSAGE = 1000  # so far above the next UID nothing is numbered yet
+NONE_GONE: frozenset[int] = frozenset()
 MOST_AT_ONCE = 3  # messages that you mark as deleted in the moment in which one is moved
 
 
@@ -47,10 +49,13 @@ def reconcile(
         both = [one for one in outcomes if one.is_in_both]
         if not both or by_looking_alone:
             return outcomes
-        why_not = _finish(both, connection, journal, expected(records, others_from=others_from))
+        why_not, copies_gone = _finish(both, connection, journal, expected(records, others_from=others_from))
         tried, now = {one.record.move_id for one in both}, list[MoveOutcome]()
         for one in look_for(records, mailbox, journal, copyuid or {}):
             note = None
+            if one.record.move_id in copies_gone and one.state is MoveState.KEPT:
+                now.append(_left_alone(one))
+                continue
             if one.is_in_both:
                 note = why_not or "it is in both folders: the server did not remove it"
             elif one.state is MoveState.KEPT and one.record.move_id in tried:  # its copy is gone again
@@ -59,6 +64,17 @@ def reconcile(
         return now
 
     return connection.reconnecting(looked_and_finished)
+
+
+def _left_alone(one: MoveOutcome) -> MoveOutcome:
+    """Return the outcome for an original that stays, as its copy was gone before it could be removed.
+
+    Taking the copy out of the folder at once is your word on the message, as if you had moved it back.
+    """
+    intent = one.record.intent
+    state = MoveState.RETURNED if intent.undoes is None else MoveState.KEPT
+    note = f"its copy in {intent.target} was moved or deleted at the same moment, so it stays in {intent.source}"
+    return replace(one, state=state, note=note, copy_gone=True)
 
 
 def expected(records: Sequence[MoveRecord], *, others_from: int | None = None) -> tuple[Question[Any], ...]:
@@ -80,41 +96,50 @@ def expected(records: Sequence[MoveRecord], *, others_from: int | None = None) -
 
 def _finish(
     both: Sequence[MoveOutcome], connection: Connection, journal: Journal, then: Sequence[Question[Any]]
-) -> str | None:
+) -> tuple[str | None, frozenset[int]]:
     """Remove from the source what was just seen whole at the target; return why it could not be done.
 
-    UID EXPUNGE names exactly these messages: a plain EXPUNGE would take along what you marked as deleted.
+    And the moves of which the copy was gone again before the original was removed, which therefore stays. UID EXPUNGE
+    names exactly these messages: a plain EXPUNGE would take along what you marked as deleted.
     """
     mailbox, first = connection.mailbox, both[0].record.intent
     source = first.source
     if not mailbox.can_uid_expunge:
-        return "it is in both folders, and the server cannot expunge by UID"
+        return "it is in both folders, and the server cannot expunge by UID", NONE_GONE
     intents = {one.record.intent.uid: one.record.intent for one in both}
-    opening, looks = Select(source), Fingerprints(source, sorted(intents))
+    opening, looks, gone = Select(source), Fingerprints(source, sorted(intents)), NONE_GONE
     mailbox.send_ahead(opening, looks)
     try:  # the source is opened anew even where it is open: only so does the server tell its UIDVALIDITY of now
         if mailbox.ask(opening).uidvalidity != first.source_uidvalidity:
-            return f"it is in both folders, and {source} was renumbered meanwhile"
+            return f"it is in both folders, and {source} was renumbered meanwhile", NONE_GONE
         seen = mailbox.ask(looks)
         same = [uid for uid, s in sorted(seen.items()) if uid in intents and s.fingerprint == intents[uid].fingerprint]
         whole = _copied_whole(mailbox, [one for one in both if one.record.intent.uid in same])
         # comparing looked at both folders, so the source is opened for changes once more
         if whole and mailbox.select(source).uidvalidity == first.source_uidvalidity:
-            if why_not := _mark_originals(connection, journal, [o for o in both if o.record.intent.uid in whole]):
-                return why_not
-            mailbox.uid_expunge(whole, then=then)
+            compared = [one for one in both if one.record.intent.uid in whole]
+            marked, why_not = _mark_originals(connection, journal, compared)
+            if why_not:
+                return why_not, NONE_GONE
+            gone = frozenset(one.record.move_id for one in compared if one.record.intent.uid not in marked)
+            if marked:
+                mailbox.uid_expunge(marked, then=then)
         if len(whole) < len(same):
             copies = {one.record.intent.uid: one.target_uid or 0 for one in both}
             odd = ", ".join(str(copies[uid]) for uid in sorted(set(same) - set(whole))[:MOST_NAMED])
-            return f"it is in both folders, and the copy is not the same message (in {first.target}: UID {odd})"
+            return f"it is in both folders, and the copy is not the same message (in {first.target}: UID {odd})", gone
     except (CommandRefused, PermissionMissing) as error:
-        return f"it is in both folders, and the server refuses to remove it from {source}: {error.why or error.what}"
-    return None
+        why = f"it is in both folders, and the server refuses to remove it from {source}: {error.why or error.what}"
+        return why, gone
+    return None, gone
 
 
-def _mark_originals(connection: Connection, journal: Journal, whole: Sequence[MoveOutcome]) -> str | None:
-    r"""Mark originals as \Deleted; return why they must not be expunged, their marks taken off again.
+def _mark_originals(
+    connection: Connection, journal: Journal, whole: Sequence[MoveOutcome]
+) -> tuple[list[int], str | None]:
+    r"""Mark originals as \Deleted; return those that may be expunged, or why none may, the marks taken off again.
 
+    An original of which the copy is gone by now is the last one there is, as far as we know: it is not among them.
     Where the mark shows at the copy, too, both are one message under two names. Where the server marked more than it
     was told to, it may expunge more, too. Where you have marked others, it is tried first whether it spares them.
     """
@@ -126,7 +151,7 @@ def _mark_originals(connection: Connection, journal: Journal, whole: Sequence[Mo
         if ours := marked_before - yours:  # a run was killed here
             mailbox.change_flags(sorted(ours), remove=[DELETED])
         if why_not := _try_uid_expunge(mailbox, journal, whole, len(yours)):
-            return why_not
+            return [], why_not
         connection.expunges_by_name = True
     # A copy that bears the mark already cannot show whether marking the original marks it.
     mailbox.examine(first.target)
@@ -135,30 +160,32 @@ def _mark_originals(connection: Connection, journal: Journal, whole: Sequence[Mo
         mailbox.select(first.target)
         mailbox.change_flags(sorted(came_marked), remove=[DELETED])
     if mailbox.select(first.source).uidvalidity != first.source_uidvalidity:
-        return f"it is in both folders, and {first.source} was renumbered meanwhile"
+        return [], f"it is in both folders, and {first.source} was renumbered meanwhile"
     mailbox.mark_deleted(uids)
     # RFC 4315 section 2.1: UID EXPUNGE takes what is both named and marked. A server that marks more than it was told
     # to reads sets wrongly, and would expunge by the same reading.
     more = set(mailbox.deleted(first.source)) - marked_before - set(uids)
     if len(more) > MOST_AT_ONCE:
         mailbox.change_flags(sorted({*more, *uids}), remove=[DELETED])
-        return (
+        return [], (
             f"it is in both folders: the server was told to mark {len(uids):,} of {first.source} as deleted and marked "
             f"{len(more):,} more, so the marks were taken off again and nothing was expunged"
         )
+    there = frozenset(copies.values())
     try:
         mailbox.examine(first.target)
         shown = mailbox.flags(sorted(copies.values()))
+        there &= shown.keys()
         amiss = any(has_mark(flags) for flags in shown.values())
         why_not = f"{first.source} and {first.target} show one and the same message, or somebody is deleting it"
     except (CommandRefused, FolderNotFound) as error:
         amiss, why_not = True, f"it is in both folders, and {first.target} cannot be looked at: {error}"
     if mailbox.select(first.source).uidvalidity != first.source_uidvalidity:
-        return f"it is in both folders, and {first.source} was renumbered meanwhile"
-    if not amiss:
-        return None
-    mailbox.change_flags(uids, remove=[DELETED])
-    return why_not
+        return [], f"it is in both folders, and {first.source} was renumbered meanwhile"
+    safe = [] if amiss else [uid for uid in uids if copies[uid] in there]
+    if others := sorted(set(uids) - set(safe)):
+        mailbox.change_flags(others, remove=[DELETED])
+    return safe, why_not if amiss else None
 
 
 def _try_uid_expunge(mailbox: Mailbox, journal: Journal, whole: Sequence[MoveOutcome], yours: int) -> str | None:

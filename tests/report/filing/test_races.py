@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cleanup.connector.mailbox import MessageState
 from cleanup.ledger import Ledger, MoveState
 from cleanup.model import Verdict
 from cleanup.report.filing.execute import Batches, MoveResults
@@ -284,3 +286,120 @@ def test_a_copy_of_what_another_machine_had_just_marked_loses_the_mark(ledger: L
 
     assert outcome.complete, outcome.in_words()
     assert server.boxes[TARGET].mails[1].flags == {"\\Seen"}
+
+
+def moved(server: ModelServer, uid: int, source: str, target: str) -> None:
+    server.boxes[target].add(server.boxes[source].mails.pop(uid))
+
+
+@pytest.mark.parametrize("move", [True, False])
+@pytest.mark.parametrize("flags", [("\\Seen", "\\Flagged"), ()], ids=["set", "cleared"])
+def test_a_flag_of_that_moment_goes_along_to_where_you_moved_the_message_on(
+    ledger: Ledger, move: bool, flags: tuple[str, ...]
+) -> None:
+    server = a_server(move=move)
+
+    def flags_it_and_moves_the_copy_on() -> None:
+        flagged(server, 1, *flags, *(() if move else ("\\Deleted",)))  # which is our mark
+        moved(server, 1, TARGET, "Archive")
+
+    act = once(flags_it_and_moves_the_copy_on)
+    if move:
+        server.amid = act
+    else:
+        server.trouble = lambda name: act() if name == "EXPUNGE" else None
+
+    filed(ledger, server, [1])
+
+    assert [set(mail.flags) for mail in server.boxes["Archive"].mails.values()] == [set(flags)]
+
+
+def test_what_you_moved_on_and_flagged_yourself_keeps_your_flags(ledger: Ledger) -> None:
+    server = a_server()
+
+    def flags_it_and_the_copy_otherwise() -> None:
+        flagged(server, 1, "\\Seen", "\\Flagged")
+        flagged(server, 1, "\\Answered", folder=TARGET)
+        moved(server, 1, TARGET, "Archive")
+
+    server.amid = once(flags_it_and_the_copy_otherwise)
+
+    filed(ledger, server, [1])
+
+    assert server.boxes["Archive"].mails[1].flags == {"\\Answered"}
+
+
+def test_your_copy_of_what_we_had_just_marked_loses_the_mark(ledger: Ledger) -> None:
+    server = a_server(move=False)
+
+    def copies_what_is_marked(name: str) -> None:
+        if name == "EXPUNGE" and not server.names("Archive"):
+            copied(server, 1, "Archive")
+
+    server.trouble = copies_what_is_marked
+
+    outcome = filed(ledger, server, [1])
+
+    assert server.boxes["Archive"].mails[1].flags == {"\\Seen"}
+    assert "1 is in Archive, too" in outcome.in_words()
+
+
+@pytest.mark.parametrize("folder", ["Archive", "INBOX", None])
+def test_an_original_whose_copy_is_gone_by_now_stays(ledger: Ledger, folder: str | None) -> None:
+    """The copy is moved, moved back, or deleted while the original bears our mark: it may be the last one there is."""
+    server = a_server(4, move=False)
+    marked = iter([False, True])
+
+    def takes_the_copy(name: str) -> None:
+        if name == "STORE" and next(marked, False):  # of the second batch
+            copy = server.boxes[TARGET].mails.pop(2)
+            if folder:
+                server.boxes[folder].add(copy)
+
+    server.trouble = takes_the_copy
+
+    outcome = filed(ledger, server, [1, 2, 3])
+
+    inbox = server.boxes["INBOX"].mails
+    assert server.names("INBOX") == (["m1", "m1", "m3"] if folder == "INBOX" else ["m1", "m3"])
+    assert inbox[2].name == "m1"
+    assert all("\\Deleted" not in mail.flags for mail in inbox.values())
+    assert [len(outcome.moved), outcome.stopped] == [2, None]
+    assert "its copy in Backscatter was moved or deleted at the same moment, so it stays in INBOX" in outcome.in_words()
+    assert list(ledger.labels(OWNER).values()) == [Verdict.GENUINE]
+    assert ledger.open_moves(OWNER) == []
+
+
+def test_a_copy_that_is_gone_while_it_is_put_back_leaves_the_filed_one(ledger: Ledger) -> None:
+    server = a_server(2, move=False)
+    filed(ledger, server, [1])
+    server.trouble = lambda name: server.boxes["INBOX"].mails.pop(3, None) and None if name == "STORE" else None
+
+    outcome = undo_run(ledger, ModelMailbox(server), 1)
+
+    assert (server.names("INBOX"), server.names(TARGET)) == (["m1"], ["m0"])
+    assert "so it stays in Backscatter" in outcome.in_words()
+    assert all("\\Deleted" not in mail.flags for mail in server.boxes[TARGET].mails.values())
+
+
+class SawItBefore(ModelMailbox):
+    """A connection whose look at the source was answered before you cleared a flag there."""
+
+    def fingerprints(self, folder: str, uids: Sequence[int]) -> dict[int, MessageState]:
+        seen = super().fingerprints(folder, uids)
+        return {uid: replace(one, flags=("\\Seen",)) for uid, one in seen.items()} if folder == "INBOX" else seen
+
+
+@pytest.mark.parametrize("move", [True, False])
+def test_a_flag_that_you_cleared_after_our_look_is_not_one_that_the_target_does_not_take(
+    ledger: Ledger, move: bool
+) -> None:
+    server = a_server(move=move)
+    mailbox = SawItBefore(server)
+    flagged(server, 1)
+
+    outcome = file_these(ledger, mailbox, plan_of(mailbox, [1]), look_on=lambda: ModelMailbox(server))
+    undo_run(ledger, ModelMailbox(server), 1)
+
+    assert outcome.altered == ()
+    assert [mail.flags for mail in server.boxes["INBOX"].mails.values() if mail.name == "m0"] == [frozenset()]
