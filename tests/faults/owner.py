@@ -43,6 +43,15 @@ class Owner:
                     self.acts[act] += 1
                 time.sleep(self.chance.random() * 0.02)
 
+    def do(self, act: str, number: int) -> None:
+        """Do one thing with one message, where it is there to be done with."""
+        with contextlib.closing(_Hand(self.account)) as hand:
+            if hand.select("Backscatter" if act == "back" else "INBOX"):
+                for uid, known in hand.numbers.items():
+                    if known == number:
+                        self._change(hand, act, uid)
+                        return
+
     def _do(self, hand: _Hand, act: str) -> bool:
         """Return whether it had an effect."""
         folder = "Backscatter" if act == "back" else "INBOX"
@@ -56,6 +65,9 @@ class Owner:
         if act in ("move", "back"):
             self.moved[number] += 1
             return hand.move(uid, ARCHIVE if act == "move" else "INBOX")
+        if act == "copy":
+            self.moved[number] += 1  # it may be there twice from now on
+            return hand.copy(uid, ARCHIVE)
         if act == "expunge":
             return hand.expunge()
         if act == "delete":
@@ -99,6 +111,11 @@ class _Hand:
         """Move a message."""
         self._imap.create(folder)
         return self._imap.uid("MOVE", str(uid), folder)[0] == "OK"
+
+    def copy(self, uid: int, folder: str) -> bool:
+        """Copy a message."""
+        self._imap.create(folder)
+        return self._imap.uid("COPY", str(uid), folder)[0] == "OK"
 
     def expunge(self, uid: int | None = None) -> bool:
         """Expunge a message, or all that are marked."""

@@ -45,6 +45,7 @@ from cleanup.signals import finishing
 MOVING = "Moving"  # the stage, as progress shows it
 LONGEST_MOVE_S = 5.0  # that a large batch should take the server; somebody may be waiting for it to end
 TRIALS = 2  # batches after which the source's other messages are looked at: one message, and the first set of several
+FIRST_LOOKS = 3  # at a batch over both connections, until they tell the same flags
 NEARBY = 1000  # UIDs below a batch that are looked at where such moves were seen to work
 MOST_LEFT = 3  # messages that a server leaves in both folders, one after the other, before nothing more is tried
 
@@ -347,10 +348,13 @@ def _move_batch(
     """Move one batch and return what became of it. Raises only what happens before anything is written down."""
     watch.begin()
     mailbox = connection.mailbox
-    # Both looks go out at once: what somebody does between them is seen by one of them alone.
-    mailbox.send_ahead(*watch.asks_at_first(), *what_check_asks(route, batch, others_from=others_from))
-    before = watch.look_before([move.ref.uid for move in batch])
-    checked = connection.reconnecting(lambda mailbox: check(route, batch, mailbox, others_from=others_from))
+    for _ in range(FIRST_LOOKS):
+        # Both looks go out at once: what somebody does between them is seen by one of them alone, so they are repeated.
+        mailbox.send_ahead(*watch.asks_at_first(), *what_check_asks(route, batch, others_from=others_from))
+        before = watch.look_before([move.ref.uid for move in batch])
+        checked = connection.reconnecting(lambda mailbox: check(route, batch, mailbox, others_from=others_from))
+        if before is None or before.agrees_with(checked.present):
+            break
     if not checked.present:
         return MoveResults(route.target, gone_before=checked.gone, not_tried=checked.kept)
     # Asked while a route is tried, and not of an undo: what that puts back nobody takes back once more.

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -57,6 +57,11 @@ class Before:
 
     onlooker: Mailbox
     flags: Mapping[int, tuple[str, ...]]
+
+    def agrees_with(self, intents: Iterable[MoveIntent]) -> bool:
+        """Return whether the first connection was told the same flags."""
+        both = ((intent.flags, self.flags.get(intent.uid, intent.flags)) for intent in intents)
+        return all(_carried(flags) == _carried(seen) for flags, seen in both)
 
 
 @dataclass(slots=True)
