@@ -107,16 +107,23 @@ def find_run(which: str, mailbox: str | None, ledger: str | None, config: Path |
         else:
             raise UsageError(f"{which!r} is neither the number of a run nor 'last'")
     if record is None:
-        what = "There is no run to undo" if which == "last" else f"There is no run {which}"
-        given = {"--ledger": ledger, "--config": config}
-        shows = ["history", *(word for pair in given.items() if pair[1] for word in pair)]
-        raise UsageError(what).going_on("To see the runs", shows)
+        raise no_such_run("There is no run to undo" if which == "last" else f"There is no run {which}", ledger, config)
     if addresses and record.mailbox != addresses[0]:
         raise UsageError(
             f"Run {record.run_id} is of {record.mailbox} and not of {addresses[0]}; nothing was touched",
-            hint=f"--mailbox {record.mailbox} undoes it",
-        )
+        ).going_on("To undo it", ["undo", record.run_id, "--mailbox", record.mailbox, *_given(ledger, config)])
     return _found(record, where)
+
+
+def no_such_run(what: str, ledger: str | None, config: Path | None) -> UsageError:
+    """Return the error for a run that is not in the ledger, with the command that shows those that are."""
+    return UsageError(what).going_on("To see the runs", ["history", *_given(ledger, config)])
+
+
+def _given(ledger: str | None, config: Path | None) -> list[str]:
+    """Return the options that lead another command to the same ledger."""
+    given = {"--ledger": ledger, "--config": config}
+    return [str(word) for pair in given.items() if pair[1] for word in pair]
 
 
 def find_runs_since(

@@ -71,14 +71,14 @@ def show(
     from cleanup.cli.machine import check_format
     from cleanup.cli.render import print_rows
     from cleanup.ledger import Ledger
-    from cleanup.ledger_lookup import find_ledger
+    from cleanup.ledger_lookup import find_ledger, no_such_run
     from cleanup.report.text import local_time
 
     check_format(form)
     with Ledger.open(find_ledger((), ledger, config), looking=True) as opened:
         record, moved = opened.run(run), opened.moves(run_id=run)
     if record is None:
-        raise UsageError(f"There is no run {run}").going_on("To see the runs", opt.history_words(ledger, config))
+        raise no_such_run(f"There is no run {run}", ledger, config)
     rows = [
         {"uid": m.intent.uid, "from": m.intent.source, "to": m.intent.target, "state": m.state.value} for m in moved
     ]

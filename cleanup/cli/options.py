@@ -262,11 +262,6 @@ def as_typed(command: str, *more: object, without: Collection[str] = ()) -> list
     return [command, *words, *map(str, more)]
 
 
-def history_words(ledger: str | None, config: Path | None) -> list[str]:
-    """Return the command that shows the runs of the same ledger."""
-    return ["history", *as_words(Reach(config=config, ledger=ledger))]
-
-
 def offline_rules(rules: Rules) -> tuple[Identity, Policy, datetime | None]:
     """Return whose mail it is, how to judge, and since when Sent is complete, where no profile is concerned."""
     from cleanup.config import rules_of

@@ -62,20 +62,28 @@ def report(
     moment = opt.clock(now)
     begin = opt.since(since, moment) if since else None
 
-    from cleanup.ledger_lookup import looking_back
+    from cleanup.cli.console import progress_bars
+    from cleanup.ledger_lookup import looking_back, no_such_run
     from cleanup.report.summary.anonymize import anonymize
     from cleanup.report.summary.frames import load
 
-    with looking_back(tuple(mailboxes or ()), ledger, config) as (opened, names):
-        if run is not None and opened.run(run) is None:
-            raise UsageError(f"There is no run {run}").going_on("To see the runs", opt.history_words(ledger, config))
-        frames = load(opened, names, since=begin, run=run)
-    if anonymous:
-        frames = anonymize(frames)
-    if form == "table":
-        _print(frames, moment)
-    else:
-        _write(_rendered(frames, form, frame, moment), output, open_it)
+    # a large ledger takes a while to be read and drawn, and a person must not sit before a silent screen
+    with progress_bars(quiet=False) as bars:
+        bars("Reading the ledger", 0, 1)
+        with looking_back(tuple(mailboxes or ()), ledger, config) as (opened, names):
+            if run is not None and opened.run(run) is None:
+                raise no_such_run(f"There is no run {run}", ledger, config)
+            frames = load(opened, names, since=begin, run=run)
+        if anonymous:
+            frames = anonymize(frames)
+        bars("Reading the ledger", 1, 1)
+        if form == "table":
+            bars.stop()
+            _print(frames, moment)
+            return
+        bars("Writing the report", 0, 1)
+        made = _rendered(frames, form, frame, moment)
+    _write(made, output, open_it)
 
 
 def _check(form: str, frame: str, output: Path | None, open_it: bool) -> None:

@@ -243,6 +243,7 @@ def test_undo_of_somebody_elses_run_is_refused_by_name_and_touches_nothing(anna:
 
     assert ended.code == 2
     assert f"Run {bens} is of ben@example.org and not of {OWNER}" in ended.err
+    assert f"undo {bens} --mailbox ben@example.org" in ended.err
     with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
         assert len(ledger.open_moves("ben@example.org")) == 1
         assert len(ledger.runs()) == 2

@@ -55,6 +55,17 @@ def test_a_report_breaks_no_address_and_says_each_reason_once(annas_ledger: Path
     ]
 
 
+def test_a_report_says_what_it_is_at(annas_ledger: Path, tmp_path: Path) -> None:
+    """A large ledger is read and drawn for many seconds: nobody must take the silence for an end."""
+    words = ["report", "--ledger", str(annas_ledger), "--format", "html", "--output", str(tmp_path / "page.html")]
+
+    screen = typed(words, tmp_path, TERM="xterm")
+
+    assert "Reading the ledger" in screen
+    assert "Writing the report" in screen
+    assert "Written to" in screen
+
+
 def test_what_is_too_long_for_its_column_has_a_line_of_its_own() -> None:
     long = "somebody.with.a.long.name@department.example"
 
