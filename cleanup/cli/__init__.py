@@ -24,7 +24,8 @@ from cleanup.signals import watch
 # The modules of this folder and the commands of each, in the order in which --help lists them.
 COMMANDS = {
     "scan": ("scan",),
-    "run": ("run", "undo"),
+    "run": ("run",),
+    "undo": ("undo",),
     "report": ("report",),
     "explain": ("explain",),
     "rescue": ("rescue",),

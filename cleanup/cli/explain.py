@@ -16,8 +16,6 @@ from cleanup.errors import UsageError
 
 if TYPE_CHECKING:
     from cleanup.config import MailboxSettings
-    from cleanup.model import Judged
-    from cleanup.report.summary.labels import Said
 
 MOST_FOUND = 20
 _LEAD = re.compile(r"(?:  \* |(?:  )?[A-Za-z][A-Za-z ]*: {2,}|  (?=\S))?")
@@ -162,8 +160,11 @@ def _who_sends(senders: Sequence[tuple[str, str, str]]) -> list[str]:
 def _explain_live(uid: int, settings: MailboxSettings, rules: opt.Rules, reach: opt.Reach) -> list[str]:
     from cleanup.access import account_of
     from cleanup.cli.console import progress_bars
+    from cleanup.config import ledger_of
     from cleanup.jobs.run import look_at
+    from cleanup.ledger import Ledger
     from cleanup.report.summary.explain import explained_finding, explained_notice
+    from cleanup.report.summary.finding_record import last_word
     from cleanup.report.text import LABELLED
 
     account = account_of(settings, ask=opt.ask_password)
@@ -171,19 +172,13 @@ def _explain_live(uid: int, settings: MailboxSettings, rules: opt.Rules, reach: 
         seen = look_at(account, settings, now=opt.clock(rules.now), progress=progress)
     for one in seen.judged:
         if one.ref.uid == uid:
-            said = _said_of(one, settings) if one.finding.row == LABELLED else None
+            said = None
+            if one.finding.row == LABELLED:  # who said so, and when, stands in the ledger alone
+                with Ledger.open(ledger_of(settings), looking=True) as ledger:
+                    said = last_word(ledger, settings.address, one.fingerprint.digest)
             senders = [(known.who, known.source.value, known.says) for known in seen.senders]
             return [*explained_notice(one.notice), "", *explained_finding(one.finding, said), *_who_sends(senders)]
     return [f"{settings.inbox} holds no notice with UID {uid}: it is ordinary mail, or it is not there any more."]
-
-
-def _said_of(one: Judged, settings: MailboxSettings) -> Said | None:
-    from cleanup.config import ledger_of
-    from cleanup.ledger import Ledger
-    from cleanup.report.summary.finding_record import last_word
-
-    with Ledger.open(ledger_of(settings), looking=True) as ledger:
-        return last_word(ledger, settings.address, one.fingerprint.digest)
 
 
 def print_explained(lines: Sequence[str]) -> None:

@@ -15,11 +15,10 @@ from datetime import datetime
 from cleanup.connector.folders import backscatter_folder_name, find_sent
 from cleanup.connector.mailbox import FolderState, Mailbox
 from cleanup.detector.account_state import JudgedNotice, account_state
-from cleanup.detector.evidence.question import Known
 from cleanup.detector.sender_questions import sender_questions
 from cleanup.detector.sent import MemorySentIndex
 from cleanup.detector.verdict import Case, judge_knowing
-from cleanup.detector.who_sends import failing_records, who_sends
+from cleanup.detector.who_sends import FailingRecord, KnownSender, failing_records, who_sends
 from cleanup.dns import answers_for, spf_for
 from cleanup.jobs.idle_check import READ_BY, IdleCheck, Look, Task, judged_by
 from cleanup.jobs.notices import DELETED, read_candidates
@@ -30,8 +29,7 @@ from cleanup.jobs.sync import (
     sent_index,
     what_look_asks,
 )
-from cleanup.ledger import Ledger, Memory
-from cleanup.ledger.values import KeptNotice, Remembered
+from cleanup.ledger import KeptNotice, Ledger, Memory, Remembered
 from cleanup.model import (
     DNS_KEPT_FOR,
     FilingPlan,
@@ -68,7 +66,7 @@ def look(
         pulled = _pull(mailbox, task, known, seen, leaving, progress)
         arrived = [(one.notice, one.fingerprint.arrived) for one in pulled.notices]
         sent = sent_index(mailbox, task, known, pulled.inbox.cursor, arrived, pulled.sources, now)
-        judged, learned = _judge(pulled.notices, sent, task, pulled.state, labels or {}, known, now)
+        judged, senders, failing = _judge(pulled.notices, sent, task, pulled.state, labels or {}, known, now)
         ordinary = known.cursors()[task.inbox].held - len(pulled.set_aside) - len(judged)
     plan = _plan(judged, task, pulled)
     accused = {move.ref.uid: move.fingerprint for move in plan.moves if move.ref.uid in pulled.kept}
@@ -93,9 +91,9 @@ def look(
         account_state(findings),
         judged_by(task, labels or {}),
         passed_over=_passed_over(mailbox, pulled.state, {*pulled.inbox.hidden, *pulled.bodiless}),
-        senders=who_sends(learned),
+        senders=senders,
         questions=sender_questions(findings),
-        failing_records=failing_records(learned),
+        failing_records=failing,
     )
 
 
@@ -191,7 +189,8 @@ def _judge(
     labels: Mapping[str, Verdict],
     memory: Memory,
     now: datetime,
-) -> tuple[tuple[Judged, ...], Known]:
+) -> tuple[tuple[Judged, ...], tuple[KnownSender, ...], tuple[FailingRecord, ...]]:
+    """Return the verdicts, who sends for the owner as far as the notices tell, and own SPF records that lack a host."""
     cases = [Case(one.notice, one.fingerprint.arrived, one.fingerprint.digest) for one in notices]
     answers = answers_for([one.notice for one in notices], task.identity, task.policy, task.network)
     arrived, since = [(one.notice, one.fingerprint.arrived) for one in notices], now - DNS_KEPT_FOR
@@ -206,7 +205,7 @@ def _judge(
         Judged(MessageRef(inbox.folder, inbox.uidvalidity, one.uid), one.fingerprint, one.flags, one.notice, finding)
         for one, finding in zip(notices, findings, strict=True)
     )
-    return judged, learned
+    return judged, who_sends(learned), failing_records(learned)
 
 
 def _plan(judged: Sequence[Judged], task: Task, pulled: _Pulled) -> FilingPlan:

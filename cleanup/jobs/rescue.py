@@ -18,8 +18,7 @@ from cleanup.errors import FinishedInPart
 from cleanup.jobs.look import look
 from cleanup.jobs.run import earlier_runs, task_of
 from cleanup.jobs.session import hold, lock_of
-from cleanup.ledger import Ledger, Memory
-from cleanup.ledger.values import LOCK
+from cleanup.ledger import LOCK, Ledger, Memory
 from cleanup.model import FilingPlan, PlannedMove, Verdict
 from cleanup.progress import Progress
 from cleanup.report.filing.execute import MoveResults, file_all

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cleanup.ledger.values import Label, MoveIntent, MoveRecord, MoveState, RunRecord
+from cleanup.ledger.values import LOCK, KeptNotice, Label, MoveIntent, MoveRecord, MoveState, Remembered, RunRecord
 
 if TYPE_CHECKING:
     from cleanup.ledger.opening import has_password, is_there
@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from cleanup.ledger.sync_state import Memory
 
 __all__ = [
+    "LOCK",
+    "KeptNotice",
     "Label",
     "Ledger",
     "Memory",
     "MoveIntent",
     "MoveRecord",
     "MoveState",
+    "Remembered",
     "RunRecord",
     "has_password",
     "is_there",
