@@ -251,7 +251,9 @@ def _of_one(run: pd.Series, backscatter: int) -> Headline:
     answer = Answer(str(run["answer"]))
     if answer is Answer.SPOOFED and backscatter:
         return Headline(answer, _ONE_FORGED.format(bounces=plural(backscatter, "bounce")), advice(answer))
-    return Headline(answer, str(run["headline"]), advice(answer))
+    # none is called backscatter any more: a person's word or other rules have had the last one
+    as_seen = f"As run {run['run_id']} saw it: " if answer is Answer.SPOOFED else ""
+    return Headline(answer, f"{as_seen}{run['headline']}", advice(answer))
 
 
 def _between(answer: Answer, undelivered: int, of: str) -> str:

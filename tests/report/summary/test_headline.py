@@ -33,6 +33,13 @@ def test_a_forged_mailbox_hears_how_many_it_was_in_all() -> None:
     assert "11 bounces" in told.text
 
 
+def test_where_nothing_is_called_backscatter_any_more_the_headline_names_the_run_that_called_it_so() -> None:
+    """A person put it back, or other rules judged it since: the page must not claim what its own counts deny."""
+    told = headline(_runs((ANNA, "spoofed", "72 bounces answer forged mail.", 92), (ANNA, "cannot_say", "78.", 92)), 0)
+
+    assert told.text == "As run 1 saw it: 72 bounces answer forged mail."
+
+
 def test_the_genuine_bounces_in_a_flood_are_named_on_top() -> None:
     runs = _runs((ANNA, "spoofed", "7 bounces.", 7))
 
