@@ -225,13 +225,18 @@ class Strength(StrEnum):
 class Family(StrEnum):
     """Where evidence comes from. Two reasons of one family are one witness."""
 
-    LEDGER = "ledger"
+    SENT = "sent"
     IDENTITY = "identity"
     TRANSPORT = "transport"
     AUTHENTICATION = "authentication"
     CAMPAIGN = "campaign"
     UPSTREAM = "upstream"
     PEOPLE = "people"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Family | None:
+        """Return the family that was called "ledger" until 0.2.1: configurations may still name it so."""
+        return cls.SENT if value == "ledger" else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ class Row:
 
 def _has_a_hint_or_veto(e: Evidence) -> bool:
     # A reason for "unsure" that is hard is a veto; of the ledger's own family it only says why nothing is proved.
-    vetoed = any(v is Verdict.UNSURE and s is Strength.HARD and f is not Family.LEDGER for v, s, f in e.pointers)
+    vetoed = any(v is Verdict.UNSURE and s is Strength.HARD and f is not Family.SENT for v, s, f in e.pointers)
     return vetoed or e.points_to(Verdict.GENUINE, Strength.SUPPORTING)
 
 
@@ -89,12 +89,12 @@ def _shows_nothing(e: Evidence) -> bool:
 
 def _is_disproved_twice(e: Evidence) -> bool:
     # Absence from Sent is one disproof; the second must come from another family, as Sent's own cannot confirm itself.
-    others = e.families_against(Strength.HARD) - {Family.LEDGER}
+    others = e.families_against(Strength.HARD) - {Family.SENT}
     return e.has_hard("sent.absent", "sent.absent_by_content") and bool(others)
 
 
 def _is_disproved_once_and_unlikely(e: Evidence) -> bool:
-    others = e.families_against(Strength.SUPPORTING) - {Family.LEDGER}
+    others = e.families_against(Strength.SUPPORTING) - {Family.SENT}
     return e.has_hard("sent.absent", "sent.absent_by_content") and len(others) >= 2
 
 

@@ -53,7 +53,7 @@ def _is_beyond_doubt(one: Judged) -> bool:
     if finding.row == "a-person-said-so":
         return True
     return not any(
-        r.points_to is not Verdict.GENUINE and r.strength is Strength.HARD and r.family is not Family.LEDGER
+        r.points_to is not Verdict.GENUINE and r.strength is Strength.HARD and r.family is not Family.SENT
         for r in finding.reasons
     )
 

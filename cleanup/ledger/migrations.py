@@ -18,6 +18,7 @@ from cleanup.ledger.schema import (
     labels,
     memories,
     meta,
+    reasons,
     runs,
     sent_keys,
     sent_rows,
@@ -112,6 +113,11 @@ def _keep_what_was_read_of_notices(connection: Connection) -> None:
     tables.create_all(connection, tables=[kept_mail, targets])  # where they are not there yet
 
 
+def _call_the_family_sent(connection: Connection) -> None:
+    """From 8: the family of evidence "ledger" is called "sent"; a ledger is the database."""
+    connection.execute(update(reasons).where(reasons.c.family == "ledger").values(family="sent"))
+
+
 STEPS: Mapping[int, Step] = {  # from which version: what changes
     1: _remember_what_was_read,
     2: _sum_what_was_read,
@@ -120,6 +126,7 @@ STEPS: Mapping[int, Step] = {  # from which version: what changes
     5: _keep_what_was_lost,
     6: _keep_whom_to_ask_about,
     7: _keep_what_was_read_of_notices,
+    8: _call_the_family_sent,
 }
 
 

@@ -68,7 +68,7 @@ def test_no_ordinary_mail_is_called_backscatter(seed):
 
 @pytest.mark.parametrize(
     ("family", "verdict"),
-    [(Family.LEDGER, Verdict.GENUINE), (Family.LEDGER, Verdict.BACKSCATTER), (Family.TRANSPORT, Verdict.BACKSCATTER)],
+    [(Family.SENT, Verdict.GENUINE), (Family.SENT, Verdict.BACKSCATTER), (Family.TRANSPORT, Verdict.BACKSCATTER)],
 )
 def test_a_family_that_is_switched_off_is_missed(family, verdict):
     on = [f.verdict for f in findings(430)].count(verdict)

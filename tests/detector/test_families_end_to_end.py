@@ -102,12 +102,12 @@ def test_without_the_ledger_a_bounce_of_sent_mail_is_not_recognised():
     cases, sent = [a_bounce(copy, failed="bob@far.test")], a_sent_index(SENT)
 
     assert last(cases, sent=sent).verdict is Verdict.GENUINE
-    assert last(cases, Family.LEDGER, sent=sent).verdict is Verdict.UNSURE
+    assert last(cases, Family.SENT, sent=sent).verdict is Verdict.UNSURE
 
 
 def test_without_the_ledger_a_forgery_is_not_disproved():
     assert last([a_bounce()]).verdict is Verdict.BACKSCATTER
-    assert last([a_bounce()], Family.LEDGER).verdict is Verdict.UNSURE
+    assert last([a_bounce()], Family.SENT).verdict is Verdict.UNSURE
 
 
 def test_without_transport_a_forgery_is_not_disproved():

@@ -47,6 +47,6 @@ def a_judged(uid: int = 7, *, verdict: Verdict = Verdict.BACKSCATTER, subject: s
         cause=Cause.NO_SUCH_USER,
         subject=subject,
     )
-    reason = Reason("sent.absent", Family.LEDGER, Verdict.BACKSCATTER, Strength.HARD, "It is not in Sent.")
+    reason = Reason("sent.absent", Family.SENT, Verdict.BACKSCATTER, Strength.HARD, "It is not in Sent.")
     finding = Finding(verdict, "absent_and_hard", (reason,), flags=("x",), campaign="c1", trusted_hop="203.0.113.9")
     return Judged(MessageRef("INBOX", 11, uid), a_fingerprint(uid), ("\\Seen",), notice, finding)

@@ -19,7 +19,7 @@ from cleanup.ledger.migrations import STEPS
 from cleanup.ledger.opening import BUSY_TIMEOUT_S
 from cleanup.ledger.texts import from_us, us
 from cleanup.ledger.values import SCHEMA, Remembered
-from cleanup.model import FilingPlan, NotFiled, SentSource, Verdict
+from cleanup.model import Family, FilingPlan, NotFiled, SentSource, Verdict
 from tests.ledger.some import MAILBOX, NOON, a_judged, an_intent
 
 
@@ -235,6 +235,22 @@ def test_a_ledger_that_knew_nobody_to_ask_about_is_brought_forward_also_after_a_
         with Ledger.open(file) as ledger:
             assert ledger.rows("SELECT sender FROM findings") == [{"sender": None}]
             assert ledger.rows("SELECT value FROM meta WHERE key = 'schema'") == [{"value": str(SCHEMA)}]
+
+
+def test_the_family_that_was_called_ledger_is_called_sent(file: Path) -> None:
+    with Ledger.open(file) as ledger:
+        ledger.record_findings(ledger.start_run(MAILBOX, "run"), [a_judged()])
+        before = ledger.rows("SELECT rule, family FROM reasons ORDER BY reason_id")
+    with closing(sqlite3.connect(file)) as plain, plain:
+        plain.execute("UPDATE meta SET value = '8' WHERE key = 'schema'")
+        plain.execute("UPDATE reasons SET family = 'ledger' WHERE family = 'sent'")
+
+    with Ledger.open(file) as ledger:
+        after = ledger.rows("SELECT rule, family FROM reasons ORDER BY reason_id")
+
+    assert "sent" in {row["family"] for row in after}
+    assert after == before
+    assert Family("ledger") is Family.SENT  # a configuration may still say so
 
 
 def test_a_ledger_without_one_of_its_columns_is_refused(file: Path) -> None:

@@ -17,7 +17,7 @@ FamilyRules = Callable[[Question], Iterator[Reason]]
 
 # What can be asked of one notice alone. The campaign family needs the others' findings first (campaign.py).
 FAMILIES: tuple[tuple[Family, FamilyRules], ...] = (
-    (Family.LEDGER, sent_match),
+    (Family.SENT, sent_match),
     (Family.TRANSPORT, transport),
     (Family.AUTHENTICATION, authentication),
     (Family.IDENTITY, identity),

@@ -1,4 +1,4 @@
-"""The ledger family: what Sent holds of the message that a notice answers."""
+"""The family "sent": what Sent holds of the message that a notice answers."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from cleanup.detector.evidence.standing import Kind, standing_of
 from cleanup.detector.message_ids import id_shape
 from cleanup.model import Family, Reason, SentMessage, Strength, Verdict
 
-LEDGER = Family.LEDGER
+SENT = Family.SENT
 
 
 def sent_match(question: Question) -> Iterator[Reason]:
     """Yield what the Sent index says for and against."""
     bond = best_match(question).bond
     if question.unusable:
-        yield points("sent.unusable", LEDGER, Verdict.UNSURE, Strength.HARD, question.unusable)
+        yield points("sent.unusable", SENT, Verdict.UNSURE, Strength.HARD, question.unusable)
     elif bond in _BONDS:
         yield _BONDS[bond](question)
     if bond is Bond.NONE:
         why = question.silent or question.incomplete
         if why and not question.unusable:
-            yield points("sent.cannot_vouch", LEDGER, Verdict.UNSURE, Strength.HARD, why)
+            yield points("sent.cannot_vouch", SENT, Verdict.UNSURE, Strength.HARD, why)
         yield from _recently_written(question)
         yield _absent(question)
 
@@ -34,9 +34,9 @@ def _by_id(question: Question) -> Reason:
     looks_at_ways = Family.TRANSPORT not in question.known.policy.switched_off
     if agreement and not agreement.recipient and looks_at_ways and could_be_a_replay(question):
         says = f"The message is in {_where(sent)}, but a stranger sent it again to somebody else: a replay?"
-        return points("sent.id_replayed", LEDGER, Verdict.UNSURE, Strength.HARD, says)
+        return points("sent.id_replayed", SENT, Verdict.UNSURE, Strength.HARD, says)
     says = f"The id of the returned message is in {_where(sent)}, and {_agreed(agreement)}."
-    return points("sent.message_id", LEDGER, Verdict.GENUINE, Strength.HARD, says)
+    return points("sent.message_id", SENT, Verdict.GENUINE, Strength.HARD, says)
 
 
 def _by_content(question: Question) -> Reason:
@@ -44,29 +44,29 @@ def _by_content(question: Question) -> Reason:
     says = f"Recipient, subject and Date agree with a message in {_where(match.sent)}."
     if match.ambiguous:
         says = f"{says} So they do with {match.ambiguous} more."
-    return points("sent.recipient_subject_date", LEDGER, Verdict.GENUINE, Strength.HARD, says)
+    return points("sent.recipient_subject_date", SENT, Verdict.GENUINE, Strength.HARD, says)
 
 
 def _id_only(question: Question) -> Reason:
     says = f"The id is in {_where(best_match(question).sent)}, but too little else can be compared to believe it."
-    return points("sent.id_only", LEDGER, Verdict.GENUINE, Strength.SUPPORTING, says)
+    return points("sent.id_only", SENT, Verdict.GENUINE, Strength.SUPPORTING, says)
 
 
 def _id_reused(question: Question) -> Reason:
     sent = best_match(question).sent
     says = f"The id is that of a message in {_where(sent)}, yet everything else differs: it was reused."
-    return points("sent.id_reused", LEDGER, Verdict.UNSURE, Strength.HARD, says)
+    return points("sent.id_reused", SENT, Verdict.UNSURE, Strength.HARD, says)
 
 
 def _partly(question: Question) -> Reason:
     match = best_match(question)
     says = f"It agrees in part with a message in {_where(match.sent)}: {_agreed(match.agreement)}."
-    return points("sent.two_of_three", LEDGER, Verdict.GENUINE, Strength.SUPPORTING, says)
+    return points("sent.two_of_three", SENT, Verdict.GENUINE, Strength.SUPPORTING, says)
 
 
 def _thread(question: Question) -> Reason:
     says = f"It belongs to a conversation in {_where(best_match(question).sent)} (Thread-Index)."
-    return points("sent.thread_index", LEDGER, Verdict.GENUINE, Strength.SUPPORTING, says)
+    return points("sent.thread_index", SENT, Verdict.GENUINE, Strength.SUPPORTING, says)
 
 
 _BONDS = {
@@ -99,7 +99,7 @@ def _recently_written(question: Question) -> Iterator[Reason]:
     certain = _comparable(question) and (vouched or stranger)
     strength = Strength.NOTE if certain else Strength.SUPPORTING
     says = f"You wrote to {written} in the {question.known.policy.queue_lifetime.days} days before the notice came."
-    yield points("sent.recipient_recent", LEDGER, Verdict.GENUINE, strength, says)
+    yield points("sent.recipient_recent", SENT, Verdict.GENUINE, strength, says)
 
 
 def _absent(question: Question) -> Reason:
@@ -111,7 +111,7 @@ def _absent(question: Question) -> Reason:
     says += ", nor its recipient and subject." if question.ids and question.returned.subject else "."
     if not counts:
         says += " That proves nothing here."
-    return points(rule, LEDGER, Verdict.BACKSCATTER, strength, says)
+    return points(rule, SENT, Verdict.BACKSCATTER, strength, says)
 
 
 def _comparable(question: Question) -> bool:

@@ -20,7 +20,7 @@ def test_without_the_ledger_a_bounce_of_sent_mail_is_not_recognised():
     bounce = a_notice(a_copy_of(SENT, received=()), to=("bob@far.test",))
 
     assert judged(bounce, a_sent_index(SENT), policy=without(None)).verdict is Verdict.GENUINE
-    assert judged(bounce, a_sent_index(SENT), policy=without(Family.LEDGER)).verdict is Verdict.UNSURE
+    assert judged(bounce, a_sent_index(SENT), policy=without(Family.SENT)).verdict is Verdict.UNSURE
 
 
 def test_without_transport_a_forgery_is_not_disproved():

@@ -55,7 +55,7 @@ def test_without_a_family_it_says_what_a_run_without_it_says(family: Family, fra
 
 
 def test_nothing_is_filed_on_the_word_of_one_family(frames: Frames) -> None:
-    only_sent = Policy(switched_off=frozenset(set(Family) - {Family.LEDGER}))
+    only_sent = Policy(switched_off=frozenset(set(Family) - {Family.SENT}))
 
     assert what_if(frames.bounces, frames.reasons, only_sent).score.filed == 0
 
@@ -89,7 +89,7 @@ def test_the_latest_word_counts(frames: Frames) -> None:
 def test_ablation_names_what_the_verdicts_rest_on(frames: Frames) -> None:
     worth = ablation(frames.bounces, frames.reasons, Policy(), labels=frames.labels).set_index("left_out")["filed"]
 
-    assert worth["family ledger"] < worth["nothing"]
+    assert worth["family sent"] < worth["nothing"]
     assert worth["origin.foreign"] < worth["nothing"]
     assert set(frames.reasons.loc[frames.reasons["strength"] != "note", "rule"].astype(str)) < set(worth.index)
 
