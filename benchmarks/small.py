@@ -15,7 +15,7 @@ import mailparser
 
 from benchmarks.first_run import measure
 from benchmarks.maildir import ROOT, Size
-from cleanup.detector.notices import read_notice
+from cleanup.detector.notices.reading import read_notice
 from cleanup.detector.verdict import Case, judge_all
 from cleanup.model import Policy
 from tests.generator.mailbox import a_mailbox, as_notice

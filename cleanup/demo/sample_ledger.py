@@ -18,7 +18,7 @@ from random import Random
 from cleanup import __version__
 from cleanup.detector.account_state import JudgedNotice, account_state
 from cleanup.detector.header import header_block
-from cleanup.detector.notices import read_notice
+from cleanup.detector.notices.reading import read_notice
 from cleanup.detector.sent import InboxClue, MemorySentIndex, inbox_clue, read_sent_header
 from cleanup.detector.verdict import Case, judge_all
 from cleanup.ledger import Ledger, MoveIntent, MoveState

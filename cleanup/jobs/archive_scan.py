@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cleanup.connector.archive import read_archive
 from cleanup.detector.header import header_block, header_fields
-from cleanup.detector.notices import read_notice
+from cleanup.detector.notices.reading import read_notice
 from cleanup.detector.sent import MemorySentIndex, inbox_clue, read_sent_header
 from cleanup.detector.verdict import Case, judge_all
 from cleanup.dns import answers_for, spf_for

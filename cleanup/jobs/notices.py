@@ -13,7 +13,6 @@ from importlib.metadata import PackageNotFoundError, version
 from cleanup.connector.account import MIB
 from cleanup.connector.mailbox import Mailbox
 from cleanup.connector.pull import fingerprint_of, is_of
-from cleanup.detector.notices import read_notice
 from cleanup.jobs.idle_check import READ_BY, Task
 from cleanup.ledger import Memory
 from cleanup.ledger.values import Cursor, KeptNotice
@@ -43,6 +42,10 @@ def read_candidates(
 
     What is shown in part, or is another message than its header, is judged tonight and read again the next night.
     """
+    if not candidates:
+        return {}, set()
+    from cleanup.detector.notices.reading import read_notice  # the reader: most letters are no candidates
+
     found: dict[int, KeptNotice] = {}
     to_keep: list[KeptNotice] = []
     none: list[int] = []
@@ -57,7 +60,7 @@ def read_candidates(
 
     unread = set(candidates)
     sizes = {uid: pulled.size for uid, pulled in candidates.items()}
-    bodies = mailbox.pull_bodies(cursor.folder, sorted(candidates), sizes=sizes) if candidates else ()
+    bodies = mailbox.pull_bodies(cursor.folder, sorted(candidates), sizes=sizes)
     for done, (uid, raw) in enumerate(bodies, start=1):
         progress("Reading the notices", done, len(candidates))
         unread.discard(uid)

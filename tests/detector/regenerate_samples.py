@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cleanup.detector.notices import read_notice
 from cleanup.detector.notices.formats import FORMATS
 from cleanup.detector.notices.formats.described import formats_page
+from cleanup.detector.notices.reading import read_notice
 from tests.detector.samples import as_text, sample_paths, told
 
 PAGE = Path(__file__).parents[2] / "docs" / "formats.md"

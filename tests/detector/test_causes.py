@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from cleanup.detector.notices import read_notice
 from cleanup.detector.notices.causes import find_cause
 from cleanup.detector.notices.dsn import find_reply, find_status
+from cleanup.detector.notices.reading import read_notice
 from cleanup.model import Cause
 from tests.detector.pace import a_million_counted
 

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from cleanup.detector.guard import guard, split_header
-from cleanup.detector.notices import read_notice
 from cleanup.detector.notices.bounces import read_bounce
 from cleanup.detector.notices.headers import read_fields
 from cleanup.detector.notices.mail import Mail, unwrapped
+from cleanup.detector.notices.reading import read_notice
 from cleanup.detector.notices.signs import why_candidate
 from cleanup.model import Kind, Notice
 from tests.detector.hostile import mutants

@@ -10,7 +10,7 @@ from functools import cache
 
 import pytest
 
-from cleanup.detector.notices import read_notice
+from cleanup.detector.notices.reading import read_notice
 from cleanup.detector.verdict import Case, judge_all
 from cleanup.model import Finding, Policy, Verdict
 from tests.generator.attackers import SCENARIOS, Scenario

@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from cleanup.detector.notices import read_notice
+from cleanup.detector.notices.reading import read_notice
 from cleanup.detector.verdict import Case, judge_all
 from cleanup.model import Family, Finding, Identity, Kind, Notice, Policy, Verdict
 from tests.generator.mailbox import Mailbox, Score, a_mailbox, score

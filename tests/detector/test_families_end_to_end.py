@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 
-from cleanup.detector.notices import read_notice
+from cleanup.detector.notices.reading import read_notice
 from cleanup.detector.sent import MemorySentIndex
 from cleanup.detector.verdict import Case, judge_all
 from cleanup.model import Family, Finding, Identity, Policy, Verdict

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cleanup.detector.notices import read_notice
 from cleanup.detector.notices.formats import FORMATS
 from cleanup.detector.notices.formats.described import formats_page
 from cleanup.detector.notices.formats.record import Letter, NoticeFormat, compiled, read_wording
+from cleanup.detector.notices.reading import read_notice
 from cleanup.detector.notices.returned import returned_in_text
 from cleanup.model import Action
 from tests.detector.samples import expected_of, sample_paths

@@ -9,7 +9,7 @@ import pytest
 
 from cleanup.detector.guard import MOST_BYTES, MOST_FIELD, MOST_HEADER, guard, split_header
 from cleanup.detector.header import header_fields
-from cleanup.detector.notices import read_notice
+from cleanup.detector.notices.reading import read_notice
 from cleanup.detector.notices.signs import why_candidate
 from cleanup.model import Kind
 from tests.detector.hostile import HEAD, WORDS, hostile_mails, mutants

@@ -6,7 +6,7 @@ import binascii
 
 import pytest
 
-from cleanup.detector.notices import read_notice
+from cleanup.detector.notices.reading import read_notice
 from cleanup.detector.notices.signs import why_candidate
 from cleanup.model import Action, Cause, Extent, Kind, Notice
 

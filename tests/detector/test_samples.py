@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cleanup.detector.notices import read_notice
+from cleanup.detector.notices.reading import read_notice
 from tests.detector.samples import expected_of, sample_paths, told
 
 

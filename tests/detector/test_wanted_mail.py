@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from cleanup.detector.notices import read_notice
+from cleanup.detector.notices.reading import read_notice
 from cleanup.detector.verdict import Case, judge_all
 from cleanup.model import Kind, Notice, Policy, Verdict
 from tests.detector.judging import WRITTEN, a_notice, a_returned, a_sent_index, a_sent_message, judged

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from random import Random
 
-from cleanup.detector.notices import read_notice
+from cleanup.detector.notices.reading import read_notice
 from cleanup.detector.sent import MemorySentIndex, read_sent_header
 from cleanup.detector.verdict import Case
 from cleanup.model import Extent, Notice, SentSource, Verdict

@@ -13,7 +13,7 @@ import pytest
 from cleanup.connector.mailbox import Account, Mailbox, open_mailbox
 from cleanup.connector.pull import digest
 from cleanup.detector.header import INBOX_FIELDS
-from cleanup.detector.notices import read_notice
+from cleanup.detector.notices.reading import read_notice
 from cleanup.detector.notices.signs import why_candidate
 from cleanup.detector.sent import SENT_FIELDS, MemorySentIndex, inbox_clue, read_sent_header
 from cleanup.detector.verdict import Case, judge_all

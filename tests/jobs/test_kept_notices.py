@@ -13,7 +13,8 @@ import pytest
 from cleanup.config import PolicySettings
 from cleanup.connector.mailbox import Mailbox, open_mailbox
 from cleanup.demo import LAST_DAY, Demo
-from cleanup.detector.notices import read_notice
+from cleanup.detector.notices import reading
+from cleanup.detector.notices.reading import read_notice
 from cleanup.dns.network import Network
 from cleanup.errors import ConnectionLost
 from cleanup.jobs import notices, sync
@@ -153,7 +154,7 @@ def test_a_reading_that_is_cut_off_is_carried_on(anna: Demo, asked: list[int], m
         return read_notice(raw)
 
     with monkeypatch.context() as broken:
-        broken.setattr(notices, "read_notice", cut)
+        broken.setattr(reading, "read_notice", cut)
         with pytest.raises(ConnectionLost):
             declined(anna)
     candidates = len(asked)

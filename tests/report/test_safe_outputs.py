@@ -96,7 +96,7 @@ def test_json_lines_are_json_and_plain(frames: Frames) -> None:
 
 
 def test_the_digest_is_one_message_of_at_most_40_lines_and_ordinary_to_the_next_run(tmp_path: Path) -> None:
-    from cleanup.detector.notices import read_notice
+    from cleanup.detector.notices.reading import read_notice
 
     judged = fill(tmp_path / "ledger.sqlite")
     for text in PAYLOADS:

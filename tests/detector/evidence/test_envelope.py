@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cleanup.detector.notices import read_notice
+from cleanup.detector.notices.reading import read_notice
 from cleanup.detector.sent import wanted_by
 from cleanup.detector.tags import Tag, check_batv, check_own, check_srs, tag_batv
 from cleanup.model import Finding, Notice, Verdict
