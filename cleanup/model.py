@@ -222,6 +222,9 @@ class Strength(StrEnum):
     NOTE = "note"  # said, never counted
 
 
+LABELLED = "a-person-said-so"  # the row of the policy that a label decides by
+
+
 class Family(StrEnum):
     """Where evidence comes from. Two reasons of one family are one witness."""
 

@@ -163,9 +163,9 @@ def _explain_live(uid: int, settings: MailboxSettings, rules: opt.Rules, reach: 
     from cleanup.config import ledger_of
     from cleanup.jobs.run import look_at
     from cleanup.ledger import Ledger
+    from cleanup.model import LABELLED
     from cleanup.report.summary.explain import explained_finding, explained_notice
     from cleanup.report.summary.finding_record import last_word
-    from cleanup.report.text import LABELLED
 
     account = account_of(settings, ask=opt.ask_password)
     with progress_bars(reach.quiet) as progress:

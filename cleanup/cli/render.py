@@ -20,12 +20,11 @@ from cleanup.cli.senders import print_questions
 from cleanup.detector.account_state import AccountState, JudgedNotice, account_state
 from cleanup.detector.sender_questions import FEWEST, foremost
 from cleanup.jobs.idle_check import Look
-from cleanup.model import FilingPlan, Finding, Kind, Notice, Strength, Verdict
+from cleanup.model import LABELLED, FilingPlan, Finding, Kind, Notice, Strength, Verdict
 from cleanup.report.counts import Fate, count_judged, fate_of, is_undelivered
 from cleanup.report.text import (
     EARLIER,
     KINDS,
-    LABELLED,
     in_local_time,
     local_time,
     local_zone,

@@ -10,7 +10,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from cleanup.detector.mailings import campaign_key
-from cleanup.model import Family, Finding, Kind, Notice, Strength, Verdict
+from cleanup.model import LABELLED, Family, Finding, Kind, Notice, Strength, Verdict
 
 ALARM_AN_HOUR = 10  # proved, not in Sent, to people never written to
 MASS_MAIL = 50  # bounces of one sent mail that make it a newsletter
@@ -54,13 +54,25 @@ def account_state(judged: Sequence[JudgedNotice]) -> AccountState:
     The most alarming answer that the evidence bears comes first; the counts tell of the others.
     """
     counts: Counter[str] = Counter(
-        {"spoofed": 0, "genuine": 0, "unsure": 0, "unsent": 0, "alarming": 0, "replayed": 0, "loops": 0, "mailing": 0}
+        {
+            "spoofed": 0,
+            "genuine": 0,
+            "unsure": 0,
+            "kept": 0,
+            "unsent": 0,
+            "alarming": 0,
+            "replayed": 0,
+            "loops": 0,
+            "mailing": 0,
+        }
     )
     alarms: list[datetime | None] = []
     mailings: Counter[str | None] = Counter()
     for one in judged:
         finding, unsent = one.finding, _is_unsent(one)
-        counts[_VERDICT_NAMES[finding.verdict]] += 1
+        # what an undo put back, or a person called unsure, is decided: it stays
+        kept = finding.row == LABELLED and finding.verdict is Verdict.UNSURE
+        counts["kept" if kept else _VERDICT_NAMES[finding.verdict]] += 1
         counts["unsent"] += unsent
         counts["loops"] += "forwarded" in finding.flags
         rules = {r.rule for r in finding.reasons if r.strength is not Strength.NOTE}
@@ -74,6 +86,9 @@ def account_state(judged: Sequence[JudgedNotice]) -> AccountState:
     counts["mailing"] = max((n for key, n in mailings.items() if key), default=0)
     answer = _answer(counts, _most_an_hour(alarms))
     headline, what_to_do = _WORDS[answer]
+    if counts["kept"] and answer in (Answer.QUIET, Answer.CANNOT_SAY):
+        headline = f"{_KEPT}{f' {headline}' if answer is Answer.CANNOT_SAY else ''}"
+        what_to_do = (*what_to_do, _FILE_THEM)
     numbers = {name: _Count(n) for name, n in counts.items()}
     return AccountState(answer, headline.format(**numbers), what_to_do, tuple(sorted(counts.items())))
 
@@ -132,6 +147,8 @@ def _most_an_hour(arrivals: Iterable[datetime | None]) -> int:
     return max([*counts.values(), *neighbours], default=0)
 
 
+_KEPT = "{kept:notice stays|notices stay} in the Inbox at your word."
+_FILE_THEM = "What an undo put back is judged anew, and filed if it is backscatter, by run --again."
 _VERDICT_NAMES = {Verdict.GENUINE: "genuine", Verdict.BACKSCATTER: "spoofed", Verdict.UNSURE: "unsure"}
 
 _WORDS: dict[Answer, tuple[str, tuple[str, ...]]] = {

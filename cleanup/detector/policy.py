@@ -10,7 +10,7 @@ from cleanup.detector.evidence.question import Question
 from cleanup.detector.evidence.standing import Kind as Standing
 from cleanup.detector.evidence.standing import seen_of, standing_of
 from cleanup.detector.networks import neighbourhood
-from cleanup.model import Extent, Family, Finding, Reason, Strength, UnknownSender, Verdict
+from cleanup.model import LABELLED, Extent, Family, Finding, Reason, Strength, UnknownSender, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def _is_disproved_once_and_unlikely(e: Evidence) -> bool:
 
 # Read aloud: "if a person said so, that; else if it is too hostile to read, unsure; ..."
 POLICY: tuple[Row, ...] = (
-    Row("a-person-said-so", lambda e: e.label is not None, None),
+    Row(LABELLED, lambda e: e.label is not None, None),
     Row("too-hostile-to-read", lambda e: e.question.notice.too_hostile is not None, Verdict.UNSURE),
     Row("no-sent-given", lambda e: not e.question.known.coverage.sources, Verdict.UNSURE),
     Row("id-was-stolen", lambda e: e.has("sent.id_reused", "sent.id_replayed"), Verdict.UNSURE),
@@ -181,7 +181,7 @@ def _unknown_sender(question: Question) -> UnknownSender | None:
 # --- What would change a verdict, in plain words: for `explain` -----------------------------------------------------
 
 _BY_ROW = {
-    "a-person-said-so": (
+    LABELLED: (
         "Another word of yours: `mailbox-cleanup labels import FILE`.",
         "Where an undo put it back: `mailbox-cleanup run MAILBOX --again` files it, if the evidence says so.",
     ),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cleanup.detector.message_ids import id_key
-from cleanup.model import Action, Family, Judged, Kind, Strength, Verdict
+from cleanup.model import LABELLED, Action, Family, Judged, Kind, Strength, Verdict
 
 _SENT_AND_FAILED, _SENT_AND_LATE, _UNSENT, _OTHER = range(4)
 _SAYS = {
@@ -50,7 +50,7 @@ def _is_beyond_doubt(one: Judged) -> bool:
     finding = one.finding
     if finding.verdict is not Verdict.GENUINE or "forwarded" in finding.flags:
         return False
-    if finding.row == "a-person-said-so":
+    if finding.row == LABELLED:
         return True
     return not any(
         r.points_to is not Verdict.GENUINE and r.strength is Strength.HARD and r.family is not Family.SENT

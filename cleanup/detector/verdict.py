@@ -23,6 +23,7 @@ from cleanup.detector.sender_questions import answers_about_senders
 from cleanup.detector.sent import Coverage, SentIndex
 from cleanup.detector.spf import SpfAnswers
 from cleanup.model import (
+    LABELLED,
     Action,
     Extent,
     Family,
@@ -49,7 +50,7 @@ class Case:
 EARLIEST_ARRIVAL, LATEST_ARRIVAL = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 NOON = time(12)
 _NEVER_FOLLOWS = (
-    "a-person-said-so",
+    LABELLED,
     "too-hostile-to-read",
     "id-was-stolen",
     "hint-of-the-contrary",

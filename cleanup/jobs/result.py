@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cleanup.jobs.idle_check import Look
-from cleanup.model import Verdict
+from cleanup.model import LABELLED, Verdict
 from cleanup.report.counts import Counts, Fate, count_judged
-from cleanup.report.text import LABELLED
 
 if TYPE_CHECKING:
     from cleanup.report.filing.execute import MoveResults

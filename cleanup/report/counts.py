@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from cleanup.model import FilingPlan, Finding, Judged, Kind, MessageRef, Verdict
-from cleanup.report.text import LABELLED, plural
+from cleanup.model import LABELLED, FilingPlan, Finding, Judged, Kind, MessageRef, Verdict
+from cleanup.report.text import plural
 
 
 class Fate(StrEnum):

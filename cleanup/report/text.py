@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 
-from cleanup.model import Action, Cause, Kind, Verdict
+from cleanup.model import LABELLED, Action, Cause, Kind, Verdict
 
 KINDS: Mapping[Kind, str] = {
     Kind.ORDINARY: "ordinary mail",
@@ -57,7 +57,6 @@ CAUSES: Mapping[Cause, str] = {
 }
 
 
-LABELLED = "a-person-said-so"  # the row of the policy that a label decides by
 EARLIER = "It arrived before the time that --since names."
 
 ROWS: Mapping[str, str] = {

@@ -9,7 +9,7 @@ import pytest
 from cleanup.detector.account_state import AccountState, Answer, JudgedNotice, account_state
 from cleanup.detector.sent import MemorySentIndex
 from cleanup.detector.verdict import Case, judge_all
-from cleanup.model import Identity, Kind, Notice, Policy, Recipient, Returned, SentSource
+from cleanup.model import LABELLED, Finding, Identity, Kind, Notice, Policy, Recipient, Returned, SentSource, Verdict
 from tests.detector.judging import ANNA, ARRIVED, OUT1, a_copy_of, a_notice, a_returned, a_sent_index, a_sent_message
 
 BOB = ("bob@far.test",)
@@ -137,3 +137,17 @@ def test_counts_agree_with_their_nouns():
 
     assert "shows: 1 bounce answered" in one.headline
     assert "shows: 1,200 bounces answered" in many.headline
+
+
+def test_what_an_undo_put_back_is_no_open_question():
+    """Else the owner is asked to say which servers send for him, of messages that he has decided about."""
+    back = [JudgedNotice(a_notice(), Finding(Verdict.UNSURE, LABELLED), None) for _ in range(72)]
+    left = [JudgedNotice(a_notice(), Finding(Verdict.UNSURE, "nothing-proved"), None) for _ in range(6)]
+
+    decided, both, forged_too = account_state(back), account_state([*back, *left]), told(*forged(30))
+
+    assert decided.answer is Answer.QUIET
+    assert decided.headline == "72 notices stay in the Inbox at your word."
+    assert both.headline == "72 notices stay in the Inbox at your word. We can't tell yet: 6 notices are undecided."
+    assert "run --again" in decided.what_to_do[-1]
+    assert "word" not in forged_too.headline

@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cleanup.detector.policy import what_would_change
-from cleanup.model import Extent, Finding, Notice, Reason, Recipient, Returned, Strength, Verdict
+from cleanup.model import LABELLED, Extent, Finding, Notice, Reason, Recipient, Returned, Strength, Verdict
 from cleanup.report.counts import Fate
 from cleanup.report.text import (
-    LABELLED,
     ONE_KIND,
     VERDICTS,
     cause_in_words,

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from cleanup.model import Kind, Strength, Verdict
+from cleanup.model import LABELLED, Kind, Strength, Verdict
 from cleanup.report.counts import Fate
 from cleanup.report.summary.frames import Frames
 from cleanup.report.summary.labels import sentences
-from cleanup.report.text import KINDS, LABELLED, row_in_words, rule_in_words, why_not_arrived
+from cleanup.report.text import KINDS, row_in_words, rule_in_words, why_not_arrived
 
 MOST_ROWS = 50
 MOST_BARS = 10
