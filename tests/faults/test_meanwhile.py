@@ -118,8 +118,8 @@ def wrongs(stage: Stage, stages: Sequence[Stage], owner: Owner) -> list[str]:
     wrong += [f"{n} is there {times} times: {folders[n]}" for n, times in counts.items() if times > 1 and n not in his]
     for folder, one in places:
         number, flags = number_of(one), one[1] - {"\\Deleted"}
-        if counts[number] > 1 and number in his:
-            continue  # of the two only one has the flags that he set later
+        if number in his and (counts[number] > 1 or number in owner.marked):
+            continue  # of the two only one has the flags that he set later, and that one he may have deleted
         if (flags ^ owner.flags[number]) - owner.either.get(number, set()):
             wrong.append(f"{number} in {folder} has {sorted(flags)} and not {sorted(owner.flags[number])}")
         if one[2] != arrived[number]:
