@@ -298,6 +298,11 @@ class Finding:
     sender: UnknownSender | None = None  # of an unsure one: whom a person may be asked about (sender_questions.py)
     trusted_hop: str | None = None  # the host whose delivery the evidence of the path rests on
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether it stays at a person's word, so that nothing is open: put back by an undo, or called unsure."""
+        return self.row == LABELLED and self.verdict is Verdict.UNSURE
+
 
 # --- where messages are --------------------------------------------------------------------------------------------
 

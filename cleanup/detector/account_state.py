@@ -10,7 +10,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from cleanup.detector.mailings import campaign_key
-from cleanup.model import LABELLED, Family, Finding, Kind, Notice, Strength, Verdict
+from cleanup.model import Family, Finding, Kind, Notice, Strength, Verdict
 
 ALARM_AN_HOUR = 10  # proved, not in Sent, to people never written to
 MASS_MAIL = 50  # bounces of one sent mail that make it a newsletter
@@ -53,26 +53,13 @@ def account_state(judged: Sequence[JudgedNotice]) -> AccountState:
 
     The most alarming answer that the evidence bears comes first; the counts tell of the others.
     """
-    counts: Counter[str] = Counter(
-        {
-            "spoofed": 0,
-            "genuine": 0,
-            "unsure": 0,
-            "kept": 0,
-            "unsent": 0,
-            "alarming": 0,
-            "replayed": 0,
-            "loops": 0,
-            "mailing": 0,
-        }
-    )
+    names = ("spoofed", "genuine", "unsure", "kept", "unsent", "alarming", "replayed", "loops", "mailing")
+    counts: Counter[str] = Counter(dict.fromkeys(names, 0))
     alarms: list[datetime | None] = []
     mailings: Counter[str | None] = Counter()
     for one in judged:
         finding, unsent = one.finding, _is_unsent(one)
-        # what an undo put back, or a person called unsure, is decided: it stays
-        kept = finding.row == LABELLED and finding.verdict is Verdict.UNSURE
-        counts["kept" if kept else _VERDICT_NAMES[finding.verdict]] += 1
+        counts["kept" if finding.is_kept else _VERDICT_NAMES[finding.verdict]] += 1
         counts["unsent"] += unsent
         counts["loops"] += "forwarded" in finding.flags
         rules = {r.rule for r in finding.reasons if r.strength is not Strength.NOTE}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cleanup.jobs.idle_check import Look
-from cleanup.model import LABELLED, Verdict
+from cleanup.model import Verdict
 from cleanup.report.counts import Counts, Fate, count_judged
 
 if TYPE_CHECKING:
@@ -58,9 +58,7 @@ class Done:
 
         A night on which Sent cannot be read, is empty or holds half of the mail is not as good as one without bounces.
         """
-        undecided = any(
-            one.finding.verdict is Verdict.UNSURE and one.finding.row != LABELLED for one in self.look.judged
-        )
+        undecided = any(one.finding.verdict is Verdict.UNSURE and not one.finding.is_kept for one in self.look.judged)
         return self.look.why_sent_is_silent if undecided else None
 
     def remarks(self, senders: str | None = None) -> list[str]:

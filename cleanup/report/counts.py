@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from cleanup.model import LABELLED, FilingPlan, Finding, Judged, Kind, MessageRef, Verdict
+from cleanup.model import FilingPlan, Finding, Judged, Kind, MessageRef, Verdict
 from cleanup.report.text import plural
 
 
@@ -112,7 +112,7 @@ def fate_of(finding: Finding, *, planned: bool = False, filed: bool = False) -> 
     """Return what becomes of a notice that was looked at."""
     if filed or planned:
         return Fate.FILED if filed else Fate.PLANNED
-    return Fate.KEPT if finding.row == LABELLED and finding.verdict is Verdict.UNSURE else Fate.STAYS
+    return Fate.KEPT if finding.is_kept else Fate.STAYS
 
 
 def is_undelivered(verdict: Verdict | str, kind: Kind | str) -> bool:

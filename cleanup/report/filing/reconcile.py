@@ -53,14 +53,12 @@ def reconcile(
         tried, now = {one.record.move_id for one in both}, list[MoveOutcome]()
         for one in look_for(records, mailbox, journal, copyuid or {}):
             note = None
-            if one.record.move_id in copies_gone and one.state is MoveState.KEPT:
-                now.append(_left_alone(one))
-                continue
             if one.is_in_both:
                 note = why_not or "it is in both folders: the server did not remove it"
             elif one.state is MoveState.KEPT and one.record.move_id in tried:  # its copy is gone again
                 note = why_not
-            now.append(one.with_note(note) if note else one)
+            left_alone = one.state is MoveState.KEPT and one.record.move_id in copies_gone
+            now.append(_left_alone(one) if left_alone else one.with_note(note) if note else one)
         return now
 
     return connection.reconnecting(looked_and_finished)
@@ -171,18 +169,17 @@ def _mark_originals(
             f"it is in both folders: the server was told to mark {len(uids):,} of {first.source} as deleted and marked "
             f"{len(more):,} more, so the marks were taken off again and nothing was expunged"
         )
-    there = frozenset(copies.values())
+    shown: Mapping[int, tuple[str, ...]] = {}
     try:
         mailbox.examine(first.target)
         shown = mailbox.flags(sorted(copies.values()))
-        there &= shown.keys()
         amiss = any(has_mark(flags) for flags in shown.values())
         why_not = f"{first.source} and {first.target} show one and the same message, or somebody is deleting it"
     except (CommandRefused, FolderNotFound) as error:
         amiss, why_not = True, f"it is in both folders, and {first.target} cannot be looked at: {error}"
     if mailbox.select(first.source).uidvalidity != first.source_uidvalidity:
         return [], f"it is in both folders, and {first.source} was renumbered meanwhile"
-    safe = [] if amiss else [uid for uid in uids if copies[uid] in there]
+    safe = [] if amiss else [uid for uid in uids if copies[uid] in shown]
     if others := sorted(set(uids) - set(safe)):
         mailbox.change_flags(others, remove=[DELETED])
     return safe, why_not if amiss else None

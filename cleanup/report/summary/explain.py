@@ -61,7 +61,7 @@ def explained_finding(
     """
     leaning = f", leaning towards {finding.leaning.value}" if finding.leaning else ""
     verdict = VERDICTS[finding.verdict] if finding.row != LABELLED else finding.verdict.value
-    stays = _UNSURE_AND[fate] if finding.verdict is Verdict.UNSURE and finding.row != LABELLED else ""
+    stays = _UNSURE_AND[fate] if finding.verdict is Verdict.UNSURE and not finding.is_kept else ""
     lines = [f"Verdict:      {verdict}{leaning}{stays}", *_decided_by(finding, said, judged)]
     if finding.flags:
         lines.append(f"Remarks:      {', '.join(flag.replace('_', ' ') for flag in finding.flags)}")
