@@ -1,6 +1,6 @@
 """Finds the bounces of mail that a person never sent, files them, says why, and can take everything back."""
 
-__version__ = "0.2.1"
+__version__ = "0.2.2"
 
 # What notebooks use, imported when it is asked for: the commands must start without pandas.
 _PUBLIC = {

@@ -66,6 +66,17 @@ def names_of(address: str, host: str, login: str) -> list[Name]:
     return [name for _, name in sorted({lock_file(*name, Path()): name for name in names}.items())]
 
 
+def lasting_names(address: str, host: str, port: int, login: str) -> list[str]:
+    """Return the names of a mailbox by which a ledger knows it again under another address, as digests.
+
+    Its address, its login where that is an address, and its login at its server: on this machine's own addresses with
+    the port, as there each may lead to another server.
+    """
+    names = names_of(address, host, login)
+    server = f"{LOOPBACK}:{port}" if (LOOPBACK, login) in names else host
+    return [digest_of(*name) for name in [(server, login), *(name for name in names if name[0] == ANY_SERVER)]]
+
+
 def name_of(address: str) -> Name:
     """Return the name by which whoever works on the mailbox of an address holds it, whatever else he holds."""
     return ANY_SERVER, address_key(address) or address
@@ -136,8 +147,12 @@ def lock_file(server: str, username: str, folder: Path | None = None) -> Path:
 
     Letter case makes no difference: at worst two mailboxes wait for each other.
     """
-    named = "\0".join((server.lower(), username.casefold())).encode()
-    return (folder or default_folder()) / f"{hashlib.sha256(named).hexdigest()[:32]}.lock"
+    return (folder or default_folder()) / f"{digest_of(server, username)}.lock"
+
+
+def digest_of(server: str, username: str) -> str:
+    """Return a name of a mailbox as files and ledgers may show it."""
+    return hashlib.sha256("\0".join((server.lower(), username.casefold())).encode()).hexdigest()[:32]
 
 
 def _open_and_lock(path: Path, username: str) -> int:

@@ -127,7 +127,7 @@ def forget(
     ledger: LedgerAt = None,
 ) -> None:
     """Drop a person's data from the ledger. Mail is not touched; what was filed can then not be undone by a command."""
-    from cleanup.cli.console import confirmed, say
+    from cleanup.cli.console import command_line, confirmed, say
     from cleanup.ledger import Ledger
     from cleanup.ledger.retention import forget as drop
     from cleanup.ledger_lookup import find_ledger
@@ -143,6 +143,9 @@ def forget(
     with held, Ledger.open(where) as opened, opened.exclusive(address):
         removed = drop(opened, address)
     say(f"{removed.findings:,} rows and {removed.runs:,} runs of {address} were dropped.")
+    for other in removed.addresses:
+        again = command_line(["forget", other, *opt.to_ledger(opt.Reach(config=config, ledger=ledger))])
+        say(f"The same mailbox is in the ledger as {other}, too. To drop that:\n  {again}")
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------

@@ -220,8 +220,11 @@ def _check_rights(mailbox: Mailbox, inbox: str, target: str, folders: Sequence[F
 def _coverage(patient: _Patient) -> Iterator[str]:
     assert patient.mailbox
     assert patient.settings
+    assert patient.account
     open_already = patient.mailbox
-    earlier, mailbox = earlier_runs(patient.stack, patient.settings, lambda: open_already)  # as the next run does
+    earlier, mailbox = earlier_runs(  # as the next run does
+        patient.stack, patient.settings, patient.account, lambda: open_already
+    )
     seen = look(
         mailbox,
         task_of(patient.settings),

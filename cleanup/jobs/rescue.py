@@ -42,7 +42,7 @@ def offer(account: Account, settings: MailboxSettings, *, now: datetime, progres
     """Return the genuine notices that lie in Junk or in the backscatter folder, most important first. Reads only."""
     with ExitStack() as stack:
         earlier, mailbox = earlier_runs(
-            stack, settings, lambda: stack.enter_context(open_mailbox(account, read_only=True))
+            stack, settings, account, lambda: stack.enter_context(open_mailbox(account, read_only=True))
         )
         memory = earlier.memory or stack.enter_context(Ledger.open(":memory:")).memory(settings.address)
         return _offered(mailbox, settings, earlier.labels, memory, now, progress)

@@ -20,7 +20,7 @@ from cleanup.dns.network import network_of
 from cleanup.errors import CleanupError
 from cleanup.jobs.idle_check import Look, Task, at_rest, check_idle
 from cleanup.jobs.result import Done
-from cleanup.jobs.session import NOBODY_COUNTS, Ledgers, hold, labels_of, write_failure
+from cleanup.jobs.session import NOBODY_COUNTS, Ledgers, hold, labels_of, names_in_ledger, write_failure
 from cleanup.ledger.values import UNDO_LABEL
 from cleanup.model import MessageRef, Verdict
 from cleanup.progress import Progress
@@ -53,7 +53,7 @@ def look_at(
 
         from cleanup.jobs.look import look
 
-        earlier, mailbox = earlier_runs(stack, settings, opened, again=again, full=full)
+        earlier, mailbox = earlier_runs(stack, settings, account, opened, again=again, full=full)
         return look(
             mailbox,
             task,
@@ -158,6 +158,7 @@ class EarlierRuns:
 def earlier_runs(
     stack: ExitStack,
     settings: MailboxSettings,
+    account: Account,
     opened: Callable[[], Mailbox],
     *,
     again: bool = False,
@@ -173,7 +174,7 @@ def earlier_runs(
     if not is_there(where):
         return EarlierRuns(), opened()
     with Ledger.open(where, looking=True) as ledger:
-        copy = stack.enter_context(ledger.copied(settings.address))
+        copy = stack.enter_context(ledger.copied(settings.address, names_in_ledger(settings, account)))
     from cleanup.report.filing.recovery import preview_recovery
 
     preview = preview_recovery(copy, settings.address, opened(), reopen=opened)

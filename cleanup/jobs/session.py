@@ -17,7 +17,7 @@ from cleanup.connector.mailbox import Mailbox, open_mailbox
 from cleanup.errors import CleanupError, LedgerUnusable, MailboxLocked
 from cleanup.ledger.fast_path import FastPath
 from cleanup.ledger.values import LOCK, UNDO_LABEL, LastRun, mailbox_key
-from cleanup.lock import ANY_SERVER, LOOPBACK, hold_mailbox, lock_file, names_of
+from cleanup.lock import ANY_SERVER, LOOPBACK, hold_mailbox, lasting_names, lock_file, names_of
 from cleanup.model import Verdict
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class MailboxSession:
     _opened: list[Mailbox] = field(default_factory=list)
     _main: Mailbox | None = None
     _ends: float = field(init=False)  # on time.monotonic()'s clock
+    _is_named: bool = False  # the ledger knows by which names the mailbox goes
     begun: bool = False  # the run stands in the ledger
 
     def __post_init__(self) -> None:
@@ -63,7 +64,11 @@ class MailboxSession:
     @property
     def ledger(self) -> Ledger:
         """The ledger, opened when it is first asked for. Raises LedgerUnusable."""
-        return self._ledgers.of(self.where)
+        ledger = self._ledgers.of(self.where)
+        if not self._is_named:
+            ledger.note_names(self.settings.address, names_in_ledger(self.settings, self.account))
+            self._is_named = True
+        return ledger
 
     def last_run(self, *, without: str | None = None) -> LastRun:
         """Return what the last run left; `without` leaves out what people said in this way. Raises LedgerUnusable."""
@@ -79,7 +84,7 @@ class MailboxSession:
         if (LOOPBACK, self.account.owner) in names:  # another machine's loopback is another server
             at_servers = []
         logins = [f"{server.lower()}\0{user.casefold()}" for server, user in at_servers]
-        self._stack.enter_context(self.ledger.exclusive(self.settings.address, *addresses, *logins))
+        self._stack.enter_context(self._ledgers.of(self.where).exclusive(self.settings.address, *addresses, *logins))
 
     def open(self) -> Mailbox:
         """Return a new connection: the first one, or one in place of another, of which nothing is left."""
@@ -183,6 +188,11 @@ def write_failure(account: Account, settings: MailboxSettings, error: CleanupErr
 def lock_of(account: Account) -> str:
     """Return the file that hold() holds, for the ledger to tell a run that was cut off from one that runs."""
     return str(lock_file(account.host, account.owner))
+
+
+def names_in_ledger(settings: MailboxSettings, account: Account) -> list[str]:
+    """Return by which names the ledger knows a mailbox again, if it is worked on under another address, too."""
+    return lasting_names(settings.address, account.host, account.real_port, account.owner)
 
 
 @contextmanager

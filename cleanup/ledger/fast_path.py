@@ -24,8 +24,12 @@ BUSY_TIMEOUT_S = 3  # the ledger, opened in full, is more patient
 
 _OPEN = ", ".join(f"'{state.value}'" for state in OPEN_STATES)
 _SCHEMA = "SELECT value FROM meta WHERE key = 'schema'"
-_OPEN_MOVES = f"SELECT count(*) FROM moves JOIN runs USING (run_id) WHERE runs.mailbox = ? AND state IN ({_OPEN})"  # noqa: S608 - ours
-_LABELS = "SELECT digest, verdict, said_by FROM labels WHERE mailbox = ? ORDER BY label_id"
+_SAME_MAILBOX = """
+    SELECT ?1 UNION SELECT o.mailbox FROM mailbox_names o JOIN mailbox_names m USING (name) WHERE m.mailbox = ?1"""
+_OPEN_MOVES = f"""
+    SELECT count(*) FROM moves JOIN runs USING (run_id)
+    WHERE runs.mailbox IN ({_SAME_MAILBOX}) AND state IN ({_OPEN})"""  # noqa: S608 - ours
+_LABELS = f"SELECT digest, verdict, said_by FROM labels WHERE mailbox IN ({_SAME_MAILBOX}) ORDER BY label_id"  # noqa: S608 - ours
 _REMEMBERED = "SELECT read_by, judged_by, run_id, counts FROM memories WHERE mailbox = ?"
 _CURSORS = """
     SELECT folder_id, folder, uidvalidity, uidnext, is_sent,

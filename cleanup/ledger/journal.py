@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from cleanup.errors import LedgerUnusable
+from cleanup.ledger.names import SAME_MAILBOX
 from cleanup.ledger.schema import moves, runs, targets
 from cleanup.ledger.statements import pieces
 from cleanup.ledger.texts import from_us, moment, text, us
@@ -126,7 +127,7 @@ def _moves(given: frozenset[str], undoing: bool | None) -> Select[Any]:
     if "of_run" in given:
         query = query.where(moves.c.run_id == bindparam("of_run"))
     if "of_mailbox" in given:
-        query = query.join(runs, runs.c.run_id == moves.c.run_id).where(runs.c.mailbox == bindparam("of_mailbox"))
+        query = query.join(runs, runs.c.run_id == moves.c.run_id).where(runs.c.mailbox.in_(SAME_MAILBOX))
     if "in_states" in given:
         query = query.where(moves.c.state.in_(bindparam("in_states", expanding=True)))
     if undoing is not None:
@@ -142,7 +143,7 @@ def are_open(connection: Connection, mailbox: str) -> bool:
 _OPEN = (
     select(moves.c.move_id)
     .join(runs, runs.c.run_id == moves.c.run_id)
-    .where(runs.c.mailbox == bindparam("of_mailbox"), moves.c.state.in_([state.value for state in OPEN_STATES]))
+    .where(runs.c.mailbox.in_(SAME_MAILBOX), moves.c.state.in_([state.value for state in OPEN_STATES]))
     .limit(1)
 )
 
@@ -156,7 +157,7 @@ def read_filed_uids(connection: Connection, mailbox: str, folder: str, uidvalidi
 _FILED = (
     select(moves.c.target_uid)
     .join(runs, runs.c.run_id == moves.c.run_id)
-    .where(runs.c.mailbox == bindparam("of_mailbox"), moves.c.state == MoveState.MOVED.value)
+    .where(runs.c.mailbox.in_(SAME_MAILBOX), moves.c.state == MoveState.MOVED.value)
     .where(moves.c.target == bindparam("folder"), moves.c.target_uidvalidity == bindparam("numbering"))
     .where(moves.c.target_uid >= bindparam("first"))
 )
@@ -170,7 +171,7 @@ def read_targets(connection: Connection, mailbox: str) -> list[Target]:
 _STANDING = (
     select(moves.c.target, moves.c.target_uidvalidity)
     .join(runs, runs.c.run_id == moves.c.run_id)
-    .where(runs.c.mailbox == bindparam("of_mailbox"), moves.c.state == MoveState.MOVED.value, moves.c.undoes.is_(None))
+    .where(runs.c.mailbox.in_(SAME_MAILBOX), moves.c.state == MoveState.MOVED.value, moves.c.undoes.is_(None))
 )
 _INTO = _STANDING.distinct().subquery()
 _TARGETS = (
@@ -226,7 +227,7 @@ def have_arrived(connection: Connection, mailbox: str, source: str, uidvalidity:
 _ARRIVED = (
     select(moves.c.move_id)
     .join(runs, runs.c.run_id == moves.c.run_id)
-    .where(runs.c.mailbox == bindparam("of_mailbox"), moves.c.source == bindparam("source"))
+    .where(runs.c.mailbox.in_(SAME_MAILBOX), moves.c.source == bindparam("source"))
     .where(moves.c.source_uidvalidity == bindparam("numbering"), moves.c.target == bindparam("target"))
     .where(moves.c.state.in_([MoveState.MOVED.value, MoveState.UNDONE.value]))
     .limit(1)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from pathlib import PurePath
 
 from sqlalchemy import Connection, Table, delete, func, inspect, select, text, union, update
 
 from cleanup.errors import LedgerUnusable
 from cleanup.ledger import sent_index as sent_memory
+from cleanup.ledger.names import note_names
 from cleanup.ledger.schema import (
     cursors,
     dns_lookups,
     inbox_rows,
     kept_mail,
     labels,
+    mailbox_names,
     memories,
     meta,
     reasons,
@@ -25,7 +28,7 @@ from cleanup.ledger.schema import (
     tables,
     targets,
 )
-from cleanup.ledger.values import SCHEMA, mailbox_key
+from cleanup.ledger.values import LOCK, SCHEMA, mailbox_key
 
 HASH_KEY = "hash_key"  # what ids and addresses in the memory are hashed with: a secret of this ledger
 Step = Callable[[Connection], None]
@@ -118,6 +121,20 @@ def _call_the_family_sent(connection: Connection) -> None:
     connection.execute(update(reasons).where(reasons.c.family == "ledger").values(family="sent"))
 
 
+def _keep_names_of_mailboxes(connection: Connection) -> None:
+    """From 9: what else a mailbox is known by. Each run notes it from now on.
+
+    Earlier ones noted the file of their lock, which is called by the digest of server and login.
+    """
+    tables.create_all(connection, tables=[mailbox_names])  # where it is not there yet
+    names = defaultdict(set)
+    for mailbox, options in connection.execute(select(runs.c.mailbox, runs.c.options)):
+        if isinstance(lock := options.get(LOCK), str):
+            names[mailbox].add(PurePath(lock).stem)
+    for mailbox, known in names.items():
+        note_names(connection, mailbox, known)
+
+
 STEPS: Mapping[int, Step] = {  # from which version: what changes
     1: _remember_what_was_read,
     2: _sum_what_was_read,
@@ -127,6 +144,7 @@ STEPS: Mapping[int, Step] = {  # from which version: what changes
     6: _keep_whom_to_ask_about,
     7: _keep_what_was_read_of_notices,
     8: _call_the_family_sent,
+    9: _keep_names_of_mailboxes,
 }
 
 

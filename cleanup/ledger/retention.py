@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, Text, delete, f
 
 from cleanup.errors import LedgerUnusable, UsageError
 from cleanup.ledger.kept_mail import drop_who_names
+from cleanup.ledger.names import same_mailbox
 from cleanup.ledger.opening import ledger_errors, writing
 from cleanup.ledger.schema import findings, labels, moves, reasons, recipients, runs, sent_coverage, sent_sources
 from cleanup.ledger.schema import tables as all_tables
@@ -24,10 +25,14 @@ FORGOTTEN = "(forgotten)"
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """How many rows went: what was found in messages, and runs."""
+    """How many rows went: what was found in messages, and runs.
+
+    `addresses` are others of the same mailbox, of which the ledger holds data still.
+    """
 
     findings: int
     runs: int
+    addresses: tuple[str, ...] = ()
 
 
 def prune(ledger: Ledger, before: datetime) -> Removed:
@@ -51,6 +56,7 @@ def forget(ledger: Ledger, address: str) -> Removed:
     """
     with writing(ledger.engine) as connection:
         whose = mailbox_key(address)
+        others = tuple(one for one in same_mailbox(connection, whose) if one != whose)
         ours = select(runs.c.run_id).where(runs.c.mailbox == whose)
         open_states = [state.value for state in OPEN_STATES]
         waiting = (
@@ -69,7 +75,7 @@ def forget(ledger: Ledger, address: str) -> Removed:
         for table in all_tables.sorted_tables:
             if "mailbox" in table.c and table is not runs:
                 connection.execute(delete(table).where(table.c.mailbox == whose))
-        removed = Removed(gone + _blank(connection, address), gone_runs)
+        removed = Removed(gone + _blank(connection, address), gone_runs, others)
     _overwrite_free_pages(ledger)
     return removed
 

@@ -14,6 +14,7 @@ from sqlalchemy import text as sql
 
 from cleanup.detector.mailings import label_of_mailing, subject_template
 from cleanup.ledger.journal import Moved, moved_by_run
+from cleanup.ledger.names import SAME_MAILBOX
 from cleanup.ledger.schema import findings, labels, moves, runs
 from cleanup.ledger.statements import insert_one
 from cleanup.ledger.texts import from_us, moment, text, us
@@ -91,9 +92,7 @@ def read_labels(connection: Connection, mailbox: str, without: Collection[str] =
 
 
 _LABELS = (
-    select(labels.c.digest, labels.c.verdict)
-    .where(labels.c.mailbox == bindparam("of_mailbox"))
-    .order_by(labels.c.label_id)
+    select(labels.c.digest, labels.c.verdict).where(labels.c.mailbox.in_(SAME_MAILBOX)).order_by(labels.c.label_id)
 )
 
 
@@ -101,14 +100,17 @@ def _genuine_mailings(connection: Connection, mailbox: str, said: Mapping[str, V
     """Return the mailings that messages called genuine answer, as far as the ledger knows their subjects."""
     if Verdict.GENUINE not in said.values():
         return set()
-    labelled = select(labels.c.digest).where(labels.c.mailbox == mailbox, labels.c.verdict == Verdict.GENUINE.value)
+    labelled = select(labels.c.digest).where(
+        labels.c.mailbox.in_(SAME_MAILBOX), labels.c.verdict == Verdict.GENUINE.value
+    )
     query = (
         select(findings.c.digest, findings.c.original_subject)
         .join(runs)
-        .where(runs.c.mailbox == mailbox, findings.c.digest.in_(labelled))
+        .where(runs.c.mailbox.in_(SAME_MAILBOX), findings.c.digest.in_(labelled))
         .distinct()
     )
-    subjects = {row.original_subject for row in connection.execute(query) if said.get(row.digest) is Verdict.GENUINE}
+    found = connection.execute(query, {"of_mailbox": mailbox})
+    subjects = {row.original_subject for row in found if said.get(row.digest) is Verdict.GENUINE}
     return {label_of_mailing(key) for subject in subjects if (key := subject_template(subject))}
 
 

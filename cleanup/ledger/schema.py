@@ -243,6 +243,14 @@ dns_lookups = Table(  # what was asked for a mailbox within the last day: names 
     Column("asked_us", _BIG, nullable=False),
 )
 
+mailbox_names = Table(  # what else a mailbox is known by: addresses that share a name are one mailbox (names.py)
+    "mailbox_names",
+    tables,
+    Column("name", Text, primary_key=True),  # the digest of a server and a login, or of an address
+    Column("mailbox", Text, primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+
 labels = Table(
     "labels",
     tables,

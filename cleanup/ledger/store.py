@@ -31,6 +31,7 @@ from cleanup.errors import MailboxLocked
 from cleanup.ledger import findings, schema
 from cleanup.ledger import journal as moves
 from cleanup.ledger import runs as history
+from cleanup.ledger.names import note_names, same_mailbox
 from cleanup.ledger.opening import ledger_errors, open_engine, reading, writing
 from cleanup.ledger.runs import exclusive_key
 from cleanup.ledger.statements import AT_ONCE
@@ -128,6 +129,11 @@ class Ledger:
                     connection.execute(_UNLOCK)
                 except SQLAlchemyError:  # it ends with its connection; what the run came to is not touched by that
                     connection.invalidate()
+
+    def note_names(self, mailbox: str, names: Collection[str]) -> None:
+        """Write what else a mailbox is known by, for other addresses of it to be told; while it is held."""
+        with writing(self.engine) as connection:
+            note_names(connection, mailbox_key(mailbox), names)
 
     # --- runs --------------------------------------------------------------------------------------------------
 
@@ -358,25 +364,28 @@ class Ledger:
         """Return what earlier runs read of a mailbox, to be read and carried on."""
         return Memory(self.engine, mailbox, self._clock)
 
-    def copied(self, mailbox: str) -> Ledger:
+    def copied(self, mailbox: str, names: Collection[str] = ()) -> Ledger:
         """Return a ledger in memory that holds what this one knows of a mailbox, for what only looks to write into.
 
-        Of what was found, only the notices that people may have spoken of, in words or by moving them. The caller
-        closes it.
+        `names` are what else the mailbox is known by. Of what was found, only the notices that people may have spoken
+        of, in words or by moving them. The caller closes it.
         """
         whose = mailbox_key(mailbox)
-        mine = select(schema.runs.c.run_id).where(schema.runs.c.mailbox == whose)
+        with reading(self.engine) as connection:
+            addresses = same_mailbox(connection, whose, names)
+        mine = select(schema.runs.c.run_id).where(schema.runs.c.mailbox.in_(addresses))
         moved = schema.moves.c.run_id.in_(mine)
         named = union(
-            select(schema.labels.c.digest).where(schema.labels.c.mailbox == whose),
+            select(schema.labels.c.digest).where(schema.labels.c.mailbox.in_(addresses)),
             select(schema.moves.c.digest).where(moved),
         )
         found = schema.findings.c  # nearly all of a ledger, and needed of those messages alone
         copy = type(self).open(":memory:", clock=self._clock)
         with reading(self.engine) as source, copy.engine.begin() as target:
             for table, which in (
-                (schema.runs, schema.runs.c.mailbox == whose),
-                (schema.labels, schema.labels.c.mailbox == whose),
+                (schema.mailbox_names, schema.mailbox_names.c.mailbox.in_(addresses)),
+                (schema.runs, schema.runs.c.mailbox.in_(addresses)),
+                (schema.labels, schema.labels.c.mailbox.in_(addresses)),
                 (schema.moves, moved),
                 (schema.targets, schema.targets.c.mailbox == whose),
                 (schema.findings, and_(found.run_id.in_(mine), found.digest.in_(named))),
@@ -384,6 +393,7 @@ class Ledger:
                 rows = source.execute(select(table).where(which).order_by(*table.primary_key)).mappings()
                 for some in rows.partitions(AT_ONCE):
                     target.execute(insert(table), [dict(row) for row in some])
+        copy.note_names(whose, names)
         self.memory(whose).copied_to(copy.engine)
         return copy
 

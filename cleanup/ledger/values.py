@@ -13,7 +13,7 @@ from cleanup.detector.addresses import domain_key
 from cleanup.detector.sent import InboxClue
 from cleanup.model import Fingerprint, Notice, SentMessage, Verdict
 
-SCHEMA = 9  # of the tables: migrations.py walks an older ledger forward
+SCHEMA = 10  # of the tables: migrations.py walks an older ledger forward
 LOCK = "lock"  # the option of a run that names the file that it holds (lock.lock_file)
 SENDERS = "senders"  # the option of a run that tells who was known to send for the owner: who, source, words
 TOLD_RECORDS = "told"  # the option of a run that names the own domains of whose incomplete SPF records people were told

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from cleanup.demo import Demo
+from cleanup.ledger import Ledger
 from cleanup.lock import hold_mailbox, name_of
 from tests.cli.command import PROGRAM, cleanup
 from tests.servers.anna import anna_on_a_server
@@ -65,6 +66,17 @@ def test_a_mailbox_is_forgotten_whole(ledger: Path) -> None:
     assert done.code == 0
     assert sum(_count(ledger, table) for table in ("runs", "findings", "recipients", "reasons", "moves", "labels")) == 0
     assert b"anna.berg" not in _bytes(ledger)
+
+
+def test_who_is_forgotten_under_one_address_is_told_of_the_other(ledger: Path) -> None:
+    with Ledger.open(ledger) as opened:
+        for address in (OWNER, "info@example.org"):
+            opened.note_names(address, ["login"])
+
+    done = cleanup("forget", OWNER, "--yes", "--ledger", ledger)
+
+    assert f"mailbox-cleanup forget info@example.org --ledger {ledger}" in done.err
+    assert _count(ledger, "mailbox_names") == 1
 
 
 def test_a_mailbox_in_which_a_run_is_at_work_is_not_forgotten(ledger: Path) -> None:

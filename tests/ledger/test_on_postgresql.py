@@ -105,6 +105,17 @@ def test_two_machines_whose_profiles_of_a_mailbox_differ_hold_it_one_after_the_o
             pass
 
 
+def test_addresses_of_one_login_are_one_mailbox(database: str) -> None:
+    with Ledger.open(database) as ledger:
+        ledger.label("heidi@example.org", "d", Verdict.GENUINE, said_by="undo")
+        for address in ("heidi@example.org", "office@example.org"):
+            ledger.note_names(address, ["her login", address])
+        (move,) = ledger.intend(ledger.start_run("office@example.org", "run"), [an_intent(7)])
+
+        assert ledger.labels("office@example.org") == {"d": Verdict.GENUINE}
+        assert ledger.open_moves("heidi@example.org") == [move]
+
+
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
 def test_the_memory_of_a_mailbox(check: Callable[[Ledger], None], database: str) -> None:
     with Ledger.open(database) as ledger:

@@ -75,6 +75,22 @@ def test_an_answer_about_a_sender_leaves_idle_nights_as_quick_as_before(ledger: 
     assert left_in(where, MAILBOX) is None
 
 
+def test_both_know_what_was_said_and_left_open_under_another_address_of_the_login(ledger: Ledger, where: str) -> None:
+    ledger.label("info@example.org", "a", Verdict.UNSURE, said_by=UNDO_LABEL)
+    ledger.intend(ledger.start_run("info@example.org", "run"), [an_intent()])
+    alone = left_in(where, MAILBOX)
+    for address in (MAILBOX, "info@example.org"):
+        ledger.note_names(address, ["login", address])
+
+    plain = left_in(where, MAILBOX)
+
+    assert alone is not None
+    assert plain is not None
+    assert (alone.labels, alone.open_moves) == ({}, False)
+    assert (plain.labels, plain.open_moves) == ({"a": Verdict.UNSURE}, True)
+    assert plain == ledger.last_run(MAILBOX)
+
+
 def test_both_know_of_moves_that_are_open(ledger: Ledger, where: str) -> None:
     ledger.intend(ledger.start_run(MAILBOX, "run"), [an_intent()])
 

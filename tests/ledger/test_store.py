@@ -18,7 +18,8 @@ from cleanup.ledger import Ledger, MoveState, schema
 from cleanup.ledger.migrations import STEPS
 from cleanup.ledger.opening import BUSY_TIMEOUT_S
 from cleanup.ledger.texts import from_us, us
-from cleanup.ledger.values import SCHEMA, Remembered
+from cleanup.ledger.values import LOCK, SCHEMA, UNDO_LABEL, Remembered
+from cleanup.lock import lasting_names, lock_file
 from cleanup.model import Family, FilingPlan, NotFiled, SentSource, Verdict
 from tests.ledger.some import MAILBOX, NOON, a_judged, an_intent
 
@@ -251,6 +252,26 @@ def test_the_family_that_was_called_ledger_is_called_sent(file: Path) -> None:
     assert "sent" in {row["family"] for row in after}
     assert after == before
     assert Family("ledger") is Family.SENT  # a configuration may still say so
+
+
+def test_addresses_that_one_login_had_before_names_were_kept_are_one_mailbox(file: Path) -> None:
+    with Ledger.open(file) as ledger:
+        for address, login in ((MAILBOX, "anna"), ("info@example.org", "anna"), ("ben@example.org", "ben")):
+            ledger.start_run(address, "run", options={LOCK: str(lock_file("imap.example.org", login))})
+        ledger.start_run(MAILBOX, "run")  # a version that noted no lock
+        ledger.label(MAILBOX, "digest", Verdict.GENUINE, said_by=UNDO_LABEL)
+    for dropped in (True, False):  # the table is not there, then it is there already
+        with closing(sqlite3.connect(file)) as plain, plain:
+            plain.execute("UPDATE meta SET value = '9' WHERE key = 'schema'")
+            if dropped:
+                plain.execute("DROP TABLE mailbox_names")
+
+        with Ledger.open(file) as ledger:
+            ledger.note_names(MAILBOX, lasting_names(MAILBOX, "imap.example.org", 993, "anna"))
+            said = [ledger.labels(address) for address in (MAILBOX, "Info@example.org", "ben@example.org")]
+            kept = ledger.rows("SELECT count(*) AS names FROM mailbox_names")
+        assert said == [{"digest": Verdict.GENUINE}, {"digest": Verdict.GENUINE}, {}]
+        assert kept == [{"names": 4}]  # what runs noted, and the address itself
 
 
 def test_a_ledger_without_one_of_its_columns_is_refused(file: Path) -> None:
