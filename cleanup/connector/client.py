@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import imapclient
-from imapclient import IMAPClient, imap_utf7, response_parser
+from imapclient import IMAPClient, response_parser
 
 from cleanup.connector.account import Account
 from cleanup.errors import ServerMisbehaved, TookTooLong
@@ -196,19 +196,6 @@ def parse_nested(records: Sequence[Any]) -> tuple[Any, ...]:
         return tuple(response_parser.parse_response(list(records)))
     except (NotUnderstood, ValueError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise ServerMisbehaved("The server's answer makes no sense") from error
-
-
-def encode_folder(name: str) -> bytes:
-    """Return a folder name in modified UTF-7 (RFC 3501 section 5.1.3)."""
-    return bytes(imap_utf7.encode(name))
-
-
-def decode_folder(raw: bytes) -> str:
-    """Return a folder's name from modified UTF-7. Raises ValueError where it is not that."""
-    name = str(imap_utf7.decode(raw))
-    if encode_folder(name) != raw:  # by this name the folder could not be opened again
-        raise ValueError("not modified UTF-7")
-    return name
 
 
 def new_budget(seconds: float, max_bytes: int) -> Budget:

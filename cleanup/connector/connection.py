@@ -81,7 +81,10 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server said to one command: its untagged data by name, as imaplib keeps it, and the final text."""
+    """What the server said to one command: its untagged data by name, as imaplib keeps it, and the final text.
+
+    The text may tell a secret: nobody is shown it but in a refusal, which is redacted.
+    """
 
     untagged: dict[str, list[Any]]
     text: str
@@ -107,8 +110,9 @@ class Wire:
     were on their way is made anew, once, and used `one_by_one` from then on: nothing is sent before the answer to what
     went before. `connections` counts; what a server was told to ENABLE holds for one.
 
-    `whole_headers`: whether header fields are asked for as whole headers (pull.py). `passed_over` says by folder and
-    UID why a message that the server has was not read.
+    `capabilities` are in capital letters. `writes_utf8`: folder names are UTF-8 (RFC 9051 section 5.1) and not modified
+    UTF-7, as where a server does not speak IMAP4rev1. `whole_headers`: whether header fields are asked for as whole
+    headers (pull.py). `passed_over` says by folder and UID why a message that the server has was not read.
     """
 
     def __init__(self, account: Account, *, read_only: bool = False, run_deadline: float | None = None) -> None:
@@ -120,6 +124,7 @@ class Wire:
         self.connections = 0
         self.expunges = 0
         self.capabilities: frozenset[str] = frozenset()
+        self.writes_utf8 = False
         self.whole_headers = False
         self.passed_over: dict[tuple[str, int], str] = {}
         self._dead: CleanupError | None = None
@@ -154,7 +159,7 @@ class Wire:
         behind = () if self.one_by_one else self._sendable(then)
         word, answer = self._converse(Command(name, args, uid), literal, behind)
         if word != "OK":
-            raise refusal(name + self._concerning(name, args, uid=uid), word, answer.text)
+            raise refusal(name + self._concerning(name, args, uid=uid), word, self._redact(answer.text))
         return answer
 
     def ask(self, command: Command) -> Answer:
@@ -198,11 +203,6 @@ class Wire:
     def has(self, capability: str) -> bool:
         """Return whether the server offers a capability."""
         return capability.upper() in self.capabilities
-
-    @property
-    def writes_utf8(self) -> bool:
-        """Whether folder names are UTF-8 (RFC 9051 section 5.1) and not modified UTF-7: without IMAP4rev1 they are."""
-        return self.has("IMAP4REV2") and not self.has("IMAP4REV1")
 
     @property
     def folder(self) -> str:
@@ -266,7 +266,8 @@ class Wire:
             found = told_already or self.command("CAPABILITY").untagged.get("CAPABILITY", [])
             listed = b" ".join(part for part in found if isinstance(part, bytes))
             offered = frozenset(listed.decode("ascii", "replace").upper().split())
-            self.capabilities = offered | _OF_REV2 if "IMAP4REV2" in offered and "IMAP4REV1" not in offered else offered
+            self.writes_utf8 = "IMAP4REV2" in offered and "IMAP4REV1" not in offered
+            self.capabilities = offered | _OF_REV2 if self.writes_utf8 else offered
             if self.has("ID"):  # RFC 2971; NetEase's servers open no folder for a program that did not say who it is
                 self._introduction = [Command("ID", (b'("name" "mailbox-cleanup")',))]
         except BaseException:
@@ -332,10 +333,10 @@ class Wire:
                 word, data = self._answered(command, literal, then)
                 found = self._taken_by(command)
         except ImapError as error:
-            word, answer = "BAD", Answer({}, self._redact(error_text(error)))
+            word, answer = "BAD", Answer({}, error_text(error))
         else:
             text = b" ".join(part for part in data if isinstance(part, bytes)).decode("utf-8", "replace")
-            answer = Answer(found, self._redact(text))
+            answer = Answer(found, text)
         if command.name in OPENING:  # a refused one leaves no folder open (RFC 9051 section 6.3.2)
             self._open, self._is_elsewhere = command if word == "OK" else None, False
             self._open_as = answer.code("UIDVALIDITY")

@@ -6,10 +6,13 @@ import re
 import shlex
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from cleanup.connector.client import decode_folder, encode_folder, parse_nested
+from imapclient import imap_utf7
+
+from cleanup.connector.client import parse_nested
 from cleanup.connector.redact import hide
 from cleanup.errors import CleanupError, SentFolderNotFound, ServerMisbehaved, UsageError
 
@@ -18,7 +21,6 @@ _LIST_LINE = re.compile(rb'\(([^()]*)\) (NIL|"(?:[^"\\]|\\.)?"|[^\s"(){]) ?(.*)'
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _HOLDS_NOTHING = frozenset({"\\noselect", "\\nonexistent"})
 MOST_NAMED = 20  # folders that a complaint lists
-TOLD_AT_OPENING = ("UIDVALIDITY", "UIDNEXT", "EXISTS", "HIGHESTMODSEQ")
 MOST_MESSAGES = (1 << 32) - 1  # of a folder: the largest number of RFC 9051
 MOST_UIDNEXT = 10**10 - 1  # as many digits as a UID may have here; RFC 9051 knows 32 bits
 MOST_UIDVALIDITY = (1 << 63) - 1  # the same; a ledger holds no larger number
@@ -70,7 +72,7 @@ class Folder:
 
 def quoted(name: str | bytes) -> bytes:
     """Return a folder name as IMAP wants it: modified UTF-7, quoted (RFC 3501 section 5.1.3)."""
-    encoded = name if isinstance(name, bytes) else encode_folder(name)
+    encoded = name if isinstance(name, bytes) else bytes(imap_utf7.encode(name))
     if any(byte in b"\r\n\0" for byte in encoded):
         raise ServerMisbehaved(f"The folder name {name!r} cannot be sent")
     return b'"' + encoded.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
@@ -190,19 +192,20 @@ class Opened(NamedTuple):
     highest_modseq: int | None
 
 
-def read_opening(folder: str, told: Mapping[str, bytes | None]) -> Opened:
-    """Return what opening a folder told, by the names of TOLD_AT_OPENING (RFC 9051 section 6.3.2).
+def read_opening(folder: str, untagged: Mapping[str, Sequence[Any]]) -> Opened:
+    """Return what opening a folder told (RFC 9051 section 6.3.2), from untagged data and codes; the last word counts.
 
     Raises ServerMisbehaved where there is no UIDVALIDITY, as its messages cannot be told apart then.
     """
-    uidvalidity = read_number(folder, "UIDVALIDITY", told["UIDVALIDITY"], MOST_UIDVALIDITY)
+    told = {name: values[-1] for name, values in untagged.items() if values and isinstance(values[-1], bytes)}
+    uidvalidity = read_number(folder, "UIDVALIDITY", told.get("UIDVALIDITY"), MOST_UIDVALIDITY)
     if uidvalidity is None:
         raise ServerMisbehaved(f"{printable(folder)} has no UIDVALIDITY, so its messages cannot be told apart")
-    modseq = told["HIGHESTMODSEQ"]
+    modseq = told.get("HIGHESTMODSEQ")
     return Opened(
         uidvalidity,
-        read_number(folder, "UIDNEXT", told["UIDNEXT"], MOST_UIDNEXT),
-        read_number(folder, "EXISTS", told["EXISTS"], MOST_MESSAGES),
+        read_number(folder, "UIDNEXT", told.get("UIDNEXT"), MOST_UIDNEXT),
+        read_number(folder, "EXISTS", told.get("EXISTS"), MOST_MESSAGES),
         int(modseq) if modseq is not None and is_number(modseq) else None,  # it is only ever handed back: RFC 7162
     )
 
@@ -260,10 +263,11 @@ def _readable(raw: bytes) -> str:
     """Return the name; one that is not modified UTF-7 (old Courier, UTF-8 as it is) keeps its bytes, escaped."""
     if raw.upper() == b"INBOX":
         return "INBOX"
-    try:
-        return decode_folder(raw)
-    except (ValueError, UnicodeError):
-        return raw.decode("utf-8", "backslashreplace")
+    with suppress(ValueError):  # UnicodeError is one
+        name = str(imap_utf7.decode(raw))
+        if imap_utf7.encode(name) == raw:  # or by this name it could not be opened again
+            return name
+    return raw.decode("utf-8", "backslashreplace")
 
 
 # --- which is which ------------------------------------------------------------------------------------------------

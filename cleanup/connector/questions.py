@@ -27,7 +27,6 @@ from cleanup.connector.commands import (
 from cleanup.connector.connection import Answer, Command, Wire
 from cleanup.connector.fetch import read_fetches
 from cleanup.connector.folders import (
-    TOLD_AT_OPENING,
     Folder,
     FolderState,
     Namespace,
@@ -78,7 +77,9 @@ class Session:
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
         self.selected: FolderState | None = None
-        self.raw_names: dict[str, bytes] = {}  # as the server wrote them
+        self.sent_names: dict[
+            str, bytes
+        ] = {}  # names of folders as they are sent: those listed, as the server wrote them
         self.says_uidnext = True
         self.enabled_on = 0
         self.namespaces: tuple[Namespace, ...] | None = None
@@ -86,9 +87,9 @@ class Session:
 
     def written(self, folder: str) -> bytes:
         """Return a folder's name as it is sent."""
-        if folder in self.raw_names:
-            return quoted(self.raw_names[folder])
-        return quoted(folder.encode() if self.wire.writes_utf8 else folder)
+        if folder not in self.sent_names:
+            self.sent_names[folder] = quoted(folder.encode() if self.wire.writes_utf8 else folder)
+        return self.sent_names[folder]
 
     def looking_at(self, folder: str, behind: Question[Any] | None = None) -> FolderState:
         """Return the state of the folder that is open; another one is opened to look at it, with a question behind."""
@@ -166,9 +167,9 @@ class Folders:
 
     def commands(self, session: Session) -> Sequence[Command]:
         """LIST, and NAMESPACE in front of it, once, where it is offered."""
-        extended = session.wire.has("LIST-EXTENDED") and session.wire.has("SPECIAL-USE")
+        extended = session.wire.capabilities >= {"LIST-EXTENDED", "SPECIAL-USE"}
         listing = Command("LIST", (b'""', b'"*"', b"RETURN (SPECIAL-USE)") if extended else (b'""', b'"*"'))
-        unknown = session.namespaces is None and session.wire.has("NAMESPACE")
+        unknown = session.namespaces is None and "NAMESPACE" in session.wire.capabilities
         return [Command("NAMESPACE", ()), listing] if unknown else [listing]
 
     def answer(self, session: Session) -> tuple[Folder, ...]:
@@ -182,7 +183,7 @@ class Folders:
             except CommandRefused:
                 session.namespaces = ()
         listed = read_list(session.wire.ask(listing).untagged.get("LIST", []))
-        session.raw_names = {folder.name: folder.raw for folder in listed}
+        session.sent_names = {folder.name: quoted(folder.raw) for folder in listed}
         if all(folder.name != "INBOX" for folder in listed):
             listed = (Folder("INBOX", next((folder.delimiter for folder in listed), None)), *listed)
         return placed(listed, session.namespaces or ())
@@ -196,7 +197,7 @@ class Status:
 
     def commands(self, session: Session) -> Sequence[Command]:
         """STATUS, with the mod-sequence where there is one."""
-        more = b" HIGHESTMODSEQ" if session.wire.has("CONDSTORE") else b""
+        more = b" HIGHESTMODSEQ" if "CONDSTORE" in session.wire.capabilities else b""
         return [Command("STATUS", (session.written(self.folder), b"(MESSAGES UIDNEXT UIDVALIDITY%b)" % more))]
 
     def answer(self, session: Session) -> FolderState:
@@ -215,10 +216,10 @@ class Numbering:
 
     def commands(self, session: Session) -> Sequence[Command]:
         """LIST with STATUS, where that is offered."""
-        wire = session.wire
-        if not wire.has("LIST-STATUS") or wire.has("X-GM-EXT-1"):
+        offered = session.wire.capabilities
+        if "LIST-STATUS" not in offered or "X-GM-EXT-1" in offered:
             return []
-        wanted = b"SPECIAL-USE " if wire.has("SPECIAL-USE") else b""
+        wanted = b"SPECIAL-USE " if "SPECIAL-USE" in offered else b""
         return [Command("LIST", (b'""', b'"*"', b"RETURN (%bSTATUS (MESSAGES UIDNEXT UIDVALIDITY))" % wanted))]
 
     def answer(self, session: Session) -> dict[str, FolderState] | None:
@@ -246,7 +247,7 @@ class Opening:
         """Return the folder's state; `read_write` says whether the server allows changes."""
         session.selected, folder = None, self.folder  # none is open while the server is asked, and where it refuses
         answer = session.about(folder, Opening.commands(self, session)[0])
-        told = read_opening(folder, {name: answer.code(name) for name in TOLD_AT_OPENING})
+        told = read_opening(folder, answer.untagged)
         session.says_uidnext = told.uidnext is not None
         status = Status(folder).answer(session) if told.uidnext is None or told.exists is None else None
         read_only = "READ-ONLY" in answer.untagged or "[READ-ONLY]" in answer.text
@@ -286,7 +287,7 @@ class WatchFolder(Opening):
 
     def commands(self, session: Session) -> Sequence[Command]:
         """ENABLE, once, where QRESYNC is offered, and EXAMINE."""
-        wanted = session.wire.has("QRESYNC") and session.enabled_on != session.wire.connections
+        wanted = "QRESYNC" in session.wire.capabilities and session.enabled_on != session.wire.connections
         return [*([Command("ENABLE", (b"QRESYNC",))] if wanted else []), *Opening.commands(self, session)]
 
     def answer(self, session: Session) -> FolderState:

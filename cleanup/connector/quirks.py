@@ -151,7 +151,7 @@ HABITS = (
     Habit("others-folders", "Dovecot, Cyrus, Courier", "show public and other users' folders beside the owner's",
           "connector.folders.placed", "RFC 2342"),
     Habit("rev2-only", "servers without IMAP4rev1", "answer SEARCH with ESEARCH, and write folder names in UTF-8",
-          "connector.connection.Wire.writes_utf8", "RFC 9051"),
+          "connector.connection.Wire._log_in", "RFC 9051"),
     Habit("one-token-way", "servers with OAUTHBEARER alone", "do not know XOAUTH2", "connector.login.log_in",
           "RFC 7628"),
 )  # fmt: skip
