@@ -25,7 +25,7 @@ from cleanup.errors import (
 from cleanup.ledger import MoveRecord, MoveState
 from cleanup.model import FilingPlan, MessageRef, NotFiled, PlannedMove
 from cleanup.progress import Progress, unseen
-from cleanup.report.filing.journal import Journal, MoveOutcome, is_in_both
+from cleanup.report.filing.journal import Journal, MoveOutcome, is_in_both, why_in_both
 from cleanup.report.filing.races import Before, Watch, put_flags_right
 from cleanup.report.filing.reconcile import expected, reconcile
 from cleanup.report.filing.verify import (
@@ -84,7 +84,7 @@ class MoveResults:
     @property
     def gone(self) -> tuple[NotFiled, ...]:
         """What somebody else moved or deleted meanwhile."""
-        return (*self.gone_before, *self._in(MoveState.TAKEN, MoveState.RETURNED, otherwise="it is gone"))
+        return (*self.gone_before, *self._in(MoveState.TAKEN, MoveState.RETURNED, otherwise="gone"))
 
     @property
     def not_moved(self) -> tuple[NotFiled, ...]:
@@ -290,7 +290,7 @@ def _without_left(
         if known is None or known.intent.fingerprint != move.fingerprint:
             to_move.append(move)
         else:
-            stay.append(NotFiled(move.ref, f"run {known.run_id} copied it: {known.note}"))
+            stay.append(NotFiled(move.ref, f"run {known.run_id} copied it: {why_in_both(known.note)}"))
     return to_move, stay
 
 
@@ -455,7 +455,7 @@ def _after_trouble(sent: _Sent, error: CleanupError) -> MoveResults:
     if broken:  # the server may not have begun yet: what is not at the target may still come there
         where = {MoveState.KEPT: "still where it was", MoveState.TAKEN: "in neither folder"}
         outcomes = [
-            MoveOutcome(one.record, MoveState.UNCLEAR, None, f"it is {where[one.state]}: {error}")
+            MoveOutcome(one.record, MoveState.UNCLEAR, None, f"{where[one.state]}: {error}")
             if one.state in where
             else one
             for one in outcomes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -121,3 +122,11 @@ class Journal:
 def is_in_both(record: MoveRecord) -> bool:
     """Return whether a message was seen at the target and still at the source when it was last looked for."""
     return record.state is MoveState.UNCLEAR and record.target_uid is not None
+
+
+def why_in_both(note: str | None) -> str:
+    """Return why a message is in both folders, from the note that begins with saying that it is."""
+    return _IN_BOTH.sub("", note or "") or "nobody knows why"
+
+
+_IN_BOTH = re.compile(r"(it is )?in both folders(: |, and )?")  # notes of versions up to 0.2.1 begin with "it is"

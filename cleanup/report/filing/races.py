@@ -282,8 +282,8 @@ def _also_seen(one: MoveOutcome, folders: tuple[str, ...]) -> MoveOutcome:
     if not folders or one.state is MoveState.MOVED:
         return replace(one, also_in=folders)
     if intent.source in folders and intent.undoes is None:
-        return replace(one, state=MoveState.RETURNED, note=f"it was moved back to {intent.source} at once")
-    return one.with_note(f"it is in {', '.join(folders)} now: somebody moved or deleted it at the same moment")
+        return replace(one, state=MoveState.RETURNED, note=f"moved back to {intent.source} at once")
+    return one.with_note(f"in {', '.join(folders)} now: somebody moved or deleted it at the same moment")
 
 
 # --- flags that were changed in the moment of the move -------------------------------------------------------------

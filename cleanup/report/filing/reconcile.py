@@ -54,7 +54,7 @@ def reconcile(
         for one in look_for(records, mailbox, journal, copyuid or {}):
             note = None
             if one.is_in_both:
-                note = why_not or "it is in both folders: the server did not remove it"
+                note = why_not or "in both folders: the server did not remove it"
             elif one.state is MoveState.KEPT and one.record.move_id in tried:  # its copy is gone again
                 note = why_not
             left_alone = one.state is MoveState.KEPT and one.record.move_id in copies_gone
@@ -103,13 +103,13 @@ def _finish(
     mailbox, first = connection.mailbox, both[0].record.intent
     source = first.source
     if not mailbox.can_uid_expunge:
-        return "it is in both folders, and the server cannot expunge by UID", NONE_GONE
+        return "in both folders, and the server cannot expunge by UID", NONE_GONE
     intents = {one.record.intent.uid: one.record.intent for one in both}
     opening, looks, gone = Select(source), Fingerprints(source, sorted(intents)), NONE_GONE
     mailbox.send_ahead(opening, looks)
     try:  # the source is opened anew even where it is open: only so does the server tell its UIDVALIDITY of now
         if mailbox.ask(opening).uidvalidity != first.source_uidvalidity:
-            return f"it is in both folders, and {source} was renumbered meanwhile", NONE_GONE
+            return f"in both folders, and {source} was renumbered meanwhile", NONE_GONE
         seen = mailbox.ask(looks)
         same = [uid for uid, s in sorted(seen.items()) if uid in intents and s.fingerprint == intents[uid].fingerprint]
         whole = _copied_whole(mailbox, [one for one in both if one.record.intent.uid in same])
@@ -125,9 +125,9 @@ def _finish(
         if len(whole) < len(same):
             copies = {one.record.intent.uid: one.target_uid or 0 for one in both}
             odd = ", ".join(str(copies[uid]) for uid in sorted(set(same) - set(whole))[:MOST_NAMED])
-            return f"it is in both folders, and the copy is not the same message (in {first.target}: UID {odd})", gone
+            return f"in both folders, and the copy is not the same message (in {first.target}: UID {odd})", gone
     except (CommandRefused, PermissionMissing) as error:
-        why = f"it is in both folders, and the server refuses to remove it from {source}: {error.why or error.what}"
+        why = f"in both folders, and the server refuses to remove it from {source}: {error.why or error.what}"
         return why, gone
     return None, gone
 
@@ -158,7 +158,7 @@ def _mark_originals(
         mailbox.select(first.target)
         mailbox.change_flags(sorted(came_marked), remove=[DELETED])
     if mailbox.select(first.source).uidvalidity != first.source_uidvalidity:
-        return [], f"it is in both folders, and {first.source} was renumbered meanwhile"
+        return [], f"in both folders, and {first.source} was renumbered meanwhile"
     mailbox.mark_deleted(uids)
     # RFC 4315 section 2.1: UID EXPUNGE takes what is both named and marked. A server that marks more than it was told
     # to reads sets wrongly, and would expunge by the same reading.
@@ -166,7 +166,7 @@ def _mark_originals(
     if len(more) > MOST_AT_ONCE:
         mailbox.change_flags(sorted({*more, *uids}), remove=[DELETED])
         return [], (
-            f"it is in both folders: the server was told to mark {len(uids):,} of {first.source} as deleted and marked "
+            f"in both folders: the server was told to mark {len(uids):,} of {first.source} as deleted and marked "
             f"{len(more):,} more, so the marks were taken off again and nothing was expunged"
         )
     shown: Mapping[int, tuple[str, ...]] = {}
@@ -176,9 +176,9 @@ def _mark_originals(
         amiss = any(has_mark(flags) for flags in shown.values())
         why_not = f"{first.source} and {first.target} show one and the same message, or somebody is deleting it"
     except (CommandRefused, FolderNotFound) as error:
-        amiss, why_not = True, f"it is in both folders, and {first.target} cannot be looked at: {error}"
+        amiss, why_not = True, f"in both folders, and {first.target} cannot be looked at: {error}"
     if mailbox.select(first.source).uidvalidity != first.source_uidvalidity:
-        return [], f"it is in both folders, and {first.source} was renumbered meanwhile"
+        return [], f"in both folders, and {first.source} was renumbered meanwhile"
     safe = [] if amiss else [uid for uid in uids if copies[uid] in shown]
     if others := sorted(set(uids) - set(safe)):
         mailbox.change_flags(others, remove=[DELETED])
@@ -197,19 +197,19 @@ def _try_uid_expunge(mailbox: Mailbox, journal: Journal, whole: Sequence[MoveOut
     state = mailbox.select(first.target)
     seen = mailbox.fingerprints(first.target, [copy]).get(copy)
     if seen is None or likeness(seen.fingerprint) != likeness(first.fingerprint):
-        return f"it is in both folders, and {first.target} was renumbered meanwhile"
+        return f"in both folders, and {first.target} was renumbered meanwhile"
     if others := set(mailbox.deleted(first.target)) - {one.target_uid for one in whole}:
         if journal.has_moved():
             return None
         return (
-            f"it is in both folders: {plural(yours, 'other message')} in {first.source} and {len(others):,} in "
+            f"in both folders: {plural(yours, 'other message')} in {first.source} and {len(others):,} in "
             f"{first.target} are marked as deleted, so it cannot be tried out whether the server would expunge those, "
             f"too, and nothing was expunged; it can be once nothing in {first.target} bears that mark"
         )
     mailbox.mark_deleted([copy])
     amiss = None
     if copy not in mailbox.deleted(first.target):
-        amiss = f"it is in both folders, and the server does not mark messages in {first.target} as deleted"
+        amiss = f"in both folders, and the server does not mark messages in {first.target} as deleted"
     elif original in mailbox.deleted(first.source):
         amiss = f"{first.source} and {first.target} show one and the same message, or somebody is deleting it"
     mailbox.select(first.target)

@@ -17,7 +17,7 @@ from cleanup.errors import CleanupError, CommandRefused, FolderNotFound, Permiss
 from cleanup.ledger import Ledger, MoveRecord, MoveState
 from cleanup.ledger.values import Target
 from cleanup.model import MessageRef
-from cleanup.report.filing.journal import Journal, MoveOutcome
+from cleanup.report.filing.journal import Journal, MoveOutcome, why_in_both
 from cleanup.report.filing.races import put_flags_right
 from cleanup.report.filing.reconcile import reconcile
 from cleanup.report.filing.verify import DELETED, Connection, grouped, has_mark, likeness, view
@@ -59,7 +59,7 @@ def _in_words(one: MoveOutcome) -> str:
     if one.state is MoveState.TAKEN:
         return "left both folders: somebody moved or deleted what is missing"
     if one.is_in_both:
-        return f"stayed in {one.ref.folder} and came into {one.record.intent.target}, too ({one.note})"
+        return f"stayed in {one.ref.folder} and came into {one.record.intent.target}, too ({why_in_both(one.note)})"
     return "had not been moved"
 
 

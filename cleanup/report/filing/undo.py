@@ -177,10 +177,10 @@ class _PuttingBack:
         for place in self._elsewhere(lost, done):
             done = done.and_also(self._move(lost, place, intent.source, keeps_source=True))
             lost = [record for record in lost if record.move_id not in place.messages]
-        reason = f"it is no longer in {intent.target}, and in no other folder"
+        reason = f"no longer in {intent.target}, and in no other folder"
         if not is_there:
-            reason = f"there is no folder {intent.target} any more, and it is in no other one"
-        again = [NotFiled(_ref(r), f"it is in {intent.source} again already") for r in group if r.move_id in back]
+            reason = f"no folder {intent.target} any more, and in no other one"
+        again = [NotFiled(_ref(r), f"in {intent.source} again already") for r in group if r.move_id in back]
         self._tried += len(group)
         if done.stopped is None:  # all folders were looked through
             self.journal.write(MoveOutcome(r, MoveState.LOST_SIGHT) for r in lost if r.state is MoveState.TAKEN)

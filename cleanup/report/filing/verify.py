@@ -32,7 +32,7 @@ BROKEN = (ConnectionLost, ServerMisbehaved)
 MOST_RENEWALS = 3
 REDATED = "the server gave it a new date of arrival"
 DELETED = "\\Deleted"
-_GONE = "it is in neither folder: somebody moved or deleted it meanwhile"
+_GONE = "in neither folder: somebody moved or deleted it meanwhile"
 _Likeness = tuple[int, str]
 _T = TypeVar("_T")
 
@@ -224,11 +224,11 @@ def _as_judged(
     for move in batch:
         now = seen.get(move.ref.uid)
         if now is None:
-            gone.append(NotFiled(move.ref, f"it is no longer in {route.source}"))
+            gone.append(NotFiled(move.ref, f"no longer in {route.source}"))
         elif now.fingerprint != move.fingerprint:
-            kept.append(NotFiled(move.ref, "its number now names another message"))
+            kept.append(NotFiled(move.ref, "the UID now names another message"))
         elif has_mark(now.flags) and not route.keeps_source:  # you are deleting it, which is your word on it
-            gone.append(NotFiled(move.ref, "it is marked as deleted"))
+            gone.append(NotFiled(move.ref, "marked as deleted"))
         else:
             present.append(
                 MoveIntent(
@@ -335,7 +335,7 @@ def _located(
         state = MoveState.KEPT if is_at_source else MoveState.TAKEN
         return MoveOutcome(record, state, note=note if is_at_source else _GONE)
     if is_at_source and not record.intent.keeps_source:
-        return MoveOutcome(record, MoveState.UNCLEAR, uid, "it is in both folders")
+        return MoveOutcome(record, MoveState.UNCLEAR, uid, "in both folders")
     if target.seen[uid].arrived != record.intent.fingerprint.arrived:
         note = REDATED
     # COPY and MOVE take flags along as far as the target knows them (RFC 9051 section 6.4.7); in what letters varies

@@ -151,7 +151,7 @@ def test_a_number_that_names_another_message_now_is_not_moved(ledger: Ledger) ->
     outcome = file_these(ledger, mailbox, plan)
 
     assert "other" in server.names("INBOX")
-    assert [(n.ref.uid, n.reason) for n in outcome.not_moved] == [(1, "its number now names another message")]
+    assert [(n.ref.uid, n.reason) for n in outcome.not_moved] == [(1, "the UID now names another message")]
 
 
 def test_what_the_owner_took_meanwhile_is_said_and_is_no_failure(ledger: Ledger) -> None:
@@ -250,7 +250,7 @@ def test_one_message_that_is_left_in_both_folders_hinders_no_later_run(ledger: L
 
     assert "came into Backscatter, too" in recovered.in_words()
     assert ([ref.uid for ref in outcome.moved], outcome.complete) == ([2, 3], True)
-    assert "1 is in both folders (run 1 copied it" in outcome.in_words()
+    assert "1 is in both folders (run 1 copied it: the server refuses to remove it from INBOX: " in outcome.in_words()
     assert [one.state for one in final.reconciled] == [MoveState.MOVED]
     assert (server.names(TARGET), ledger.open_moves(OWNER)) == (["m0", "m1", "m2"], [])
 

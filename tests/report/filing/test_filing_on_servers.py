@@ -133,8 +133,8 @@ def test_an_undo_says_what_the_owner_took_and_puts_back_the_rest(ledger: Ledger,
 
     assert len(outcome.put_back) == COUNT // 2 - 2
     assert sorted(n.reason for n in outcome.not_put_back) == [
-        "it is in INBOX again already",
-        f"it is no longer in {target}, and in no other folder",
+        "in INBOX again already",
+        f"no longer in {target}, and in no other folder",
     ]
 
 

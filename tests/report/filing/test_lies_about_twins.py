@@ -81,7 +81,7 @@ def test_what_cannot_be_copied_first_is_not_removed(ledger: Ledger, lie: Lie) ->
         outcome = filed(ledger, server, _shows_the_target, lie)
 
         assert before - of_own(server, "Label") == Counter()
-        assert "it is in Label, too" in outcome.in_words() or outcome.doubled
+        assert "in Label, too" in outcome.in_words() or outcome.doubled
 
 
 def _drops_the_first_status_of_copies(told: list[bool]) -> Lie:

@@ -91,9 +91,7 @@ def test_what_is_only_in_another_folder_was_moved_by_somebody_else(ledger: Ledge
 
     outcome = filed(ledger, server, [1])
 
-    assert [one.reason for one in outcome.gone] == [
-        "it is in Archive now: somebody moved or deleted it at the same moment"
-    ]
+    assert [one.reason for one in outcome.gone] == ["in Archive now: somebody moved or deleted it at the same moment"]
 
 
 def test_an_undo_puts_back_what_somebody_else_moved_in_the_moment_of_the_move(ledger: Ledger) -> None:

@@ -102,9 +102,7 @@ def test_undo_says_what_is_in_no_folder_any_more(ledger: Ledger) -> None:
 
     outcome = undo_run(ledger, mailbox, run)
 
-    assert {one.reason for one in outcome.not_put_back} == {
-        f"there is no folder {TARGET} any more, and it is in no other one"
-    }
+    assert {one.reason for one in outcome.not_put_back} == {f"no folder {TARGET} any more, and in no other one"}
 
 
 def test_undo_never_takes_what_it_did_not_file(ledger: Ledger) -> None:
