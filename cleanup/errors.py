@@ -244,3 +244,14 @@ def as_named(error: Exception) -> CleanupError:
         hint = "Raise the limit of open files (ulimit -n 1024, or LimitNOFILE= of a service)"
         return TooManyOpenFiles("The system opens no more files for this process", why=error.strerror, hint=hint)
     return CleanupError(f"{type(error).__name__}: {error}")
+
+
+def option_words(**given: object) -> list[str]:
+    """Return options as the words of a command to paste: nothing for None, one for each value of a list."""
+    return [
+        word
+        for name, value in given.items()
+        for one in (value if isinstance(value, list) else [value])
+        if one is not None
+        for word in (f"--{name.replace('_', '-')}", str(one))
+    ]

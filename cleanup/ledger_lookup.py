@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cleanup.config import ledger_of, load_mailbox, shared_ledger, without_password
-from cleanup.errors import UsageError
+from cleanup.errors import UsageError, option_words
 from cleanup.ledger import Ledger, RunRecord, is_there
 from cleanup.ledger.values import mailbox_key
 from cleanup.report.text import local_time
@@ -111,19 +111,16 @@ def find_run(which: str, mailbox: str | None, ledger: str | None, config: Path |
     if addresses and record.mailbox != addresses[0]:
         raise UsageError(
             f"Run {record.run_id} is of {record.mailbox} and not of {addresses[0]}; nothing was touched",
-        ).going_on("To undo it", ["undo", record.run_id, "--mailbox", record.mailbox, *_given(ledger, config)])
+        ).going_on(
+            "To undo it",
+            ["undo", record.run_id, "--mailbox", record.mailbox, *option_words(ledger=ledger, config=config)],
+        )
     return _found(record, where)
 
 
 def no_such_run(what: str, ledger: str | None, config: Path | None) -> UsageError:
     """Return the error for a run that is not in the ledger, with the command that shows those that are."""
-    return UsageError(what).going_on("To see the runs", ["history", *_given(ledger, config)])
-
-
-def _given(ledger: str | None, config: Path | None) -> list[str]:
-    """Return the options that lead another command to the same ledger."""
-    given = {"--ledger": ledger, "--config": config}
-    return [str(word) for pair in given.items() if pair[1] for word in pair]
+    return UsageError(what).going_on("To see the runs", ["history", *option_words(ledger=ledger, config=config)])
 
 
 def find_runs_since(

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cleanup.errors import CleanupError, ExitCode, UsageError
+from cleanup.cli import options as opt
+from cleanup.errors import CleanupError, ExitCode, UsageError, option_words
 
 if TYPE_CHECKING:
     from cleanup.config import MailboxSettings
 
 config = typer.Typer(help="Write, show and check the configuration file.", rich_markup_mode=None, no_args_is_help=True)
-File = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Configuration file.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -45,7 +45,7 @@ def init(
     ] = None,
     ca_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Additional CA certificates (PEM).")] = None,
     test: Annotated[bool, typer.Option("--test/--no-test", help="Try the login first.")] = True,
-    file: File = None,
+    file: opt.Config = None,
 ) -> None:
     """Ask for what is missing, try the login, and write a profile. It is commented, and only you can read it."""
     from cleanup.cli.console import asked, print_command, say
@@ -81,28 +81,19 @@ def init(
             _try_login(settings)
             _say_who_sends(settings)
     except CleanupError as error:  # nobody types all that twice
-        answers = _as_options(given | {"name": name, "outbound_host": outbound_host, "config": file})
+        answers = option_words(**given, name=name, outbound_host=outbound_host, config=file)
         error.going_on("Nothing was written. To try again with your answers", ["config", "init", *answers])
         raise
     written = write_profile(profile, whole, file)
     say(f"Profile {profile} was written to {written}.")
-    print_command(err(), "Next", ["scan", profile, *(["--config", file] if file else [])])
-
-
-def _as_options(given: dict[str, Any]) -> list[str]:
-    """Return what was given or answered as options to paste."""
-    words: list[str] = []
-    for key, value in given.items():
-        for one in value if isinstance(value, list) else [value]:
-            words += [f"--{key.replace('_', '-')}", str(one)] if one is not None else []
-    return words
+    print_command(err(), "Next", ["scan", profile, *option_words(config=file)])
 
 
 def show(
     mailbox: Annotated[str, typer.Argument(metavar="MAILBOX", help="A profile or an address.")],
     origin: Annotated[bool, typer.Option("--origin", help="Also say where each value came from.")] = False,
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json.")] = "table",
-    file: File = None,
+    file: opt.Config = None,
 ) -> None:
     """Show every setting of a mailbox. Secrets are not among them: the settings only say where those are."""
     from cleanup.cli.screen import cells, out, table
@@ -130,7 +121,7 @@ def _shown(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else "" if value is None else str(value)
 
 
-def validate(file: File = None) -> None:
+def validate(file: opt.Config = None) -> None:
     """Check the whole configuration file. Unknown keys are named with the nearest known one."""
     from cleanup.cli.console import say
     from cleanup.config import default_config_file

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cleanup.cli import options as opt
-from cleanup.errors import UsageError
+from cleanup.errors import UsageError, option_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +35,8 @@ def domains(
         ),
     ] = None,
     since: Annotated[str | None, typer.Option(metavar="WHEN", help="30d, 12h, 2w, today, or ISO 8601.")] = None,
-    ledger: Annotated[str | None, typer.Option(metavar="LEDGER", help="Ledger file or database URL.")] = None,
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Configuration file.")] = None,
+    ledger: opt.LedgerAt = None,
+    config: opt.Config = None,
     now: Annotated[
         str | None, typer.Option(metavar="WHEN", help="ISO 8601: as of this moment.", show_default=False)
     ] = None,
@@ -52,7 +52,7 @@ def domains(
     if not summaries:
         say("The ledger holds no backscatter from that time.")
     for summary in summaries:
-        _print(summary, opt.to_ledger(opt.Reach(ledger=ledger, config=config)))
+        _print(summary, option_words(config=config, ledger=ledger))
 
 
 def sieve(

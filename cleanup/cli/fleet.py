@@ -63,10 +63,8 @@ def run(
     spread_min: Annotated[
         float, typer.Option(metavar="MINUTES", help="Begin the mailboxes within so many minutes.")
     ] = 0,
-    config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Configuration file.")] = None,
-    ledger: Annotated[
-        str | None, typer.Option("--ledger", metavar="LEDGER", help="Ledger file or database URL.")
-    ] = None,
+    config: opt.Config = None,
+    ledger: opt.LedgerAt = None,
 ) -> None:
     """File the backscatter of many mailboxes. One line for each, and the failures by cause in the end."""
     from cleanup.cli.console import log_as, say

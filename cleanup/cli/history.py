@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cleanup.cli import options as opt
-from cleanup.errors import UsageError
+from cleanup.errors import UsageError, option_words
 
 if TYPE_CHECKING:
     from cleanup.ledger import RunRecord
-
-Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Configuration file.")]
-LedgerAt = Annotated[str | None, typer.Option("--ledger", metavar="LEDGER", help="Ledger file or database URL.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 _STATES = {
     "intended": "not settled: the next run looks where they are",
@@ -47,9 +42,9 @@ def show_all(
     context: typer.Context,
     mailbox: Annotated[str | None, typer.Option(metavar="MAILBOX", help="A profile or an address.")] = None,
     limit: Annotated[int, typer.Option(metavar="N", help="How many runs.")] = 20,
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, json, jsonl or csv.")] = "table",
-    config: Config = None,
-    ledger: LedgerAt = None,
+    form: opt.RowsFormat = "table",
+    config: opt.Config = None,
+    ledger: opt.LedgerAt = None,
 ) -> None:
     """Show the latest runs."""
     if context.invoked_subcommand is None:
@@ -63,9 +58,9 @@ def show_all(
 
 def show(
     run: Annotated[int, typer.Argument(metavar="RUN", help="The number of a run.")],
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, json, jsonl or csv.")] = "table",
-    config: Config = None,
-    ledger: LedgerAt = None,
+    form: opt.RowsFormat = "table",
+    config: opt.Config = None,
+    ledger: opt.LedgerAt = None,
 ) -> None:
     """Show one run. What it found, what it moved, and what became of that."""
     from cleanup.cli.machine import check_format
@@ -95,9 +90,9 @@ def show(
 
 def prune(
     keep: Annotated[str, typer.Option(metavar="AGE", help="Keep what is younger: 180d, 12w, or ISO 8601.")],
-    yes: Yes = False,
-    config: Config = None,
-    ledger: LedgerAt = None,
+    yes: opt.Yes = False,
+    config: opt.Config = None,
+    ledger: opt.LedgerAt = None,
 ) -> None:
     """Drop what old runs found: subjects, addresses, reasons. Runs and moves stay, so undo still works."""
     from cleanup.cli.console import confirmed, say
@@ -122,9 +117,9 @@ def forget(
             metavar="ADDRESS", help="Whose data to drop: the address of a mailbox, or of anybody who wrote to one."
         ),
     ],
-    yes: Yes = False,
-    config: Config = None,
-    ledger: LedgerAt = None,
+    yes: opt.Yes = False,
+    config: opt.Config = None,
+    ledger: opt.LedgerAt = None,
 ) -> None:
     """Drop a person's data from the ledger. Mail is not touched; what was filed can then not be undone by a command."""
     from cleanup.cli.console import command_line, confirmed, say
@@ -144,7 +139,7 @@ def forget(
         removed = drop(opened, address)
     say(f"{removed.findings:,} rows and {removed.runs:,} runs of {address} were dropped.")
     for other in removed.addresses:
-        again = command_line(["forget", other, *opt.to_ledger(opt.Reach(config=config, ledger=ledger))])
+        again = command_line(["forget", other, *option_words(config=config, ledger=ledger)])
         say(f"The same mailbox is in the ledger as {other}, too. To drop that:\n  {again}")
 
 

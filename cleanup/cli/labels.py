@@ -9,10 +9,8 @@ from typing import Annotated
 import typer
 
 from cleanup.atomic_write import write_for_owner
+from cleanup.cli import options as opt
 from cleanup.errors import UsageError
-
-_Ledger = Annotated[str | None, typer.Option(metavar="LEDGER", help="Ledger file or database URL.")]
-_Config = Annotated[Path | None, typer.Option(metavar="FILE", help="Configuration file.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -27,11 +25,9 @@ def export_labels(
     mailboxes: Annotated[
         list[str] | None, typer.Argument(metavar="MAILBOX", help="Profiles or addresses; none: all in the ledger.")
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write, instead of stdout.")
-    ] = None,
-    ledger: _Ledger = None,
-    config: _Config = None,
+    output: opt.Output = None,
+    ledger: opt.LedgerAt = None,
+    config: opt.Config = None,
 ) -> None:
     """Write all labels as CSV, oldest first. The latest on a message is the one that counts."""
     from cleanup.ledger_lookup import looking_back
@@ -53,8 +49,8 @@ def import_labels(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="CSV with mailbox, digest and verdict, and a note if you like.")
     ],
-    ledger: _Ledger = None,
-    config: _Config = None,
+    ledger: opt.LedgerAt = None,
+    config: opt.Config = None,
 ) -> None:
     """Read labels: all of the file, or nothing. They count at the next run."""
     from cleanup.cli.console import say

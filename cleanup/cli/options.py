@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from cleanup.errors import UsageError
+from cleanup.errors import UsageError, option_words
 
 if TYPE_CHECKING:
     from cleanup.config import MailboxSettings
@@ -26,12 +26,22 @@ def _option(name: str, value: str | None, text: str, *, default: str | None = No
     return typer.Option(name, metavar=value, help=f"{text} [{default}]" if default else text, show_default=False)
 
 
+# Options that mean the same in each command that takes them.
+Config = Annotated[Path | None, _option("--config", "FILE", "Configuration file.")]
+LedgerAt = Annotated[str | None, _option("--ledger", "LEDGER", "Ledger file or database URL.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+RowsFormat = Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, json, jsonl or csv.")]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write, instead of stdout.")
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """How to get to a mailbox and to the ledger."""
 
-    config: Annotated[Path | None, _option("--config", "FILE", "Configuration file.")] = None
-    ledger: Annotated[str | None, _option("--ledger", "LEDGER", "Ledger file or database URL.")] = None
+    config: Config = None
+    ledger: LedgerAt = None
     host: Annotated[str | None, _option("--host", "HOST", "IMAP server.")] = None
     port: Annotated[int | None, _option("--port", "N", "Port; 993 for TLS, else 143.")] = None
     security: Annotated[str | None, _option("--security", "HOW", "tls, starttls, or plain (loopback only).")] = None
@@ -232,18 +242,12 @@ def settings_for(mailbox: str, reach: Reach, rules: Rules | None = None, **more:
 
 def as_words(reach: Reach) -> list[str]:
     """Return the options that reach a mailbox, as they were typed: for a command to copy."""
-    given = {f.name: getattr(reach, f.name) for f in fields(reach) if f.name != "quiet"}
-    return [
-        word
-        for name, value in given.items()
-        if value is not None
-        for word in (f"--{name.replace('_', '-')}", str(value))
-    ]
+    return option_words(**{f.name: getattr(reach, f.name) for f in fields(reach) if f.name != "quiet"})
 
 
 def to_ledger(reach: Reach) -> list[str]:
     """Return the options that reach the ledger alone, for a command to copy that asks no server."""
-    return as_words(Reach(config=reach.config, ledger=reach.ledger))
+    return option_words(config=reach.config, ledger=reach.ledger)
 
 
 def as_typed(command: str, *more: object, without: Collection[str] = ()) -> list[str]:

@@ -45,14 +45,12 @@ def report(
     since: Annotated[str | None, typer.Option(metavar="WHEN", help="30d, 12h, 2w, today, or ISO 8601.")] = None,
     run: Annotated[int | None, typer.Option(metavar="RUN", help="One run alone.")] = None,
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help=", ".join(FORMATS) + ".")] = "table",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write, instead of stdout.")
-    ] = None,
+    output: opt.Output = None,
     frame: Annotated[str, typer.Option(metavar="FRAME", help="Which frame csv, jsonl and parquet hold.")] = "notices",
     anonymous: Annotated[bool, typer.Option("--anonymize", help="Leave out names and addresses.")] = False,
     open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Configuration file.")] = None,
-    ledger: Annotated[str | None, typer.Option(metavar="LEDGER", help="Ledger file or database URL.")] = None,
+    config: opt.Config = None,
+    ledger: opt.LedgerAt = None,
     now: Annotated[
         str | None, typer.Option(metavar="WHEN", help="ISO 8601: report as of this moment.", show_default=False)
     ] = None,

@@ -26,7 +26,7 @@ def rescue(
     reach: opt.Reach,
     move: Annotated[bool, typer.Option("--move", help="Move them to the Inbox.")] = False,
     only: Annotated[list[int] | None, typer.Option(metavar="UID", help="Only what has this UID; repeatable.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: opt.Yes = False,
 ) -> None:
     """Find genuine bounces in Junk and in the backscatter folder. They are moved back only with --move."""
     from cleanup.access import account_of

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from ipaddress import ip_network
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cleanup.cli import options as opt
 from cleanup.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ def register(app: typer.Typer) -> None:
 
 def review(
     mailbox: Annotated[str, typer.Argument(metavar="MAILBOX", help="A profile or an address.")],
-    ledger: Annotated[str | None, typer.Option(metavar="LEDGER", help="Ledger file or database URL.")] = None,
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Configuration file.")] = None,
+    ledger: opt.LedgerAt = None,
+    config: opt.Config = None,
 ) -> None:
     """Say who sends for you, and what the unsure notices are. One word on a sender decides all that it sent.
 

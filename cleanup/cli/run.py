@@ -28,7 +28,7 @@ def run(
     rules: opt.Rules,
     reach: opt.Reach,
     watching: opt.Watching,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: opt.Yes = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Print the plan and change nothing.")] = False,
     max_moves: Annotated[
         int | None,
@@ -51,7 +51,7 @@ def run(
         str | None, typer.Option(metavar="WHERE", help="folder, inbox or never.", show_default="folder")
     ] = None,
     strict_review: Annotated[bool, typer.Option("--strict-review", help="Exit with 4 if unsure ones wait.")] = False,
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, json, jsonl or csv.")] = "table",
+    form: opt.RowsFormat = "table",
 ) -> None:
     """File the backscatter of one mailbox: look, ask, move, write down."""
     from cleanup.access import account_of

@@ -30,7 +30,7 @@ def scan(
         str | None, typer.Option(metavar="WHEN", help="File only what arrived since: 12h, 2d, today, or ISO 8601.")
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Read everything, not only what is new since a run.")] = False,
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, json, jsonl or csv.")] = "table",
+    form: opt.RowsFormat = "table",
 ) -> None:
     """Look, and change nothing: verdicts, reasons and the plan. `run` would carry out that very plan."""
     from cleanup.cli.machine import check_format

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address, ip_network
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,8 +40,8 @@ def senders(
     forget: Annotated[
         list[str] | None, typer.Option("--forget", metavar="NETWORK", help="Take your answer about it back.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Configuration file.")] = None,
-    ledger: Annotated[str | None, typer.Option(metavar="LEDGER", help="Ledger file or database URL.")] = None,
+    config: opt.Config = None,
+    ledger: opt.LedgerAt = None,
 ) -> None:
     """Say who sends for you. Without options: who is known to, from where, and what only you can say."""
     from cleanup.config import load_mailbox

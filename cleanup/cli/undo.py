@@ -26,7 +26,7 @@ def undo(
     mailbox: Annotated[
         str | None, typer.Option(metavar="MAILBOX", help="A profile or an address.", show_default=False)
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: opt.Yes = False,
     since: Annotated[
         str | None,
         typer.Option(metavar="WHEN", help="All runs since: 17:30, 2h, today, or ISO 8601.", show_default=False),
