@@ -90,7 +90,7 @@ def init(
 
 
 def show(
-    mailbox: Annotated[str, typer.Argument(metavar="MAILBOX", help="A profile or an address.")],
+    mailbox: opt.Mailbox,
     origin: Annotated[bool, typer.Option("--origin", help="Also say where each value came from.")] = False,
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json.")] = "table",
     file: opt.Config = None,
@@ -99,13 +99,12 @@ def show(
     from cleanup.cli.screen import cells, out, table
     from cleanup.config.explain import values
 
+    opt.one_of("format", form, ("table", "json"))
     found = values(mailbox, file)
     if form == "json":
         rows = {one.name: {"value": one.value, "origin": one.origin} for one in found}
         sys.stdout.write(json.dumps(rows, default=str, indent=1) + "\n")
         return
-    if form != "table":
-        raise UsageError(f"Unknown format {form!r}", hint="Known are: table, json")
     shown = table(None, "setting", "value", *(["from"] if origin else []))
     for one in found:
         shown.add_row(*cells(one.name, _shown(one.value), *([one.origin] if origin else [])))

@@ -20,6 +20,8 @@ from cleanup.progress import Bars
 from cleanup.report.text import safe_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
 LOG_FORMATS = ("text", "json")
@@ -65,6 +67,19 @@ def say_at_once(text: str) -> None:
     clear = "\r\x1b[K" if os.isatty(2) else ""
     with suppress(OSError):  # nobody reads it any more
         os.write(2, f"{clear}{line}\n".encode())
+
+
+def write_out(made: bytes, output: Path | None) -> None:
+    """Write what was made to a file that only this user can read, as it tells who wrote to whom; else to stdout."""
+    if output is None:
+        sys.stdout.buffer.write(made)
+        return
+    from cleanup.atomic_write import write_for_owner
+
+    try:
+        write_for_owner(output, made)
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written", why=error.strerror) from error
 
 
 def command_line(words: Sequence[object]) -> str:

@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(
-    mailbox: Annotated[str, typer.Argument(metavar="MAILBOX", help="A profile or an address.")],
+    mailbox: opt.Mailbox,
     rules: opt.Rules,
     reach: opt.Reach,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a stage.")] = False,

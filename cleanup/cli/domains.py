@@ -56,7 +56,7 @@ def domains(
 
 
 def sieve(
-    mailbox: Annotated[str, typer.Argument(metavar="MAILBOX", help="A profile or an address.")],
+    mailbox: opt.Mailbox,
     rules: opt.Rules,
     reach: opt.Reach,
     stored: Annotated[

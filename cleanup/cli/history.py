@@ -48,10 +48,9 @@ def show_all(
 ) -> None:
     """Show the latest runs."""
     if context.invoked_subcommand is None:
-        from cleanup.cli.machine import check_format
         from cleanup.ledger_lookup import looking_back
 
-        check_format(form)
+        opt.one_of("format", form, opt.ROWS_FORMATS)
         with looking_back((mailbox,) if mailbox else (), ledger, config) as (opened, names):
             _print_runs(opened.runs(next(iter(names), None), limit=limit), form)
 
@@ -63,13 +62,12 @@ def show(
     ledger: opt.LedgerAt = None,
 ) -> None:
     """Show one run. What it found, what it moved, and what became of that."""
-    from cleanup.cli.machine import check_format
     from cleanup.cli.render import print_rows
     from cleanup.ledger import Ledger
     from cleanup.ledger_lookup import find_ledger, no_such_run
     from cleanup.report.text import local_time
 
-    check_format(form)
+    opt.one_of("format", form, opt.ROWS_FORMATS)
     with Ledger.open(find_ledger((), ledger, config), looking=True) as opened:
         record, moved = opened.run(run), opened.moves(run_id=run)
     if record is None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cleanup.atomic_write import write_for_owner
 from cleanup.cli import options as opt
 from cleanup.errors import UsageError
 
@@ -30,19 +28,14 @@ def export_labels(
     config: opt.Config = None,
 ) -> None:
     """Write all labels as CSV, oldest first. The latest on a message is the one that counts."""
+    from cleanup.cli.console import write_out
     from cleanup.ledger_lookup import looking_back
     from cleanup.report.summary.frames import load
     from cleanup.report.summary.review import labels_csv
 
     with looking_back(tuple(mailboxes or ()), ledger, config) as (opened, names):
         made = labels_csv(load(opened, names))
-    if output is None:
-        sys.stdout.write(made)
-        return
-    try:
-        write_for_owner(output, made.encode())
-    except OSError as error:
-        raise UsageError(f"{output} cannot be written", why=error.strerror) from error
+    write_out(made.encode(), output)
 
 
 def import_labels(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from cleanup.cli import options as opt
@@ -15,7 +13,7 @@ def register(app: typer.Typer) -> None:
 
 
 def login(
-    mailbox: Annotated[str, typer.Argument(metavar="MAILBOX", help="A profile or an address.")],
+    mailbox: opt.Mailbox,
     reach: opt.Reach,
 ) -> None:
     """Try the login. A token is got with the help of a browser, and kept for the nightly runs."""

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cleanup.errors import UsageError
-
 if TYPE_CHECKING:
     from cleanup.model import Finding, Notice
-
-FORMATS = ("table", "json", "jsonl", "csv")
-
-
-def check_format(form: str) -> None:
-    """Raise UsageError for a format that is not known, before any work is done."""
-    if form not in FORMATS:
-        raise UsageError(f"Unknown format {form!r}", hint=f"Known are: {', '.join(FORMATS)}")
 
 
 def message_row(

@@ -51,7 +51,7 @@ def watched(name: str, metrics_file: Path | None, ping_url: str | None) -> Itera
         yield run
     except CleanupError as error:
         if not run.ends:
-            run.ends.append(Ended(name, Result.FAILED, str(error), error.code))
+            run.ends.append(Ended.of_error(name, error))
         raise
     finally:
         run.remarks.extend(_told(run, metrics_file, ping_url))

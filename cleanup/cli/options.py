@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +27,8 @@ def _option(name: str, value: str | None, text: str, *, default: str | None = No
 
 
 # Options that mean the same in each command that takes them.
+ROWS_FORMATS = ("table", "json", "jsonl", "csv")
+Mailbox = Annotated[str, typer.Argument(metavar="MAILBOX", help="A profile or an address.")]
 Config = Annotated[Path | None, _option("--config", "FILE", "Configuration file.")]
 LedgerAt = Annotated[str | None, _option("--ledger", "LEDGER", "Ledger file or database URL.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -238,6 +240,12 @@ def settings_for(mailbox: str, reach: Reach, rules: Rules | None = None, **more:
         "network": {key: value for key, value in network.items() if value is not None} or None,
     }
     return load_mailbox(mailbox, config=reach.config, options=options)
+
+
+def one_of(what: str, given: str, known: Sequence[str]) -> None:
+    """Raise UsageError for a word that is none of those known, before any work is done."""
+    if given not in known:
+        raise UsageError(f"Unknown {what} {given!r}", hint=f"Known are: {', '.join(known)}")
 
 
 def as_words(reach: Reach) -> list[str]:

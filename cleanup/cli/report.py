@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cleanup.atomic_write import write_for_owner
 from cleanup.cli import options as opt
 from cleanup.errors import UsageError
 
@@ -85,10 +84,8 @@ def report(
 
 
 def _check(form: str, frame: str, output: Path | None, open_it: bool) -> None:
-    if form not in FORMATS:
-        raise UsageError(f"Unknown format {form!r}", hint=f"Known are: {', '.join(FORMATS)}")
-    if frame not in FRAMES:
-        raise UsageError(f"Unknown frame {frame!r}", hint=f"Known are: {', '.join(FRAMES)}")
+    opt.one_of("format", form, FORMATS)
+    opt.one_of("frame", frame, FRAMES)
     if open_it and output is None:
         raise UsageError("--open shows a file", hint="Name it with --output")
     if form in ("parquet", "xlsx") and output is None and sys.stdout.isatty():
@@ -122,15 +119,11 @@ def _rendered(frames: Frames, form: str, frame: str, moment: datetime) -> bytes:
 
 
 def _write(made: bytes, output: Path | None, open_it: bool) -> None:
-    if output is None:
-        sys.stdout.buffer.write(made)
-        return
-    try:
-        write_for_owner(output, made)  # it tells who wrote to whom
-    except OSError as error:
-        raise UsageError(f"{output} cannot be written", why=error.strerror) from error
-    from cleanup.cli.console import say
+    from cleanup.cli.console import say, write_out
 
+    write_out(made, output)
+    if output is None:
+        return
     if open_it and not shows(output):
         say(f"Written to {output.absolute()}; there is no browser here to show it")
     else:

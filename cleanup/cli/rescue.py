@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def rescue(
-    mailbox: Annotated[str, typer.Argument(metavar="MAILBOX", help="A profile or an address.")],
+    mailbox: opt.Mailbox,
     rules: opt.Rules,
     reach: opt.Reach,
     move: Annotated[bool, typer.Option("--move", help="Move them to the Inbox.")] = False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from ipaddress import ip_network
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 
 def review(
-    mailbox: Annotated[str, typer.Argument(metavar="MAILBOX", help="A profile or an address.")],
+    mailbox: opt.Mailbox,
     ledger: opt.LedgerAt = None,
     config: opt.Config = None,
 ) -> None:

@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    mailbox: Annotated[str, typer.Argument(metavar="MAILBOX", help="A profile or an address.")],
+    mailbox: opt.Mailbox,
     rules: opt.Rules,
     reach: opt.Reach,
     watching: opt.Watching,
@@ -56,13 +56,12 @@ def run(
     """File the backscatter of one mailbox: look, ask, move, write down."""
     from cleanup.access import account_of
     from cleanup.cli.console import command_line, confirmed, log_as, must_be_answerable, progress_bars, say
-    from cleanup.cli.machine import check_format
     from cleanup.cli.watching import facts, watch
     from cleanup.jobs.fleet.results import Ended
     from cleanup.jobs.run import look_at, run_mailbox
 
     log_as(watching.log_format)
-    check_format(form)
+    opt.one_of("format", form, opt.ROWS_FORMATS)
     limits = {"max_moves": max_moves, "max_share": max_share}
     settings = opt.settings_for(mailbox, reach, rules, digest=digest, policy=limits)
     must_be_answerable(yes=yes or dry_run)

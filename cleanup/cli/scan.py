@@ -33,9 +33,8 @@ def scan(
     form: opt.RowsFormat = "table",
 ) -> None:
     """Look, and change nothing: verdicts, reasons and the plan. `run` would carry out that very plan."""
-    from cleanup.cli.machine import check_format
 
-    check_format(form)
+    opt.one_of("format", form, opt.ROWS_FORMATS)
     if since and Path(source).exists():
         raise UsageError("--since goes with a mailbox on a server", hint="Archived mail is only looked at")
     if Path(source).exists():

@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 
 def senders(
-    mailbox: Annotated[str, typer.Argument(metavar="MAILBOX", help="A profile or an address.")],
+    mailbox: opt.Mailbox,
     yes: Annotated[
         list[str] | None,
         typer.Option("--yes", metavar="NETWORK", help="This network, or the one of this question, sends for you."),

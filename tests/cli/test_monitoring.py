@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from cleanup.cli.monitoring import Watched, metrics, watched
-from cleanup.errors import CannotConnect, UsageError
+from cleanup.errors import CannotConnect, CleanupError, MailboxLocked, UsageError
 from cleanup.jobs.fleet import Ended, Result
 from cleanup.model import Verdict
 from cleanup.report.counts import Counts, Fate
@@ -58,6 +58,19 @@ def samples(text: str) -> dict[tuple[str, str], float]:
         (s.name.removeprefix("mailbox_cleanup_"), s.labels.get("result") or s.labels.get("cause") or ""): s.value
         for family in text_string_to_metric_families(text)
         for s in family.samples
+    }
+
+
+@pytest.mark.parametrize(("error", "ended"), [(MailboxLocked("at work"), "locked"), (CannotConnect("gone"), "failed")])
+def test_a_run_that_found_another_one_at_work_has_not_failed(tmp_path: Path, error: CleanupError, ended: str) -> None:
+    file = tmp_path / "run.prom"
+
+    with pytest.raises(type(error)), watched("anna", file, None):
+        raise error
+
+    read = samples(file.read_text())
+    assert {result: read["mailboxes", result] for result in ("locked", "failed")} == {"locked": 0, "failed": 0} | {
+        ended: 1
     }
 
 

@@ -222,6 +222,7 @@ def _ends(future: Future, shard: Shard) -> list[Ended]:
     if error is None:
         ends: list[Ended] = future.result()
         return ends
-    cause = "worker-lost" if isinstance(error, KilledWorker) else "unexpected"
-    says = "Dask lost every worker that tried it" if cause == "worker-lost" else f"{type(error).__name__}: {error}"
-    return [Ended(one.name, Result.FAILED, says, cause) for one in shard.mailboxes]
+    if isinstance(error, KilledWorker):
+        lost = "Dask lost every worker that tried it"
+        return [Ended(one.name, Result.FAILED, lost, "worker-lost") for one in shard.mailboxes]
+    return [Ended.of_error(one.name, error) for one in shard.mailboxes]

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from cleanup.atomic_write import write_for_owner
-from cleanup.errors import SafetyStop, SentCannotVouch, UsageError
+from cleanup.errors import CleanupError, MailboxLocked, SafetyStop, SentCannotVouch, UsageError, as_named
 from cleanup.jobs.result import Done
 from cleanup.ledger.values import mailbox_key
 from cleanup.report.counts import Counts
@@ -60,6 +60,13 @@ class Ended:
             says = f"{why} {NOTHING_JUDGED}"
             return cls(name, Result.FAILED, says, SentCannotVouch.code, done.moved, took_s, *seen)
         return cls(name, Result.DONE, done.in_words(), None, done.moved, took_s, *seen)
+
+    @classmethod
+    def of_error(cls, name: str, error: Exception, took_s: float = 0.0) -> Ended:
+        """Return how a mailbox ended whose run did not."""
+        named = error if isinstance(error, CleanupError) else as_named(error)
+        result = Result.LOCKED if isinstance(named, MailboxLocked) else Result.FAILED
+        return cls(name, result, str(named), named.code, took_s=took_s)
 
 
 def by_cause(ends: Iterable[Ended]) -> list[tuple[str, int, str]]:

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from cleanup.access import account_of, host_of
 from cleanup.config import MailboxSettings, load_mailbox
-from cleanup.errors import CleanupError, MailboxLocked, UsageError, as_named
+from cleanup.errors import UsageError
 from cleanup.jobs.fleet.results import Ended, Listed, Result
 from cleanup.jobs.run import run_mailbox
 from cleanup.jobs.session import Ledgers
@@ -130,13 +130,8 @@ def _run_one(
                 ledgers=ledgers,
                 second_gate=second_gates[host] if second_gates is not None else None,
             )
-    except MailboxLocked as error:
-        return Ended(one.name, Result.LOCKED, str(error), error.code, took_s=time.monotonic() - began)
-    except CleanupError as error:
-        return Ended(one.name, Result.FAILED, str(error), error.code, took_s=time.monotonic() - began)
     except Exception as error:  # a fleet goes on, whatever one mailbox does
-        named = as_named(error)
-        return Ended(one.name, Result.FAILED, str(named), named.code, took_s=time.monotonic() - began)
+        return Ended.of_error(one.name, error, time.monotonic() - began)
     return Ended.of(one.name, done, time.monotonic() - began)
 
 
