@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from functools import lru_cache
+from importlib.resources import files
 
 SHORTEST_TRUNCATED = 20  # characters that a cut subject must keep to be compared by its beginning
 MOST_CHARACTERS = 300
 
-# "Re" and "Fwd" as mail programs write them in their users' languages.
-_REPLY = (
-    "re|aw|antw|antwort|sv|vs|ref|rif|r|odp|ynt|vá|vl|bls|ats|atb|res|resp|hov|απ|σχετ|на|отв|ответ|ha|tl|"
-    "回复|回覆|答复|答覆|返信|회신|תשובה|رد"
-)
-_FORWARD = (
-    "fw|fwd|wg|tr|i|rv|enc|doorst|doorgestuurd|vb|vs|pd|ilt|i̇lt|tov|továbbítás|trs|fs|prp|trx|vidarebefordrat|"
-    "videresend|videresendt|weitergeleitet|inoltro|reenvío|réexpédié|přeposlat|пересл|переслано|"
-    "转发|轉寄|転送|전달|πρθ|הועבר|إعادة توجيه"
-)
 _NUMBERED = r"\s*(?:\[\d{1,3}\]|\(\d{1,3}\)|\^\d{1,3}|\d{1,2})?\s*[:：]\s*"
-_PREFIX = re.compile(rf"^\s*(?:{_REPLY}|{_FORWARD}){_NUMBERED}")
-_FORWARDED = re.compile(rf"^\s*(?:{_FORWARD}){_NUMBERED}")
 _GATEWAY = re.compile(
     r"^\s*(?:[\[({*]+\s*(?:ext|external|extern|externe|spam|\?*spam\?*|suspect|caution|warning|bulk|newsletter|signed|"
     r"encrypted|verschl[^\])}]{0,20})\s*[\])}*]+|\*{2,5}\s*spam\s*\*{2,5}|external\s*:)\s*[:-]?\s*"
@@ -30,6 +20,16 @@ _ANY_GATEWAY = re.compile(_GATEWAY.pattern, re.IGNORECASE)
 _OPENS_A_MARK = tuple("[({*eE")  # with what a mark can begin: no other subject need be searched
 _LIST_TAG = re.compile(r"^\s*\[[^\][]{1,40}\]\s*")
 _SPACE = re.compile(r"\s+")
+
+
+@lru_cache(maxsize=1)
+def _prefixes() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Return what begins the subject of a reply or a forward, and of a forward alone, as programs write them."""
+    text = (files("cleanup.detector") / "subject_prefixes.json").read_text(encoding="utf-8")
+    words = json.loads(text)
+    forward = "|".join(words["forward"])
+    either = "|".join([*words["reply"], forward])
+    return re.compile(rf"^\s*(?:{either}){_NUMBERED}"), re.compile(rf"^\s*(?:{forward}){_NUMBERED}")
 
 
 def without_marks(subject: str) -> str:
@@ -47,7 +47,8 @@ def forwards(subject: str) -> bool:
     if subject.isascii() and ":" not in subject:
         return False
     text = unicodedata.normalize("NFKC", subject[:MOST_CHARACTERS]).casefold()
-    return bool(_FORWARDED.match(text) or _FORWARDED.match(_LIST_TAG.sub("", text)))
+    _, forward = _prefixes()
+    return bool(forward.match(text) or forward.match(_LIST_TAG.sub("", text)))
 
 
 def answers_or_forwards(subject: str) -> bool:
@@ -55,7 +56,8 @@ def answers_or_forwards(subject: str) -> bool:
     if subject.isascii() and ":" not in subject:
         return False
     text = unicodedata.normalize("NFKC", subject[:MOST_CHARACTERS]).casefold()
-    return bool(_PREFIX.match(text) or _PREFIX.match(_LIST_TAG.sub("", text)))
+    prefix, _ = _prefixes()
+    return bool(prefix.match(text) or prefix.match(_LIST_TAG.sub("", text)))
 
 
 @lru_cache(maxsize=65_536)
@@ -67,8 +69,9 @@ def subject_key(subject: str) -> str:
     """
     text = unicodedata.normalize("NFKC", subject[: 4 * MOST_CHARACTERS]).casefold()
     text = _SPACE.sub(" ", text).strip()
+    prefix, _ = _prefixes()
     for _ in range(12):  # "Re: AW: [EXT] [list] Fwd: ..." nests as deep as the conversation is long
-        shorter = _LIST_TAG.sub("", _GATEWAY.sub("", _PREFIX.sub("", text)))
+        shorter = _LIST_TAG.sub("", _GATEWAY.sub("", prefix.sub("", text)))
         if shorter == text:
             break
         text = shorter or text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cleanup.connector.folders import SENT_NAMES, Folder, backscatter_folder_name, find_sent, quoted, read_list
+from cleanup.connector.folders import Folder, backscatter_folder_name, find_sent, quoted, read_list, sent_names
 from cleanup.connector.redact import remember
 from cleanup.errors import SentFolderNotFound, UsageError
 
@@ -13,7 +13,7 @@ def some(*names: str, delimiter: str = "/") -> list[Folder]:
     return [Folder(name, delimiter) for name in names]
 
 
-def sent_names(folders: list[Folder], configured: tuple[str, ...] = ()) -> list[str]:
+def names_of_sent(folders: list[Folder], configured: tuple[str, ...] = ()) -> list[str]:
     return [folder.name for folder in find_sent(folders, configured)]
 
 
@@ -21,18 +21,18 @@ def sent_names(folders: list[Folder], configured: tuple[str, ...] = ()) -> list[
 def test_special_use_counts_in_any_letter_case(attribute: str) -> None:
     folders = read_list([b'(\\HasNoChildren %s) "/" Abgang' % attribute.encode(), b'() "/" INBOX'])
 
-    assert sent_names(list(folders)) == ["Abgang"]
+    assert names_of_sent(list(folders)) == ["Abgang"]
 
 
-@pytest.mark.parametrize("name", [name for names in SENT_NAMES.values() for name in names])
+@pytest.mark.parametrize("name", [name for names in sent_names().values() for name in names])
 def test_localised_names_count_with_and_without_a_prefix(name: str) -> None:
-    assert sent_names(some("INBOX", name)) == [name]
-    assert sent_names(some("INBOX", f"INBOX.{name}", delimiter=".")) == [f"INBOX.{name}"]
+    assert names_of_sent(some("INBOX", name)) == [name]
+    assert names_of_sent(some("INBOX", f"INBOX.{name}", delimiter=".")) == [f"INBOX.{name}"]
 
 
 def test_there_are_names_in_many_languages() -> None:
-    assert len(SENT_NAMES) >= 25
-    assert sum(map(len, SENT_NAMES.values())) >= 40
+    assert len(sent_names()) >= 25
+    assert sum(map(len, sent_names().values())) >= 40
 
 
 def test_all_sent_folders_are_found_and_their_years() -> None:
@@ -41,7 +41,7 @@ def test_all_sent_folders_are_found_and_their_years() -> None:
         Folder("Out", "/", frozenset({"\\sent"})),
     ]
 
-    assert sent_names(folders) == ["Sent", "Sent Items", "Sent/2024", "Archive/Gesendet", "Out"]
+    assert names_of_sent(folders) == ["Sent", "Sent Items", "Sent/2024", "Archive/Gesendet", "Out"]
 
 
 def test_gmails_all_mail_is_not_sent_mail() -> None:
@@ -53,11 +53,11 @@ def test_gmails_all_mail_is_not_sent_mail() -> None:
         Folder("[Gmail]/Trash", "/", frozenset({"\\trash"})),
     ]
 
-    assert sent_names(folders) == ["[Gmail]/Gesendet"]
+    assert names_of_sent(folders) == ["[Gmail]/Gesendet"]
 
 
 def test_a_configured_folder_is_added_to_those_that_are_known() -> None:
-    assert sent_names(some("INBOX", "Sent", "Ausgang 2"), ("Ausgang 2",)) == ["Sent", "Ausgang 2"]
+    assert names_of_sent(some("INBOX", "Sent", "Ausgang 2"), ("Ausgang 2",)) == ["Sent", "Ausgang 2"]
 
 
 def test_a_configured_folder_that_is_missing_is_an_error() -> None:
@@ -73,7 +73,7 @@ def test_no_sent_folder_is_an_error() -> None:
 def test_a_container_that_holds_no_mail_is_not_read() -> None:
     folders = [Folder("Sent", "/", frozenset({"\\noselect"})), *some("Sent/2025")]
 
-    assert sent_names(folders) == ["Sent/2025"]
+    assert names_of_sent(folders) == ["Sent/2025"]
 
 
 @pytest.mark.parametrize(
