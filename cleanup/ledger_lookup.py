@@ -136,7 +136,7 @@ def find_runs_since(
         runs = opened.runs(addresses[0] if addresses else None, limit=MOST_RUNS)
     ours = [run for run in runs if run.command == "run" and run.filed and (run.finished or run.started) >= begin]
     if not ours:
-        raise UsageError(f"No run has filed anything since {local_time(begin, zone=True)} that is not back")
+        raise UsageError(f"Nothing that was filed since {local_time(begin, zone=True)} is left to put back")
     if len(whose := sorted({run.mailbox for run in ours})) > 1:
         raise UsageError(
             "Runs of several mailboxes filed mail since then",

@@ -83,7 +83,8 @@ def print_list(
     """Print rows below their headings, in groups that each say once, with a count, what their rows have in common.
 
     A group called "" has no such line. No cell but the last is ever broken: where one is longer than its column can be,
-    the rest of its row stands on the next line. The last cell goes on below its beginning.
+    the rest of its row stands on the next line, a last cell further left where that has more room. The last cell goes
+    on below its beginning.
     """
     indent = GAP if any(groups) else 0
     if columns[-1] in numbers:
@@ -109,21 +110,24 @@ def _print_row(
 ) -> None:
     line = Text()
     for place, cell in enumerate(row[:-1]):
-        if cell_len(line.plain) > starts[place]:
+        if line and cell_len(line.plain) >= starts[place]:
             console.print(line, style=style, soft_wrap=True)
             line = Text()
         line.pad_right(starts[place] - cell_len(line.plain))
         fill = starts[place + 1] - GAP - starts[place] - cell_len(cell)
         line.append(" " * fill + cell if right[place] else cell)
-    if cell_len(line.plain) > starts[-1]:
+    start = starts[-1]
+    if line and cell_len(line.plain) >= start:
         console.print(line, style=style, soft_wrap=True)
         line = Text()
-    line.pad_right(starts[-1] - cell_len(line.plain))
-    for part in Text(row[-1]).wrap(console, max(console.width - starts[-1], MIN_ROOM)) or [Text()]:
+        if start + cell_len(row[-1]) > console.width:
+            start = starts[-2] + GAP
+    line.pad_right(start - cell_len(line.plain))
+    for part in Text(row[-1]).wrap(console, max(console.width - start, MIN_ROOM)) or [Text()]:
         line.append(part.plain)
         line.rstrip()
         console.print(line, style=style, soft_wrap=True)
-        line = Text(" " * starts[-1])
+        line = Text(" " * start)
 
 
 def cells(*values: object) -> tuple[str, ...]:

@@ -254,9 +254,13 @@ def _coverage(patient: _Patient) -> Iterator[str]:
     if seen.questions:
         yield "`senders` lists them after a run, and takes your answers."
     counts = count_judged(seen.judged, seen.plan, ordinary=seen.ordinary)
-    refused = f", as {' '.join(seen.plan.refusals)[:-1]}" if seen.plan.refusals and seen.plan.moves else ""
-    moves = f"a run would move {counts.of(Fate.PLANNED):,}{refused}"
-    yield f"A trial look found {plural(counts.notices, 'notice')}; {moves}."
+    found = f"A trial look found {plural(counts.notices, 'notice')}"
+    if seen.plan.moves and seen.plan.limits:
+        yield f"{found}. A run does not move that many unasked: {' '.join(seen.plan.refusals)}"
+    elif seen.plan.moves and seen.plan.refusals:
+        yield f"{found}; a run would move 0: {' '.join(seen.plan.refusals)}"
+    else:
+        yield f"{found}; a run would move {counts.of(Fate.PLANNED):,}."
 
 
 STAGES: Mapping[str, Callable[[_Patient], Iterator[str]]] = {

@@ -42,6 +42,21 @@ def _drawn(*rows: tuple[str, ...], why: str = "", width: int = 40) -> list[str]:
     return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
 
 
+def test_a_cell_that_just_fills_its_column_does_not_touch_the_next() -> None:
+    for width in range(30, 70):
+        drawn = _drawn(("1", "MAILER-DAEMON@mx3.larch1320.test", "draft for the server"), width=width)
+        assert not any("testdraft" in line for line in drawn), width
+
+
+def test_what_stands_on_a_line_of_its_own_has_room_for_itself() -> None:
+    """An address that is longer than its column has its own line, and the subject below it needs but one more."""
+    address = "an.address.of.a.length@that-is-rare.example"
+    assert _drawn(("1", address, "Photos of us from last night 9338"), width=50)[1:] == [
+        f"  1  {address}",
+        "       Photos of us from last night 9338",
+    ]
+
+
 def test_a_report_breaks_no_address_and_says_each_reason_once(annas_ledger: Path, tmp_path: Path) -> None:
     screen = typed(["report", "--ledger", str(annas_ledger), "--now", "2026-10-20"], tmp_path)
 
@@ -75,8 +90,7 @@ def test_what_is_too_long_for_its_column_has_a_line_of_its_own() -> None:
         "UID  to                    subject",
         "  7  a@b.test              Hello",
         f" 12  {long}",
-        "                           An offer for a",
-        "                           garden fence",
+        "       An offer for a garden fence",
     ]
 
 
@@ -214,6 +228,16 @@ def test_the_long_look_of_doctor_shows_how_far_it_is(tmp_path: Path) -> None:
 
     assert re.search(r"Reading .* \d+/\d+", screen)
     assert "A trial look found 92 notices" in screen
+
+
+def test_doctor_says_which_limit_a_run_would_ask_about(tmp_path: Path) -> None:
+    with anna_on_a_server(tmp_path / "unused.sqlite") as anna:
+        reach = ("--host", anna.account.host, "--port", str(anna.account.port), "--security", "plain")
+        words = ["doctor", OWNER, *reach, "--username", "anna"]
+        screen = " ".join(typed(words, tmp_path, CLEANUP_POLICY__MAX_MOVES="10").split())
+
+    assert "A trial look found 92 notices. A run does not move that many unasked: 72 messages would be moved" in screen
+    assert "would move 0" not in screen
 
 
 def test_the_closing_table_stands_alone_also_where_nobody_was_asked(tmp_path: Path) -> None:

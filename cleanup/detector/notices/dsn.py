@@ -150,8 +150,9 @@ def _in_text(mail: Mail) -> Iterator[bytes]:
     for part in mail.parts:
         if part.children or not (part.is_text or part.type.startswith(("application/", "message/"))):
             continue
-        if not (part.is_text or mail.shows_machine) and read_fields(part.octets)[0].has("From", "Received"):
-            continue  # a person passes a whole notice on: ndr.eml
+        by_a_system = mail.is_report or mail.sent_by_a_mail_system
+        if not (part.is_text or by_a_system) and read_fields(part.octets)[0].has("From", "Received"):
+            continue  # somebody, or a ticket system, passes a whole notice on: ndr.eml
         text = part.text
         if "final-recipient" not in text.lower():
             continue

@@ -197,6 +197,8 @@ def _says_so_in_words(gathered: Gathered) -> bool:
     if mail.is_report:
         return True
     if mail.subject_of_failure:  # a postmaster's own letter may have one: "Why your mail to Bob was late"
+        if not mail.role_sender and (mail.has_its_own_way_back or not mail.titled_as_notice):
+            return answered  # a help desk's letter, or its ticket
         by_a_person = mail.has_its_own_way_back and not (mail.automatic or mail.subject_of_returned_mail)
         # "Your message was" may go on with "logged", and what is attached is a copy then.
         by_its_subject = not by_a_person and _speaks_of_failure(mail.own_subject)

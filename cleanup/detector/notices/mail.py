@@ -63,7 +63,7 @@ _IN_BRACKETS = re.compile(r"[(\[][^()\[\]]{3,80}[)\]]\s*$")
 _WRAPPED = re.compile(r"wrapped", re.IGNORECASE)
 _SUSPECTED = re.compile(  # with what filters introduce the message that they attach
     r"spam detection software|identified this (?:incoming )?e-?mail as|suspected (?:as |to be |of being )?spam|"
-    r"believes that the attachment to this message|original (?:message|mail|e-?mail) (?:has been |is )?attached",
+    r"believes that the attachment to this message",
     re.IGNORECASE,
 )
 
@@ -238,6 +238,21 @@ class Mail:
         return bool(RETURNED_SUBJECT.search(self.subject)) and not self.answer
 
     @cached_property
+    def titled_as_notice(self) -> bool:
+        """Whether the subject begins as a notice's that mail failed or is late.
+
+        Ticket systems and archives put a title of theirs before the subject of the notice that they pass on.
+        """
+        before, colon, _ = self.subject.partition(":")
+        own = not before.startswith("[") and (not colon or NOTICE_SUBJECT.search(f"{before}:"))
+        return self.subject_of_failure and own
+
+    @cached_property
+    def sent_by_a_mail_system(self) -> bool:
+        """Whether a mail system's address sent it under a notice's own title, with no way back to that address."""
+        return self.role_sender and self.titled_as_notice and not self.has_its_own_way_back
+
+    @cached_property
     def subject_of_auto_reply(self) -> bool:
         """Whether the subject is one that automatic replies carry."""
         return bool(AUTO_SUBJECT.search(self.subject))
@@ -331,7 +346,9 @@ def _wrapped(mail: Mail) -> Mail | None:
         return inner
     if mail.answer or not (mail.role_sender or mail.null_sender) or not (inner.role_sender or inner.null_sender):
         return None
-    wordless = inner.is_report and "@" not in mail.words
+    # What attaches a report without a word of its own is a mail system, under a notice's subject. Ticket systems,
+    # archives and guards attach bounces for people to read: what they send is theirs, and no bounce.
+    wordless = inner.is_report and "@" not in mail.words and mail.sent_by_a_mail_system
     return inner if wordless or _SUSPECTED.search(mail.words[:2_000]) else None
 
 
