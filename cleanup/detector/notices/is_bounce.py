@@ -178,7 +178,11 @@ def _says_so_in_words(gathered: Gathered) -> bool:
         return False
     if gathered.by_a_product and mail.subject_of_failure:
         return True
-    if reading and (gathered.recipients or (mail.subject_of_failure and gathered.gives_back)):
+    # A help desk's letter, or its ticket, attaches a message and names nobody who failed.
+    files = any(part.is_message or part.type.startswith("application/") for part in mail.parts)
+    attached = files and not gathered.recipients
+    passed_on = attached and (mail.has_its_own_way_back or not mail.titled_as_notice)
+    if reading and (gathered.recipients or (mail.subject_of_failure and gathered.gives_back and not passed_on)):
         return True
     signs = (
         mail.null_sender or mail.role_sender,
@@ -197,11 +201,12 @@ def _says_so_in_words(gathered: Gathered) -> bool:
     if mail.is_report:
         return True
     if mail.subject_of_failure:  # a postmaster's own letter may have one: "Why your mail to Bob was late"
-        if not mail.role_sender and (mail.has_its_own_way_back or not mail.titled_as_notice):
-            return answered  # a help desk's letter, or its ticket
+        if passed_on:
+            return False
         by_a_person = mail.has_its_own_way_back and not (mail.automatic or mail.subject_of_returned_mail)
         # "Your message was" may go on with "logged", and what is attached is a copy then.
-        by_its_subject = not by_a_person and _speaks_of_failure(mail.own_subject)
+        shown = attached and not (mail.role_sender or mail.subject_of_returned_mail)
+        by_its_subject = not (by_a_person or shown) and _speaks_of_failure(mail.own_subject)
         return answered or by_its_subject or _speaks_of_failure(mail.words)
     # Lists of addresses to be given up hold codes, too.
     if answered and not (gathered.lists_domains and not mail.subject_of_notice):

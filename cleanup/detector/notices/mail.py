@@ -250,7 +250,8 @@ class Mail:
     @cached_property
     def sent_by_a_mail_system(self) -> bool:
         """Whether a mail system's address sent it under a notice's own title, with no way back to that address."""
-        return self.role_sender and self.titled_as_notice and not self.has_its_own_way_back
+        titled = self.titled_as_notice and self.subject_of_returned_mail
+        return titled and self.role_sender and not self.has_its_own_way_back
 
     @cached_property
     def subject_of_auto_reply(self) -> bool:

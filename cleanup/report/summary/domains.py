@@ -169,11 +169,13 @@ def _dmarc(forged: pd.DataFrame) -> Measure:
 def _tagging(notices: pd.DataFrame, forged: pd.DataFrame) -> Measure:
     genuine = notices[notices["verdict"] == Verdict.GENUINE.value]
     elsewhere = int((~genuine["own_way"]).sum())
-    if elsewhere:
-        risk = (
-            f" Of {plural(len(genuine), 'genuine bounce')}, {elsewhere:,} {'is' if elsewhere == 1 else 'are'} not "
-            "known to have left through your own servers; bounces of what leaves elsewhere would be lost."
-        )
+    lost = "is not known to have left through your own servers; bounces of what leaves elsewhere would be lost."
+    if elsewhere and len(genuine) == 1:
+        risk = f" The mail that the one genuine bounce answers {lost}"
+    elif elsewhere == len(genuine) > 0:
+        risk = f" Of {len(genuine):,} genuine bounces, each answers mail that {lost}"
+    elif elsewhere:
+        risk = f" Of {len(genuine):,} genuine bounces, {elsewhere:,} answer{'s' * (elsewhere == 1)} mail that {lost}"
     elif len(genuine) == 1:
         risk = " The one genuine bounce left through your own servers."
     else:

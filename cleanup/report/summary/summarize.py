@@ -214,6 +214,11 @@ def headline(runs: pd.DataFrame, backscatter: int, undelivered: int = 0) -> Head
     said = runs[runs["answer"].notna()]
     if said.empty:
         return Headline(Answer.QUIET, "Nothing new was found.")
+    answered = said["answer"].astype(str)
+    if said["mailbox"].nunique() == 1 and (answered == Answer.SPOOFED.value).any() and backscatter > undelivered:
+        # As account_state() has it of one run: own mail that Sent lacks is no news in a storm. Once the storm is filed,
+        # a later run sees that mail alone.
+        said = said[answered != Answer.GAP.value]
     # for each mailbox the run with its most alarming answer that saw the most; who was forged most is first
     ranked = said.assign(severity=said["answer"].astype(str).map(_SEVERITY))
     ranked = ranked.sort_values(["severity", "notices", "run_id"], ascending=[True, False, False])

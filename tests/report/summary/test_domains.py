@@ -64,7 +64,7 @@ def test_genuine_bounces_that_tagging_would_lose_are_counted(frames: Frames) -> 
     (summary,) = by_domain(replace(frames, reasons=no_way))
 
     genuine = (frames.notices["verdict"] == Verdict.GENUINE.value).sum()
-    assert f"Of {genuine} genuine bounces, {genuine} are not known to have left" in summary.measures[1].says
+    assert f"Of {genuine} genuine bounces, each answers mail that is not known to have left" in summary.measures[1].says
 
 
 def test_forgers_are_named_by_network() -> None:

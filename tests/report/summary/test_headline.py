@@ -48,6 +48,16 @@ def test_the_genuine_bounces_in_a_flood_are_named_on_top() -> None:
     assert "Between" not in headline(runs, 2_870, 0).text
 
 
+def test_a_storm_stays_the_headline_when_a_later_night_sees_only_what_was_left_of_it() -> None:
+    """The storm is filed, so the next run has nothing but a few bounces of own mail of which Sent has no copy."""
+    gap = (ANNA, "gap", "21 bounced messages left by your own server and cannot be found in Sent.", 165)
+    runs = _runs((ANNA, "spoofed", "1,363 bounces.", 1_528), gap)
+
+    assert headline(runs, 1_363, 28).answer is Answer.SPOOFED
+    assert headline(runs, 20, 28).answer is Answer.GAP  # as much of it as of forged mail: that is the news
+    assert headline(_runs(gap), 1_363, 28).answer is Answer.GAP
+
+
 def test_of_many_mailboxes_it_says_how_many_it_holds_for_and_speaks_to_nobody() -> None:
     runs = _runs((ANNA, "spoofed", "Your 40.", 40), (BEN, "spoofed", "Your 2.", 2), (CARLA, "quiet", "Quiet.", 0))
 
