@@ -14,6 +14,8 @@ from functools import cached_property, lru_cache
 
 from selectolax.lexbor import LexborHTMLParser
 
+from cleanup.detector.addresses import domain_of
+from cleanup.detector.networks import organisation
 from cleanup.detector.notices.addresses import plain_address
 from cleanup.detector.notices.headers import Fields, main_type, params, read_fields
 from cleanup.detector.notices.phrases import (
@@ -347,9 +349,11 @@ def _wrapped(mail: Mail) -> Mail | None:
         return inner
     if mail.answer or not (mail.role_sender or mail.null_sender) or not (inner.role_sender or inner.null_sender):
         return None
-    # What attaches a report without a word of its own is a mail system, under a notice's subject. Ticket systems,
-    # archives and guards attach bounces for people to read: what they send is theirs, and no bounce.
-    wordless = inner.is_report and "@" not in mail.words and mail.sent_by_a_mail_system
+    # What attaches a report of its own without a word is a mail system, under a notice's title. Ticket systems,
+    # archives and guards attach other people's for somebody to read: what they send is theirs, and no bounce.
+    makers = {organisation(domain_of(plain_address(one.sender) or "")) for one in (mail, inner)}
+    own_report = inner.is_report and len(makers) == 1 and mail.sent_by_a_mail_system
+    wordless = own_report and "@" not in mail.words
     return inner if wordless or _SUSPECTED.search(mail.words[:2_000]) else None
 
 
