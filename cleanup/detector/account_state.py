@@ -118,9 +118,12 @@ def _answer(counts: Counter[str], alarms_an_hour: int) -> Answer:
 
 
 def _is_unsent(one: JudgedNotice) -> bool:
-    """Return whether a message is proved to be the owner's (own path, signature, tag) and Sent lacks it."""
+    """Return whether a message is proved to be the owner's (own path, signature, tag) and Sent lacks it.
+
+    A person's word proves no way: what a service sends that he vouched for is in no Sent folder.
+    """
     proved = any(
-        r.points_to is Verdict.GENUINE and r.strength is Strength.HARD and r.family is not Family.SENT
+        r.points_to is Verdict.GENUINE and r.strength is Strength.HARD and r.family not in (Family.SENT, Family.PEOPLE)
         for r in one.finding.reasons
     )
     return proved and "sent_gap" in one.finding.flags and "forwarded" not in one.finding.flags

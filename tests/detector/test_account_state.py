@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
 
 from cleanup.detector.account_state import AccountState, Answer, JudgedNotice, account_state
+from cleanup.detector.sender_questions import label_of_sender
 from cleanup.detector.sent import MemorySentIndex
 from cleanup.detector.verdict import Case, judge_all
 from cleanup.model import LABELLED, Finding, Identity, Kind, Notice, Policy, Recipient, Returned, SentSource, Verdict
@@ -58,9 +60,10 @@ def told(
     sent: MemorySentIndex | None = None,
     identity: Identity = ANNA,
     apart: timedelta = timedelta(seconds=30),
+    labels: Mapping[str, Verdict] | None = None,
 ) -> AccountState:
     cases = [Case(notice, ARRIVED + n * apart, str(n)) for n, notice in enumerate(notices)]
-    findings = judge_all(cases, sent or a_sent_index(LUNCH, *MAILING), identity, Policy())
+    findings = judge_all(cases, sent or a_sent_index(LUNCH, *MAILING), identity, Policy(), labels=labels)
     return account_state([JudgedNotice(c.notice, f, c.arrived) for c, f in zip(cases, findings, strict=True)])
 
 
@@ -101,6 +104,20 @@ def test_the_answer_of_a_mailbox(notices, answer):
 
 def test_own_mail_spread_over_weeks_is_a_gap_and_no_alarm():
     assert told(*by_own_server(30), apart=timedelta(hours=9)).answer is Answer.GAP
+
+
+def test_what_a_service_sends_that_a_person_vouched_for_is_no_intruders():
+    """Services keep no copies in Sent: a "yes, that is mine" must not end in "change the password"."""
+    service = [
+        a_notice(
+            a_returned(message_id=f"{n}@crm.test", subject=f"Offer {n} for you and your house"), to=(f"v{n}@far.test",)
+        )
+        for n in range(12)
+    ]
+    labels = {label_of_sender("203.0.113.0/24"): Verdict.GENUINE}
+
+    assert told(*service, labels=labels).answer is Answer.QUIET
+    assert told(*service, *by_own_server(12), labels=labels).answer is Answer.COMPROMISED
 
 
 def test_without_sent_or_own_hosts_nothing_is_claimed():
