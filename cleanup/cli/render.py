@@ -208,7 +208,7 @@ def _because(console: Console, title: str, reasons: Sequence[str]) -> None:
 
 def _why_unsure(finding: Finding, asked: Collection[str]) -> str:
     if finding.row == LABELLED:
-        return "An undo put it back, or a person called it unsure. (run --again files what an undo put back.)"
+        return "An undo put it back, or a person called it unsure. (run --again judges anew what an undo put back.)"
     if finding.sender is not None and finding.sender.network in asked:
         return f"Nothing shows whether {finding.sender.network} sends for you."
     counted = [r for r in finding.reasons if r.points_to is Verdict.UNSURE and r.strength is not Strength.NOTE]

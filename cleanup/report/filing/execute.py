@@ -425,11 +425,12 @@ def _after_yes(sent: _Sent, copyuid: Mapping[int, int]) -> MoveResults:
     states = [one.state for one in outcomes if not one.copy_gone]  # that was your doing
     if MoveState.KEPT in states or MoveState.UNCLEAR in states:  # its yes is worth nothing for the next ones, either
         notes = (one.note for one in outcomes if one.state in (MoveState.UNCLEAR, MoveState.KEPT) and one.note)
-        why = next(notes, "messages are still where they were")
-        what = "The server said that it moved the messages, which is not so"
+        route, why = sent.route, next(notes, None)
+        # only what was seen: they may have come, and gone on before our first look
+        what = f"The server said yes, and messages are still in {route.source} and not seen in {route.target}"
         if MoveState.UNCLEAR in states:
-            what = f"Messages came into {sent.route.target} and could not be taken from {sent.route.source}"
-        hint = "Unless you took them out of that folder in the same moment, show this to its administrator"
+            what = f"Messages came into {route.target} and could not be taken from {route.source}"
+        hint = "Unless you or another program moved them in the same moment, show this to the server's administrator"
         stopped = stopped or ServerMisbehaved(what, why=why, hint=hint)
     # A single one may have been yours, moved in that moment; several at once, or one after others, are no accident.
     elif set(states) == {MoveState.TAKEN} and (len(states) > 1 or sent.checked.gone):

@@ -271,6 +271,41 @@ def _copies_another_body(session: Session, name: str, args: list[bytes]) -> bool
     return True
 
 
+def _copies_and_takes_them_away(session: Session, name: str, args: list[bytes]) -> bool:
+    """As where another program, or the owner, moves on what has just come into the folder."""
+    if name == "UID COPY":
+        taken = session.server.folders[args[1].decode()].mails
+        session.relocate(uid_set(args[0], session.box), args[1].decode(), keep=True)
+        session.server.folders["Elsewhere"].mails += taken
+        taken.clear()
+        session.done()
+    return name == "UID COPY"
+
+
+@pytest.mark.parametrize(
+    ("lie", "capabilities"),
+    [
+        (says("UID MOVE"), lying.CAPABILITIES),
+        (says("UID COPY"), WITHOUT_MOVE),
+        (_copies_and_takes_them_away, WITHOUT_MOVE),
+    ],
+    ids=["a move that was none", "a copy that was none", "copies that were taken away"],
+)
+def test_a_yes_of_which_nothing_is_seen_is_told_as_what_is_seen(ledger: Ledger, lie: Lie, capabilities: bytes) -> None:
+    with lying_server(capabilities=capabilities) as server:
+        server.folders["Elsewhere"] = Box()
+        before = filled(server)
+
+        outcome = filed(ledger, server, lie)
+
+    assert outcome.moved == ()
+    assert outcome.stopped is not None
+    assert str(outcome.stopped).startswith(
+        f"The server said yes, and messages are still in INBOX and not seen in {TARGET}"
+    )
+    assert before == Counter(mail.raw for mail in server.folders["INBOX"].mails)  # the originals
+
+
 @pytest.mark.parametrize("lie", [_copies_something_else, _copies_another_body])
 def test_a_copy_that_is_another_message_is_named_and_the_original_stays(ledger: Ledger, lie: Lie) -> None:
     with lying_server(capabilities=WITHOUT_MOVE) as server:
