@@ -141,7 +141,7 @@ def _unknown_host(question: Question, hop: Hop) -> Reason:
         says = f"{_named(hop)} passed it on for somebody it was written to; whom it came from cannot be seen."
         return points("origin.forwarded", TRANSPORT, Verdict.UNSURE, Strength.HARD, says)
     if standing.kind is Kind.SERVICE:
-        says = f"{_named(hop)} is no host that is known, but {standing.says}"
+        says = f"{_named(hop)} is a host that nobody knows, but {standing.says}"
         return points("origin.service", TRANSPORT, Verdict.UNSURE, Strength.HARD, says)
     says = f"It came from {_named(hop)}, which is no host of yours that is known."
     if not standing.accuses:
