@@ -225,11 +225,13 @@ def headline(runs: pd.DataFrame, backscatter: int, undelivered: int = 0) -> Head
     worst = ranked.drop_duplicates("mailbox")
     if len(worst) == 1:
         found = _of_one(worst.iloc[0], backscatter)
-        return replace(found, text=found.text + _between(found.answer, undelivered, "your own mail that did"))
+        return replace(
+            found, text=found.text + _between(found.answer, backscatter, undelivered, "your own mail that did")
+        )
     answers = {str(mailbox): Answer(answer) for mailbox, answer in zip(worst["mailbox"], worst["answer"], strict=True)}
     forged = said.loc[said["answer"].astype(str) == Answer.SPOOFED.value, "mailbox"].nunique()
     found = of_many(answers, int(forged), backscatter)
-    return replace(found, text=found.text + _between(found.answer, undelivered, "their own mail that did"))
+    return replace(found, text=found.text + _between(found.answer, backscatter, undelivered, "their own mail that did"))
 
 
 def of_many(answers: Mapping[str, Answer], forged: int, backscatter: int) -> Headline:
@@ -261,12 +263,13 @@ def _of_one(run: pd.Series, backscatter: int) -> Headline:
     return Headline(answer, f"{as_seen}{run['headline']}", advice(answer))
 
 
-def _between(answer: Answer, undelivered: int, of: str) -> str:
+def _between(answer: Answer, backscatter: int, undelivered: int, of: str) -> str:
     """Return the sentence on what must not be overlooked in a flood of forged bounces."""
     if answer is not Answer.SPOOFED or not undelivered:
         return ""
     verb = "is" if undelivered == 1 else "are"
-    return f" Between them {verb} {plural(undelivered, 'bounce')} of {of} not arrive."
+    begin = "Between them" if backscatter else "Now there"  # what an earlier run saw does not hold today's number
+    return f" {begin} {verb} {plural(undelivered, 'bounce')} of {of} not arrive."
 
 
 def _who(these: Sequence[str], of: int) -> str:
