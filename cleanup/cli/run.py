@@ -45,7 +45,7 @@ def run(
     since: Annotated[
         str | None, typer.Option(metavar="WHEN", help="File only what arrived since: 12h, 2d, today, or ISO 8601.")
     ] = None,
-    again: Annotated[bool, typer.Option("--again", help="File again what an undo put back.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Judge anew what an undo put back, and file it.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Read everything, not only what is new.")] = False,
     digest: Annotated[
         str | None, typer.Option(metavar="WHERE", help="folder, inbox or never.", show_default="folder")
