@@ -263,4 +263,4 @@ def test_undo_since_takes_back_all_runs_that_were_at_work_since_then(anna: Anna)
     assert [run for _, run in counts] == ["2", "1"]
     assert sum(int(count) for count, _ in counts) == filed > 0
     assert anna.filed == 0
-    assert "No run has filed anything since" in again.err
+    assert "is left to put back" in again.err
