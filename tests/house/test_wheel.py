@@ -46,7 +46,7 @@ def test_the_wheel_holds_the_templates_the_sample_and_nothing_else(wheel: set[st
 
     assert others == {
         "cleanup/py.typed",
-        "cleanup/detector/providers.json",
+        *(str(file.relative_to(ROOT)) for file in (ROOT / "cleanup").rglob("*.json")),
         *(str(file.relative_to(ROOT)) for file in (ROOT / "cleanup").rglob("*.j2")),
         *(f"cleanup/sample_data/mailboxes/anna/{name}" for name in ("Inbox.mbox", "Sent.mbox", "truth.csv")),
     }
